@@ -1,0 +1,140 @@
+"""The ten classes of the segmentation: their ids, names, colours and groups.
+
+This module is the single truth. Nobody else writes a class id, a class name or a class colour.
+Taught by ``notebooks/01_dataset_creation.ipynb``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class CellClass:
+    """One class of the segmentation.
+
+    Attributes:
+        id: the value of the class in a label map, 0..9.
+        name: its name for people, e.g. ``"Infected RBC"``.
+        key: its name for folders, columns and options, e.g. ``"infected_rbc"``.
+        code: four letters for the names of composed smears, e.g. ``"Infe"``.
+        colour: RGB, 0..255.
+        group: ``"WBC"``, ``"platelet"``, ``"RBC"`` or ``"background"``.
+        mean_area_px: mean area of such a cell at 40x in square pixels (mission's table); 0 for background.
+    """
+
+    id: int
+    name: str
+    key: str
+    code: str
+    colour: tuple[int, int, int]
+    group: str
+    mean_area_px: float
+
+
+BACKGROUND, EOSINOPHIL, BASOPHIL, NEUTROPHIL, LYMPHOCYTE, MONOCYTE, THROMBOCYTE, PLATELET_CLUMP, INFECTED_RBC, HEALTHY_RBC = range(10)
+
+CLASSES: tuple[CellClass, ...] = (
+    CellClass(BACKGROUND, "Background", "background", "Back", (0, 0, 0), "background", 0),
+    CellClass(EOSINOPHIL, "Eosinophil", "eosinophil", "Eosi", (0, 255, 255), "WBC", 4987),
+    CellClass(BASOPHIL, "Basophil", "basophil", "Baso", (0, 128, 128), "WBC", 4994),
+    CellClass(NEUTROPHIL, "Neutrophil", "neutrophil", "Neut", (251, 190, 190), "WBC", 4879),
+    CellClass(LYMPHOCYTE, "Lymphocyte", "lymphocyte", "Lymp", (128, 128, 0), "WBC", 2744),
+    CellClass(MONOCYTE, "Monocyte", "monocyte", "Mono", (0, 0, 128), "WBC", 6694),
+    CellClass(THROMBOCYTE, "Thrombocyte", "thrombocyte", "Thro", (255, 255, 0), "platelet", 244),
+    CellClass(PLATELET_CLUMP, "Platelet clump", "platelet_clump", "Clum", (255, 0, 255), "platelet", 614),
+    CellClass(INFECTED_RBC, "Infected RBC", "infected_rbc", "Infe", (255, 0, 0), "RBC", 1092),
+    CellClass(HEALTHY_RBC, "Healthy RBC", "healthy_rbc", "Heal", (0, 255, 0), "RBC", 1040),
+)
+
+NUM_CLASSES = len(CLASSES)
+CELL_CLASSES = CLASSES[1:]
+WBC_IDS = tuple(c.id for c in CLASSES if c.group == "WBC")
+PLATELET_IDS = tuple(c.id for c in CLASSES if c.group == "platelet")
+RBC_IDS = tuple(c.id for c in CLASSES if c.group == "RBC")
+
+RBC_DIAMETER_PX = 37.0
+"""Diameter of a red blood cell at 40x, the scale of every composed smear, in pixels."""
+
+PALETTE = np.array([c.colour for c in CLASSES], dtype=np.uint8)
+"""``(10, 3) uint8``: row *i* is the RGB colour of class *i*."""
+PALETTE.setflags(write=False)
+
+_KEYS = {c.key: c for c in CLASSES}
+
+
+def class_by_key(key: str) -> CellClass:
+    """The class whose key (``"neutrophil"``, ``"platelet_clump"`` ...) is given.
+
+    Raises:
+        ValueError: no class has that key; the message lists the legal ones.
+    """
+    if key not in _KEYS:
+        raise ValueError(f"Expected the key of a class, one of {', '.join(_KEYS)}. Received {key!r}.")
+    return _KEYS[key]
+
+
+def check_labels(labels: np.ndarray, where: str = "label map") -> np.ndarray:
+    """Return ``labels`` if it is a label map, i.e. ``(H, W) uint8`` with ids 0..9.
+
+    Args:
+        labels: what to check.
+        where: what the error calls it, usually the path it was read from.
+
+    Raises:
+        ValueError: wrong shape, dtype or an id above 9.
+    """
+    if labels.ndim != 2 or labels.dtype != np.uint8:
+        raise ValueError(f"{where}: expected a label map of shape (H, W) and dtype uint8. Received {labels.shape} {labels.dtype}.")
+    if labels.size and labels.max() >= NUM_CLASSES:
+        raise ValueError(f"{where}: expected class ids 0..{NUM_CLASSES - 1}. Received {labels.max()}.")
+    return labels
+
+
+def labels_to_colours(labels: np.ndarray) -> np.ndarray:
+    """Paint a label map with the class colours.
+
+    Args:
+        labels: ``(H, W) uint8``, ids 0..9.
+
+    Returns:
+        ``(H, W, 3) uint8`` RGB.
+    """
+    return PALETTE[check_labels(labels)]
+
+
+def colours_to_labels(image: np.ndarray, tolerance: int = 40, where: str = "colour map") -> np.ndarray:
+    """Read a colour picture of a segmentation back into a label map.
+
+    Colours near a class colour are accepted, because published maps differ by a little (the original project
+    draws thrombocytes as ``ffe100`` instead of ``ffff00``); far ones are refused by name.
+
+    Args:
+        image: ``(H, W, 3) uint8`` RGB.
+        tolerance: the greatest difference allowed in any one channel, 0..255.
+        where: what the error calls the picture, usually its path.
+
+    Returns:
+        ``(H, W) uint8``, ids 0..9.
+
+    Raises:
+        ValueError: wrong shape or dtype, or a colour that is no class's.
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(f"{where}: expected a colour map of shape (H, W, 3) and dtype uint8. Received {image.shape} {image.dtype}.")
+    packed = image.astype(np.uint32) @ np.array([65536, 256, 1], dtype=np.uint32)
+    codes, first, inverse = np.unique(packed, return_index=True, return_inverse=True)
+    colours = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1).astype(np.int16)  # (colours, 3)
+    distance = np.abs(colours[:, None] - PALETTE.astype(np.int16)).max(axis=2)  # (colours, 10)
+    far = distance.min(axis=1) > tolerance
+    if far.any():
+        i = int(np.flatnonzero(far)[0])
+        y, x = np.unravel_index(first[i], packed.shape)
+        nearest = CLASSES[int(distance[i].argmin())]
+        raise ValueError(
+            f"{where}: colour #{codes[i]:06x} at row {y}, column {x} is no class's. The nearest is {nearest.name} "
+            f"#{bytes(nearest.colour).hex()}; redraw the map with the class colours, and save it without JPEG compression or smoothing."
+        )
+    return distance.argmin(axis=1).astype(np.uint8)[inverse].reshape(packed.shape)

@@ -1,0 +1,89 @@
+"""Frozen, type-checked configuration: what every configuration dataclass of the package inherits from."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from pathlib import Path
+from typing import Any, TypeVar
+
+ConfigType = TypeVar("ConfigType", bound="Config")
+
+
+class Config:
+    """Base of the frozen configuration dataclasses: every field is checked against its annotation when one is made.
+
+    An ``int`` is taken where a ``float`` is expected, and a list where a tuple is (JSON and papermill know no tuples). Anything else of
+    another type is an error. Subclasses check ranges in :meth:`check`, with :meth:`expect`.
+    """
+
+    def __post_init__(self) -> None:
+        hints = typing.get_type_hints(type(self))
+        for field in dataclasses.fields(self):
+            value = _converted(getattr(self, field.name), hints[field.name])
+            if not _fits(value, hints[field.name]):
+                raise ValueError(
+                    f"{type(self).__name__}.{field.name}: expected {_spelled(hints[field.name])}. Received {value!r} of type {type(value).__name__}."
+                )
+            object.__setattr__(self, field.name, value)
+        self.check()
+
+    def check(self) -> None:
+        """Check what types cannot say: ranges, choices, fields that must fit each other."""
+
+    def expect(self, condition: bool, field: str, expected: str) -> None:
+        """Raise a ``ValueError`` that names ``field``, what was expected and what was received, unless ``condition`` holds."""
+        if not condition:
+            raise ValueError(f"{type(self).__name__}.{field}: expected {expected}. Received {getattr(self, field)!r}.")
+
+    @classmethod
+    def from_dict(cls: type[ConfigType], values: dict[str, Any]) -> ConfigType:
+        """Make the configuration of ``values``; a name that is no field is an error that lists the fields."""
+        names = [field.name for field in dataclasses.fields(cls)]
+        unknown = sorted(set(values) - set(names))
+        if unknown:
+            raise ValueError(f"{cls.__name__}: expected only the parameters {', '.join(names)}. Received {', '.join(unknown)}.")
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The configuration as JSON can hold it: paths as strings, tuples as lists."""
+        return {name: _plain(value) for name, value in dataclasses.asdict(self).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return value.as_posix()
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _converted(value: Any, expected: Any) -> Any:
+    if expected is float and type(value) is int:
+        return float(value)
+    if expected is Path and isinstance(value, str):
+        return Path(value)
+    if typing.get_origin(expected) is tuple and isinstance(value, list):
+        return tuple(value)
+    return value
+
+
+def _fits(value: Any, expected: Any) -> bool:
+    origin, arguments = typing.get_origin(expected), typing.get_args(expected)
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, option) for option in arguments)
+    if origin is typing.Literal:
+        return any(type(value) is type(choice) and value == choice for choice in arguments)
+    if origin is tuple:
+        inner = arguments[:1] * len(value) if isinstance(value, tuple) and len(arguments) == 2 and arguments[1] is ... else arguments
+        return isinstance(value, tuple) and len(value) == len(inner) and all(map(_fits, value, inner))
+    if isinstance(value, bool):  # bool is a subclass of int, and True is no batch size
+        return expected is bool
+    return isinstance(value, origin or expected)
+
+
+def _spelled(expected: Any) -> str:
+    if typing.get_origin(expected) is typing.Literal:
+        return "one of " + ", ".join(repr(choice) for choice in typing.get_args(expected))
+    return getattr(expected, "__name__", str(expected)) if not typing.get_args(expected) else str(expected)

@@ -1,0 +1,294 @@
+"""Single cells, and the sample bank that keeps them on disk, split into training, validation and testing.
+
+A sample is one cell cut out of an image: RGB plus an alpha channel that is its mask, at 40x scale. The bank is a folder
+``<bank>/<class>/<source>__<name>.png`` with an ``index.csv``. Samples are split *before* anything is composed of them, by group (patient,
+slide or field), so that no cell, and no two cells of one group, stand on both sides of a split.
+Taught by ``notebooks/01_dataset_creation.ipynb``.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from bloodseg_lib.classes import CELL_CLASSES, CLASSES, class_by_key
+from bloodseg_lib.files import png_bytes, read_rgba, replacing, write_bytes
+
+SPLITS = ("train", "valid", "test")
+SPLIT_SHARES = {"train": 0.8, "valid": 0.1, "test": 0.1}
+INDEX = "index.csv"
+MINIMUM_AREA_PX = 20
+
+
+@dataclass(frozen=True)
+class CellSample:
+    """One cell cut out of an image.
+
+    Attributes:
+        rgba: ``(H, W, 4) uint8``; alpha 255 inside the cell, 0 outside, cropped to the cell. Made so by :func:`make_sample`.
+        class_id: 1..9.
+        source: key of the database it comes from, e.g. ``"lisc"``.
+        group: what it must not be parted from when splitting: patient, slide or field, unique within the source.
+        name: unique within source and class.
+    """
+
+    rgba: np.ndarray
+    class_id: int
+    source: str
+    group: str
+    name: str
+
+    @property
+    def area_px(self) -> int:
+        """Pixels of the cell."""
+        return int(np.count_nonzero(self.rgba[:, :, 3]))
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A cell or file that a reader left out, and why.
+
+    Attributes:
+        source: key of the database.
+        class_id: 1..9 as far as known, else 0.
+        path: the file.
+        reason: one of a reader's few constant reasons, e.g. ``"no mask"``, so that they can be counted.
+        detail: the values behind it, e.g. ``"solidity 0.71 < 0.85"``.
+    """
+
+    source: str
+    class_id: int
+    path: Path
+    reason: str
+    detail: str = ""
+
+
+def make_sample(image: np.ndarray, mask: np.ndarray, class_id: int, source: str, group: str, name: str, scale: float = 1.0) -> CellSample:
+    """Cut the cell under ``mask`` out of ``image`` and bring it to 40x.
+
+    The colours just outside the mask are replaced by those of the cell's edge, so that neither the slide nor the black
+    of a masked crop bleeds in when the sample is rotated or its edge is softened.
+
+    Args:
+        image: ``(H, W, 3) uint8`` RGB.
+        mask: ``(H, W)`` bool or uint8; non-zero inside the cell.
+        class_id, source, group, name: see :class:`CellSample`.
+        scale: factor from the image's scale to 40x.
+
+    Raises:
+        ValueError: mask of another size than the image, or hardly anything under it.
+    """
+    if mask.shape != image.shape[:2]:
+        raise ValueError(f"Sample {source}/{name}: expected a mask of the image's size {image.shape[:2]}. Received {mask.shape}.")
+    mask = np.asarray(mask) > 0
+    if mask.sum() * scale**2 < MINIMUM_AREA_PX:
+        raise ValueError(
+            f"Sample {source}/{name}: expected a cell of at least {MINIMUM_AREA_PX} pixels at 40x. Received {mask.sum() * scale**2:.0f}."
+        )
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    image, alpha = image[box], mask[box].astype(np.uint8) * 255
+    image = _bleed(image, alpha)
+    if scale != 1.0:
+        size = (max(1, round(alpha.shape[1] * scale)), max(1, round(alpha.shape[0] * scale)))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+        alpha = cv2.resize(alpha, size, interpolation=cv2.INTER_NEAREST)
+    return CellSample(np.dstack([image, alpha]), class_id, source, group, name)
+
+
+def _bleed(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """``image`` with each pixel outside the cell given the colour of the nearest pixel inside."""
+    _, nearest = cv2.distanceTransformWithLabels(255 - alpha, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    inside = alpha > 0
+    colours = np.zeros((nearest.max() + 1, 3), np.uint8)
+    colours[nearest[inside]] = image[inside]
+    return np.where(inside[:, :, None], image, colours[nearest])
+
+
+def split_groups(groups: dict[str, Counter], seed: int) -> dict[str, str]:
+    """Deal groups out to training, validation and testing, 80/10/10 of every class as nearly as whole groups allow.
+
+    Args:
+        groups: class id -> number of samples, for every group of one source.
+        seed: of the order in which groups of equal size are dealt.
+
+    Returns:
+        group -> split.
+    """
+    totals = sum(groups.values(), Counter())
+    filled = {split: Counter() for split in SPLITS}
+    order = np.random.default_rng(seed).permutation(len(groups))
+    names = [sorted(groups)[i] for i in order]
+    names.sort(key=lambda name: -groups[name].total())  # large ones first: small ones then even out
+    placed = {}
+    for name in names:
+
+        def need(split: str, members: Counter = groups[name]) -> float:
+            """How far the split is short of its share of this group's classes, in shares."""
+            missing = [SPLIT_SHARES[split] - filled[split][c] / totals[c] for c in members]
+            return sum(missing) / len(missing) / SPLIT_SHARES[split]
+
+        split = max(SPLITS, key=need)
+        # A class of few groups: training first, then one each for testing and validation rather than none.
+        empty = [s for s in ("test", "valid") if all(filled[s][c] == 0 for c in groups[name])]
+        if empty and any(filled["train"][c] for c in groups[name]) and _left(names, placed, groups, groups[name]) <= len(empty):
+            split = empty[0]
+        placed[name] = split
+        filled[split].update(groups[name])
+    return placed
+
+
+def _left(names: Sequence[str], placed: dict[str, str], groups: dict[str, Counter], members: Counter) -> int:
+    """Groups not dealt out yet that hold one of the classes in ``members``."""
+    return sum(name not in placed and bool(set(groups[name]) & set(members)) for name in names)
+
+
+@dataclass(frozen=True)
+class BankEntry:
+    """One line of a bank's index: where a sample lies and what is known of it."""
+
+    path: str
+    class_id: int
+    source: str
+    group: str
+    split: str
+    area_px: int
+    sha256: str
+
+
+_COLUMNS = ("path", "class", "source", "group", "split", "area_px", "sha256")
+
+
+class SampleBank:
+    """Samples on disk. Entries are read at once, pictures when they are asked for, and then kept.
+
+    Args:
+        folder: a bank that :func:`write_bank` made.
+
+    Raises:
+        FileNotFoundError: there is no ``index.csv``.
+        ValueError: a line of it is not as it should be.
+    """
+
+    def __init__(self, folder: Path | str):
+        self.folder = Path(folder)
+        index = self.folder / INDEX
+        if not index.is_file():
+            raise FileNotFoundError(f"{index}: not there. Build the bank first: python -m bloodseg_lib bank --help.")
+        self.digest = hashlib.sha256(index.read_bytes()).hexdigest()
+        with open(index, newline="", encoding="utf-8") as file:
+            self.entries = [_entry(index, number, row) for number, row in enumerate(csv.DictReader(file), start=2)]
+        self._cache: dict[str, np.ndarray] = {}
+
+    def select(self, split: str, class_id: int | None = None) -> list[BankEntry]:
+        """Entries of one split, and of one class if given, in the order of the index."""
+        return [e for e in self.entries if e.split == split and class_id in (None, e.class_id)]
+
+    def sample(self, entry: BankEntry) -> CellSample:
+        """The sample of an entry.
+
+        Raises:
+            FileNotFoundError, ValueError: its file is missing, damaged or another than the index says.
+        """
+        if entry.path not in self._cache:
+            rgba = read_rgba(self.folder / entry.path)
+            area = int(np.count_nonzero(rgba[:, :, 3]))
+            if area != entry.area_px:
+                raise ValueError(f"{self.folder / entry.path}: expected a cell of {entry.area_px} pixels, received {area}. Build the bank again.")
+            self._cache[entry.path] = rgba
+        return CellSample(self._cache[entry.path], entry.class_id, entry.source, entry.group, Path(entry.path).stem)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Number of samples: class key -> split -> number."""
+        found = Counter((e.class_id, e.split) for e in self.entries)
+        return {c.key: {split: found[c.id, split] for split in SPLITS} for c in CELL_CLASSES}
+
+
+def _entry(index: Path, number: int, row: dict[str, str]) -> BankEntry:
+    try:
+        if row["split"] not in SPLITS:
+            raise ValueError(f"split {row['split']!r}, not one of {SPLITS}")
+        return BankEntry(row["path"], class_by_key(row["class"]).id, row["source"], row["group"], row["split"], int(row["area_px"]), row["sha256"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{index}, line {number}: expected the columns {', '.join(_COLUMNS)}. Received {error}. Build the bank again.") from error
+
+
+def write_bank(samples: Iterable[CellSample], folder: Path | str, seed: int = 0, on_sample: Callable[[CellSample], None] | None = None) -> SampleBank:
+    """Write samples to a new bank, split by group.
+
+    The index is written last, so a bank that was interrupted is no bank, and the same call again finishes it. Crops that are the same to
+    the byte count as one group, whatever their names say: what is seen in training is never tested.
+
+    Args:
+        samples: of any classes and sources; taken one at a time.
+        folder: where; made if needed.
+        seed: of the split.
+        on_sample: called after each sample is written, e.g. to move a progress bar.
+
+    Returns:
+        the bank, opened.
+
+    Raises:
+        ValueError: no samples at all, two of one class, source and name, or a folder that is a finished bank already.
+    """
+    folder = Path(folder)
+    if (folder / INDEX).exists():
+        raise ValueError(f"{folder}: is a sample bank already. Delete it, or choose another folder.")
+    rows: dict[str, BankEntry] = {}
+    for sample in samples:
+        path = f"{CLASSES[sample.class_id].key}/{sample.source}__{_file_name(sample.name)}.png"
+        if path in rows:
+            raise ValueError(f"{folder / path}: two samples of this name. Give the samples of one class and source names of their own.")
+        data = png_bytes(sample.rgba)
+        write_bytes(folder / path, data)
+        rows[path] = BankEntry(path, sample.class_id, sample.source, sample.group, "", sample.area_px, hashlib.sha256(data).hexdigest())
+        if on_sample:
+            on_sample(sample)
+    if not rows:
+        raise ValueError(f"{folder}: expected at least one sample, received none. Look at the reasons the readers gave for leaving cells out.")
+    splits = _split(list(rows.values()), seed)
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for path in sorted(rows):
+        e = rows[path]
+        writer.writerow([e.path, CLASSES[e.class_id].key, e.source, e.group, splits[path], e.area_px, e.sha256])
+    with replacing(folder / INDEX) as temporary:
+        temporary.write_text(table.getvalue(), encoding="utf-8")
+    return SampleBank(folder)
+
+
+def _file_name(name: str) -> str:
+    return re.sub(r"[^\w.()-]+", "_", name)
+
+
+def _split(entries: list[BankEntry], seed: int) -> dict[str, str]:
+    """path -> split. Groups that share a picture are joined first."""
+    joined: dict[str, str] = {}
+
+    def root(key: str) -> str:
+        while joined.setdefault(key, key) != key:
+            key = joined[key]
+        return key
+
+    owner: dict[str, str] = {}
+    for e in entries:
+        key = f"{e.source}/{e.group}"
+        joined[root(owner.setdefault(e.sha256, key))] = root(key)
+    result = {}
+    by_source: dict[str, dict[str, Counter]] = defaultdict(lambda: defaultdict(Counter))
+    for e in entries:
+        key = root(f"{e.source}/{e.group}")
+        by_source[key.split("/")[0]][key][e.class_id] += 1
+    for source in sorted(by_source):
+        result.update(split_groups(by_source[source], seed))
+    return {e.path: result[root(f"{e.source}/{e.group}")] for e in entries}
