@@ -56,6 +56,8 @@ def _plain(value: Any) -> Any:
         return value.as_posix()
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
     return value
 
 
@@ -66,6 +68,8 @@ def _converted(value: Any, expected: Any) -> Any:
         return Path(value)
     if typing.get_origin(expected) is tuple and isinstance(value, list):
         return tuple(value)
+    if isinstance(expected, type) and issubclass(expected, Config) and isinstance(value, dict):
+        return expected.from_dict(value)
     return value
 
 

@@ -1,0 +1,353 @@
+"""A composed dataset on disk: building it in parallel, going on with a build that was stopped, opening it, feeding the network.
+
+Layout: ``<dataset>/dataset.json`` and, for each of ``train``, ``valid``, ``test``: ``images/NAME.png`` (RGB), ``labels/NAME.json`` (objects and
+boxes) and ``segments/NAME.png`` (indexed PNG of class ids). Smear *k* of a split is a pure function of (bank, recipe, seed, split, k): the
+same bytes with one worker or sixteen, today or after a crash.
+Taught by ``notebooks/01_dataset_creation.ipynb``.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import joblib
+import numpy as np
+from tqdm.auto import tqdm
+
+import bloodseg_lib
+from bloodseg_lib.classes import CELL_CLASSES, CLASSES, NUM_CLASSES
+from bloodseg_lib.config import Config
+from bloodseg_lib.files import png_bytes, read_image, read_json, replacing, write_json
+from bloodseg_lib.labelmaps import label_map_bytes, read_label_map
+from bloodseg_lib.samples import SPLITS, SampleBank
+from bloodseg_lib.smears import KINDS, SMEAR_SIZE_PX, Pool, Recipe, combinations, compose_background, compose_smear
+
+MANIFEST = "dataset.json"
+PARTS = ".parts"
+
+
+@dataclass(frozen=True)
+class DatasetConfig(Config):
+    """What to build. The defaults are the mission's full size.
+
+    Attributes:
+        train, valid, test: number of smears in each split.
+        backgrounds: number of RBC backgrounds over all splits and the three kinds.
+        seed: of everything random.
+        recipe: how smears are composed.
+    """
+
+    train: int = 65350
+    valid: int = 6560
+    test: int = 6560
+    backgrounds: int = 1500
+    seed: int = 0
+    recipe: Recipe = field(default_factory=Recipe)
+
+    def check(self) -> None:
+        for split in SPLITS:
+            self.expect(getattr(self, split) >= 0, split, "a number of smears, 0 or more")
+        self.expect(self.train + self.valid + self.test > 0, "train", "at least one smear in some split")
+        self.expect(self.backgrounds >= 1, "backgrounds", "at least 1")
+        self.expect(self.seed >= 0, "seed", "0 or more")
+
+    def sets_of_backgrounds(self, split: str) -> int:
+        """Backgrounds of each kind that a split gets: its share by number of smears, at least one where it has smears."""
+        share = getattr(self, split) / (self.train + self.valid + self.test)
+        return min(getattr(self, split), max(1, round(self.backgrounds / len(KINDS) * share)))
+
+
+@dataclass
+class _Tally:
+    """What is counted over smears. Kept in whole numbers, so that the sum does not depend on the order."""
+
+    images: int = 0
+    pixels: Counter = field(default_factory=Counter)
+    objects: Counter = field(default_factory=Counter)
+    combinations: Counter = field(default_factory=Counter)
+    values: list[int] = field(default_factory=lambda: [0, 0, 0])
+    squares: list[int] = field(default_factory=lambda: [0, 0, 0])
+
+    def add(self, other: _Tally) -> None:
+        self.images += other.images
+        for name in ("pixels", "objects", "combinations"):
+            getattr(self, name).update(getattr(other, name))
+        self.values = [a + b for a, b in zip(self.values, other.values, strict=True)]
+        self.squares = [a + b for a, b in zip(self.squares, other.squares, strict=True)]
+
+    def add_image(self, image: np.ndarray) -> None:
+        self.images += 1
+        levels = np.arange(256, dtype=np.int64)
+        for channel in range(3):
+            histogram = cv2.calcHist([image], [channel], None, [256], [0, 256]).ravel().astype(np.int64)
+            self.values[channel] += int(histogram @ levels)
+            self.squares[channel] += int(histogram @ levels**2)
+
+    def mean_and_std(self) -> tuple[list[float], list[float]]:
+        n = max(1, self.images * SMEAR_SIZE_PX**2)
+        mean = [value / n for value in self.values]
+        return mean, [max(0.0, square / n - m * m) ** 0.5 for square, m in zip(self.squares, mean, strict=True)]
+
+
+def build_dataset(config: DatasetConfig, bank: SampleBank, folder: Path | str, workers: int = 1, progress: bool = True) -> Dataset:
+    """Build a dataset, or go on with one whose build was stopped.
+
+    Work is done a set of backgrounds at a time (one of each kind, and all the smears cut from them). What a stopped build had not
+    finished of a set is made again, to the same bytes; the manifest is written last.
+
+    Args:
+        config: what to build.
+        bank: samples, already split.
+        folder: where; a finished build of the same config and bank is opened as it is.
+        workers: processes. Wrap the call in ``joblib.parallel_config(backend=...)`` to use another backend, e.g. Dask.
+        progress: show a progress bar.
+
+    Raises:
+        ValueError: the folder holds a dataset of another recipe, or a split of the bank has no RBCs or nothing to affix.
+    """
+    folder = Path(folder)
+    identity = {"config": config.to_dict(), "bank": bank.digest, "version": bloodseg_lib.__version__}
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    if (folder / MANIFEST).exists():
+        dataset = Dataset(folder)
+        if dataset.manifest["digest"] != digest:
+            raise ValueError(f"{folder}: holds a dataset of another recipe, seed, size or bank. Choose another folder, or delete this one.")
+        return dataset
+    _claim(folder, digest)
+    jobs = []
+    for split in SPLITS:
+        if getattr(config, split):
+            _check_pool(bank, split)
+            (folder / split).mkdir(exist_ok=True)
+            for part in ("images", "labels", "segments"):
+                (folder / split / part).mkdir(exist_ok=True)
+            jobs += [(split, number) for number in range(config.sets_of_backgrounds(split)) if not _part(folder, split, number).exists()]
+    with tqdm(total=sum(len(_smears_of(config, *job)) for job in jobs), unit="smear", desc="composing", disable=not progress) as bar:
+        parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
+        for done in parallel(joblib.delayed(_build_set)(config, bank.folder, bank.digest, folder, *job) for job in jobs):
+            bar.update(done)
+    write_json(folder / MANIFEST, _manifest(config, bank, folder, digest))
+    shutil.rmtree(folder / PARTS)
+    return Dataset(folder)
+
+
+def _claim(folder: Path, digest: str) -> None:
+    """Mark the folder as a build of this digest, or refuse it."""
+    claim = folder / PARTS / "digest.json"
+    if claim.exists():
+        if read_json(claim) != digest:
+            raise ValueError(f"{folder}: holds a stopped build of another recipe, seed, size or bank. Choose another folder, or delete this one.")
+        return
+    if folder.exists() and any(folder.iterdir()):
+        raise ValueError(f"{folder}: expected an empty folder, or a dataset. Choose another folder.")
+    write_json(claim, digest)
+
+
+def _part(folder: Path, split: str, number: int) -> Path:
+    return folder / PARTS / f"{split}-{number}.json"
+
+
+def _check_pool(bank: SampleBank, split: str) -> None:
+    present = {entry.class_id for entry in bank.select(split)}
+    if not present & {c.id for c in CLASSES if c.group == "RBC"} or not present - {c.id for c in CLASSES if c.group == "RBC"}:
+        raise ValueError(
+            f"{bank.folder}: expected RBCs and at least one class to affix in its split {split!r}. Received samples of "
+            f"{', '.join(CLASSES[c].key for c in sorted(present)) or 'no class'}. Add a source, e.g. phantom, and build the bank again."
+        )
+
+
+def _smears_of(config: DatasetConfig, split: str, number: int) -> range:
+    """Numbers of the smears that are cut from set ``number`` of a split's backgrounds."""
+    smears, sets = getattr(config, split), config.sets_of_backgrounds(split)
+    return range(-(-smears * number // sets), -(-smears * (number + 1) // sets))
+
+
+@functools.lru_cache(maxsize=4)
+def _pool(bank_folder: Path, bank_digest: str, split: str) -> Pool:
+    """Samples of a split, read once a process."""
+    bank = SampleBank(bank_folder)
+    if bank.digest != bank_digest:
+        raise ValueError(f"{bank_folder}: changed while a dataset was built of it. Start again.")
+    return Pool([(entry.path, bank.sample(entry)) for entry in bank.select(split)])
+
+
+def _build_set(config: DatasetConfig, bank_folder: Path, bank_digest: str, folder: Path, split: str, number: int) -> int:
+    """Compose and write the smears of one set of backgrounds, then note that it is done. Returns how many they are."""
+    cv2.setNumThreads(1)  # the processes are the parallelism
+    pool = _pool(bank_folder, bank_digest, split)
+    choices = combinations(pool)
+    backgrounds: dict[str, Any] = {}
+    tally = _Tally()
+    smears = _smears_of(config, split, number)
+    for k in smears:
+        # Each round through the combinations has an order of its own, so that neighbouring smears, which share backgrounds, differ.
+        round_order = np.random.default_rng([config.seed, SPLITS.index(split), 1, k // len(choices)]).permutation(len(choices))
+        objects, kind = choices[round_order[k % len(choices)]]
+        if kind not in backgrounds:
+            rng = np.random.default_rng([config.seed, SPLITS.index(split), 2, number, KINDS.index(kind)])
+            backgrounds[kind] = compose_background(pool, kind, config.recipe, rng)
+        smear = compose_smear(backgrounds[kind], objects, pool, config.recipe, np.random.default_rng([config.seed, SPLITS.index(split), 3, k]))
+        seen, labels = smear.visible(), smear.labels
+        affixed = smear.cells[len(backgrounds[kind].cells) :]
+        name = smear_name([cell.class_id for cell in affixed], [cell.sample for cell in affixed], kind, split, k)
+        label = {"name": name, "background": {"kind": kind, "number": number}, "size": list(labels.shape), "objects": seen}
+        for part, suffix, data in (
+            ("images", ".png", png_bytes(smear.image)),
+            ("segments", ".png", label_map_bytes(labels)),
+            ("labels", ".json", json.dumps(label).encode()),
+        ):
+            # Not through a temporary name: a set counts only once it is whole, and is made again otherwise.
+            (folder / split / part / f"{name}{suffix}").write_bytes(data)
+        tally.add_image(smear.image)
+        tally.pixels.update(dict(enumerate(np.bincount(labels.ravel(), minlength=NUM_CLASSES).tolist())))
+        tally.objects.update(cell["id"] for cell in seen)
+        tally.combinations[f"{'_'.join(CLASSES[c].code for c in objects)}_{kind}"] += 1
+    write_json(_part(folder, split, number), vars(tally))
+    return len(smears)
+
+
+def smear_name(class_ids: list[int], paths: list[str], kind: str, split: str, number: int) -> str:
+    """The name of a composed smear: classes, sources of the affixed samples, kind of background, split, number."""
+    sources = sorted({Path(path).name.split("__")[0] for path in paths})
+    return "_".join([*(CLASSES[c].code for c in class_ids), "-".join(sources), kind, split, f"{number:05d}"])
+
+
+def _manifest(config: DatasetConfig, bank: SampleBank, folder: Path, digest: str) -> dict[str, Any]:
+    tallies = {split: _Tally() for split in SPLITS}
+    for split in SPLITS:
+        for number in range(config.sets_of_backgrounds(split) if getattr(config, split) else 0):
+            part = read_json(_part(folder, split, number))
+            part.update({name: Counter({int(c): n for c, n in part[name].items()}) for name in ("pixels", "objects")})
+            tallies[split].add(_Tally(**part))
+    mean, std = tallies["train" if config.train else "test"].mean_and_std()
+    samples = {split: sorted(entry.sha256 for entry in bank.select(split)) for split in SPLITS}
+    return {
+        "config": config.to_dict(),
+        "digest": digest,
+        "versions": {"bloodseg_lib": bloodseg_lib.__version__, "numpy": np.__version__, "opencv": cv2.__version__},
+        "bank": {
+            "digest": bank.digest,
+            "samples": bank.counts(),
+            "missing_classes": [c.key for c in CELL_CLASSES if not any(bank.counts()[c.key].values())],
+            "sample_digests": {split: hashlib.sha256("".join(samples[split]).encode()).hexdigest() for split in SPLITS},
+        },
+        "images": {split: tallies[split].images for split in SPLITS},
+        "backgrounds": {split: config.sets_of_backgrounds(split) * len(KINDS) for split in SPLITS},
+        "pixels": {split: {c.key: tallies[split].pixels[c.id] for c in CLASSES} for split in SPLITS},
+        "objects": {split: {c.key: tallies[split].objects[c.id] for c in CELL_CLASSES} for split in SPLITS},
+        "combinations": {split: dict(sorted(tallies[split].combinations.items())) for split in SPLITS},
+        "mean": mean,
+        "std": std,
+    }
+
+
+class Dataset:
+    """A dataset on disk, opened.
+
+    Args:
+        folder: what :func:`build_dataset` made.
+
+    Attributes:
+        folder: where it lies.
+        manifest: ``dataset.json``: config, digest, counts of images, objects and pixels, mean and std of the training set (0..255 RGB).
+
+    Raises:
+        FileNotFoundError: there is no ``dataset.json``.
+        ValueError: it is damaged.
+    """
+
+    def __init__(self, folder: Path | str):
+        self.folder = Path(folder)
+        if not (self.folder / MANIFEST).is_file():
+            stopped = " Its build was stopped: run the same command again to finish it." if (self.folder / PARTS).exists() else ""
+            raise FileNotFoundError(f"{self.folder / MANIFEST}: not there, so this is no finished dataset.{stopped}")
+        self.manifest: dict[str, Any] = read_json(self.folder / MANIFEST)
+        self._names: dict[str, list[str]] = {}
+        self._arrays: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+
+    def names(self, split: str) -> list[str]:
+        """Names of a split's smears, in the order of their numbers."""
+        if split not in SPLITS:
+            raise ValueError(f"Expected a split, one of {', '.join(SPLITS)}. Received {split!r}.")
+        if split not in self._names:
+            found = sorted((path.stem for path in (self.folder / split / "images").glob("*.png")), key=lambda name: name.rsplit("_", 1)[1])
+            if len(found) != self.manifest["images"][split]:
+                raise ValueError(
+                    f"{self.folder / split / 'images'}: expected {self.manifest['images'][split]} images, found {len(found)}. Delete the dataset and "
+                    "build it again."
+                )
+            self._names[split] = found
+        return self._names[split]
+
+    def image(self, split: str, i: int) -> np.ndarray:
+        """Image *i* of a split, ``(224, 224, 3) uint8`` RGB."""
+        return read_image(self.folder / split / "images" / f"{self.names(split)[i]}.png")
+
+    def labels(self, split: str, i: int) -> np.ndarray:
+        """Label map *i* of a split, ``(224, 224) uint8``."""
+        return read_label_map(self.folder / split / "segments" / f"{self.names(split)[i]}.png")
+
+    def objects(self, split: str, i: int) -> list[dict[str, Any]]:
+        """The cells of smear *i*: class, box, visible area and sample of each (see :meth:`bloodseg_lib.smears.Smear.visible`)."""
+        return read_json(self.folder / split / "labels" / f"{self.names(split)[i]}.json")["objects"]
+
+    def pixel_counts(self, split: str) -> np.ndarray:
+        """``(10,) int64``: pixels of each class in a split."""
+        return np.array([self.manifest["pixels"][split][c.key] for c in CLASSES], dtype=np.int64)
+
+    def arrays(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """All of a split, memory-mapped: images ``(N, 224, 224, 3) uint8`` and label maps ``(N, 224, 224) uint8``.
+
+        The PNGs are unpacked into two files beside them the first time. Reading those costs no decoding and no memory but the page
+        cache, so a loader keeps up with any network.
+        """
+        if split not in self._arrays:
+            # The digest is in the names: a dataset built anew in the same folder never meets the old one's pixels.
+            paths = [self.folder / split / f".{part}-{self.manifest['digest'][:12]}.npy" for part in ("images", "labels")]
+            if not all(path.exists() for path in paths):
+                self._pack(split, *paths)
+            self._arrays[split] = tuple(np.load(path, mmap_mode="r") for path in paths)
+        return self._arrays[split]
+
+    def _pack(self, split: str, images_path: Path, labels_path: Path) -> None:
+        count = len(self.names(split))
+        shape = (count, SMEAR_SIZE_PX, SMEAR_SIZE_PX)
+        with replacing(labels_path) as labels_part, replacing(images_path) as images_part, ThreadPoolExecutor() as threads:
+            images = np.lib.format.open_memmap(images_part, mode="w+", dtype=np.uint8, shape=(*shape, 3))
+            labels = np.lib.format.open_memmap(labels_part, mode="w+", dtype=np.uint8, shape=shape)
+
+            def unpack(i: int) -> None:
+                images[i], labels[i] = self.image(split, i), self.labels(split, i)
+
+            for _ in threads.map(unpack, range(count)):
+                pass
+            images.flush()
+            labels.flush()
+
+    def batches(self, split: str, batch_size: int, seed: int = 0, epoch: int = 0, shuffle: bool = True) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """One pass through a split.
+
+        Args:
+            split: ``"train"``, ``"valid"`` or ``"test"``.
+            batch_size: images a batch; the last one may be smaller.
+            seed, epoch: the order is a pure function of these, so a training that goes on sees what it would have seen.
+            shuffle: in random order, else in that of the names.
+
+        Yields:
+            images ``(B, 224, 224, 3) uint8`` and label maps ``(B, 224, 224) uint8``.
+        """
+        images, labels = self.arrays(split)
+        order = np.random.default_rng([seed, epoch]).permutation(len(images)) if shuffle else np.arange(len(images))
+        for start in range(0, len(order), batch_size):
+            chosen = order[start : start + batch_size]
+            yield images[chosen], labels[chosen]

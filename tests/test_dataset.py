@@ -1,0 +1,165 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from discs import disc, disc_bank
+
+from bloodseg_lib.classes import HEALTHY_RBC, NEUTROPHIL
+from bloodseg_lib.dataset import Dataset, DatasetConfig, build_dataset
+from bloodseg_lib.samples import SPLITS, write_bank
+from bloodseg_lib.smears import Recipe
+
+CONFIG = DatasetConfig(train=24, valid=6, test=6, backgrounds=18, recipe=Recipe(background_size_px=300))
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory):
+    return disc_bank(tmp_path_factory.mktemp("bank") / "bank")
+
+
+@pytest.fixture(scope="module")
+def dataset(bank, tmp_path_factory):
+    return build_dataset(CONFIG, bank, tmp_path_factory.mktemp("data") / "dataset", progress=False)
+
+
+def content(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".npy"}
+
+
+def test_one_and_two_workers_write_the_same_bytes(bank, dataset, tmp_path):
+    other = build_dataset(CONFIG, bank, tmp_path / "dataset", workers=2, progress=False)
+    assert content(other.folder) == content(dataset.folder)
+
+
+def test_a_killed_build_goes_on_to_the_same_bytes(bank, dataset, tmp_path):
+    folder = tmp_path / "dataset"
+    program = (
+        "import sys; from bloodseg_lib.dataset import *; from bloodseg_lib.samples import SampleBank;"
+        "build_dataset(DatasetConfig.from_dict(__import__('json').loads(sys.argv[1])), SampleBank(sys.argv[2]), sys.argv[3], progress=False)"
+    )
+    command = [sys.executable, "-c", program, json.dumps(CONFIG.to_dict()), str(bank.folder), str(folder)]
+    process = subprocess.Popen(command)
+    while len(list(folder.glob("train/images/*.png"))) < 7 and process.poll() is None:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    with pytest.raises(FileNotFoundError, match="stopped"):
+        Dataset(folder)
+    assert content(build_dataset(CONFIG, bank, folder, progress=False).folder) == content(dataset.folder)
+
+
+def test_no_sample_of_one_split_occurs_in_another(bank, dataset):
+    used = {split: {cell["sample"] for i in range(len(dataset.names(split))) for cell in dataset.objects(split, i)} for split in SPLITS}
+    allowed = {split: {entry.path for entry in bank.select(split)} for split in SPLITS}
+    assert all(used[split] and used[split] <= allowed[split] for split in SPLITS)
+    assert not allowed["train"] & allowed["valid"] | allowed["train"] & allowed["test"] | allowed["valid"] & allowed["test"]
+    digests = dataset.manifest["bank"]["sample_digests"]
+    assert len(set(digests.values())) == 3
+
+
+def test_labels_segments_and_manifest_agree(dataset):
+    for split in SPLITS:
+        pixels, objects = np.zeros(10, int), 0
+        for i in range(len(dataset.names(split))):
+            labels, cells = dataset.labels(split, i), dataset.objects(split, i)
+            counts = np.bincount(labels.ravel(), minlength=10)
+            pixels += counts
+            objects += len(cells)
+            for class_id in range(1, 10):
+                assert counts[class_id] == sum(cell["area_px"] for cell in cells if cell["id"] == class_id)
+        assert pixels.tolist() == dataset.pixel_counts(split).tolist()
+        assert objects == sum(dataset.manifest["objects"][split].values())
+
+
+def test_mean_and_std_are_those_of_the_training_pixels(dataset):
+    images, _ = dataset.arrays("train")
+    assert dataset.manifest["mean"] == pytest.approx(images.reshape(-1, 3).mean(axis=0))
+    assert dataset.manifest["std"] == pytest.approx(images.reshape(-1, 3).std(axis=0))
+
+
+def test_a_whole_round_holds_every_combination_once(bank, tmp_path):
+    config = DatasetConfig(train=105, valid=0, test=0, backgrounds=3, recipe=Recipe(background_size_px=300))
+    counts = build_dataset(config, bank, tmp_path / "dataset", progress=False).manifest["combinations"]["train"]
+    assert len(counts) == 105
+    assert set(counts.values()) == {1}
+
+
+def test_the_name_says_what_is_in_it(dataset):
+    for i, name in enumerate(dataset.names("test")):
+        *codes, source, kind, split, number = name.split("_")
+        cells = {cell["class"][:4].lower() for cell in dataset.objects("test", i)}
+        assert (source, split, int(number)) == ("discs", "test", i)
+        assert {code.lower() if code != "Clum" else "plat" for code in codes} <= cells
+        assert cells & {"infe", "heal"} <= {"ii": {"infe"}, "nn": {"heal"}, "ni": {"infe", "heal"}}[kind]
+
+
+def test_packed_arrays_hold_the_images_and_label_maps(dataset):
+    images, labels = dataset.arrays("valid")
+    assert np.array_equal(images[3], dataset.image("valid", 3))
+    assert np.array_equal(labels[3], dataset.labels("valid", 3))
+
+
+def test_batches_hold_every_image_once_in_an_order_of_seed_and_epoch(dataset):
+    def order(seed, epoch):
+        batches = list(dataset.batches("train", 5, seed=seed, epoch=epoch))
+        assert [len(images) for images, _ in batches] == [5, 5, 5, 5, 4]
+        return [image.tobytes() for images, _ in batches for image in images]
+
+    assert order(1, 2) == order(1, 2)
+    assert order(1, 2) != order(1, 3)
+    assert sorted(order(1, 2)) == sorted(image.tobytes() for image in dataset.arrays("train")[0])
+
+
+def test_a_finished_build_is_opened_as_it_is(bank, dataset):
+    before = os.stat(dataset.folder / "dataset.json").st_mtime_ns
+    build_dataset(CONFIG, bank, dataset.folder, progress=False)
+    assert os.stat(dataset.folder / "dataset.json").st_mtime_ns == before
+
+
+def test_a_dataset_of_another_recipe_is_not_overwritten(bank, dataset):
+    with pytest.raises(ValueError, match="another recipe"):
+        build_dataset(DatasetConfig(train=1, valid=1, test=1), bank, dataset.folder, progress=False)
+
+
+def test_a_folder_of_other_things_is_not_written_to(bank, tmp_path):
+    (tmp_path / "thesis.txt").write_text("precious")
+    with pytest.raises(ValueError, match="empty folder"):
+        build_dataset(CONFIG, bank, tmp_path, progress=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_bank_without_rbcs_is_refused(tmp_path):
+    bank = write_bank((disc(NEUTROPHIL, i) for i in range(10)), tmp_path / "bank")
+    with pytest.raises(ValueError, match="expected RBCs"):
+        build_dataset(CONFIG, bank, tmp_path / "dataset", progress=False)
+
+
+def test_missing_classes_are_named_in_the_manifest(tmp_path):
+    bank = write_bank((disc(c, i) for c in (NEUTROPHIL, HEALTHY_RBC) for i in range(10)), tmp_path / "bank")
+    config = DatasetConfig(train=2, valid=1, test=1, backgrounds=3, recipe=Recipe(background_size_px=300))
+    missing = build_dataset(config, bank, tmp_path / "dataset", progress=False).manifest["bank"]["missing_classes"]
+    assert missing == ["eosinophil", "basophil", "lymphocyte", "monocyte", "thrombocyte", "platelet_clump", "infected_rbc"]
+
+
+def test_a_truncated_manifest_is_named(dataset, tmp_path):
+    (tmp_path / "dataset.json").write_text('{"images": {"tr')
+    with pytest.raises(ValueError, match=r"dataset\.json: expected JSON.*cut short"):
+        Dataset(tmp_path)
+
+
+def test_a_lost_image_is_noticed(bank, tmp_path):
+    made = build_dataset(CONFIG, bank, tmp_path / "dataset", progress=False)
+    (made.folder / "test" / "images" / f"{made.names('test')[0]}.png").unlink()
+    with pytest.raises(ValueError, match="expected 6 images, found 5"):
+        Dataset(made.folder).names("test")
+
+
+@pytest.mark.parametrize("wrong", [{"train": -1}, {"backgrounds": 0}, {"seed": 1.5}, {"train": True}])
+def test_a_size_out_of_range_is_refused_by_name(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        DatasetConfig(**wrong)

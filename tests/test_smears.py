@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+from discs import disc
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bloodseg_lib.classes import CELL_CLASSES, HEALTHY_RBC, INFECTED_RBC, LYMPHOCYTE, NEUTROPHIL, THROMBOCYTE
+from bloodseg_lib.smears import PlacedCell, Pool, Recipe, Smear, combinations, compose_background, compose_smear, rotated
+
+SMALL = Recipe(background_size_px=300)
+
+
+@pytest.fixture(scope="module")
+def pool():
+    return Pool([(f"{c.key}/{i}", disc(c.id, i)) for c in CELL_CLASSES for i in range(3)])
+
+
+def test_boxes_and_areas_are_those_of_the_visible_pixels():
+    instances = np.zeros((8, 10), np.uint16)
+    instances[1:4, 2:7] = 1  # 3 x 5 pixels, of which the second cell hides 2 x 2
+    instances[2:4, 5:9] = 2
+    smear = Smear(np.zeros((8, 10, 3), np.uint8), instances, (PlacedCell(9, "a"), PlacedCell(8, "b"), PlacedCell(3, "hidden")))
+    first, second = smear.visible()
+    assert (first["box"], first["area_px"]) == ({"x": 2, "y": 1, "width": 5, "height": 3}, 11)
+    assert (second["box"], second["area_px"]) == ({"x": 5, "y": 2, "width": 4, "height": 2}, 8)
+
+
+def test_labels_are_the_classes_of_the_instances():
+    smear = Smear(np.zeros((1, 3, 3), np.uint8), np.array([[0, 2, 1]], np.uint16), (PlacedCell(9, "a"), PlacedCell(4, "b")))
+    assert smear.labels.tolist() == [[0, 4, 9]]
+
+
+def test_all_combinations_of_one_or_two_on_three_backgrounds(pool):
+    made = combinations(pool)
+    assert len(made) == len(set(made)) == (7 + 7 * 8 // 2) * 3
+
+
+def test_classes_without_samples_are_left_out_of_the_combinations():
+    pool = Pool([("a", disc(NEUTROPHIL, 0)), ("b", disc(HEALTHY_RBC, 0))])
+    assert combinations(pool) == [((NEUTROPHIL,), "nn"), ((NEUTROPHIL, NEUTROPHIL), "nn")]
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("ii", {INFECTED_RBC}), ("nn", {HEALTHY_RBC}), ("ni", {HEALTHY_RBC, INFECTED_RBC})])
+def test_a_background_holds_only_the_rbcs_of_its_kind(pool, kind, expected):
+    background = compose_background(pool, kind, SMALL, np.random.default_rng(0))
+    assert set(np.unique(background.labels)) - {0} == expected
+
+
+def test_a_background_is_of_one_source():
+    samples = [(f"{source}{i}", disc(HEALTHY_RBC, i, source=source)) for source in ("a", "b") for i in range(3)]
+    background = compose_background(Pool(samples), "nn", SMALL, np.random.default_rng(1))
+    assert len({cell.sample[0] for cell in background.cells}) == 1
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_a_smear_has_what_was_asked_for_within_its_borders(pool, seed):
+    rng = np.random.default_rng(seed)
+    background = compose_background(pool, "ni", SMALL, rng)
+    smear = compose_smear(background, (LYMPHOCYTE, THROMBOCYTE), pool, SMALL, rng)
+    assert smear.image.shape == (224, 224, 3)
+    assert [cell.class_id for cell in smear.cells[-2:]] == [LYMPHOCYTE, THROMBOCYTE]
+    for cell in smear.visible():
+        x, y, width, height = (cell["box"][key] for key in ("x", "y", "width", "height"))
+        inside = smear.instances[y : y + height, x : x + width]
+        own = [i + 1 for i, c in enumerate(smear.cells) if c.sample == cell["sample"]]
+        assert 0 <= x < x + width <= 224
+        assert 0 <= y < y + height <= 224
+        assert np.isin(inside, own).sum() >= cell["area_px"]
+
+
+def test_what_is_affixed_lies_above_the_background(pool):
+    background = compose_background(pool, "nn", SMALL, np.random.default_rng(0))
+    smear = compose_smear(background, (NEUTROPHIL,), pool, SMALL, np.random.default_rng(0))
+    seen = next(cell for cell in smear.visible() if cell["class"] == "neutrophil")
+    whole = disc(NEUTROPHIL, 0).area_px
+    assert seen["area_px"] == pytest.approx(whole, rel=0.03)  # a rotated disc keeps its area but for its rim
+
+
+def test_the_same_generator_gives_the_same_smear(pool):
+    first, second = (compose_background(pool, "ni", SMALL, np.random.default_rng(5)) for _ in range(2))
+    assert first.image.tobytes() == second.image.tobytes()
+
+
+def test_a_quarter_turn_moves_pixels_without_loss():
+    rgba = np.zeros((3, 5, 4), np.uint8)
+    rgba[..., 3] = 255
+    rgba[0, 4, 0] = 200  # top right
+    turned = rotated(rgba, 90)
+    rows, columns = np.nonzero(turned[..., 3] >= 128)
+    cell = turned[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    assert cell.shape[:2] == (5, 3)
+    assert cell[0, 0, 0] == 200  # counter-clockwise: top right becomes top left
+
+
+def test_a_cell_larger_than_the_smear_is_placed_all_the_same():
+    pool = Pool([("a", disc(HEALTHY_RBC, 0)), ("b", disc(NEUTROPHIL, 0, radius_px=150))])
+    background = compose_background(pool, "nn", SMALL, np.random.default_rng(0))
+    smear = compose_smear(background, (NEUTROPHIL,), pool, SMALL, np.random.default_rng(0))
+    assert (smear.labels == NEUTROPHIL).sum() > 20_000
+
+
+@pytest.mark.parametrize("wrong", [{"rbc_count": (0, 10)}, {"rbc_overlap": 1.5}, {"background_size_px": 100}, {"edge_softness_px": "soft"}])
+def test_a_recipe_out_of_range_is_refused_by_name(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Recipe(**wrong)
