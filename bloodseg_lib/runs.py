@@ -37,7 +37,7 @@ class RunFiles:
     @property
     def best(self) -> Path:
         """The checkpoint with the highest validation accuracy."""
-        return self.training / "best.weights.h5"
+        return self.training / "best.npz"
 
     @property
     def evaluation(self) -> Path:

@@ -94,15 +94,25 @@ def make_sample(image: np.ndarray, mask: np.ndarray, class_id: int, source: str,
         raise ValueError(
             f"Sample {source}/{name}: expected a cell of at least {MINIMUM_AREA_PX} pixels at 40x. Received {mask.sum() * scale**2:.0f}."
         )
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    box = _box(mask)
     image, alpha = image[box], mask[box].astype(np.uint8) * 255
     image = _bleed(image, alpha)
     if scale != 1.0:
         size = (max(1, round(alpha.shape[1] * scale)), max(1, round(alpha.shape[0] * scale)))
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-        alpha = cv2.resize(alpha, size, interpolation=cv2.INTER_NEAREST)
+        # Plain INTER_NEAREST rounds down, which moves a shrunk mask half a pixel and cuts it flat on the right and below.
+        alpha = cv2.resize(alpha, size, interpolation=cv2.INTER_NEAREST_EXACT)
+        if not alpha.any():
+            raise ValueError(f"Sample {source}/{name}: expected a cell that is seen at 40x. Received one too thin to leave a pixel.")
+        box = _box(alpha > 0)
+        image, alpha = image[box], alpha[box]
     return CellSample(np.dstack([image, alpha]), class_id, source, group, name)
+
+
+def _box(mask: np.ndarray) -> tuple[slice, slice]:
+    """The smallest box around what a mask marks."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def _bleed(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:

@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from bloodseg_lib.classes import CLASSES, HEALTHY_RBC, INFECTED_RBC, PLATELET_IDS, WBC_IDS
+from bloodseg_lib.classes import CLASSES, HEALTHY_RBC, INFECTED_RBC, PLATELET_IDS, THROMBOCYTE, WBC_IDS
 from bloodseg_lib.config import Config
+from bloodseg_lib.imaging import lit, littered, photographed, restained
 from bloodseg_lib.samples import CellSample
 
 SMEAR_SIZE_PX = 224
@@ -29,14 +30,23 @@ POSITION_TRIES = 12
 
 @dataclass(frozen=True)
 class Recipe(Config):
-    """How smears are composed. The defaults are the mission's: cells on a plain white slide.
+    """How smears are composed. The defaults are the mission's: sharp cells on a plain white slide. See also :data:`RECIPES`.
 
     Attributes:
         background_size_px: side of an RBC background.
         rbc_count: least and greatest number of RBCs on a background of 1000 x 1000; other sizes hold as many for their area.
-        rbc_overlap: the greatest share of an RBC that may lie on its neighbours.
+        rbc_overlap: the greatest share of an RBC that may lie on its neighbours; drawn for each background between ``rbc_overlap / 3`` and it.
         affixed_overlap: the greatest share of an affixed cell that may lie on another affixed cell.
         edge_softness_px: standard deviation of the blur that softens the edge of a sample where it is pasted; labels stay sharp.
+        translucent: RBCs and platelets let through what lies beneath, so that overlaps are darker, as in a microscope. White cells cover.
+        platelets: mean number of thrombocytes strewn over a background of 1000 x 1000.
+        scale_jitter: a smear shows its cells up to this share larger or smaller.
+        shape_jitter: each cell is stretched by up to this share, and mirrored as often as not.
+        beyond_border: share of an affixed cell that may lie beyond the border of the smear.
+        stain: variation of the stain from smear to smear, see :func:`bloodseg_lib.imaging.restained`; each cell varies by a third of it.
+        light: colour and unevenness of the light, see :func:`bloodseg_lib.imaging.lit`.
+        debris: mean number of specks on a smear, see :func:`bloodseg_lib.imaging.littered`.
+        blur_px, noise, jpeg: of the camera, see :func:`bloodseg_lib.imaging.photographed`.
     """
 
     background_size_px: int = 1000
@@ -44,13 +54,50 @@ class Recipe(Config):
     rbc_overlap: float = 0.15
     affixed_overlap: float = 0.1
     edge_softness_px: float = 0.6
+    translucent: bool = False
+    platelets: float = 0.0
+    scale_jitter: float = 0.0
+    shape_jitter: float = 0.0
+    beyond_border: float = 0.0
+    stain: float = 0.0
+    light: float = 0.0
+    debris: float = 0.0
+    blur_px: float = 0.0
+    noise: float = 0.0
+    jpeg: float = 0.0
 
     def check(self) -> None:
-        self.expect(self.background_size_px >= SMEAR_SIZE_PX, "background_size_px", f"at least {SMEAR_SIZE_PX}")
+        self.expect(self.background_size_px >= 1.5 * SMEAR_SIZE_PX, "background_size_px", f"at least {1.5 * SMEAR_SIZE_PX:.0f}")
         self.expect(0 < self.rbc_count[0] <= self.rbc_count[1], "rbc_count", "two numbers, the least and the greatest, above 0")
-        self.expect(0 <= self.rbc_overlap <= 1, "rbc_overlap", "a share, 0..1")
-        self.expect(0 <= self.affixed_overlap <= 1, "affixed_overlap", "a share, 0..1")
-        self.expect(0 <= self.edge_softness_px <= 5, "edge_softness_px", "0..5 pixels")
+        self.expect(0 <= self.edge_softness_px <= 5, "edge_softness_px", "0 to 5 pixels")
+        for field in ("rbc_overlap", "affixed_overlap", "beyond_border", "light", "jpeg"):
+            self.expect(0 <= getattr(self, field) <= 1, field, "0 to 1")
+        for field in ("scale_jitter", "shape_jitter", "stain"):
+            self.expect(0 <= getattr(self, field) <= 0.5, field, "0 to 0.5")
+        for field in ("platelets", "debris", "blur_px", "noise"):
+            self.expect(getattr(self, field) >= 0, field, "0 or more")
+
+
+RECIPES = {
+    "white": Recipe(),
+    "realistic": Recipe(
+        rbc_count=(80, 520),
+        rbc_overlap=0.4,
+        edge_softness_px=0.9,
+        translucent=True,
+        platelets=8.0,
+        scale_jitter=0.2,
+        shape_jitter=0.08,
+        beyond_border=0.4,
+        stain=0.15,
+        light=1.0,
+        debris=1.5,
+        blur_px=0.9,
+        noise=5.0,
+        jpeg=0.5,
+    ),
+}
+"""Recipes by name: the mission's, and one whose smears look like photographs of real ones."""
 
 
 @dataclass(frozen=True)
@@ -177,12 +224,16 @@ def compose_background(pool: Pool, kind: str, recipe: Recipe, rng: np.random.Gen
     canvas = _Canvas(np.full((size, size, 3), 255, np.uint8), np.zeros((size, size), np.uint16), [], recipe)
     sources = pool.sources(RBC_OF_KIND[kind])
     source = sources[rng.integers(len(sources))]
-    count = round(rng.integers(recipe.rbc_count[0], recipe.rbc_count[1] + 1) * (size / 1000) ** 2)
-    for _ in range(count):
+    overlap = recipe.rbc_overlap * rng.uniform(1 / 3, 1)
+    thousands = (size / 1000) ** 2
+    for _ in range(round(rng.integers(recipe.rbc_count[0], recipe.rbc_count[1] + 1) * thousands)):
         class_id = RBC_OF_KIND[kind][rng.integers(len(RBC_OF_KIND[kind]))]
         path, sample = pool.draw(class_id, rng, source)
-        rgba = rotated(sample.rgba, rng.uniform(0, 360))
-        canvas.place(rgba, PlacedCell(class_id, path), rng, recipe.rbc_overlap, margin=0.5)
+        canvas.place(_varied(sample, recipe, rng), PlacedCell(class_id, path), rng, overlap, margin=0.5)
+    if recipe.platelets and THROMBOCYTE in pool.class_ids:
+        for _ in range(rng.poisson(recipe.platelets * thousands)):
+            path, sample = pool.draw(THROMBOCYTE, rng)
+            canvas.place(_varied(sample, recipe, rng), PlacedCell(THROMBOCYTE, path), rng, 1.0, margin=0.5)
     return canvas.smear()
 
 
@@ -199,31 +250,65 @@ def compose_smear(background: Smear, objects: Sequence[int], pool: Pool, recipe:
     Returns:
         a smear of 224 x 224.
     """
-    top, left = rng.integers(0, background.instances.shape[0] - SMEAR_SIZE_PX + 1, size=2)
-    block = np.s_[top : top + SMEAR_SIZE_PX, left : left + SMEAR_SIZE_PX]
-    canvas = _Canvas(background.image[block].copy(), background.instances[block].copy(), list(background.cells), recipe)
+    scale = 1 + rng.uniform(-1, 1) * recipe.scale_jitter
+    side = round(SMEAR_SIZE_PX / scale)
+    top, left = rng.integers(0, background.instances.shape[0] - side + 1, size=2)
+    block = np.s_[top : top + side, left : left + side]
+    image, instances = background.image[block].copy(), background.instances[block].copy()
+    if side != SMEAR_SIZE_PX:
+        size = (SMEAR_SIZE_PX, SMEAR_SIZE_PX)
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+        instances = cv2.resize(instances, size, interpolation=cv2.INTER_NEAREST)
+    canvas = _Canvas(image, instances, list(background.cells), recipe)
     for class_id in objects:
         path, sample = pool.draw(class_id, rng)
-        rgba = rotated(sample.rgba, rng.uniform(0, 360))
-        canvas.place(rgba, PlacedCell(class_id, path), rng, recipe.affixed_overlap, margin=0.0, above=len(background.cells))
-    return canvas.smear()
+        rgba = _varied(sample, recipe, rng, scale)
+        canvas.place(rgba, PlacedCell(class_id, path), rng, recipe.affixed_overlap, margin=recipe.beyond_border, above=len(background.cells))
+    return canvas.smear(_photographed(canvas.image, recipe, rng))
 
 
-def rotated(rgba: np.ndarray, angle_deg: float) -> np.ndarray:
+def _photographed(image: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
+    """A composed smear as the recipe's stain, slide, lamp and camera would show it."""
+    if recipe.stain:
+        image = restained(image, rng, recipe.stain)
+    if recipe.debris:
+        image = littered(image, rng, recipe.debris)
+    if recipe.light:
+        image = lit(image, rng, recipe.light)
+    if recipe.blur_px or recipe.noise or recipe.jpeg:
+        image = photographed(image, rng, recipe.blur_px, recipe.noise, recipe.jpeg)
+    return image
+
+
+def _varied(sample: CellSample, recipe: Recipe, rng: np.random.Generator, scale: float = 1.0) -> np.ndarray:
+    """A sample turned at random, and stretched, mirrored and restained as the recipe says. ``(H, W, 4) uint8``."""
+    rgba = sample.rgba
+    if recipe.stain:
+        rgba = np.dstack([restained(np.ascontiguousarray(rgba[:, :, :3]), rng, recipe.stain / 3), rgba[:, :, 3]])
+    stretch = (scale, scale)
+    if recipe.shape_jitter:
+        stretch = tuple(scale * (1 + rng.uniform(-1, 1, 2) * recipe.shape_jitter) * (1, rng.choice((-1, 1))))
+    return rotated(rgba, rng.uniform(0, 360), stretch)
+
+
+def rotated(rgba: np.ndarray, angle_deg: float, stretch: tuple[float, float] = (1.0, 1.0)) -> np.ndarray:
     """A sample turned about its centre, on a canvas that holds all of it.
 
     Args:
         rgba: ``(H, W, 4) uint8``.
         angle_deg: counter-clockwise.
+        stretch: factors of the width and height before it is turned; negative ones mirror.
 
     Returns:
         ``(H', W', 4) uint8``. Colours and matte are interpolated; where the cell is, is decided by matte >= 128.
     """
     height, width = rgba.shape[:2]
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle_deg, 1.0)
-    cos, sin = abs(matrix[0, 0]), abs(matrix[0, 1])
+    centre = matrix @ ((width - 1) / 2, (height - 1) / 2, 1)
+    matrix[:, :2] *= stretch
+    matrix[:, 2] = centre - matrix[:, :2] @ ((width - 1) / 2, (height - 1) / 2)
     # Rounded first: cos(90 degrees) is 6e-17 in floating point, and would make the canvas of a quarter turn a pixel too large.
-    new_width, new_height = (int(np.ceil(round(side, 6))) + 2 for side in (width * cos + height * sin, width * sin + height * cos))
+    new_width, new_height = (int(np.ceil(round(side, 6))) + 2 for side in np.abs(matrix[:, :2]) @ (width, height))
     matrix[:, 2] += ((new_width - width) / 2, (new_height - height) / 2)
     size = (new_width, new_height)
     colour = cv2.warpAffine(rgba[:, :, :3], matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -237,8 +322,8 @@ class _Canvas:
     def __init__(self, image: np.ndarray, instances: np.ndarray, cells: list[PlacedCell], recipe: Recipe):
         self.image, self.instances, self.cells, self.recipe = image, instances, cells, recipe
 
-    def smear(self) -> Smear:
-        return Smear(self.image, self.instances, tuple(self.cells))
+    def smear(self, image: np.ndarray | None = None) -> Smear:
+        return Smear(self.image if image is None else image, self.instances, tuple(self.cells))
 
     def place(self, rgba: np.ndarray, cell: PlacedCell, rng: np.random.Generator, overlap: float, margin: float, above: int = 0) -> None:
         """Paste a cell where it covers at most ``overlap`` of itself with cells numbered beyond ``above``, or the best place tried.
@@ -270,8 +355,12 @@ class _Canvas:
         if self.recipe.edge_softness_px:
             matte = cv2.GaussianBlur(matte, (0, 0), self.recipe.edge_softness_px)
         alpha = matte[inside][:, :, None].astype(np.uint16)
-        mixed = rgba[inside][:, :, :3] * alpha + self.image[there] * (255 - alpha)
-        self.image[there] = (mixed + 127) // 255
+        below, colour = self.image[there], rgba[inside][:, :, :3]
+        if self.recipe.translucent and cell.class_id not in WBC_IDS:
+            through = 255 - alpha + (alpha * colour + 127) // 255  # transmittance of the cell, 0..255
+            self.image[there] = (below * through + 127) // 255
+        else:
+            self.image[there] = (colour * alpha + below * (255 - alpha) + 127) // 255
         self.cells.append(cell)
         self.instances[there][mask[inside]] = len(self.cells)
 

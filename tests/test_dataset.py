@@ -14,7 +14,7 @@ from bloodseg_lib.dataset import Dataset, DatasetConfig, build_dataset
 from bloodseg_lib.samples import SPLITS, write_bank
 from bloodseg_lib.smears import Recipe
 
-CONFIG = DatasetConfig(train=24, valid=6, test=6, backgrounds=18, recipe=Recipe(background_size_px=300))
+CONFIG = DatasetConfig(train=24, valid=6, test=6, backgrounds=18, recipe=Recipe(background_size_px=336))
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_mean_and_std_are_those_of_the_training_pixels(dataset):
 
 
 def test_a_whole_round_holds_every_combination_once(bank, tmp_path):
-    config = DatasetConfig(train=105, valid=0, test=0, backgrounds=3, recipe=Recipe(background_size_px=300))
+    config = DatasetConfig(train=105, valid=0, test=0, backgrounds=3, recipe=Recipe(background_size_px=336))
     counts = build_dataset(config, bank, tmp_path / "dataset", progress=False).manifest["combinations"]["train"]
     assert len(counts) == 105
     assert set(counts.values()) == {1}
@@ -141,7 +141,7 @@ def test_a_bank_without_rbcs_is_refused(tmp_path):
 
 def test_missing_classes_are_named_in_the_manifest(tmp_path):
     bank = write_bank((disc(c, i) for c in (NEUTROPHIL, HEALTHY_RBC) for i in range(10)), tmp_path / "bank")
-    config = DatasetConfig(train=2, valid=1, test=1, backgrounds=3, recipe=Recipe(background_size_px=300))
+    config = DatasetConfig(train=2, valid=1, test=1, backgrounds=3, recipe=Recipe(background_size_px=336))
     missing = build_dataset(config, bank, tmp_path / "dataset", progress=False).manifest["bank"]["missing_classes"]
     assert missing == ["eosinophil", "basophil", "lymphocyte", "monocyte", "thrombocyte", "platelet_clump", "infected_rbc"]
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from bloodseg_lib.classes import CELL_CLASSES, HEALTHY_RBC, INFECTED_RBC, LYMPHOCYTE, NEUTROPHIL, THROMBOCYTE
 from bloodseg_lib.smears import PlacedCell, Pool, Recipe, Smear, combinations, compose_background, compose_smear, rotated
 
-SMALL = Recipe(background_size_px=300)
+SMALL = Recipe(background_size_px=336)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_a_cell_larger_than_the_smear_is_placed_all_the_same():
     assert (smear.labels == NEUTROPHIL).sum() > 20_000
 
 
-@pytest.mark.parametrize("wrong", [{"rbc_count": (0, 10)}, {"rbc_overlap": 1.5}, {"background_size_px": 100}, {"edge_softness_px": "soft"}])
+@pytest.mark.parametrize("wrong", [{"rbc_count": (0, 10)}, {"rbc_overlap": 1.5}, {"background_size_px": 300}, {"edge_softness_px": "soft"}])
 def test_a_recipe_out_of_range_is_refused_by_name(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Recipe(**wrong)

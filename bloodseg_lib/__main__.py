@@ -1,0 +1,154 @@
+"""The command line: ``python -m bloodseg_lib --help``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+import bloodseg_lib
+
+
+class _Group(click.Group):
+    """Turns the library's errors, which are sentences, into the command line's."""
+
+    def invoke(self, ctx: click.Context):
+        try:
+            return super().invoke(ctx)
+        except (ValueError, OSError) as error:
+            raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("Interrupted. Run the same command again to go on.", err=True)
+            sys.exit(130)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(bloodseg_lib.__version__)
+def main() -> None:
+    """Semantic segmentation of blood smears. Not for diagnosis."""
+
+
+@main.command()
+def sources() -> None:
+    """List the databases of single cells: layout, licence, where to get them."""
+    from bloodseg_lib.sources import catalog
+
+    click.echo(catalog.table())
+
+
+@main.command()
+@click.argument("databases", nargs=-1, required=True, metavar="KEY=FOLDER...")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the new bank.")
+@click.option("--draw-missing", default=0, metavar="N", show_default=True, help="Draw N cells of each class the databases have none of.")
+@click.option("--seed", default=0, show_default=True, help="Of the split and of drawn cells.")
+def bank(databases: tuple[str, ...], out: Path, draw_missing: int, seed: int) -> None:
+    """Build a sample bank from database folders, e.g. `bank lisc=~/lisc kaggle=~/cell_images --out banks/real`.
+
+    KEY is a database that `sources` lists; phantom=N draws N cells of every class.
+    """
+    from bloodseg_lib.sources.collect import collect
+
+    roots = {}
+    for database in databases:
+        key, equals, root = database.partition("=")
+        if not equals or not root or key in roots:
+            raise click.BadParameter(f"expected KEY=FOLDER, each key once. Received {database!r}.", param_hint="KEY=FOLDER")
+        roots[key] = Path(root).expanduser()
+    made, collection = collect(roots, out, draw_missing, seed)
+    click.echo(collection.report(made))
+    click.echo(f"{len(made.entries)} samples in {out}.")
+
+
+@main.command()
+@click.option("--bank", "bank_folder", type=click.Path(path_type=Path), required=True, help="Sample bank to compose of.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the dataset.")
+@click.option("--train", default=65350, show_default=True)
+@click.option("--valid", default=6560, show_default=True)
+@click.option("--test", default=6560, show_default=True)
+@click.option("--backgrounds", default=1500, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+@click.option("--workers", default=-1, show_default=True, help="Processes; -1: one for each core.")
+def dataset(bank_folder: Path, out: Path, workers: int, **sizes: int) -> None:
+    """Compose a dataset of smears; goes on with a build that was stopped."""
+    from bloodseg_lib.dataset import DatasetConfig, build_dataset
+    from bloodseg_lib.samples import SampleBank
+
+    made = build_dataset(DatasetConfig(**sizes), SampleBank(bank_folder), out, workers=workers)
+    click.echo(f"{made.manifest['images']} in {out}.")
+
+
+@main.command()
+@click.option("--profile", default="tutorial", show_default=True, help="quick, tutorial or paper.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the run, e.g. runs/tutorial.")
+@click.option("--bank", type=click.Path(path_type=Path), help="Sample bank; without one, cells are drawn.")
+@click.option("--kernel", default="python3", show_default=True, help="Jupyter kernel to run the notebooks on.")
+@click.option("-p", "--parameter", "parameters", type=(str, str), multiple=True, metavar="NAME VALUE", help="Override a notebook parameter.")
+def run(profile: str, out: Path, bank: Path | None, kernel: str, parameters: tuple[tuple[str, str], ...]) -> None:
+    """Run the six notebooks headless; run it again to go on where it stopped."""
+    from papermill import PapermillExecutionError
+
+    from bloodseg_lib import pipeline
+
+    try:
+        folder = pipeline.run(profile, out, bank, kernel, dict(parameters))
+    except PapermillExecutionError as error:
+        raise click.ClickException(f"Cell {error.exec_count} of a notebook raised {error.ename}: {error.evalue}\nSee {out / 'notebooks'}.") from error
+    click.echo(f"All notebooks ran. Notebooks, network, report and pictures are in {folder}.")
+
+
+@main.command()
+@click.option("--profile", default="quick", show_default=True, help="quick, tutorial or paper.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the run that the notebooks shall write to.")
+@click.option("--notebooks", type=click.Path(path_type=Path), required=True, help="Folder for the notebooks.")
+def parameterize(profile: str, out: Path, notebooks: Path) -> None:
+    """Write the notebooks with a profile's parameters, not executed: what nbval tests."""
+    from bloodseg_lib import pipeline
+
+    click.echo(f"{len(pipeline.write_parameterized(profile, out, notebooks))} notebooks in {notebooks}.")
+
+
+@main.command()
+@click.option("--only", help="One notebook, e.g. 04_evaluation.")
+def refresh(only: str | None) -> None:
+    """Execute the committed notebooks in place with their own defaults, so that their outputs can be committed."""
+    from bloodseg_lib import pipeline
+
+    pipeline.refresh((only,) if only else pipeline.NOTEBOOKS)
+
+
+@main.command()
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--checkpoint", type=click.Path(path_type=Path), required=True, help="A trained network, e.g. runs/tutorial/training/best.json.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for class maps, overlays and counts.")
+@click.option("--rbc-diameter", type=float, help="Diameter of a red cell in your images, in pixels; they are brought to 40x by it.")
+def predict(images: tuple[Path, ...], checkpoint: Path, out: Path, rbc_diameter: float | None) -> None:
+    """Segment images; write a class map, an overlay and the counts of each."""
+    from tqdm.auto import tqdm
+
+    from bloodseg_lib.files import read_image
+    from bloodseg_lib.prediction import Segmenter, scale_to_40x
+    from bloodseg_lib.results import save_segmentation
+
+    stems = [path.stem for path in images]
+    if len(set(stems)) < len(stems):
+        raise ValueError(
+            f"{', '.join(sorted({s for s in stems if stems.count(s) > 1}))}: several images of this name. Predict them into folders of their own."
+        )
+    scale = scale_to_40x(rbc_diameter) if rbc_diameter else 1.0
+    segmenter = Segmenter(checkpoint)
+    unreadable = []
+    for path in tqdm(images, unit="image"):
+        try:
+            image = read_image(path)
+        except (ValueError, OSError) as error:  # the other images are still worth their results
+            unreadable.append(str(error))
+            continue
+        counts = save_segmentation(segmenter.segment(image, scale=scale), image, out, path.stem)
+        tqdm.write(f"{path.name}: {sum(counts.watershed.values())} cells, parasitaemia {counts.parasitaemia()}")
+    if unreadable:
+        raise click.ClickException("\n".join(unreadable))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""The one place that knows which backend Keras runs on, and the only one that imports it by name.
+
+Import Keras through here - ``from bloodseg_lib.device import keras`` - so that the backend's chatter is quieted before it starts.
+TensorFlow is the default; ``KERAS_BACKEND=jax`` runs the same code on JAX.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only: what it logs at every import tells a student nothing
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # else the first notebook's kernel takes all memory of the GPU and the next gets none
+
+import keras
+
+PRECISIONS = ("float32", "bfloat16", "auto")
+
+
+def describe_device() -> str:
+    """What the network will run on, in words, e.g. ``"TensorFlow 2.21.0 on the CPU (2 cores); no GPU found"``."""
+    backend, version, gpus = _backend()
+    if gpus:
+        return f"{backend} {version} on {len(gpus)} GPU{'s' if len(gpus) > 1 else ''}: {', '.join(gpus)}"
+    return f"{backend} {version} on the CPU ({_cores()} cores); no GPU found"
+
+
+def has_gpu() -> bool:
+    """Whether the backend sees a GPU (or TPU)."""
+    return bool(_backend()[2])
+
+
+def versions() -> dict[str, str]:
+    """Versions of Keras and of the backend, for sidecars and reports."""
+    backend, version, _ = _backend()
+    return {"keras": keras.__version__, backend.lower(): version}
+
+
+def has_bfloat16() -> bool:
+    """Whether the hardware multiplies bfloat16 natively; where it does not, emulating it is slower than float32."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        gpus = tf.config.list_physical_devices("GPU")
+        if gpus:
+            return all(tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0)) >= (8, 0) for gpu in gpus)
+    elif keras.backend.backend() == "jax":
+        import jax
+
+        accelerators = [device for device in jax.devices() if device.platform != "cpu"]
+        if accelerators:
+            return all(device.platform == "tpu" or float(device.compute_capability) >= 8 for device in accelerators)
+    flags = Path("/proc/cpuinfo").read_text().split() if Path("/proc/cpuinfo").is_file() else []
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def dtype_policy(precision: str = "float32") -> str:
+    """The Keras dtype policy of a precision.
+
+    Args:
+        precision: ``"float32"``; ``"bfloat16"``: the layers compute in bfloat16, while variables and the loss stay float32;
+            ``"auto"``: bfloat16 where the hardware has it, else float32.
+
+    Raises:
+        ValueError: another word.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision: expected one of {', '.join(PRECISIONS)}. Received {precision!r}.")
+    return "mixed_bfloat16" if precision == "bfloat16" or (precision == "auto" and has_bfloat16()) else "float32"
+
+
+def make_deterministic() -> None:
+    """Make the backend use only operations that give the same bits each time on the same machine.
+
+    On TensorFlow this holds for the rest of the process. JAX is deterministic on the CPU; on GPUs it takes its own flag
+    (``XLA_FLAGS=--xla_gpu_deterministic_ops=true``), which must be set before Python starts.
+    """
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+
+
+def _backend() -> tuple[str, str, list[str]]:
+    """Name and version of the backend, and the names of its accelerators."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        gpus = tf.config.list_physical_devices("GPU")
+        return "TensorFlow", tf.__version__, [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return "JAX", jax.__version__, [device.device_kind for device in jax.devices() if device.platform != "cpu"]
+    raise ValueError(f"KERAS_BACKEND: expected tensorflow or jax. Received {keras.backend.backend()!r}; unset the variable or correct it.")
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

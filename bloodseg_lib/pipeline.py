@@ -1,0 +1,233 @@
+"""Running the numbered notebooks headless: profiles, checked parameters, papermill.
+
+The notebooks' own defaults are the ``tutorial`` profile. A profile is a dict of differences from them.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from jupyter_client.kernelspec import KernelSpecManager
+from nbclient import NotebookClient
+from papermill.parameterize import parameterize_notebook
+from tqdm.auto import tqdm
+
+from bloodseg_lib.files import replacing
+
+NOTEBOOK_FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
+NOTEBOOKS = (
+    "01_dataset_creation",
+    "02_unet_architecture",
+    "03_weighted_training",
+    "04_evaluation",
+    "05_gif_visualization",
+    "06_interactive_prediction",
+)
+
+PROFILES: dict[str, dict[str, Any]] = {
+    "tutorial": {},
+    "quick": {
+        "cells_per_class": 20,
+        "train": 48,
+        "valid": 12,
+        "test": 12,
+        "backgrounds": 9,
+        "width": 4,
+        "epochs": 2,
+    },
+    "paper": {
+        "cells_per_class": 500,
+        "train": 65350,
+        "valid": 6560,
+        "test": 6560,
+        "backgrounds": 1500,
+        "width": 32,
+        "normalization": "none",
+        "batch_size": 100,
+        "epochs": 35,
+        "schedule": "mission",
+        "learning_rate": 0.001,
+        "weight_exponent": 1.0,
+        "flips": False,
+    },
+}
+"""Profile -> parameter -> value. A parameter goes to every notebook that declares it."""
+
+
+def notebook_path(name: str) -> Path:
+    """Where a numbered notebook lies.
+
+    Raises:
+        FileNotFoundError: the notebooks are not beside the package, as they are in a clone installed with ``pip install -e .``.
+    """
+    path = NOTEBOOK_FOLDER / f"{name}.ipynb"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: not there. Run from a clone of the repository, installed with: pip install -e .")
+    return path
+
+
+def declared_parameters(name: str) -> dict[str, Any]:
+    """Parameters that a notebook declares in its first code cell, with their default values."""
+    found = papermill.inspect_notebook(str(notebook_path(name)))
+    return {parameter: ast.literal_eval(entry["default"]) for parameter, entry in found.items()}
+
+
+def parameters_of(profile: str, overrides: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
+    """What to hand to each notebook.
+
+    Args:
+        profile: ``"quick"``, ``"tutorial"`` or ``"paper"``.
+        overrides: parameters on top of the profile's; texts are read as Python values where the notebook's default is no text.
+
+    Returns:
+        notebook -> parameter -> value.
+
+    Raises:
+        ValueError: a profile that is none, a parameter that no notebook declares, or a value of another type than its default.
+    """
+    if profile not in PROFILES:
+        raise ValueError(f"Expected a profile, one of {', '.join(PROFILES)}. Received {profile!r}.")
+    values = {**PROFILES[profile], **(overrides or {})}
+    declared = {name: declared_parameters(name) for name in NOTEBOOKS}
+    known = sorted({parameter for parameters in declared.values() for parameter in parameters})
+    for parameter in values:
+        if parameter not in known:
+            raise ValueError(f"Expected a parameter of the notebooks, one of {', '.join(known)}. Received {parameter!r}.")
+    return {
+        name: {parameter: _typed(parameter, values[parameter], default) for parameter, default in parameters.items() if parameter in values}
+        for name, parameters in declared.items()
+    }
+
+
+def _typed(parameter: str, value: Any, default: Any) -> Any:
+    if isinstance(value, str) and not isinstance(default, str):
+        try:
+            value = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            raise ValueError(f"Parameter {parameter}: expected {type(default).__name__}, e.g. {default!r}. Received {value!r}.") from None
+    if type(value) is int and isinstance(default, float):
+        value = float(value)
+    if type(value) is not type(default):
+        raise ValueError(f"Parameter {parameter}: expected {type(default).__name__}, e.g. {default!r}. Received {value!r}.")
+    return value
+
+
+def check_kernel(kernel: str) -> str:
+    """Return the name of a Jupyter kernel if this machine has it.
+
+    Raises:
+        ValueError: it has not; the message lists those it has.
+    """
+    kernels = KernelSpecManager().find_kernel_specs()
+    if kernel not in kernels:
+        raise ValueError(f"Expected a Jupyter kernel of this machine, one of {', '.join(sorted(kernels))}. Received {kernel!r}.")
+    return kernel
+
+
+def run(
+    profile: str,
+    out: Path | str,
+    bank: Path | str | None = None,
+    kernel: str = "python3",
+    overrides: Mapping[str, Any] | None = None,
+    progress: bool = True,
+) -> Path:
+    """Run the notebooks one after the other, headless.
+
+    Every parameter is checked before the first notebook starts. Run again after an interruption, the notebooks find what is finished (the
+    bank, the dataset, each epoch) and go on from there.
+
+    Args:
+        profile: ``"quick"``, ``"tutorial"`` or ``"paper"``.
+        out: the run's folder; the executed notebooks go to ``<out>/notebooks``.
+        bank: a sample bank; without one, cells are drawn.
+        kernel: name of the Jupyter kernel to run on.
+        overrides: see :func:`parameters_of`.
+        progress: show progress bars.
+
+    Returns:
+        the run's folder.
+
+    Raises:
+        ValueError: see :func:`parameters_of`; no such kernel.
+        papermill.PapermillExecutionError: a cell raised an error; the executed notebook shows it.
+    """
+    out = Path(out).resolve()
+    check_kernel(kernel)
+    places = {"run_dir": str(out), **({"bank_dir": str(Path(bank).resolve())} if bank else {})}
+    parameters = parameters_of(profile, {**(overrides or {}), **places})
+    (out / "notebooks").mkdir(parents=True, exist_ok=True)
+    bar = tqdm(NOTEBOOKS, unit="notebook", disable=not progress)
+    for name in bar:
+        bar.set_description(name)
+        papermill.execute_notebook(
+            str(notebook_path(name)),
+            str(out / "notebooks" / f"{name}.ipynb"),
+            parameters=parameters[name],
+            kernel_name=kernel,
+            progress_bar=progress,
+            cwd=str(NOTEBOOK_FOLDER),
+        )
+    return out
+
+
+def write_parameterized(profile: str, out: Path | str, folder: Path | str) -> list[Path]:
+    """Write the notebooks with a profile's parameters injected, not executed, and the outputs they were committed with.
+
+    This is what nbval runs: the small profile against the committed outputs.
+
+    Args:
+        profile: ``"quick"``, ``"tutorial"`` or ``"paper"``.
+        out: the run folder that they shall write to.
+        folder: where to write the notebooks.
+
+    Returns:
+        their paths.
+    """
+    parameters = parameters_of(profile, {"run_dir": str(Path(out).resolve())})
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name in NOTEBOOKS:
+        notebook = parameterize_notebook(papermill.iorw.load_notebook_node(str(notebook_path(name))), parameters[name])
+        for cell in notebook.cells:
+            if "injected-parameters" in cell.metadata.get("tags", []):
+                cell.execution_count = 0  # nbval takes a cell without a count for one that was never run
+        paths.append(Path(folder) / f"{name}.ipynb")
+        nbformat.write(notebook, paths[-1])
+    return paths
+
+
+def refresh(names: Sequence[str] = NOTEBOOKS) -> None:
+    """Execute the committed notebooks in place, with their own defaults.
+
+    What only a live page can show (progress bars) is not kept; nor are times and papermill's notes, which change with every run.
+
+    Args:
+        names: which, in order.
+
+    Raises:
+        nbclient.exceptions.CellExecutionError: a cell raised an error; that notebook stays as it was.
+    """
+    for name in tqdm(names, unit="notebook"):
+        path = notebook_path(name)
+        notebook = nbformat.read(path, as_version=4)
+        NotebookClient(notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": str(NOTEBOOK_FOLDER)}}).execute()
+        notebook.metadata.pop("widgets", None)
+        for cell in notebook.cells:
+            cell.metadata.pop("execution", None)
+            if cell.cell_type == "code":
+                cell.outputs = [output for output in cell.outputs if not _is_progress(output)]
+        with replacing(path) as temporary:
+            nbformat.write(notebook, temporary)
+
+
+def _is_progress(output: Mapping[str, Any]) -> bool:
+    """Whether an output is a tqdm bar, in its notebook or its text form."""
+    text = output.get("data", {}).get("text/plain", output.get("text", ""))
+    return bool(re.search(r"\d+%\|", text)) or (output.get("name") == "stderr" and not text.strip())

@@ -1,0 +1,94 @@
+"""KAGGLE: the NIH's single red cells, infected with Plasmodium falciparum or not, cut out on black.
+
+Layout: ``cell_images/Parasitized`` and ``cell_images/Uninfected``; Kaggle's archive holds a second copy of both in ``cell_images/cell_images``, which is left
+alone. There are no masks: what is not black is the cell. Names start with slide and patient: ``C99P60ThinF_IMG_...``, ``C68P29N_ThinF_...``,
+``C51AP12thinF_...`` and ``C51BP12...`` (two slides of one patient), ``C39P4thinF_original_...``; those of healthy people have a slide only: ``C201ThinF_...``.
+
+Licence: work of the US government, public domain; please cite.
+Citation: S. Rajaraman et al., "Pre-trained convolutional neural networks as feature extractors toward improved malaria parasite detection in thin blood smear
+images", PeerJ 6, 2018, e4568.
+Where: https://www.kaggle.com/datasets/iarunava/cell-images-for-detecting-malaria or https://lhncbc.nlm.nih.gov (malaria datasheet).
+Taught by ``notebooks/01_dataset_creation.ipynb``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, RBC_DIAMETER_PX
+from bloodseg_lib.samples import CellSample, Rejection, make_sample
+from bloodseg_lib.sources.masks import (
+    TOO_LARGE,
+    TOO_RAGGED,
+    TWO_CELLS,
+    LeftOut,
+    check_shape,
+    class_folders,
+    colour_image,
+    eroded,
+    image_files,
+    largest,
+    opened,
+)
+
+SOURCE = "kaggle"
+CLASS_FOLDERS = {"Parasitized": INFECTED_RBC, "Uninfected": HEALTHY_RBC}
+LAYOUT = "'cell_images/Parasitized' and 'cell_images/Uninfected'"
+SOURCE_RBC_DIAMETER_PX = 120.0
+"""Measured: brings the median area of the accepted uninfected cells to that of a disc of 37 pixels across."""
+BLACK = 24
+"""A pixel whose brightest channel is no brighter than this is outside the cell."""
+RIM_PX = 4
+"""What is taken off the mask: the outermost pixels of the crops show the slide around the cell."""
+
+
+def read(root: Path | str, rejections: list[Rejection] | None = None) -> Iterator[CellSample]:
+    """Read the crops whose cell is whole, single and not ragged.
+
+    Args:
+        root: the folder ``cell_images``, or the one above it.
+        rejections: gets one entry for everything that is left out.
+
+    Yields:
+        samples at 40x; group is the patient.
+
+    Raises:
+        FileNotFoundError, ValueError: the folders are not as they should be.
+    """
+    root = Path(root)
+    rejections = [] if rejections is None else rejections
+    if not root.is_dir():
+        raise FileNotFoundError(f"{root}: no such folder. Expected {LAYOUT}. Give the folder that the database was unpacked to.")
+    inside = root if any(p.name.lower() in ("parasitized", "uninfected") for p in root.iterdir()) else root / "cell_images"
+    for folder, class_id in class_folders(inside, CLASS_FOLDERS, LAYOUT, also=("cell_images",)):
+        for path in image_files(folder, SOURCE, class_id, rejections):
+            try:
+                sample = _cell(path, class_id)
+            except LeftOut as error:
+                rejections.append(error.rejection(SOURCE, class_id, path))
+            else:
+                yield sample
+
+
+def patient(name: str) -> str:
+    """The patient that a file's name tells, ``"P60"`` of ``C99P60ThinF_...``; else the slide, ``"C201"``; else the name itself."""
+    found = re.match(r"C\d+[A-Z]?(P\d+)", name) or re.match(r"(C\d+)", name)
+    return found[1] if found else Path(name).stem
+
+
+def _cell(path: Path, class_id: int) -> CellSample:
+    image = colour_image(path)
+    scale = RBC_DIAMETER_PX / SOURCE_RBC_DIAMETER_PX
+    mask = largest(np.pad(image.max(axis=2) > BLACK, 1))[1:-1, 1:-1]
+    try:
+        check_shape(mask, scale, path, (450, 1900), 0.9, 0.6)
+    except LeftOut as error:
+        if error.reason in (TOO_LARGE, TOO_RAGGED) and mask.sum() * scale**2 > 1500:
+            raise LeftOut(TWO_CELLS, error.detail) from error
+        raise
+    inner = largest(opened(eroded(mask, RIM_PX), 21))
+    return make_sample(image, inner, class_id, SOURCE, patient(path.name), path.stem, scale)
