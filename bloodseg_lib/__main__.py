@@ -68,13 +68,15 @@ def bank(databases: tuple[str, ...], out: Path, draw_missing: int, seed: int) ->
 @click.option("--test", default=6560, show_default=True)
 @click.option("--backgrounds", default=1500, show_default=True)
 @click.option("--seed", default=0, show_default=True)
+@click.option("--recipe", default="white", show_default=True, help="white, as the original project composed them, or realistic.")
 @click.option("--workers", default=-1, show_default=True, help="Processes; -1: one for each core.")
-def dataset(bank_folder: Path, out: Path, workers: int, **sizes: int) -> None:
+def dataset(bank_folder: Path, out: Path, recipe: str, workers: int, **sizes: int) -> None:
     """Compose a dataset of smears; goes on with a build that was stopped."""
     from bloodseg_lib.dataset import DatasetConfig, build_dataset
     from bloodseg_lib.samples import SampleBank
+    from bloodseg_lib.smears import recipe_named
 
-    made = build_dataset(DatasetConfig(**sizes), SampleBank(bank_folder), out, workers=workers)
+    made = build_dataset(DatasetConfig(**sizes, recipe=recipe_named(recipe)), SampleBank(bank_folder), out, workers=workers)
     click.echo(f"{made.manifest['images']} in {out}.")
 
 

@@ -22,7 +22,7 @@ class CellClass:
         code: four letters for the names of composed smears, e.g. ``"Infe"``.
         colour: RGB, 0..255.
         group: ``"WBC"``, ``"platelet"``, ``"RBC"`` or ``"background"``.
-        mean_area_px: mean area of such a cell at 40x in square pixels (mission's table); 0 for background.
+        mean_area_px: mean area of such a cell at 40x in square pixels as the original project measured it; 0 for background.
     """
 
     id: int

@@ -38,7 +38,7 @@ PARTS = ".parts"
 
 @dataclass(frozen=True)
 class DatasetConfig(Config):
-    """What to build. The defaults are the mission's full size.
+    """What to build. The defaults are the original project's full size.
 
     Attributes:
         train, valid, test: number of smears in each split.

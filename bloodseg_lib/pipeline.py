@@ -6,6 +6,7 @@ The notebooks' own defaults are the ``tutorial`` profile. A profile is a dict of
 from __future__ import annotations
 
 import ast
+import base64
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,9 +19,10 @@ from nbclient import NotebookClient
 from papermill.parameterize import parameterize_notebook
 from tqdm.auto import tqdm
 
-from bloodseg_lib.files import replacing
+from bloodseg_lib.files import replacing, write_bytes
 
 NOTEBOOK_FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
+IMAGE_FOLDER = NOTEBOOK_FOLDER.parent / "images"
 NOTEBOOKS = (
     "01_dataset_creation",
     "02_unet_architecture",
@@ -51,7 +53,7 @@ PROFILES: dict[str, dict[str, Any]] = {
         "normalization": "none",
         "batch_size": 100,
         "epochs": 35,
-        "schedule": "mission",
+        "schedule": "step",
         "learning_rate": 0.001,
         "weight_exponent": 1.0,
         "flips": False,
@@ -206,7 +208,8 @@ def write_parameterized(profile: str, out: Path | str, folder: Path | str) -> li
 def refresh(names: Sequence[str] = NOTEBOOKS) -> None:
     """Execute the committed notebooks in place, with their own defaults.
 
-    What only a live page can show (progress bars) is not kept; nor are times and papermill's notes, which change with every run.
+    What only a live page can show (progress bars) is not kept; nor are the times at which cells ran, which change with every run. The
+    picture of a cell tagged ``images:NAME`` is written to ``images/NAME`` too, for the README.
 
     Args:
         names: which, in order.
@@ -223,8 +226,18 @@ def refresh(names: Sequence[str] = NOTEBOOKS) -> None:
             cell.metadata.pop("execution", None)
             if cell.cell_type == "code":
                 cell.outputs = [output for output in cell.outputs if not _is_progress(output)]
+                for tag in (tag for tag in cell.metadata.get("tags", []) if tag.startswith("images:")):
+                    write_bytes(IMAGE_FOLDER / tag.removeprefix("images:"), _picture(name, cell))
         with replacing(path) as temporary:
             nbformat.write(notebook, temporary)
+
+
+def _picture(notebook: str, cell: Mapping[str, Any]) -> bytes:
+    for output in cell["outputs"]:
+        for kind in ("image/gif", "image/png"):
+            if kind in output.get("data", {}):
+                return base64.b64decode(output["data"][kind])
+    raise ValueError(f"{notebook}, cell {cell['id']}: expected a picture, because of its tag images:..., and it shows none.")
 
 
 def _is_progress(output: Mapping[str, Any]) -> bool:

@@ -30,7 +30,7 @@ POSITION_TRIES = 12
 
 @dataclass(frozen=True)
 class Recipe(Config):
-    """How smears are composed. The defaults are the mission's: sharp cells on a plain white slide. See also :data:`RECIPES`.
+    """How smears are composed. The defaults are the original project's: sharp cells on a plain white slide. See also :data:`RECIPES`.
 
     Attributes:
         background_size_px: side of an RBC background.
@@ -97,7 +97,18 @@ RECIPES = {
         jpeg=0.5,
     ),
 }
-"""Recipes by name: the mission's, and one whose smears look like photographs of real ones."""
+"""Recipes by name: the original project's, and one whose smears look like photographs of real ones."""
+
+
+def recipe_named(name: str) -> Recipe:
+    """The recipe of a name.
+
+    Raises:
+        ValueError: no recipe has that name; the message lists those there are.
+    """
+    if name not in RECIPES:
+        raise ValueError(f"Expected the name of a recipe, one of {', '.join(RECIPES)}. Received {name!r}.")
+    return RECIPES[name]
 
 
 @dataclass(frozen=True)
@@ -195,7 +206,7 @@ def kinds_of(pool: Pool) -> tuple[str, ...]:
 
 
 def combinations(pool: Pool) -> list[tuple[tuple[int, ...], str]]:
-    """All smears the mission asks for: one or two of WBC, thrombocyte and clump on each kind of background.
+    """All smears that a dataset holds: one or two of WBC, thrombocyte and clump on each kind of background.
 
     Returns:
         ``(class ids to affix, kind of background)``; 105 of them when the pool has every class.

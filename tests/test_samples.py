@@ -70,7 +70,7 @@ class TestMakeSample:
             make_sample(image, mask[:10], NEUTROPHIL, "s", "g", "n")
 
     def test_a_speck_is_refused(self):
-        with pytest.raises(ValueError, match="at least 20 pixels at 40x. Received 16"):
+        with pytest.raises(ValueError, match=r"at least 20 pixels at 40x. Received 16"):
             make_sample(*square(cell=slice(5, 9)), NEUTROPHIL, "s", "g", "n")
 
     def test_the_speck_counts_at_40x(self):

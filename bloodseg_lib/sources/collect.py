@@ -37,7 +37,7 @@ class Collection:
         self.accepted.setdefault((sample.source, sample.class_id), []).append(sample.area_px)
 
     def report(self, bank: SampleBank) -> str:
-        """The report as Markdown: per source and class what was taken beside the mission's counts, and the reasons for the rest."""
+        """The report as Markdown: per source and class what was taken beside the original project's counts, and the reasons for the rest."""
         expected = {entry.key: entry.expected_counts for entry in catalog.DATABASES}
         lines = ["# What is in this sample bank", "", "## Taken", ""]
         lines += [

@@ -83,8 +83,9 @@ def _scale(folders: list[tuple[Path, int]], masks: dict[int, Path]) -> float:
     for folder, class_id in folders:
         for path in image_files(folder, SOURCE, class_id, []):
             try:
-                areas[class_id].append(int(_pair(path, masks[class_id])[1].sum()))
+                _, cell = _pair(path, masks[class_id])
             except LeftOut:
                 continue  # reported when it is read for good
+            areas[class_id].append(int(cell.sum()))
     logs = [np.log(CLASSES[class_id].mean_area_px / np.mean(found)) for class_id, found in areas.items()]
     return float(np.exp(np.mean(logs) / 2)) if logs else 1.0

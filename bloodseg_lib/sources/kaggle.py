@@ -2,7 +2,7 @@
 
 Layout: ``cell_images/Parasitized`` and ``cell_images/Uninfected``; Kaggle's archive holds a second copy of both in ``cell_images/cell_images``, which is left
 alone. There are no masks: what is not black is the cell. Names start with slide and patient: ``C99P60ThinF_IMG_...``, ``C68P29N_ThinF_...``,
-``C51AP12thinF_...`` and ``C51BP12...`` (two slides of one patient), ``C39P4thinF_original_...``; those of healthy people have a slide only: ``C201ThinF_...``.
+``C51AP12thinF_...``, ``C39P4thinF_original_...``; those of healthy people have a slide only: ``C201ThinF_...``.
 
 Licence: work of the US government, public domain; please cite.
 Citation: S. Rajaraman et al., "Pre-trained convolutional neural networks as feature extractors toward improved malaria parasite detection in thin blood smear
@@ -17,11 +17,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, RBC_DIAMETER_PX
 from bloodseg_lib.samples import CellSample, Rejection, make_sample
 from bloodseg_lib.sources.masks import (
+    NO_CELL,
     TOO_LARGE,
     TOO_RAGGED,
     TWO_CELLS,
@@ -83,9 +82,12 @@ def patient(name: str) -> str:
 def _cell(path: Path, class_id: int) -> CellSample:
     image = colour_image(path)
     scale = RBC_DIAMETER_PX / SOURCE_RBC_DIAMETER_PX
-    mask = largest(np.pad(image.max(axis=2) > BLACK, 1))[1:-1, 1:-1]
+    bright = image.max(axis=2) > BLACK
+    if not bright.any():
+        raise LeftOut(NO_CELL, f"{path}: nothing but black. Download or copy it again.")
+    mask = largest(bright)
     try:
-        check_shape(mask, scale, path, (450, 1900), 0.9, 0.6)
+        check_shape(mask, scale, path, (450, 1900), 0.92, 0.6)
     except LeftOut as error:
         if error.reason in (TOO_LARGE, TOO_RAGGED) and mask.sum() * scale**2 > 1500:
             raise LeftOut(TWO_CELLS, error.detail) from error

@@ -208,15 +208,19 @@ def _filled(contour: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 def opened(mask: np.ndarray, diameter_px: int) -> np.ndarray:
     """``mask`` without what is thinner than ``diameter_px``: spurs, bridges to neighbours, hairs."""
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter_px, diameter_px))
-    return cv2.morphologyEx(np.pad(mask, diameter_px).astype(np.uint8), cv2.MORPH_OPEN, disc)[diameter_px:-diameter_px, diameter_px:-diameter_px] > 0
+    return _morphology(mask, diameter_px, cv2.MORPH_OPEN)
 
 
 def smooth(mask: np.ndarray, diameter_px: int) -> np.ndarray:
     """``mask`` without bays and spurs narrower than ``diameter_px``."""
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter_px, diameter_px))
-    closed = cv2.morphologyEx(np.pad(mask, diameter_px).astype(np.uint8), cv2.MORPH_CLOSE, disc)[diameter_px:-diameter_px, diameter_px:-diameter_px]
-    return opened(closed > 0, diameter_px)
+    return _morphology(_morphology(mask, diameter_px, cv2.MORPH_CLOSE), diameter_px, cv2.MORPH_OPEN)
+
+
+def _morphology(mask: np.ndarray, diameter_px: int, operation: int) -> np.ndarray:
+    size = diameter_px | 1  # a disc of even size has no middle: it would move the mask by a pixel
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    padded = np.pad(mask, size, mode="edge")  # a cell that the border cuts goes on beyond it: else its corners were rounded, and it seemed whole
+    return cv2.morphologyEx(padded.astype(np.uint8), operation, disc)[size:-size, size:-size] > 0
 
 
 def eroded(mask: np.ndarray, pixels: int) -> np.ndarray:
@@ -290,7 +294,7 @@ def rbc_mask(image: np.ndarray) -> np.ndarray:
     """
     green = cv2.GaussianBlur(image[:, :, 1], (3, 3), 0)
     _, dark = cv2.threshold(green, 0, 255, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
-    return largest(opened(central(dark), max(3, min(dark.shape) // 8)))
+    return largest(opened(central(dark), max(3, min(dark.shape) // 5)))
 
 
 def platelet_mask(image: np.ndarray, least_contrast: float = 40.0) -> np.ndarray:
@@ -313,7 +317,7 @@ def platelet_mask(image: np.ndarray, least_contrast: float = 40.0) -> np.ndarray
     distance = np.hypot((rows - (height - 1) / 2) / height, (columns - (width - 1) / 2) / width)  # 0 in the middle, 0.5 at the sides
     wide = cv2.GaussianBlur(stain, (0, 0), max(height, width) / 16)
     row, column = np.unravel_index(np.where(distance < 0.35, wide, -np.inf).argmax(), stain.shape)
-    peak, around = wide[row, column], np.percentile(stain[distance > 0.45], 70)
+    peak, around = wide[row, column], np.percentile(stain[distance > 0.45], 85)
     if peak - around < least_contrast:
         raise LeftOut(
             TOO_PALE, f"The middle shows only {peak - around:.0f} grey values more stain than what is around, expected {least_contrast:.0f}."
@@ -321,4 +325,7 @@ def platelet_mask(image: np.ndarray, least_contrast: float = 40.0) -> np.ndarray
     _, labels = cv2.connectedComponents((stain > around + 0.4 * (peak - around)).astype(np.uint8))
     if not labels[row, column]:
         raise LeftOut(NO_CELL, "Nothing in the middle of the picture stands out from the background.")
-    return largest(smooth(labels == labels[row, column], 3))
+    core = smooth(labels == labels[row, column], 3)
+    # A threshold above dark neighbours is too high where the platelet borders on the white slide: there it gains its rim.
+    slide = np.percentile(stain, 10)
+    return largest(core | (cv2.dilate(core.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & (stain > slide + 0.4 * (peak - slide)))
