@@ -73,8 +73,8 @@ def bank(databases: tuple[str, ...], out: Path, draw_missing: int, seed: int) ->
 def dataset(bank_folder: Path, out: Path, recipe: str, workers: int, **sizes: int) -> None:
     """Compose a dataset of smears; goes on with a build that was stopped."""
     from bloodseg_lib.dataset import DatasetConfig, build_dataset
+    from bloodseg_lib.recipes import recipe_named
     from bloodseg_lib.samples import SampleBank
-    from bloodseg_lib.smears import recipe_named
 
     made = build_dataset(DatasetConfig(**sizes, recipe=recipe_named(recipe)), SampleBank(bank_folder), out, workers=workers)
     click.echo(f"{made.manifest['images']} in {out}.")

@@ -29,8 +29,9 @@ from bloodseg_lib.classes import CELL_CLASSES, CLASSES, NUM_CLASSES
 from bloodseg_lib.config import Config
 from bloodseg_lib.files import png_bytes, read_image, read_json, replacing, write_json
 from bloodseg_lib.labelmaps import label_map_bytes, read_label_map
+from bloodseg_lib.recipes import SMEAR_SIZE_PX, Recipe
 from bloodseg_lib.samples import SPLITS, SampleBank
-from bloodseg_lib.smears import KINDS, SMEAR_SIZE_PX, Pool, Recipe, combinations, compose_background, compose_smear
+from bloodseg_lib.smears import KINDS, Pool, combinations, compose_background, compose_smear
 
 MANIFEST = "dataset.json"
 PARTS = ".parts"

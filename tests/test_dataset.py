@@ -1,5 +1,4 @@
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -11,8 +10,8 @@ from discs import disc, disc_bank
 
 from bloodseg_lib.classes import HEALTHY_RBC, NEUTROPHIL
 from bloodseg_lib.dataset import Dataset, DatasetConfig, build_dataset
+from bloodseg_lib.recipes import Recipe
 from bloodseg_lib.samples import SPLITS, write_bank
-from bloodseg_lib.smears import Recipe
 
 CONFIG = DatasetConfig(train=24, valid=6, test=6, backgrounds=18, recipe=Recipe(background_size_px=336))
 
@@ -116,9 +115,9 @@ def test_batches_hold_every_image_once_in_an_order_of_seed_and_epoch(dataset):
 
 
 def test_a_finished_build_is_opened_as_it_is(bank, dataset):
-    before = os.stat(dataset.folder / "dataset.json").st_mtime_ns
+    before = (dataset.folder / "dataset.json").stat().st_mtime_ns
     build_dataset(CONFIG, bank, dataset.folder, progress=False)
-    assert os.stat(dataset.folder / "dataset.json").st_mtime_ns == before
+    assert (dataset.folder / "dataset.json").stat().st_mtime_ns == before
 
 
 def test_a_dataset_of_another_recipe_is_not_overwritten(bank, dataset):

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bloodseg_lib.classes import CELL_CLASSES, HEALTHY_RBC, INFECTED_RBC, LYMPHOCYTE, NEUTROPHIL, THROMBOCYTE
-from bloodseg_lib.smears import PlacedCell, Pool, Recipe, Smear, combinations, compose_background, compose_smear, rotated
+from bloodseg_lib.recipes import Recipe
+from bloodseg_lib.smears import PlacedCell, Pool, Smear, combinations, compose_background, compose_smear, rotated
 
 SMALL = Recipe(background_size_px=336)
 

@@ -1,0 +1,92 @@
+"""How smears are composed: the recipe's figures, and the recipes that have a name. Taught by ``notebooks/01_dataset_creation.ipynb``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bloodseg_lib.config import Config
+
+SMEAR_SIZE_PX = 224
+
+
+@dataclass(frozen=True)
+class Recipe(Config):
+    """How smears are composed. The defaults are the original project's: sharp cells on a plain white slide. See also :data:`RECIPES`.
+
+    Attributes:
+        background_size_px: side of an RBC background.
+        rbc_count: least and greatest number of RBCs on a background of 1000 x 1000; other sizes hold as many for their area.
+        rbc_overlap: the greatest share of an RBC that may lie on its neighbours; drawn for each background between ``rbc_overlap / 3`` and it.
+        affixed_overlap: the greatest share of an affixed cell that may lie on another affixed cell.
+        edge_softness_px: standard deviation of the blur that softens the edge of a sample where it is pasted; labels stay sharp.
+        translucent: RBCs and platelets let through what lies beneath, so that overlaps are darker, as in a microscope. White cells cover.
+        platelets: mean number of thrombocytes strewn over a background of 1000 x 1000.
+        scale_jitter: a smear shows its cells up to this share larger or smaller.
+        shape_jitter: each cell is stretched by up to this share, and mirrored as often as not.
+        beyond_border: share of an affixed cell that may lie beyond the border of the smear.
+        stain: variation of the stain from smear to smear, see :func:`bloodseg_lib.imaging.restained`; each cell varies by a third of it.
+        light: colour and unevenness of the light, see :func:`bloodseg_lib.imaging.lit`.
+        debris: mean number of specks on a smear, see :func:`bloodseg_lib.imaging.littered`.
+        blur_px, noise, jpeg: of the camera, see :func:`bloodseg_lib.imaging.photographed`.
+    """
+
+    background_size_px: int = 1000
+    rbc_count: tuple[int, int] = (200, 300)
+    rbc_overlap: float = 0.15
+    affixed_overlap: float = 0.1
+    edge_softness_px: float = 0.6
+    translucent: bool = False
+    platelets: float = 0.0
+    scale_jitter: float = 0.0
+    shape_jitter: float = 0.0
+    beyond_border: float = 0.0
+    stain: float = 0.0
+    light: float = 0.0
+    debris: float = 0.0
+    blur_px: float = 0.0
+    noise: float = 0.0
+    jpeg: float = 0.0
+
+    def check(self) -> None:
+        self.expect(self.background_size_px >= 1.5 * SMEAR_SIZE_PX, "background_size_px", f"at least {1.5 * SMEAR_SIZE_PX:.0f}")
+        self.expect(0 < self.rbc_count[0] <= self.rbc_count[1], "rbc_count", "two numbers, the least and the greatest, above 0")
+        self.expect(0 <= self.edge_softness_px <= 5, "edge_softness_px", "0 to 5 pixels")
+        for field in ("rbc_overlap", "affixed_overlap", "beyond_border", "light", "jpeg"):
+            self.expect(0 <= getattr(self, field) <= 1, field, "0 to 1")
+        for field in ("scale_jitter", "shape_jitter", "stain"):
+            self.expect(0 <= getattr(self, field) <= 0.5, field, "0 to 0.5")
+        for field in ("platelets", "debris", "blur_px", "noise"):
+            self.expect(getattr(self, field) >= 0, field, "0 or more")
+
+
+RECIPES = {
+    "white": Recipe(),
+    "realistic": Recipe(
+        rbc_count=(80, 520),
+        rbc_overlap=0.4,
+        edge_softness_px=0.9,
+        translucent=True,
+        platelets=8.0,
+        scale_jitter=0.2,
+        shape_jitter=0.08,
+        beyond_border=0.4,
+        stain=0.15,
+        light=1.0,
+        debris=1.5,
+        blur_px=0.9,
+        noise=5.0,
+        jpeg=0.5,
+    ),
+}
+"""Recipes by name: the original project's, and one whose smears look like photographs of real ones."""
+
+
+def recipe_named(name: str) -> Recipe:
+    """The recipe of a name.
+
+    Raises:
+        ValueError: no recipe has that name; the message lists those there are.
+    """
+    if name not in RECIPES:
+        raise ValueError(f"Expected the name of a recipe, one of {', '.join(RECIPES)}. Received {name!r}.")
+    return RECIPES[name]
