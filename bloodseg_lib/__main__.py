@@ -40,9 +40,10 @@ def sources() -> None:
 @main.command()
 @click.argument("databases", nargs=-1, required=True, metavar="KEY=FOLDER...")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the new bank.")
-@click.option("--draw-missing", default=0, metavar="N", show_default=True, help="Draw N cells of each class the databases have none of.")
+@click.option("--draw-missing", default=0, metavar="N", show_default=True, help="Draw up to N cells of each class that has none in a split.")
+@click.option("--automatic-masks", is_flag=True, help="Segment cells that no expert masked (LISC); they are trained on, never tested on.")
 @click.option("--seed", default=0, show_default=True, help="Of the split and of drawn cells.")
-def bank(databases: tuple[str, ...], out: Path, draw_missing: int, seed: int) -> None:
+def bank(databases: tuple[str, ...], out: Path, draw_missing: int, automatic_masks: bool, seed: int) -> None:
     """Build a sample bank from database folders, e.g. `bank lisc=~/lisc kaggle=~/cell_images --out banks/real`.
 
     KEY is a database that `sources` lists; phantom=N draws N cells of every class.
@@ -55,7 +56,7 @@ def bank(databases: tuple[str, ...], out: Path, draw_missing: int, seed: int) ->
         if not equals or not root or key in roots:
             raise click.BadParameter(f"expected KEY=FOLDER, each key once. Received {database!r}.", param_hint="KEY=FOLDER")
         roots[key] = Path(root).expanduser()
-    made, collection = collect(roots, out, draw_missing, seed)
+    made, collection = collect(roots, out, draw_missing, seed, automatic_masks=automatic_masks)
     click.echo(collection.report(made))
     click.echo(f"{len(made.entries)} samples in {out}.")
 
@@ -123,33 +124,68 @@ def refresh(only: str | None) -> None:
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--checkpoint", type=click.Path(path_type=Path), required=True, help="A trained network, e.g. runs/tutorial/training/best.json.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for class maps, overlays and counts.")
-@click.option("--rbc-diameter", type=float, help="Diameter of a red cell in your images, in pixels; they are brought to 40x by it.")
+@click.option("--rbc-diameter", type=float, help="Diameter of a red cell in your images, in pixels; without it, it is measured in each image.")
 def predict(images: tuple[Path, ...], checkpoint: Path, out: Path, rbc_diameter: float | None) -> None:
-    """Segment images; write a class map, an overlay and the counts of each."""
+    """Segment images; write a class map, an overlay and the counts of each, and of several the pooled counts."""
     from tqdm.auto import tqdm
 
-    from bloodseg_lib.files import read_image
-    from bloodseg_lib.prediction import Segmenter, scale_to_40x
-    from bloodseg_lib.results import save_segmentation
+    from bloodseg_lib.prediction import Segmenter, open_image, scale_to_40x
+    from bloodseg_lib.results import save_pooled, save_segmentation
 
     stems = [path.stem for path in images]
     if len(set(stems)) < len(stems):
         raise ValueError(
             f"{', '.join(sorted({s for s in stems if stems.count(s) > 1}))}: several images of this name. Predict them into folders of their own."
         )
-    scale = scale_to_40x(rbc_diameter) if rbc_diameter else 1.0
+    scale = None if rbc_diameter is None else scale_to_40x(rbc_diameter)
     segmenter = Segmenter(checkpoint)
-    unreadable = []
+    fields, unreadable = [], []
     for path in tqdm(images, unit="image"):
         try:
-            image = read_image(path)
+            image = open_image(path)
+            segmentation = segmenter.segment(image, scale)
         except (ValueError, OSError) as error:  # the other images are still worth their results
-            unreadable.append(str(error))
+            unreadable.append(str(error) if path.name in str(error) else f"{path}: {error}")
             continue
-        counts = save_segmentation(segmenter.segment(image, scale=scale), image, out, path.stem)
-        tqdm.write(f"{path.name}: {sum(counts.watershed.values())} cells, parasitaemia {counts.parasitaemia()}")
+        fields.append(save_segmentation(segmentation, image, out, path.stem))
+        tqdm.write(f"{path.name}: {len(fields[-1].cells)} cells, parasitaemia {fields[-1].parasitaemia()}; {segmentation.found}.")
+        for words in fields[-1].disagreements().values():
+            tqdm.write(f"{path.name}: the three counts disagree: {words}")
+    if len(fields) > 1:
+        tqdm.write(f"All {len(fields)} together: {len(save_pooled(fields, out).cells)} cells, in {out / 'pooled_counts.json'}.")
     if unreadable:
         raise click.ClickException("\n".join(unreadable))
+
+
+@main.command()
+@click.option("--checkpoint", type=click.Path(path_type=Path), required=True, help="A trained network, e.g. runs/tutorial/training/best.json.")
+@click.option("--format", "format_", default="savedmodel", show_default=True, help="savedmodel, onnx or litert.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write (.onnx, .tflite), or folder of a SavedModel.")
+@click.option("--image", "images", multiple=True, type=click.Path(path_type=Path), help="Image to compare on, 224 x 224 or more; may be repeated.")
+def export(checkpoint: Path, format_: str, out: Path, images: tuple[Path, ...]) -> None:
+    """Export a network to run without this package, load it back and compare."""
+    from bloodseg_lib.export import export_checkpoint
+    from bloodseg_lib.files import read_image
+
+    try:
+        made = export_checkpoint(checkpoint, out, format_, [read_image(path) for path in images])
+    except ImportError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(
+        f"{made.path}: the network as {made.format}. Loaded back, its probabilities on {made.images} images differ by {made.difference:.1e} at most."
+    )
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def verify(folder: Path) -> None:
+    """Check a sample bank or a dataset: files, digests, boxes, counts, and what is known of leakage between splits."""
+    from bloodseg_lib.verify import verify as check
+
+    found = check(folder)
+    click.echo(found.report())
+    if found.problems:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

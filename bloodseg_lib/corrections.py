@@ -71,9 +71,7 @@ def corrected(counts: Counts, corrections: Sequence[Correction]) -> Counts:
     if not corrections:
         return counts
     classes = final_classes(counts, corrections)
-    cells = tuple(
-        dataclasses.replace(cell, class_id=class_id) for cell, class_id in zip(counts.cells, classes, strict=True) if class_id is not None
-    )
+    cells = tuple(dataclasses.replace(cell, class_id=class_id) for cell, class_id in zip(counts.cells, classes, strict=True) if class_id is not None)
     tally = Counter(classes)
     return dataclasses.replace(counts, cells=cells, watershed={c.key: tally[c.id] for c in CELL_CLASSES})
 

@@ -18,7 +18,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-from skimage.morphology import reconstruction
+from scipy import ndimage
+from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import watershed
 
 from bloodseg_lib.classes import (
@@ -36,6 +37,7 @@ from bloodseg_lib.config import Config
 NOTICE = "Not for diagnosis."
 BORDER_RULE = "Cells that touch the top or left border are counted, those that touch the bottom or right border are not."
 ALL_CELLS = "All cells are counted, also those cut by the border."
+_Cut = tuple[tuple[bool, bool], tuple[bool, bool]]
 _GROUPS = (WBC_IDS, PLATELET_IDS, RBC_IDS)
 
 
@@ -50,19 +52,22 @@ class CountingConfig(Config):
         border_rule: count only the cells of two borders; see :data:`BORDER_RULE`. Otherwise every cell in sight counts.
         minimum_wbc: white blood cells below which no differential is given.
         minimum_rbc: red blood cells below which no parasitaemia is given.
+        disagreement: the three counts of a class disagree when they are further apart than this share of the largest, and by two cells or more.
     """
 
     minimum_area: float = 0.25
-    split_depth: float = 0.07
+    split_depth: float = 0.05
     border_rule: bool = True
     minimum_wbc: int = 20
     minimum_rbc: int = 100
+    disagreement: float = 0.25
 
     def check(self) -> None:
         self.expect(0 <= self.minimum_area <= 1, "minimum_area", "a share, 0 to 1")
         self.expect(0 < self.split_depth <= 1, "split_depth", "a share above 0, up to 1")
         self.expect(self.minimum_wbc >= 1, "minimum_wbc", "at least 1")
         self.expect(self.minimum_rbc >= 1, "minimum_rbc", "at least 1")
+        self.expect(0 < self.disagreement <= 1, "disagreement", "a share above 0, up to 1")
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ class Cell:
         box: x, y, width, height of its bounding box in pixels.
         centroid: x, y of its middle in pixels.
         agreement: share of its pixels that have its class, 0..1.
-        confidence: mean probability of its class over its pixels, 0..1, or ``None`` when no probabilities were given.
+        confidence: mean probability of its class over the pixels that have its class, 0..1, or ``None`` when no probabilities were given.
         field: name of the image it is in.
     """
 
@@ -156,6 +161,16 @@ class Counts:
         total = sum(self.watershed[CLASSES[i].key] for i in RBC_IDS)
         return Proportion(self.watershed[CLASSES[INFECTED_RBC].key], total, self.config.minimum_rbc)
 
+    def disagreements(self) -> dict[str, str]:
+        """Classes whose three counts are far apart, by class key, with the counts in words: look at the picture before believing one of them."""
+        found = {}
+        for c in CELL_CLASSES:
+            three = self.watershed[c.key], self.components[c.key], self.by_area[c.key]
+            apart = max(three) - min(three)
+            if apart >= 2 and apart > self.config.disagreement * max(three):
+                found[c.key] = f"{c.name}: {three[0]} cells, {three[1]} connected pieces, area for {three[2]:.1f} cells"
+        return found
+
     def to_dict(self) -> dict[str, Any]:
         """The summary, for JSON."""
         return {
@@ -170,6 +185,7 @@ class Counts:
                 }
                 for c in CELL_CLASSES
             },
+            "disagreements": self.disagreements(),
             "differential": {key: share.to_dict() for key, share in self.differential().items()},
             "parasitaemia": self.parasitaemia().to_dict(),
             "config": self.config.to_dict(),
@@ -198,7 +214,7 @@ def count_cells(
 
     Args:
         labels: ``(H, W) uint8``, ids 0..9.
-        probabilities: ``(H, W, 10)``, for the cells' confidence.
+        probabilities: for the cells' confidence: ``(H, W, 10)``, or ``(H, W) uint8``, that of each pixel's own class in 255ths.
         scale: factor that brings the image to 40x, where the mean areas of the classes hold.
         config: how; the defaults if not given.
         field: name of the image, kept with each cell.
@@ -207,8 +223,8 @@ def count_cells(
         ValueError: no label map, or probabilities of another size.
     """
     check_labels(labels)
-    if probabilities is not None and probabilities.shape != (*labels.shape, NUM_CLASSES):
-        raise ValueError(f"Expected probabilities of shape {(*labels.shape, NUM_CLASSES)}. Received {probabilities.shape}.")
+    if probabilities is not None and probabilities.shape not in (labels.shape, (*labels.shape, NUM_CLASSES)):
+        raise ValueError(f"Expected probabilities of shape {(*labels.shape, NUM_CLASSES)} or {labels.shape}. Received {probabilities.shape}.")
     if scale <= 0:
         raise ValueError(f"Expected a positive scale. Received {scale}.")
     config = config or CountingConfig()
@@ -227,13 +243,13 @@ def count_cells(
             rows, columns = np.nonzero(mask)
             confidence = None
             if probabilities is not None:
-                confidence = float(probabilities[top + rows, left + columns, class_id].mean(dtype=np.float64))
+                confidence = _confidence(probabilities[top : top + mask.shape[0], left : left + mask.shape[1]], mask & (window == class_id), class_id)
             box = (left, top, mask.shape[1], mask.shape[0])
             middle = (left + float(columns.mean()), top + float(rows.mean()))
             cells.append(Cell(class_id, area, box, middle, float(votes[class_id] / area), confidence, field))
     cells.sort(key=lambda cell: (cell.box[1], cell.box[0], cell.class_id))
     tally = Counter(cell.class_id for cell in cells)
-    pixels = np.bincount(labels.ravel(), minlength=NUM_CLASSES)
+    pixels = sum(np.bincount(row, minlength=NUM_CLASSES) for row in labels)  # by rows, because bincount makes 64-bit copies
     return Counts(
         cells=tuple(cells),
         components={c.key: _components(labels == c.id, config.minimum_area * mean_area_px[c.id], config) for c in CELL_CLASSES},
@@ -274,6 +290,13 @@ def wilson_interval(numerator: int, denominator: int, z: float = 1.959964) -> tu
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
+def _confidence(probabilities: np.ndarray, own: np.ndarray, class_id: int) -> float:
+    """The mean probability of a class over its ``own`` pixels of a window."""
+    if probabilities.ndim == 2:
+        return float(probabilities[own].mean(dtype=np.float64)) / 255
+    return float(probabilities[:, :, class_id][own].mean(dtype=np.float64))
+
+
 def _components(mask: np.ndarray, minimum_px: float, config: CountingConfig) -> int:
     """Connected components of at least ``minimum_px``, by the same border rule as cells."""
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
@@ -298,33 +321,75 @@ def _pieces(labels: np.ndarray, group: Sequence[int], scale: float, config: Coun
         mask = found[y : y + height, x : x + width] == number
         # A piece smaller than one and a quarter of the group's smallest class is one cell; looking costs more than it finds.
         split = group is not PLATELET_IDS and area > 1.25 * min(mean_areas)
-        parts = _split(mask, config.split_depth, min(mean_areas)) if split else [mask]
-        for part in parts:
-            rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
-            tight = part[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-            pieces.append((int(y + rows[0]), int(x + columns[0]), tight))
+        cut = ((y == 0, y + height == labels.shape[0]), (x == 0, x + width == labels.shape[1]))
+        parts = _split(mask, config.split_depth, min(mean_areas), cut) if split else [(0, 0, mask)]
+        pieces += [(int(y + top), int(x + left), part) for top, left, part in parts]
     return pieces
 
 
-def _split(mask: np.ndarray, split_depth: float, cell_area_px: float) -> list[np.ndarray]:
-    """Cut touching cells apart: watershed on the distance to the rim, from its maxima of a certain height above the necks between them."""
-    height = split_depth * math.sqrt(cell_area_px / math.pi)
-    distance = cv2.distanceTransform(np.pad(_without_holes(mask, cell_area_px / 4), 1), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
-    # Lowered by the height and filled up again, the surface stays lower by all of it only on maxima that stand out as much (h-maxima).
+def _split(mask: np.ndarray, split_depth: float, cell_area_px: float, cut: _Cut) -> list[tuple[int, int, np.ndarray]]:
+    """Cut touching cells apart, top, left and tight mask of each: watershed on the distance to the rim, from its maxima of a certain height above the necks between them.
+
+    Where the border of the image cuts the mask (``cut``: top, bottom; left, right), the border is no rim: the cells are continued beyond it.
+    """
+    radius = math.sqrt(cell_area_px / math.pi)
+    height = split_depth * radius
+    reach = math.ceil(radius)
+    around = np.pad(_without_holes(mask, cell_area_px / 4), 1)
+    for axis, sides in enumerate(cut):
+        for side, is_cut in enumerate(sides):
+            if is_cut:
+                around = np.delete(around, -1 if side else 0, axis)
+                width = [(0, 0), (0, 0)]
+                width[axis] = (0, reach) if side else (reach, 0)
+                around = np.pad(around, width, mode="edge")
+    distance = cv2.distanceTransform(around, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    top, left = (reach if sides[0] else 1 for sides in cut)
+    distance = np.ascontiguousarray(distance[top : top + mask.shape[0], left : left + mask.shape[1]])
+    # Lowered by the height and filled up again, the surface has a maximum only where the old one stood out as much (h-maxima).
     filled = reconstruction(distance - height, distance)
-    count, seeds = cv2.connectedComponents((distance - filled >= height - 1e-4).astype(np.uint8))
+    count, seeds = cv2.connectedComponents((local_maxima(filled) & mask).astype(np.uint8))
+    if count > 4:
+        count, seeds = _without_gaps_between_cells(distance, count, seeds)
     if count <= 2:
-        return [mask]
+        return [(0, 0, mask)]
     parts = watershed(-distance, seeds, mask=mask)
-    return [parts == number for number in range(1, count) if (parts == number).any()]
+    return [(window[0].start, window[1].start, parts[window] == i) for i, window in enumerate(ndimage.find_objects(parts), start=1) if window]
+
+
+def _without_gaps_between_cells(distance: np.ndarray, count: int, seeds: np.ndarray) -> tuple[int, np.ndarray]:
+    """Drop the seeds whose inscribed discs others cover: where three cells meet, the middle between them is as deep as a cell."""
+    height, width = distance.shape
+    covered = np.zeros(distance.shape, np.uint16)
+    discs = []
+    for number, (y, x) in enumerate(ndimage.maximum_position(distance, seeds, range(1, count)), start=1):
+        radius = float(distance[y, x])
+        reach = math.ceil(radius)
+        window = np.s_[max(0, y - reach) : min(height, y + reach + 1), max(0, x - reach) : min(width, x + reach + 1)]
+        rows, columns = np.ogrid[window]
+        disc = (rows - y) ** 2 + (columns - x) ** 2 <= radius**2
+        covered[window] += disc
+        discs.append((radius, number, window, disc))
+    dropped = np.zeros(count, bool)
+    for _, number, window, disc in sorted(discs, key=lambda one: -one[0]):
+        if (covered[window][disc] > 1).mean() > 0.9:
+            covered[window] -= disc
+            dropped[number] = True
+    return count - int(dropped.sum()), np.where(dropped[seeds], 0, seeds)
 
 
 def _without_holes(mask: np.ndarray, largest_px: float) -> np.ndarray:
-    """``mask`` as uint8 with holes up to ``largest_px`` filled: a pale centre taken for background would cut its cell in pieces."""
+    """``mask`` as uint8 with round holes up to ``largest_px`` filled: a pale centre taken for background would cut its cell in pieces.
+
+    The gap between cells that touch is pointed and stays: filled, its middle would pass for a cell.
+    """
     filled = mask.astype(np.uint8)
     _, found, stats, _ = cv2.connectedComponentsWithStats(1 - filled, connectivity=4)
     for number, (x, y, width, height, area) in enumerate(stats[1:], start=1):
         inside = x > 0 and y > 0 and x + width < mask.shape[1] and y + height < mask.shape[0]
         if inside and area <= largest_px:
-            filled[found == number] = 1
+            hole = found[y : y + height, x : x + width] == number
+            outline = max(cv2.findContours(hole.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0], key=len)
+            if area <= largest_px / 32 or cv2.contourArea(outline) >= 0.85 * cv2.contourArea(cv2.convexHull(outline)):
+                filled[y : y + height, x : x + width][hole] = 1
     return filled

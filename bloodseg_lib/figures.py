@@ -87,6 +87,18 @@ def heat(image: np.ndarray, probability: np.ndarray) -> np.ndarray:
     return (grey * (1 - alpha) + colour * alpha + 0.5).astype(np.uint8)
 
 
+def heat_scale(width_px: int = 360) -> np.ndarray:
+    """What the colours of :func:`heat` mean, from probability 0 to 1, to put under a picture: ``(h, width_px, 3) uint8`` RGB."""
+    letters, bar_px, rim = font(12), 12, 14
+    strip = Image.new("RGB", (width_px, bar_px + 20), "white")
+    share = np.broadcast_to(np.linspace(0, 1, width_px - 2 * rim, dtype=np.float32), (bar_px, width_px - 2 * rim))
+    strip.paste(Image.fromarray(heat(np.full((*share.shape, 3), 200, np.uint8), share)), (rim, 2))
+    draw = ImageDraw.Draw(strip)
+    for value in (0, 0.25, 0.5, 0.75, 1):
+        draw.text((rim + value * (width_px - 2 * rim), bar_px + 4), f"{value:g}", fill=(30, 30, 30), font=letters, anchor="mt")
+    return np.array(strip)
+
+
 @cache
 def font(size_px: int) -> ImageFont.FreeTypeFont:
     """The font that matplotlib brings along, so that text in arrays looks the same everywhere."""
@@ -574,6 +586,11 @@ def described(figure: Figure, alt: str) -> Any:
     """
     from IPython.display import Image as Picture
 
+    return Picture(data=figure_png(figure), format="png", alt=alt)
+
+
+def figure_png(figure: Figure) -> bytes:
+    """A figure as the bytes of a PNG, as large as notebooks show it."""
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=90, bbox_inches="tight")
-    return Picture(data=data.getvalue(), format="png", alt=alt)
+    return data.getvalue()

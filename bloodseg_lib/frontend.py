@@ -1,11 +1,11 @@
-"""The two parts of the panel that ipywidgets lacks: a picture whose cells can be clicked, and files to download.
+"""What ipywidgets lacks for the panel: a picture whose cells can be clicked, files to download, and an upload of any size.
 
 Each is an anywidget: the traits here are the whole of what kernel and browser tell each other, and the JavaScript lies beside this module.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,52 @@ class CellPicture(anywidget.AnyWidget):
     def __init__(self, **traits: Any):
         super().__init__(**traits)
         self.add_class("bloodseg-widget")
+
+
+class Upload(anywidget.AnyWidget):
+    """A button, and a place to drop a file on. The file comes in pieces, so that it may be larger than the 10 MB that Jupyter's server lets pass.
+
+    Args:
+        on_file: is given the name and the bytes of each file that has arrived.
+        on_error: is told what went wrong, for ipywidgets swallows it.
+
+    Attributes:
+        words, hint: on the button, and beside it when the pointer rests there.
+        accept: endings of the files that are offered to choose from, separated by commas.
+    """
+
+    _esm = _HERE / "upload.js"
+    _css = """
+        .bloodseg-upload { display: flex; align-items: center; gap: 6px; padding: 0 8px 0 0; border: 1px dashed #888; border-radius: 3px; }
+        .bloodseg-upload.bloodseg-over { background: #1976d233; }
+        .bloodseg-upload button { width: auto; }"""
+    words = traitlets.Unicode("Upload a file").tag(sync=True)
+    hint = traitlets.Unicode("").tag(sync=True)
+    accept = traitlets.Unicode("").tag(sync=True)
+
+    def __init__(self, on_file: Callable[[str, bytes], None], on_error: Callable[[Exception], None], **traits: Any):
+        super().__init__(**traits)
+        self._on_file, self._on_error = on_file, on_error
+        self._arrived = bytearray()
+        self.on_msg(lambda _widget, message, buffers: self.receive(message, buffers))
+
+    def receive(self, message: Mapping[str, Any], buffers: Sequence[bytes | memoryview]) -> None:
+        """Take a piece of a file, ``{"name", "size", "start"}`` with its bytes, and ask for the next; a piece that starts at 0 begins a new file."""
+        try:
+            if "error" in message:
+                raise ValueError(f"{message['name']}: the browser cannot read it ({message['error']}). Choose it again.")
+            if message["start"] == 0:
+                self._arrived.clear()
+            if message["start"] != len(self._arrived):
+                raise ValueError(f"{message['name']}: a piece of it was lost on the way. Choose it again.")
+            self._arrived += buffers[0]
+            self.send({"received": len(self._arrived)})
+            if len(self._arrived) == message["size"]:
+                data = bytes(self._arrived)
+                self._arrived.clear()
+                self._on_file(message["name"], data)
+        except Exception as error:
+            self._on_error(error)
 
 
 class Downloads(anywidget.AnyWidget):

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 
-from bloodseg_lib.counting import CountingConfig, Counts, count_cells
+from bloodseg_lib.classes import CELL_CLASSES
+from bloodseg_lib.counting import CountingConfig, Counts, count_cells, pool
 from bloodseg_lib.figures import legend_strip, overlay
-from bloodseg_lib.files import png_bytes, write_bytes
+from bloodseg_lib.files import png_bytes, write_bytes, write_json
 from bloodseg_lib.labelmaps import label_map_bytes
 from bloodseg_lib.prediction import Segmentation
+
+OVERLAY_PX = 4096
+"""The longer side of an overlay is at most this; the class map always has the image's own size."""
 
 
 def result_files(segmentation: Segmentation, image: np.ndarray, stem: str, config: CountingConfig | None = None) -> tuple[Counts, dict[str, bytes]]:
@@ -25,20 +31,36 @@ def result_files(segmentation: Segmentation, image: np.ndarray, stem: str, confi
 
     Returns:
         the counts, and the files by name: ``<stem>_classes.png`` (indexed label map), ``<stem>_overlay.png`` (the image with the cells tinted,
-        a legend beneath), ``<stem>_cells.csv`` (one row a cell) and ``<stem>_counts.json`` (the summary).
+        a legend beneath; larger ones reduced to :data:`OVERLAY_PX`), ``<stem>_cells.csv`` (one row a cell) and ``<stem>_counts.json`` (the summary).
     """
-    counts = count_cells(segmentation.labels, segmentation.probabilities, segmentation.scale, config, field=stem)
-    present = [int(i) for i in np.unique(segmentation.labels) if i]
-    tinted = overlay(image, segmentation.labels)
-    if present:
-        tinted = np.vstack([tinted, legend_strip(image.shape[1], present)])
-    summary = {"image": stem, "size": list(segmentation.labels.shape), "scale": segmentation.scale, **counts.to_dict()}
+    if image.shape != (*segmentation.labels.shape, 3):
+        raise ValueError(f"Expected the image that was segmented, {(*segmentation.labels.shape, 3)}. Received {image.shape}.")
+    counts = count_cells(segmentation.labels, segmentation.confidence, segmentation.scale, config, field=stem)
+    summary = {
+        "image": stem,
+        "size": list(segmentation.labels.shape),
+        "scale": segmentation.scale,
+        "scale_found": segmentation.found.to_dict(),
+        **counts.to_dict(),
+    }
     return counts, {
         f"{stem}_classes.png": label_map_bytes(segmentation.labels),
-        f"{stem}_overlay.png": png_bytes(tinted),
+        f"{stem}_overlay.png": png_bytes(_tinted(image, segmentation.labels)),
         f"{stem}_cells.csv": counts.to_csv().encode(),
         f"{stem}_counts.json": (json.dumps(summary, indent=1) + "\n").encode(),
     }
+
+
+def _tinted(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The image with its cells tinted and a legend beneath."""
+    ratio = OVERLAY_PX / max(labels.shape)
+    if ratio < 1:
+        size = (max(1, round(labels.shape[1] * ratio)), max(1, round(labels.shape[0] * ratio)))
+        image = cv2.resize(np.asarray(image), size, interpolation=cv2.INTER_AREA)
+        labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
+    tinted = overlay(np.asarray(image), labels)
+    present = [c.id for c in CELL_CLASSES if (labels == c.id).any()]
+    return np.vstack([tinted, legend_strip(labels.shape[1], present)]) if present else tinted
 
 
 def save_segmentation(segmentation: Segmentation, image: np.ndarray, folder: Path | str, stem: str, config: CountingConfig | None = None) -> Counts:
@@ -46,4 +68,16 @@ def save_segmentation(segmentation: Segmentation, image: np.ndarray, folder: Pat
     counts, files = result_files(segmentation, image, stem, config)
     for name, data in files.items():
         write_bytes(Path(folder) / name, data)
+    return counts
+
+
+def save_pooled(fields: Sequence[Counts], folder: Path | str) -> Counts:
+    """Write the counts of several fields as those of one, ``pooled_cells.csv`` and ``pooled_counts.json``, and return them.
+
+    Raises:
+        ValueError: as :func:`bloodseg_lib.counting.pool`.
+    """
+    counts = pool(fields)
+    write_bytes(Path(folder) / "pooled_cells.csv", counts.to_csv().encode())
+    write_json(Path(folder) / "pooled_counts.json", {"fields": len(fields), **counts.to_dict()})
     return counts

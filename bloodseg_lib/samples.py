@@ -13,7 +13,7 @@ import hashlib
 import io
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,12 +21,15 @@ import cv2
 import numpy as np
 
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES, class_by_key
+from bloodseg_lib.duplicates import near_identical, thumbnail
 from bloodseg_lib.files import png_bytes, read_rgba, replacing, write_bytes
 
 SPLITS = ("train", "valid", "test")
 SPLIT_SHARES = {"train": 0.8, "valid": 0.1, "test": 0.1}
 INDEX = "index.csv"
 MINIMUM_AREA_PX = 20
+AUTOMATIC = "_auto"
+"""Ending of the names of samples whose mask was made by program where the database lacks an expert's. Their groups are trained on, never tested on."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,16 @@ class Rejection:
     detail: str = ""
 
 
-def make_sample(image: np.ndarray, mask: np.ndarray, class_id: int, source: str, group: str, name: str, scale: float = 1.0) -> CellSample:
+def make_sample(
+    image: np.ndarray,
+    mask: np.ndarray,
+    class_id: int,
+    source: str,
+    group: str,
+    name: str,
+    scale: float = 1.0,
+    slide_colour: np.ndarray | tuple[float, float, float] | None = None,
+) -> CellSample:
     """Cut the cell under ``mask`` out of ``image`` and bring it to 40x.
 
     The colours just outside the mask are replaced by those of the cell's edge, so that neither the slide nor the black
@@ -83,9 +95,12 @@ def make_sample(image: np.ndarray, mask: np.ndarray, class_id: int, source: str,
         mask: ``(H, W)`` bool or uint8; non-zero inside the cell.
         class_id, source, group, name: see :class:`CellSample`.
         scale: factor from the image's scale to 40x.
+        slide_colour: ``(3,)`` RGB above 0, the empty slide beside the cell. The cell's colours are divided by it, so that an empty slide is white
+            and the sample is transmittance (what share of the light passes, x 255): cells of a yellow slide then lie on any other without a halo.
+            None: the colours stay as they are.
 
     Raises:
-        ValueError: mask of another size than the image, or hardly anything under it.
+        ValueError: mask of another size than the image, hardly anything under it, or no colour of a slide.
     """
     if mask.shape != image.shape[:2]:
         raise ValueError(f"Sample {source}/{name}: expected a mask of the image's size {image.shape[:2]}. Received {mask.shape}.")
@@ -96,6 +111,8 @@ def make_sample(image: np.ndarray, mask: np.ndarray, class_id: int, source: str,
         )
     box = _box(mask)
     image, alpha = image[box], mask[box].astype(np.uint8) * 255
+    if slide_colour is not None:
+        image = _transmittance(image, np.asarray(slide_colour, np.float32), f"{source}/{name}")
     image = _bleed(image, alpha)
     if scale != 1.0:
         size = (max(1, round(alpha.shape[1] * scale)), max(1, round(alpha.shape[0] * scale)))
@@ -107,6 +124,13 @@ def make_sample(image: np.ndarray, mask: np.ndarray, class_id: int, source: str,
         box = _box(alpha > 0)
         image, alpha = image[box], alpha[box]
     return CellSample(np.dstack([image, alpha]), class_id, source, group, name)
+
+
+def _transmittance(image: np.ndarray, slide_colour: np.ndarray, sample: str) -> np.ndarray:
+    """``image`` with the slide's colour made white."""
+    if slide_colour.shape != (3,) or not ((slide_colour > 0) & (slide_colour <= 255)).all():
+        raise ValueError(f"Sample {sample}: expected the colour of the empty slide, RGB above 0 and up to 255. Received {slide_colour.tolist()}.")
+    return np.clip(image * (255 / slide_colour) + 0.5, 0, 255).astype(np.uint8)
 
 
 def _box(mask: np.ndarray) -> tuple[slice, slice]:
@@ -124,12 +148,15 @@ def _bleed(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     return np.where(inside[:, :, None], image, colours[nearest])
 
 
-def split_groups(groups: dict[str, Counter], seed: int) -> dict[str, str]:
+def split_groups(groups: Mapping[str, Counter], seed: int, training_only: Collection[str] = ()) -> dict[str, str]:
     """Deal groups out to training, validation and testing, 80/10/10 of every class as nearly as whole groups allow.
 
+    A class of three groups or more reaches every split, one of two groups training and testing, one of a single group only training.
+
     Args:
-        groups: class id -> number of samples, for every group of one source.
+        groups: class id -> number of samples, for every group; a tuple ``(class id, source)`` is dealt out evenly too, after the classes.
         seed: of the order in which groups of equal size are dealt.
+        training_only: groups that may not be tested on.
 
     Returns:
         group -> split.
@@ -138,28 +165,38 @@ def split_groups(groups: dict[str, Counter], seed: int) -> dict[str, str]:
     filled = {split: Counter() for split in SPLITS}
     order = np.random.default_rng(seed).permutation(len(groups))
     names = [sorted(groups)[i] for i in order]
-    names.sort(key=lambda name: -groups[name].total())  # large ones first: small ones then even out
-    placed = {}
+    placed: dict[str, str] = {}
+
+    def place(name: str, split: str) -> None:
+        placed[name] = split
+        filled[split].update(groups[name])
+
     for name in names:
+        if name in training_only:
+            place(name, "train")
+    # Thin classes first: what they need no other class may take. Then the sources of each class, where there is a choice.
+    spread = Counter(kind for members in groups.values() for kind in members)
+    for kind in sorted(spread, key=lambda kind: (isinstance(kind, tuple), spread[kind], str(kind))):
+        if isinstance(kind, tuple) and spread[kind] < len(SPLITS):
+            continue
+        for split in ("test", "valid"):
+            left = sorted((name for name in names if name not in placed and kind in groups[name]), key=lambda name: groups[name].total())
+            if left and not filled[split][kind] and (len(left) > 1 or filled["train"][kind]):
+                place(left.pop(0), split)
+        if left and not filled["train"][kind]:
+            place(left[-1], "train")
+
+    for name in sorted(names, key=lambda name: -groups[name].total()):  # large ones first: small ones then even out
+        if name in placed:
+            continue
 
         def need(split: str, members: Counter = groups[name]) -> float:
             """How far the split is short of its share of this group's classes, in shares."""
             missing = [SPLIT_SHARES[split] - filled[split][c] / totals[c] for c in members]
             return sum(missing) / len(missing) / SPLIT_SHARES[split]
 
-        split = max(SPLITS, key=need)
-        # A class of few groups: training first, then one each for testing and validation rather than none.
-        empty = [s for s in ("test", "valid") if all(filled[s][c] == 0 for c in groups[name])]
-        if empty and any(filled["train"][c] for c in groups[name]) and _left(names, placed, groups, groups[name]) <= len(empty):
-            split = empty[0]
-        placed[name] = split
-        filled[split].update(groups[name])
+        place(name, max(SPLITS, key=need))
     return placed
-
-
-def _left(names: Sequence[str], placed: dict[str, str], groups: dict[str, Counter], members: Counter) -> int:
-    """Groups not dealt out yet that hold one of the classes in ``members``."""
-    return sum(name not in placed and bool(set(groups[name]) & set(members)) for name in names)
 
 
 @dataclass(frozen=True)
@@ -232,17 +269,25 @@ def _entry(index: Path, number: int, row: dict[str, str]) -> BankEntry:
         raise ValueError(f"{index}, line {number}: expected the columns {', '.join(_COLUMNS)}. Received {error}. Build the bank again.") from error
 
 
-def write_bank(samples: Iterable[CellSample], folder: Path | str, seed: int = 0, on_sample: Callable[[CellSample], None] | None = None) -> SampleBank:
+def write_bank(
+    samples: Iterable[CellSample],
+    folder: Path | str,
+    seed: int = 0,
+    on_sample: Callable[[CellSample], None] | None = None,
+    fill: Callable[[int, str], Iterable[CellSample]] | None = None,
+) -> SampleBank:
     """Write samples to a new bank, split by group.
 
-    The index is written last, so a bank that was interrupted is no bank, and the same call again finishes it. Crops that are the same to
-    the byte count as one group, whatever their names say: what is seen in training is never tested.
+    The index is written last, so a bank that was interrupted is no bank, and the same call again finishes it. Groups that share
+    a crop, the same to the byte or nearly so (see :mod:`bloodseg_lib.duplicates`), count as one, whatever their names say: what is seen in training is never
+    tested.
 
     Args:
         samples: of any classes and sources; taken one at a time.
         folder: where; made if needed.
         seed: of the split.
         on_sample: called after each sample is written, e.g. to move a progress bar.
+        fill: called with each class id and split that got no sample; what it gives goes to that split.
 
     Returns:
         the bank, opened.
@@ -254,18 +299,33 @@ def write_bank(samples: Iterable[CellSample], folder: Path | str, seed: int = 0,
     if (folder / INDEX).exists():
         raise ValueError(f"{folder}: is a sample bank already. Delete it, or choose another folder.")
     rows: dict[str, BankEntry] = {}
-    for sample in samples:
+    thumbnails: dict[str, np.ndarray] = {}
+
+    def write(sample: CellSample) -> str:
         path = f"{CLASSES[sample.class_id].key}/{sample.source}__{_file_name(sample.name)}.png"
         if path in rows:
             raise ValueError(f"{folder / path}: two samples of this name. Give the samples of one class and source names of their own.")
         data = png_bytes(sample.rgba)
         write_bytes(folder / path, data)
         rows[path] = BankEntry(path, sample.class_id, sample.source, sample.group, "", sample.area_px, hashlib.sha256(data).hexdigest())
+        thumbnails[path] = thumbnail(sample.rgba)
         if on_sample:
             on_sample(sample)
+        return path
+
+    for sample in samples:
+        write(sample)
+    areas = [e.area_px for e in rows.values()]
+    twins = near_identical(list(rows), areas, [thumbnails[path] for path in rows], lambda path: read_rgba(folder / path))
+    splits = _split(list(rows.values()), seed, twins)
+    if fill:
+        there = {(e.class_id, splits[e.path]) for e in rows.values()}
+        for cell_class in CELL_CLASSES:
+            for split in SPLITS:
+                if (cell_class.id, split) not in there:
+                    splits.update({write(sample): split for sample in fill(cell_class.id, split)})
     if not rows:
         raise ValueError(f"{folder}: expected at least one sample, received none. Look at the reasons the readers gave for leaving cells out.")
-    splits = _split(list(rows.values()), seed)
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(_COLUMNS)
@@ -281,8 +341,8 @@ def _file_name(name: str) -> str:
     return re.sub(r"[^\w.()-]+", "_", name)
 
 
-def _split(entries: list[BankEntry], seed: int) -> dict[str, str]:
-    """path -> split. Groups that share a picture are joined first."""
+def _split(entries: list[BankEntry], seed: int, twins: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
+    """path -> split. Groups that share a picture, or a pair of ``twins`` (paths of samples of one cell), are joined first."""
     joined: dict[str, str] = {}
 
     def root(key: str) -> str:
@@ -294,11 +354,15 @@ def _split(entries: list[BankEntry], seed: int) -> dict[str, str]:
     for e in entries:
         key = f"{e.source}/{e.group}"
         joined[root(owner.setdefault(e.sha256, key))] = root(key)
-    result = {}
-    by_source: dict[str, dict[str, Counter]] = defaultdict(lambda: defaultdict(Counter))
+    group_of = {e.path: f"{e.source}/{e.group}" for e in entries}
+    for one, other in twins:
+        joined[root(group_of[one])] = root(group_of[other])
+    groups: dict[str, Counter] = defaultdict(Counter)
+    automatic = set()
     for e in entries:
         key = root(f"{e.source}/{e.group}")
-        by_source[key.split("/")[0]][key][e.class_id] += 1
-    for source in sorted(by_source):
-        result.update(split_groups(by_source[source], seed))
+        groups[key].update([e.class_id, (e.class_id, e.source)])
+        if Path(e.path).stem.endswith(AUTOMATIC):
+            automatic.add(key)
+    result = split_groups(groups, seed, automatic)
     return {e.path: result[root(f"{e.source}/{e.group}")] for e in entries}

@@ -189,24 +189,17 @@ def train(
     folder = Path(folder)
     result = TrainingResult([], folder / BEST, folder / LATEST)
     unet = dataclasses.replace(unet, mean=_three(dataset.manifest["mean"]), std=_three(dataset.manifest["std"]))
-    images_a_split = {split: _checked_count(dataset, split, unet) for split in ("train", "valid")}
+    images = {split: _checked_count(dataset, split, unet) for split in ("train", "valid")}
     _delete_leftovers(folder)
     if result.latest.exists():
-        before = read_sidecar(result.latest)
-        _check_same(before, dataset, unet, folder)
-        write_json(result.latest.with_suffix(".json"), before.to_dict())  # a kill may have come between the .npz and these
-        _write_log(folder, before.history)
-        result.history.extend(before.history)
+        result.history.extend(_take_up(result.latest, dataset, unet, config))
         if _finished(config, result.history):
-            tqdm.write(f"{folder}: the training is finished ({before.epoch} epochs), nothing to do.")
             return result
-        changed = [f"{name} {before.training.get(name)} -> {value}" for name, value in config.to_dict().items() if before.training.get(name) != value]
-        tqdm.write(f"{folder}: going on after epoch {before.epoch}." + (f" Changed: {', '.join(changed)}." if changed else ""))
 
     if config.deterministic:
         make_deterministic()
-    steps_per_epoch = -(-images_a_split["train"] // config.batch_size)
-    rates = learning_rates(config, steps_per_epoch)
+    steps = -(-images["train"] // config.batch_size)  # of an epoch; the last one may be of fewer images
+    rates = learning_rates(config, steps)
     schedule = _Schedule(rates)
     model = build_unet(unet, seed=config.seed, precision=config.precision)
     learner = keras.Model(model.input, model.get_layer("logits").output)  # softmax and logarithm are safe only when computed together
@@ -214,33 +207,33 @@ def train(
     accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
     learner.compile(keras.optimizers.Adam(schedule, name="adam"), loss, metrics=[accuracy], jit_compile=config.jit)
     judge = _judge(model, loss)
-    learner.optimizer.build(model.trainable_variables)
-    if result.latest.exists():
+    if result.history:
         restore_checkpoint(result.latest, model, learner.optimizer)
-        schedule.first_step = int(learner.optimizer.iterations) - len(result.history) * steps_per_epoch  # not 0 if the batch size was another
+        schedule.first_step = int(learner.optimizer.iterations) - len(result.history) * steps  # not 0 if the batch size was another
 
     while not _finished(config, result.history):
         epoch = len(result.history) + 1
         start = time.perf_counter()
-        with tqdm(total=images_a_split["train"], unit="image", desc=f"epoch {epoch}/{config.epochs}", disable=not progress, leave=False) as bar:
-            watch = _Watch(bar, config.batch_size, epoch, result.latest)
-            fit = learner.fit(_batches(dataset, config, epoch), steps_per_epoch=steps_per_epoch, shuffle=False, verbose=0, callbacks=[watch])
+        with tqdm(total=images["train"], unit="image", desc=f"epoch {epoch}/{config.epochs}", disable=not progress, leave=False) as bar:
+            learnt = _learn(learner, _batches(dataset, config, epoch), bar)
+        if not math.isfinite(learnt["loss"]):
+            raise _not_finite("training loss", epoch, result.latest)
         training_s = time.perf_counter() - start
         validation, valid_loss = _validate(judge, dataset, config.batch_size)
         if not math.isfinite(valid_loss):
             raise _not_finite("validation loss", epoch, result.latest)
         record = {
             "epoch": epoch,
-            "learning_rate": float(rates[epoch * steps_per_epoch - 1]),
-            "train_loss": float(fit.history["loss"][0]),
-            "train_accuracy": float(fit.history["accuracy"][0]),
+            "learning_rate": float(rates[epoch * steps - 1]),
+            "train_loss": learnt["loss"],
+            "train_accuracy": learnt["accuracy"],
             "valid_loss": valid_loss,
             "valid_accuracy": validation.pixel_accuracy,
             "mean_iou": validation.mean_iou,
             "background_share": validation.background_share,
             "zero_recall": [CLASSES[i].key for i in validation.zero_recall],
             "time_s": round(time.perf_counter() - start, 3),
-            "images_per_s": round(images_a_split["train"] / training_s, 2),
+            "images_per_s": round(images["train"] / training_s, 2),
         }
         better = record["valid_accuracy"] > max((r["valid_accuracy"] for r in result.history), default=-1.0)
         result.history.append(record)
@@ -249,10 +242,7 @@ def train(
             save_checkpoint(result.best, model, sidecar)
         _write_log(folder, result.history)
         save_checkpoint(result.latest, model, sidecar, learner.optimizer)  # last: from here on the epoch counts as done
-        if progress:
-            tqdm.write(_line(record, config.epochs, better))
-        if epoch >= COLLAPSE_EPOCHS and (warning := collapse_warning(record)):
-            tqdm.write(warning)
+        _tell(record, config, better, progress)
         if on_epoch is not None:
             on_epoch(record)
     return result
@@ -282,21 +272,20 @@ class _Schedule(keras.optimizers.schedules.LearningRateSchedule):
         return keras.ops.take(keras.ops.convert_to_tensor(self.rates, dtype="float32"), index)
 
 
-class _Watch(keras.callbacks.Callback):
-    """Moves the progress bar, and stops when the loss is no number."""
+def _learn(learner: keras.Model, batches: Iterator[tuple[np.ndarray, np.ndarray]], bar: tqdm) -> dict[str, float]:
+    """One epoch. Returns its mean loss and accuracy, or stops at once with a loss that is not finite.
 
-    def __init__(self, bar: tqdm, batch_size: int, epoch: int, latest: Path):
-        super().__init__()
-        self.bar, self.batch_size, self.epoch, self.latest = bar, batch_size, epoch, latest
-        self.done = 0
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
+    Batch by batch rather than with ``fit``: fed by a generator, ``fit`` compiles for images of unknown size, which on a CPU takes a good half more time.
+    """
+    learner.reset_metrics()
+    logs = {"loss": math.nan, "accuracy": math.nan}
+    for images, labels in batches:
+        logs = {name: float(value) for name, value in learner.train_on_batch(images, labels, return_dict=True).items()}
         if not math.isfinite(logs["loss"]):
-            raise _not_finite("training loss", self.epoch, self.latest)
-        images = min(self.batch_size, self.bar.total - self.done)
-        self.done += images
-        self.bar.set_postfix(loss=f"{logs['loss']:.3f}", accuracy=f"{logs['accuracy']:.1%}", refresh=False)
-        self.bar.update(images)
+            break
+        bar.set_postfix(loss=f"{logs['loss']:.3f}", accuracy=f"{logs['accuracy']:.1%}", refresh=False)
+        bar.update(len(images))
+    return logs
 
 
 def _batches(dataset: Dataset, config: TrainingConfig, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -340,6 +329,20 @@ def _sidecar(config: TrainingConfig, unet: UNetConfig, dataset: Dataset, history
         training=config.to_dict(),
         dataset=dataset.manifest["digest"],
     )
+
+
+def _take_up(latest: Path, dataset: Dataset, unet: UNetConfig, config: TrainingConfig) -> list[dict[str, Any]]:
+    """The history of a training that was stopped or is finished, if it is of this network and dataset. Says what will be done."""
+    before = read_sidecar(latest)
+    _check_same(before, dataset, unet, latest.parent)
+    write_json(latest.with_suffix(".json"), before.to_dict())  # a kill may have come between the .npz and these
+    _write_log(latest.parent, before.history)
+    if _finished(config, before.history):
+        tqdm.write(f"{latest.parent}: the training is finished ({before.epoch} epochs), nothing to do.")
+    else:
+        changed = [f"{name} {before.training.get(name)} -> {value}" for name, value in config.to_dict().items() if before.training.get(name) != value]
+        tqdm.write(f"{latest.parent}: going on after epoch {before.epoch}." + (f" Changed: {', '.join(changed)}." if changed else ""))
+    return before.history
 
 
 def _finished(config: TrainingConfig, history: list[dict[str, Any]]) -> bool:
@@ -391,12 +394,15 @@ def _write_log(folder: Path, history: list[dict[str, Any]]) -> None:
     write_bytes(folder / LOG, table.getvalue().encode())
 
 
-def _line(record: dict[str, Any], epochs: int, better: bool) -> str:
-    return (
-        f"epoch {record['epoch']}/{epochs}: training loss {record['train_loss']:.3f}, accuracy {record['train_accuracy']:.2%}; "
-        f"validation loss {record['valid_loss']:.3f}, accuracy {record['valid_accuracy']:.2%} (all background: {record['background_share']:.2%}), "
-        f"mean IoU {record['mean_iou']:.3f}; {record['images_per_s']:.1f} images/s, {record['time_s']:.0f} s{', best so far' if better else ''}"
-    )
+def _tell(record: dict[str, Any], config: TrainingConfig, better: bool, progress: bool) -> None:
+    if progress:
+        tqdm.write(
+            f"epoch {record['epoch']}/{config.epochs}: training loss {record['train_loss']:.3f}, accuracy {record['train_accuracy']:.2%}; "
+            f"validation loss {record['valid_loss']:.3f}, accuracy {record['valid_accuracy']:.2%} (all background: {record['background_share']:.2%}), "
+            f"mean IoU {record['mean_iou']:.3f}; {record['images_per_s']:.1f} images/s, {record['time_s']:.0f} s{', best so far' if better else ''}"
+        )
+    if record["epoch"] >= COLLAPSE_EPOCHS and (warning := collapse_warning(record)):
+        tqdm.write(warning)
 
 
 def _not_finite(what: str, epoch: int, latest: Path) -> FloatingPointError:

@@ -5,11 +5,14 @@ import json
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from discs import disc
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bloodseg_lib.classes import CELL_CLASSES, EOSINOPHIL, HEALTHY_RBC, INFECTED_RBC, MONOCYTE, NEUTROPHIL, PLATELET_CLUMP, THROMBOCYTE
 from bloodseg_lib.counting import CountingConfig, Counts, Proportion, count_cells, pool, wilson_interval
+from bloodseg_lib.recipes import Recipe
+from bloodseg_lib.smears import Pool, compose_background, compose_smear
 
 RBC_PX = 18  # radius: an area of 1018 pixels
 
@@ -32,6 +35,24 @@ def test_separate_cells_are_counted_alike_by_all_three_methods():
 def test_touching_cells_are_split_by_the_watershed_only():
     counts = count_cells(discs((HEALTHY_RBC, 60, 60, RBC_PX), (HEALTHY_RBC, 90, 60, RBC_PX), (HEALTHY_RBC, 75, 86, RBC_PX)))
     assert counts.components["healthy_rbc"] == 1
+    assert counts.watershed["healthy_rbc"] == 3
+
+
+def test_where_three_cells_meet_there_is_no_fourth():
+    for gap in (29, 31, 33):  # the middle of the triangle is as deep as a cell, shallower, a hole
+        labels = discs((HEALTHY_RBC, 60, 60, RBC_PX), (HEALTHY_RBC, 60 + gap, 60, RBC_PX), (HEALTHY_RBC, 60 + gap // 2, 60 + gap * 7 // 8, RBC_PX))
+        assert count_cells(labels).watershed["healthy_rbc"] == 3
+
+
+def test_a_round_cell_whose_distance_has_two_equal_peaks_is_one():
+    labels = discs((NEUTROPHIL, 100, 100, 39), (NEUTROPHIL, 104, 100, 39))
+    assert count_cells(labels).watershed["neutrophil"] == 1
+
+
+@pytest.mark.parametrize("quarter_turns", range(4))
+def test_touching_cells_that_the_border_cuts_are_counted_apart(quarter_turns):
+    labels = np.rot90(discs((HEALTHY_RBC, 3, 60, RBC_PX), (HEALTHY_RBC, 33, 60, RBC_PX), (HEALTHY_RBC, 3, 93, RBC_PX)), quarter_turns)
+    counts = count_cells(np.ascontiguousarray(labels), config=CountingConfig(border_rule=False))
     assert counts.watershed["healthy_rbc"] == 3
 
 
@@ -80,6 +101,13 @@ def test_confidence_is_the_mean_probability_of_the_class():
     assert count_cells(labels).cells[0].confidence is None
 
 
+def test_confidence_can_be_told_from_that_of_each_pixels_own_class():
+    labels = discs((HEALTHY_RBC, 60, 60, RBC_PX))
+    own = np.where(np.arange(224)[None] < 60, 51, 153).astype(np.uint8).repeat(224, axis=0)
+    inside = own[labels == HEALTHY_RBC]
+    assert count_cells(labels, own).cells[0].confidence == pytest.approx(inside.mean() / 255)
+
+
 def test_specks_are_no_cells():
     labels = np.zeros((50, 50), np.uint8)
     labels[10:25, 10:27] = HEALTHY_RBC  # 255 pixels; a quarter of 1040 is 260
@@ -104,6 +132,7 @@ def test_the_counts_of_a_magnified_field_are_those_of_the_field():
     assert here.by_area == pytest.approx(there.by_area)
 
 
+@settings(deadline=None)  # the first call compiles
 @given(st.integers(0, 2**32 - 1))
 def test_every_counted_pixel_belongs_to_one_cell_at_most(seed):
     rng = np.random.default_rng(seed)
@@ -154,6 +183,54 @@ def test_an_impossible_proportion_is_refused():
         wilson_interval(3, 2)
     with pytest.raises(ValueError, match="0 of 0"):
         wilson_interval(0, 0)
+
+
+def test_95_percent_intervals_cover_the_truth_95_percent_of_the_time():
+    rng = np.random.default_rng(0)
+    for low, high, cells in ((0.005, 0.05, (300, 3000)), (0.05, 0.5, (100, 600)), (0.02, 0.98, (20, 200))):
+        truth = rng.uniform(low, high, 4000)
+        looked_at = rng.integers(*cells, 4000)
+        intervals = [Proportion(int(k), int(n), 20).interval for k, n in zip(rng.binomial(looked_at, truth), looked_at, strict=True)]
+        covered = np.mean([a <= p <= b for (a, b), p in zip(intervals, truth, strict=True)])
+        assert 0.93 <= covered <= 0.97
+
+
+def test_pooled_fields_cover_the_truth_too():
+    rng = np.random.default_rng(1)
+    covered = 0
+    for _ in range(1000):
+        truth = rng.uniform(0.02, 0.3)
+        infected = rng.binomial(60, truth, 5)
+        low, high = pool([counts_of(infected_rbc=int(k), healthy_rbc=60 - int(k)) for k in infected]).parasitaemia().interval
+        covered += low <= truth <= high
+    assert 930 <= covered <= 970
+
+
+def test_counts_that_disagree_are_flagged():
+    chain = discs(*[(HEALTHY_RBC, 30 + 32 * i, 60, RBC_PX) for i in range(5)], (NEUTROPHIL, 100, 150, 39))
+    assert list(count_cells(chain).disagreements()) == ["healthy_rbc"]
+    assert "5 cells, 1 connected pieces" in count_cells(chain).to_dict()["disagreements"]["healthy_rbc"]
+    assert not count_cells(discs(*[(HEALTHY_RBC, 30 + 40 * i, 60, RBC_PX) for i in range(5)])).disagreements()
+
+
+def test_counts_of_composed_smears_are_near_the_truth():
+    """Mission's densities: 16 red cells on 224 x 224, a fifth of them hidden or cut to less than a quarter, which count as none in the truth too."""
+    cells = Pool([(f"{c.key}/{i}", disc(c.id, i)) for c in CELL_CLASSES for i in range(3)])
+    rng = np.random.default_rng(3)
+    errors, white = [], [0, 0]
+    for kind in ("nn", "ii", "ni", "ni"):
+        background = compose_background(cells, kind, Recipe(), rng)
+        for _ in range(8):
+            smear = compose_smear(background, (NEUTROPHIL, MONOCYTE), cells, Recipe(), rng)
+            seen = np.bincount(smear.instances.ravel(), minlength=len(smear.cells) + 1)[1:]
+            ids = np.array([cell.class_id for cell in smear.cells])
+            truth = np.count_nonzero((seen >= 260) & np.isin(ids, (INFECTED_RBC, HEALTHY_RBC)))
+            counts = count_cells(smear.labels, config=CountingConfig(border_rule=False)).watershed
+            errors.append(abs(counts["infected_rbc"] + counts["healthy_rbc"] - truth) / truth)
+            white[0] += counts["neutrophil"] + counts["monocyte"]
+            white[1] += 2
+    assert np.mean(errors) <= 0.05
+    assert abs(white[0] - white[1]) <= 1
 
 
 def test_fields_are_pooled_not_averaged():

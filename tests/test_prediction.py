@@ -1,15 +1,24 @@
+import struct
 import subprocess
 import sys
+import zlib
 from itertools import pairwise
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
+from bloodseg_lib import prediction
+from bloodseg_lib.__main__ import main
 from bloodseg_lib.classes import BACKGROUND, HEALTHY_RBC, INFECTED_RBC
-from bloodseg_lib.prediction import TILE_PX, Segmenter, scale_to_40x, segment_image, tile_windows
+from bloodseg_lib.files import write_image
+from bloodseg_lib.prediction import TILE_PX, Segmenter, open_image, scale_to_40x, segment_image, tile_side, tile_windows
+from bloodseg_lib.results import result_files
 
 
 def colour_network(tiles):
@@ -50,23 +59,26 @@ def test_any_size_is_covered_without_loss(shape):
     np.testing.assert_allclose(result.probabilities, colour_network(image[None])[0], atol=1e-3)
 
 
-def test_a_shifted_field_has_the_same_prediction_away_from_its_edges():
+@pytest.mark.parametrize("tile_px", [224, 320, 896])
+def test_a_shifted_field_has_the_same_prediction_away_from_its_edges(tile_px):
     image = field(700, 900)
-    whole = segment_image(image, blurring_network).probabilities[53 + 20 :, 71 + 20 :]
-    shifted = segment_image(image[53:, 71:], blurring_network).probabilities[20:, 20:]
+    whole = segment_image(image, blurring_network, tile_px=tile_px).probabilities[53 + 20 : -20, 71 + 20 : -20]
+    shifted = segment_image(image[53:, 71:], blurring_network, tile_px=tile_px).probabilities[20:-20, 20:-20]
     np.testing.assert_allclose(whole, shifted, atol=2e-3)  # the last bit of float16 and the order of sums
 
 
 def test_without_overlap_the_same_network_shows_seams():
     image = field(700, 900)
-    whole = segment_image(image, blurring_network, overlap_px=0).probabilities[73:, 91:]
-    shifted = segment_image(image[53:, 71:], blurring_network, overlap_px=0).probabilities[20:, 20:]
+    whole = segment_image(image, blurring_network, overlap_px=0, tile_px=224).probabilities[73:, 91:]
+    shifted = segment_image(image[53:, 71:], blurring_network, overlap_px=0, tile_px=224).probabilities[20:, 20:]
     assert np.abs(whole.astype(np.float32) - shifted).max() > 0.05
 
 
 def test_edge_effects_wider_than_the_discarded_margin_are_blended_softly():
     image = np.full((600, 600, 3), 200, np.uint8)
-    result = segment_image(image, lambda tiles: blurring_network(tiles, 24)).probabilities[40:-40, 40:-40, INFECTED_RBC].astype(np.float32)
+    result = (
+        segment_image(image, lambda tiles: blurring_network(tiles, 24), tile_px=224).probabilities[40:-40, 40:-40, INFECTED_RBC].astype(np.float32)
+    )
     assert np.abs(np.diff(result, axis=1)).max() < 0.004  # of 0.39: no step that an eye would see
 
 
@@ -77,6 +89,15 @@ def test_windows_sum_to_one_at_every_pixel(length, overlap_px):
         assert 0 <= start <= length - TILE_PX and window.min() >= 0
         total[start : start + TILE_PX] += window
     np.testing.assert_allclose(total, 1, atol=1e-6)
+
+
+@given(st.integers(1, 30000), st.integers(0, 112), st.sampled_from([224, 320, 896]))
+def test_tiles_are_few_and_no_larger_than_they_need_be(length, overlap_px, largest_px):
+    side = tile_side(length, overlap_px, largest_px)
+    assert TILE_PX <= side <= largest_px and side % 32 == 0
+    count = len(tile_windows(max(length, side), overlap_px, side))
+    assert count == len(tile_windows(max(length, largest_px), overlap_px, largest_px))
+    assert side == TILE_PX or count * (side - 32) < length + (count - 1) * overlap_px
 
 
 @given(st.integers(TILE_PX, 3000), st.integers(0, 112))
@@ -95,8 +116,8 @@ def test_scale_brings_the_image_to_40x_and_the_result_back():
         seen.append(tiles.shape)
         return colour_network(tiles)
 
-    result = segment_image(image, network, scale=0.5)  # 150 x 250 at 40x: two tiles across, 26 pixels apart
-    assert seen == [(2, 224, 224, 3)]
+    result = segment_image(image, network, scale=0.5)  # 150 x 250 at 40x: one tile of 224 x 256
+    assert seen == [(1, 224, 256, 3)]
     assert result.scale == 0.5 and result.labels.shape == (300, 500)
     assert result.probabilities[140, 260, INFECTED_RBC] == pytest.approx(0.5, abs=1e-3)
     assert result.probabilities[20, 20, BACKGROUND] == pytest.approx(1, abs=1e-3)
@@ -109,9 +130,105 @@ def test_batches_hold_no_more_tiles_than_allowed_and_do_not_change_the_result():
         sizes.append(len(tiles))
         return blurring_network(tiles)
 
-    few = segment_image(image, network, batch_size=2)
+    few = segment_image(image, network, batch_size=2, tile_px=224)
     assert max(sizes) == 2
-    np.testing.assert_array_equal(few.probabilities, segment_image(image, network, batch_size=50).probabilities)
+    np.testing.assert_array_equal(few.probabilities, segment_image(image, network, batch_size=50, tile_px=224).probabilities)
+
+
+def test_tiles_of_any_size_agree():
+    image = field(500, 1000)
+    small, large = (segment_image(image, blurring_network, tile_px=tile_px).probabilities for tile_px in (224, 896))
+    np.testing.assert_allclose(small[:-20, :-20], large[:-20, :-20], atol=2e-3)
+
+
+@pytest.mark.parametrize("scale", [0.37, 0.5, 0.9, 1.3, 2.2])
+def test_bands_give_what_opencv_gives_for_the_whole(scale):
+    image = field(301, 437)
+    result = segment_image(image, colour_network, scale=scale)
+    size = (round(437 * scale), round(301 * scale))
+    there = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    channels = np.moveaxis(colour_network(there[None])[0], 2, 0)
+    back = np.dstack([cv2.resize(channel, (437, 301), interpolation=cv2.INTER_LINEAR if scale < 1 else cv2.INTER_AREA) for channel in channels])
+    np.testing.assert_allclose(result.probabilities, back, atol=4e-3)  # one grey level of 255 and the rounding of float16
+
+
+@pytest.mark.parametrize("scale", [0.6, 1.0, 1.7])
+def test_a_scaled_image_is_the_same_in_one_band_or_many(scale, monkeypatch):
+    image = field(900, 300)
+    whole = segment_image(image, colour_network, scale=scale)
+    monkeypatch.setattr(prediction, "_BAND_BYTES", 1)  # bands of 224 rows
+    monkeypatch.setattr(prediction, "_CHUNK_ROWS", 7)
+    bands = segment_image(image, colour_network, scale=scale)
+    np.testing.assert_allclose(whole.probabilities, bands.probabilities, atol=1e-3)
+
+
+def test_a_large_image_comes_back_without_probabilities_and_the_same_otherwise(monkeypatch):
+    image = field(300, 400)
+    small = segment_image(image, colour_network)
+    monkeypatch.setattr(prediction, "KEPT_PX", 300 * 400 - 1)
+    large = segment_image(image, colour_network)
+    assert small.probabilities is not None and large.probabilities is None
+    np.testing.assert_array_equal(small.labels, large.labels)
+    np.testing.assert_array_equal(small.confidence, large.confidence)
+    assert segment_image(image, colour_network, keep_probabilities=True).probabilities is not None
+
+
+def test_confidence_is_the_probability_of_the_pixels_class():
+    result = segment_image(field(224, 224), colour_network)
+    np.testing.assert_allclose(result.confidence / 255, result.probabilities.max(axis=2), atol=0.5 / 255 + 1e-3)
+
+
+def test_the_scale_is_measured_where_none_is_given():
+    image = np.full((400, 400, 3), 240, np.uint8)
+    for x in range(60, 400, 100):
+        for y in range(60, 400, 100):
+            cv2.circle(image, (x, y), 35, (200, 120, 130), -1)
+    measured = segment_image(image, colour_network, scale=None)
+    assert measured.found.how == "measured" and measured.scale == measured.found.factor == pytest.approx(37 / 71, rel=0.08)
+    given = segment_image(image, colour_network, scale=0.5)
+    assert given.found.how == "given" and given.found.rbc_diameter_px == 74
+    empty = segment_image(np.full((300, 300, 3), 240, np.uint8), colour_network, scale=None)
+    assert empty.found.how == "assumed" and empty.scale == 1 and "give their diameter" in str(empty.found)
+
+
+def test_an_array_or_plain_tiff_on_disk_is_mapped_and_gives_the_same(tmp_path, monkeypatch):
+    import tifffile
+
+    image = field(300, 260)
+    np.save(tmp_path / "a.npy", image)
+    tifffile.imwrite(tmp_path / "a.tif", image, photometric="rgb")
+    tifffile.imwrite(tmp_path / "packed.tif", image, photometric="rgb", compression="zlib")
+    monkeypatch.setattr(prediction, "_MAPPED_BYTES", 1000)
+    expected = segment_image(image, colour_network).labels
+    for name, mapped in (("a.npy", True), ("a.tif", True), ("packed.tif", False)):
+        opened = open_image(tmp_path / name)
+        assert isinstance(opened, np.memmap) == mapped
+        np.testing.assert_array_equal(segment_image(opened, colour_network).labels, expected)
+
+
+def test_an_array_file_that_is_none_is_refused_in_words(tmp_path):
+    (tmp_path / "a.npy").write_bytes(b"text")
+    with pytest.raises(ValueError, match=r"a\.npy: expected an array"):
+        open_image(tmp_path / "a.npy")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak of resident memory as Linux reports it")
+def test_memory_does_not_grow_with_the_area_of_the_image(tmp_path):
+    path = tmp_path / "large.npy"
+    np.lib.format.open_memmap(path, "w+", np.uint8, (3000, 3000, 3))[:] = 200
+    code = f"""
+import numpy as np, resource
+from bloodseg_lib.prediction import open_image, segment_image
+blank = np.zeros(10, np.float32); blank[0] = 1
+network = lambda tiles: np.broadcast_to(blank, (*tiles.shape[:3], 10))
+image = open_image({str(path)!r})
+segment_image(image[:300], network, keep_probabilities=False)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+segment_image(image, network, scale=0.8, keep_probabilities=False)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+    grown = float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    assert grown < 350  # MiB; the probabilities of the whole image in float32 would be 343, and there were three copies of them
 
 
 def test_scale_to_40x_is_37_over_the_diameter():
@@ -131,6 +248,8 @@ def test_scale_to_40x_is_37_over_the_diameter():
         (np.zeros((5, 5, 3), np.uint8), {"scale": 0.0}, "scale"),
         (np.zeros((5, 5, 3), np.uint8), {"scale": float("nan")}, "scale"),
         (np.zeros((5, 5, 3), np.uint8), {"overlap_px": 113}, "overlap_px"),
+        (np.zeros((5, 5, 3), np.uint8), {"tile_px": 230}, "tile_px"),
+        (np.zeros((5, 5, 3), np.uint8), {"tile_px": 192}, "tile_px"),
     ],
 )
 def test_bad_input_is_refused_in_words(image, options, words):
@@ -143,17 +262,94 @@ def test_a_network_of_another_shape_is_refused():
         segment_image(field(224, 224), lambda tiles: np.zeros((len(tiles), 112, 112, 10), np.float32))
 
 
-def test_a_checkpoint_segments_as_its_network_predicts(tmp_path):
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """A tiny network with fresh weights."""
     from bloodseg_lib.checkpoint import Sidecar, save_checkpoint
     from bloodseg_lib.unet import UNetConfig, build_unet
 
     config = UNetConfig(width=2, levels=3)
-    model = build_unet(config)
-    sidecar = Sidecar(1, 1, 0.1, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 0.1, 1.0, [], config.to_dict(), {}, "none")
-    save_checkpoint(tmp_path / "best.npz", model, sidecar)
-    image = field(224, 224)
-    result = Segmenter(tmp_path / "best.npz").segment(image)
-    np.testing.assert_allclose(result.probabilities, np.asarray(model.predict_on_batch(image[None]))[0], atol=1e-3)
+    path = tmp_path_factory.mktemp("network") / "best.npz"
+    save_checkpoint(path, build_unet(config), Sidecar(1, 1, 0.1, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 0.1, 1.0, [], config.to_dict(), {}, "none"))
+    return path
+
+
+def test_a_checkpoint_segments_as_its_network_predicts(checkpoint):
+    segmenter, image = Segmenter(checkpoint), field(224, 224)
+    result = segmenter.segment(image, scale=1.0)
+    np.testing.assert_allclose(result.probabilities, np.asarray(segmenter.model.predict_on_batch(image[None]))[0], atol=1e-3)
+
+
+def predict_command(checkpoint, out, *paths, options=()):
+    return CliRunner().invoke(main, ["predict", *map(str, paths), "--checkpoint", str(checkpoint), "--out", str(out), *options])
+
+
+@pytest.mark.parametrize("options", [(), ("--rbc-diameter", "50")])
+def test_the_command_line_gives_the_bytes_that_the_segmenter_does(options, checkpoint, tmp_path):
+    image = np.full((300, 340, 3), 240, np.uint8)
+    for x in range(50, 340, 80):
+        for y in range(50, 300, 80):
+            cv2.circle(image, (x, y), 25, (205, 140, 150), -1)
+    write_image(tmp_path / "smear.png", image)
+    result = predict_command(checkpoint, tmp_path / "out", tmp_path / "smear.png", options=options)
+    assert result.exit_code == 0, result.output
+    assert ("as given" if options else "the mean of") in result.output
+    segmentation = Segmenter(checkpoint).segment(image, scale_to_40x(50) if options else None)
+    expected = result_files(segmentation, image, "smear")[1]
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == expected
+
+
+def test_several_images_are_also_pooled(checkpoint, tmp_path):
+    for name in ("a.png", "b.png"):
+        write_image(tmp_path / name, field(224, 224))
+    result = predict_command(checkpoint, tmp_path / "out", tmp_path / "a.png", tmp_path / "b.png", options=("--rbc-diameter", "37"))
+    assert result.exit_code == 0 and (tmp_path / "out" / "pooled_counts.json").is_file()
+
+
+def png_header(width, height):
+    """The start of a PNG that claims to be very large."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("empty.png", lambda png, jpg: b"", "empty file"),
+        ("cut.png", lambda png, jpg: png[: len(png) // 2], "cannot be decoded"),
+        ("cut.jpg", lambda png, jpg: jpg[: len(jpg) // 2], "cannot be decoded"),
+        ("text.png", lambda png, jpg: b"hello", "cannot be decoded"),
+        ("huge.png", lambda png, jpg: png_header(100_000, 100_000), "2**30 pixels"),
+        ("array.npy", lambda png, jpg: b"hello", "expected an array"),
+    ],
+)
+def test_a_bad_file_is_named_in_words_and_the_others_are_predicted(name, content, words, checkpoint, tmp_path):
+    picture = Image.fromarray(field(224, 230))
+    for good in ("good.png", "good.jpg"):
+        picture.save(tmp_path / good)
+    (tmp_path / name).write_bytes(content((tmp_path / "good.png").read_bytes(), (tmp_path / "good.jpg").read_bytes()))
+    result = predict_command(checkpoint, tmp_path / "out", tmp_path / name, tmp_path / "good.png", options=("--rbc-diameter", "37"))
+    assert result.exit_code == 1 and isinstance(result.exception, SystemExit)  # no traceback
+    assert name in result.output and words in result.output
+    assert (tmp_path / "out" / "good_classes.png").is_file() and not (tmp_path / "out" / f"{Path(name).stem}_classes.png").exists()
+
+
+def test_unusual_images_are_read_as_what_they_show(checkpoint, tmp_path):
+    image = field(230, 224)
+    grey = image[:, :, 0].astype(np.uint16) * 257
+    Image.fromarray(image).convert("CMYK").save(tmp_path / "cmyk.tif")
+    Image.fromarray(np.dstack([image, np.full((230, 224), 255, np.uint8)])).save(tmp_path / "alpha.png")
+    Image.fromarray(grey).save(tmp_path / "sixteen.png")
+    Image.fromarray(image[:1, :1]).save(tmp_path / "tiny.png")
+    paths = sorted(tmp_path.iterdir())
+    result = predict_command(checkpoint, tmp_path / "out", *paths)
+    assert result.exit_code == 0, result.output
+    for path in paths:
+        with Image.open(path) as picture, Image.open(tmp_path / "out" / f"{path.stem}_classes.png") as classes:
+            assert classes.size == picture.size
 
 
 def test_a_missing_checkpoint_is_named(tmp_path):
@@ -163,7 +359,8 @@ def test_a_missing_checkpoint_is_named(tmp_path):
 
 def test_only_what_needs_the_network_imports_tensorflow():
     modules = (
-        "classes config files labelmaps runs samples smears dataset metrics weights counting figures animation prediction evaluation results widgets"
+        "classes config files labelmaps runs samples smears dataset metrics weights counting figures animation scale prediction "
+        "evaluation results widgets export"
     )
     lines = "; ".join(f"import bloodseg_lib.{name}" for name in modules.split())
     code = f"import sys, bloodseg_lib; {lines}; sys.exit(any(name in sys.modules for name in ('tensorflow', 'keras', 'jax', 'matplotlib.pyplot')))"

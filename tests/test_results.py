@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bloodseg_lib import results
 from bloodseg_lib.classes import HEALTHY_RBC
 from bloodseg_lib.prediction import Segmentation
-from bloodseg_lib.results import result_files, save_segmentation
+from bloodseg_lib.results import result_files, save_pooled, save_segmentation
+from bloodseg_lib.scale import Scale
 
 IMAGE = np.full((100, 120, 3), 220, np.uint8)
 LABELS = cv2.circle(np.zeros((100, 120), np.uint8), (60, 50), 18, HEALTHY_RBC, -1)
@@ -37,3 +39,39 @@ def test_the_same_segmentation_gives_the_same_bytes():
 def test_an_image_of_another_size_is_refused():
     with pytest.raises(ValueError, match=r"\(100, 120, 3\)"):
         result_files(SEGMENTATION, IMAGE[1:], "a")
+
+
+def test_the_summary_says_where_the_scale_comes_from():
+    found = Scale(0.5, "measured", 74.0, 12)
+    segmentation = Segmentation(LABELS, np.eye(10, dtype=np.float16)[LABELS], 0.5, found=found)
+    summary = json.loads(result_files(segmentation, IMAGE, "a")[1]["a_counts.json"])
+    assert summary["scale"] == 0.5 and summary["scale_found"] == {
+        "factor": 0.5,
+        "how": "measured",
+        "rbc_diameter_px": 74.0,
+        "cells": 12,
+        "words": str(found),
+    }
+    summary = json.loads(result_files(SEGMENTATION, IMAGE, "a")[1]["a_counts.json"])
+    assert summary["scale_found"]["how"] == "given"
+
+
+def test_without_all_probabilities_the_files_are_the_same():
+    bare = Segmentation(LABELS, None, 1.0, SEGMENTATION.confidence)
+    assert result_files(bare, IMAGE, "a") == result_files(SEGMENTATION, IMAGE, "a")
+
+
+def test_the_overlay_of_a_large_image_is_reduced_its_class_map_is_not(monkeypatch):
+    monkeypatch.setattr(results, "OVERLAY_PX", 60)
+    files = result_files(SEGMENTATION, IMAGE, "a")[1]
+    assert cv2.imdecode(np.frombuffer(files["a_overlay.png"], np.uint8), 1).shape[1] == 60
+    assert cv2.imdecode(np.frombuffer(files["a_classes.png"], np.uint8), 1).shape[:2] == (100, 120)
+
+
+def test_several_fields_are_pooled_into_files_of_their_own(tmp_path):
+    counts = [save_segmentation(SEGMENTATION, IMAGE, tmp_path, stem) for stem in ("a", "b")]
+    pooled = save_pooled(counts, tmp_path)
+    assert pooled.watershed["healthy_rbc"] == 2
+    summary = json.loads((tmp_path / "pooled_counts.json").read_text())
+    assert summary["fields"] == 2 and summary["counts"]["healthy_rbc"]["watershed"] == 2 and summary["notice"] == "Not for diagnosis."
+    assert [row["field"] for row in csv.DictReader(io.StringIO((tmp_path / "pooled_cells.csv").read_text()))] == ["a", "b"]

@@ -28,6 +28,21 @@ from bloodseg_lib.samples import CellSample
 
 
 @dataclass(frozen=True)
+class Download:
+    """A file that can be fetched automatically.
+
+    Attributes:
+        url: where it lies; ``kaggle:OWNER/NAME`` through the package ``kagglehub``.
+        sha256: of the file, or empty where nobody published it: then the user must give it, or say that it is not to be checked.
+        note: what people should know.
+    """
+
+    url: str
+    sha256: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class DatabaseEntry:
     """What is known of one database.
 
@@ -40,6 +55,8 @@ class DatabaseEntry:
         layout: the folders that its reader expects.
         expected_counts: class id -> number of cells that the original project took from it, or that its authors state.
         rbc_diameter_px: of a red cell in its images, in pixels; None where it differs from image to image or is not known.
+        grouping: what a group of its samples is, and what the database does not tell.
+        download: a file that can be fetched automatically, see :mod:`bloodseg_lib.sources.download`; None: by hand.
         reader_name: the module of :mod:`bloodseg_lib.sources` whose ``read`` reads it.
     """
 
@@ -51,6 +68,8 @@ class DatabaseEntry:
     layout: str
     expected_counts: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     rbc_diameter_px: float | None = None
+    grouping: str = ""
+    download: Download | None = None
     reader_name: str = ""
 
 
@@ -66,6 +85,7 @@ DATABASES: tuple[DatabaseEntry, ...] = (
         "optional: platelet_boxes.csv",
         expected_counts=MappingProxyType({EOSINOPHIL: 37, BASOPHIL: 50, NEUTROPHIL: 47, LYMPHOCYTE: 45, MONOCYTE: 48}),
         rbc_diameter_px=40.0,
+        grouping="a group is a field, or several that overlap where a crop gives it away; which fields are of one patient is not told.",
         reader_name="lisc",
     ),
     DatabaseEntry(
@@ -77,6 +97,7 @@ DATABASES: tuple[DatabaseEntry, ...] = (
         "images. Proc. SPIE 9041, 2014, 90410P.",
         layout="images/<Class>/NAME.* and masks/<Class>/NAME.*, <Class>: Eosi, Lymp, Mono, Neut",
         expected_counts=MappingProxyType({EOSINOPHIL: 42, NEUTROPHIL: 38, LYMPHOCYTE: 32, MONOCYTE: 36}),
+        grouping="a group is an image; patients are not told.",
         reader_name="iumc",
     ),
     DatabaseEntry(
@@ -89,6 +110,7 @@ DATABASES: tuple[DatabaseEntry, ...] = (
         layout="crops/infected and crops/healthy, or fields with boxes.csv beside it, or both",
         expected_counts=MappingProxyType({THROMBOCYTE: 82, PLATELET_CLUMP: 36, INFECTED_RBC: 407, HEALTHY_RBC: 3539}),
         rbc_diameter_px=68.0,
+        grouping="a group is slide and field; all crops are of one slide, whose patient is in every split.",
         reader_name="mamic",
     ),
     DatabaseEntry(
@@ -101,6 +123,7 @@ DATABASES: tuple[DatabaseEntry, ...] = (
         layout="cell_images/Parasitized and cell_images/Uninfected",
         expected_counts=MappingProxyType({INFECTED_RBC: 13779, HEALTHY_RBC: 13779}),
         rbc_diameter_px=120.0,
+        grouping="a group is a patient, from the file name.",
         reader_name="kaggle",
     ),
     DatabaseEntry(
@@ -110,6 +133,7 @@ DATABASES: tuple[DatabaseEntry, ...] = (
         licence="GPL-3",
         citation="Zheng, Wang, Wang, Liu: Fast and robust segmentation of white blood cell images by self-supervised learning. Micron 107, 2018, 55-71.",
         layout="Dataset 1/NNN.bmp with NNN.png, Class Labels of Dataset 1.csv, and the same of Dataset 2",
+        grouping="a group is an image; patients are not told.",
         reader_name="zheng",
     ),
     DatabaseEntry(
@@ -119,6 +143,7 @@ DATABASES: tuple[DatabaseEntry, ...] = (
         licence="yours",
         citation="",
         layout="fields and boxes.csv with the columns field,x,y,width,height,class,rbc_diameter_px",
+        grouping="a group is a field; which fields are of one patient is not told.",
         reader_name="fields",
     ),
     DatabaseEntry(
@@ -129,6 +154,7 @@ DATABASES: tuple[DatabaseEntry, ...] = (
         citation="",
         layout="none: phantom=N draws N cells of each class",
         rbc_diameter_px=RBC_DIAMETER_PX,
+        grouping="a group is a drawn slide of one cell.",
         reader_name="phantom",
     ),
 )

@@ -6,18 +6,21 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from inspect import signature
 from pathlib import Path
 
 from tqdm.auto import tqdm
 
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES
 from bloodseg_lib.files import write_bytes
-from bloodseg_lib.samples import INDEX, SPLITS, CellSample, Rejection, SampleBank, write_bank
+from bloodseg_lib.samples import INDEX, SPLIT_SHARES, SPLITS, CellSample, Rejection, SampleBank, write_bank
 from bloodseg_lib.sources import catalog, phantom
 
 REPORT = "report.md"
 REJECTIONS = "rejections.csv"
+DRAWN_SEED = 1_000_003
+"""Added to the seed of cells drawn for empty splits, so that they are none of those that ``phantom=N`` draws."""
 
 
 @dataclass
@@ -66,6 +69,11 @@ class Collection:
             lines.append(f"| {cell_class.name} | " + " | ".join(str(bank.counts()[cell_class.key][split]) for split in SPLITS) + " |")
         empty = [f"{c.name} in {split}" for c in CELL_CLASSES for split in SPLITS if not bank.counts()[c.key][split]]
         lines += ["", f"No sample at all: {', '.join(empty)}." if empty else "Every split has samples of every class."]
+        real = {(e.class_id, e.split) for e in bank.entries if e.source != phantom.SOURCE}
+        drawn = {(e.class_id, e.split) for e in bank.entries} - real
+        if real and drawn:
+            names = ", ".join(f"{CLASSES[class_id].name} in {split}" for class_id, split in sorted(drawn))
+            lines.append(f"Drawn cells only, no real one: {names}. What is scored there says nothing of real cells of that class.")
         return "\n".join(lines) + "\n"
 
     def rejections_csv(self) -> str:
@@ -79,16 +87,22 @@ class Collection:
 
 
 def collect(
-    roots: Mapping[str, Path | str], folder: Path | str, draw_missing: int = 0, seed: int = 0, progress: bool = True
+    roots: Mapping[str, Path | str],
+    folder: Path | str,
+    draw_missing: int = 0,
+    seed: int = 0,
+    progress: bool = True,
+    automatic_masks: bool = False,
 ) -> tuple[SampleBank, Collection]:
     """Read databases into a new sample bank.
 
     Args:
         roots: key of the database -> its folder; for ``"phantom"`` the number of cells to draw of each class.
         folder: where to make the bank; ``report.md`` and ``rejections.csv`` are written beside its index.
-        draw_missing: classes of which the databases have not a single sample are drawn, so many cells each; 0: they stay missing.
+        draw_missing: where a class has no sample in a split, cells are drawn for it: that split's share of so many, at least one; 0: it stays empty.
         seed: of the drawn cells and of the split.
         progress: show a progress bar.
+        automatic_masks: whether readers that can shall segment cells that no expert masked.
 
     Returns:
         the bank, and what was read.
@@ -107,10 +121,15 @@ def collect(
             if key == phantom.SOURCE:
                 yield from phantom.read(_number(root), seed)
             else:
-                yield from readers[key](Path(root), collection.rejections)
-        if draw_missing:
-            present = {class_id for _, class_id in collection.accepted}
-            yield from phantom.read({c.id: draw_missing for c in CELL_CLASSES if c.id not in present}, seed)
+                options = {"automatic_masks": True} if automatic_masks and "automatic_masks" in signature(readers[key]).parameters else {}
+                yield from readers[key](Path(root), collection.rejections, **options)
+
+    def drawn(class_id: int, split: str) -> list[CellSample]:
+        ends = [round(draw_missing * sum(SPLIT_SHARES[s] for s in SPLITS[:i])) for i in range(len(SPLITS) + 1)]
+        first = ends[SPLITS.index(split)]
+        count = max(1, ends[SPLITS.index(split) + 1] - first)
+        # Behind those that phantom=N draws, and each split's behind the last one's: no drawn cell is there twice.
+        return [replace(s, name=f"missing-{s.name}") for s in phantom.read({class_id: first + count}, seed + DRAWN_SEED)][first:]
 
     with tqdm(unit="cell", desc="collecting", disable=not progress) as bar:
 
@@ -118,7 +137,7 @@ def collect(
             collection.add(sample)
             bar.update()
 
-        bank = write_bank(samples(), folder, seed, count)
+        bank = write_bank(samples(), folder, seed, count, drawn if draw_missing else None)
     write_bytes(folder / REJECTIONS, collection.rejections_csv().encode())
     write_bytes(folder / REPORT, collection.report(bank).encode())
     return bank, collection

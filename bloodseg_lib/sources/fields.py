@@ -2,7 +2,9 @@
 
 Layout: the fields, and ``boxes.csv`` with the columns ``field,x,y,width,height,class``: the field's file name, whole pixels, and ``infected``,
 ``healthy`` or the key of any class (``thrombocyte``, ``platelet_clump``, ``neutrophil`` ...). For fields of one's own (:func:`read`) a column
-``rbc_diameter_px`` says how large a red cell is in that field; it sets the scale. Masks come from thresholds within the boxes.
+``rbc_diameter_px`` says about how large a red cell is in that field; where there are enough free-lying ones, their measured median sets the scale. Masks
+come from thresholds within the boxes. Fields of one's own without a box of an infected cell are taken for free of malaria: their free-lying red cells become
+healthy ones. Box one infected cell of a field, or switch ``healthy`` off, to prevent that.
 
 Licence and citation: those of the fields.
 Taught by ``notebooks/01_dataset_creation.ipynb``.
@@ -32,6 +34,7 @@ from bloodseg_lib.sources.masks import (
     platelet_mask,
     rbc_mask,
 )
+from bloodseg_lib.sources.slide import REACH, RedCell, healthy_samples, measured_rbc_diameter, red_cells, slide_colour
 
 SOURCE = "own"
 BOXES = "boxes.csv"
@@ -67,12 +70,13 @@ class Box:
     rbc_diameter_px: float | None = None
 
 
-def read(root: Path | str, rejections: list[Rejection] | None = None) -> Iterator[CellSample]:
+def read(root: Path | str, rejections: list[Rejection] | None = None, healthy: bool = True) -> Iterator[CellSample]:
     """Read the boxed cells of one's own fields.
 
     Args:
         root: the folder that holds the fields and ``boxes.csv``.
         rejections: gets one entry for everything that is left out.
+        healthy: whether the free-lying red cells of fields without a box of an infected cell are samples of healthy ones.
 
     Yields:
         samples at 40x; group is the field.
@@ -83,11 +87,16 @@ def read(root: Path | str, rejections: list[Rejection] | None = None) -> Iterato
     root = Path(root)
     if not root.is_dir():
         raise FileNotFoundError(f"{root}: no such folder. Expected {LAYOUT}. Give the folder that holds them.")
-    yield from read_fields(root, root / BOXES, SOURCE, None, rejections)
+    yield from read_fields(root, root / BOXES, SOURCE, None, rejections, healthy)
 
 
 def read_fields(
-    folder: Path | str, boxes_csv: Path | str, source: str, rbc_diameter_px: float | None, rejections: list[Rejection] | None = None
+    folder: Path | str,
+    boxes_csv: Path | str,
+    source: str,
+    rbc_diameter_px: float | None,
+    rejections: list[Rejection] | None = None,
+    healthy: bool = False,
 ) -> Iterator[CellSample]:
     """Read the boxed cells of a folder of fields, of whatever origin.
 
@@ -95,8 +104,10 @@ def read_fields(
         folder: of the fields.
         boxes_csv: ``field,x,y,width,height,class``; class is ``infected``, ``healthy`` or the key of any class.
         source: the samples' source, e.g. ``"own"``.
-        rbc_diameter_px: how large a red cell is in these fields; it sets the scale. None: the table has a column of that name.
+        rbc_diameter_px: how large a red cell is in these fields, to within a third; the scale of a field with fewer than 8 free-lying red cells to
+            measure. None: the table has a column of that name.
         rejections: gets one entry for everything that is left out.
+        healthy: whether the free-lying red cells of fields without a box of an infected cell are samples of healthy ones.
 
     Yields:
         samples at 40x; group is the field.
@@ -122,13 +133,25 @@ def read_fields(
         except LeftOut as error:
             rejections.extend(error.rejection(source, box.class_id, path) for box in boxes)
             continue
+        expected = rbc_diameter_px or boxes[0].rbc_diameter_px
+        cells = red_cells(image, expected)
+        diameter = measured_rbc_diameter(cells, expected)
         for box in boxes:
             try:
-                sample = cut_box(image, box, path, source, group_of(field), rbc_diameter_px or box.rbc_diameter_px)
+                sample = cut_box(image, box, path, source, group_of(field), diameter)
             except LeftOut as error:
                 rejections.append(error.rejection(source, box.class_id, path))
             else:
                 yield sample
+        if healthy and not any(box.class_id == INFECTED_RBC for box in boxes):
+            free = [cell for cell in cells if not any(_within(cell, box) for box in boxes)]
+            yield from healthy_samples(image, free, path, source, group_of(field), diameter, rejections)
+
+
+def _within(cell: RedCell, box: Box) -> bool:
+    """Whether the middle of a cell lies in a box."""
+    rows, columns = cell.window
+    return box.x <= (columns.start + columns.stop) / 2 <= box.x + box.width and box.y <= (rows.start + rows.stop) / 2 <= box.y + box.height
 
 
 def group_of(field: str) -> str:
@@ -217,4 +240,5 @@ def cut_box(image: np.ndarray, box: Box, path: Path, source: str, group: str, rb
     if not platelet:
         check_clean(crop, mask, where)
         mask = eroded(mask, 1)
-    return make_sample(crop, mask, box.class_id, source, group, f"{group}_{box.x}_{box.y}", scale)
+    colour = slide_colour(image, np.s_[top:bottom, left:right], reach_px=round(REACH * rbc_diameter_px))
+    return make_sample(crop, mask, box.class_id, source, group, f"{group}_{box.x}_{box.y}", scale, colour)

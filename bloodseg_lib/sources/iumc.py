@@ -21,6 +21,7 @@ import numpy as np
 from bloodseg_lib.classes import BASOPHIL, CLASSES, EOSINOPHIL, LYMPHOCYTE, MONOCYTE, NEUTROPHIL, RBC_DIAMETER_PX
 from bloodseg_lib.samples import CellSample, Rejection, make_sample
 from bloodseg_lib.sources.masks import NO_IMAGE, LeftOut, check_shape, class_folders, colour_image, image_files, largest, mask_of, one_file
+from bloodseg_lib.sources.slide import slide_colour
 
 SOURCE = "iumc"
 CLASS_FOLDERS = {"Eosi": EOSINOPHIL, "Lymp": LYMPHOCYTE, "Mono": MONOCYTE, "Neut": NEUTROPHIL}
@@ -60,7 +61,7 @@ def read(root: Path | str, rejections: list[Rejection] | None = None, rbc_diamet
                 image, cell = _pair(path, mask_folders[class_id])
                 check_shape(cell, scale, path, (800, 16000), 0.75, 0.35)
                 name = f"{folder.name}_{path.stem}"
-                sample = make_sample(image, cell, class_id, SOURCE, name, name, scale)
+                sample = make_sample(image, cell, class_id, SOURCE, name, name, scale, slide_colour(image))
             except LeftOut as error:
                 rejections.append(error.rejection(SOURCE, class_id, path))
             else:

@@ -37,7 +37,10 @@ from bloodseg_lib.sources.masks import (
     one_file,
     parts,
     smooth,
+    window_of,
 )
+from bloodseg_lib.sources.slide import REACH, healthy_samples, measured_rbc_diameter, red_cells, slide_colour
+from bloodseg_lib.sources.white_cells import white_cells
 
 SOURCE = "lisc"
 CLASS_FOLDERS = {"Baso": BASOPHIL, "Eosi": EOSINOPHIL, "Lymp": LYMPHOCYTE, "Mono": MONOCYTE, "Neut": NEUTROPHIL}
@@ -46,8 +49,7 @@ FIELDS, MASKS, MIXED = "Main Dataset", "Ground Truth Segmentation", "mixt"
 PLATELET_BOXES = "platelet_boxes.csv"
 MASK_BORDER_PX = 4
 SOURCE_RBC_DIAMETER_PX = 40.0
-"""Measured: the median over about 3000 free-lying round RBCs of 185 fields."""
-SCALE = RBC_DIAMETER_PX / SOURCE_RBC_DIAMETER_PX
+"""Measured: the median over about 3000 free-lying round RBCs of 185 fields. Fields differ, from 37 to 48, by slide: those with enough such cells get their own."""
 LEAST_PART_PX = 500
 """Smaller parts of a mask are specks."""
 REACH_PX = 8
@@ -59,13 +61,17 @@ _CODED = (BASOPHIL, EOSINOPHIL, LYMPHOCYTE, MONOCYTE, NEUTROPHIL)
 """The classes by the codes of the masks: 1..50, 51..100, ..."""
 
 
-def read(root: Path | str, rejections: list[Rejection] | None = None, platelets: bool = True) -> Iterator[CellSample]:
-    """Read the white cells that have an expert's mask, and thrombocytes where there is ``platelet_boxes.csv``.
+def read(
+    root: Path | str, rejections: list[Rejection] | None = None, platelets: bool = True, healthy: bool = True, automatic_masks: bool = False
+) -> Iterator[CellSample]:
+    """Read the white cells that have an expert's mask, healthy red cells, and thrombocytes where there is ``platelet_boxes.csv``.
 
     Args:
         root: the folder that holds ``Main Dataset``.
         rejections: gets one entry for everything that is left out.
         platelets: whether to read the boxes.
+        healthy: whether to read free-lying red cells. Nobody in this database is said to have malaria.
+        automatic_masks: whether the white cells of fields without an expert's mask are segmented automatically; their names end with ``_auto``.
 
     Yields:
         samples at 40x; group is the field.
@@ -81,6 +87,7 @@ def read(root: Path | str, rejections: list[Rejection] | None = None, platelets:
     mask_folders = dict(class_folders(root / MASKS, CLASS_FOLDERS, LAYOUT, also=(MIXED,)))
     masks_of = {class_id: folder / "areaforexpert1" for folder, class_id in mask_folders.items()}
     boxes = read_boxes(root / PLATELET_BOXES, THROMBOCYTE) if platelets and (root / PLATELET_BOXES).is_file() else []
+    diameters: dict[str, float] = {}
     for folder, class_id in folders:
         if not masks_of[class_id].is_dir():
             raise FileNotFoundError(f"{masks_of[class_id]}: no such folder. Expected {LAYOUT}. Unpack the database again.")
@@ -88,19 +95,16 @@ def read(root: Path | str, rejections: list[Rejection] | None = None, platelets:
         for path in image_files(folder, SOURCE, class_id, rejections):
             fields.add(path.stem)
             try:
-                cells = _white_cells(path, masks_of[class_id], class_id)
+                image = colour_image(path)
             except LeftOut as error:
                 rejections.append(error.rejection(SOURCE, class_id, path))
                 continue
-            for number, (image, cell) in enumerate(cells, start=1):
-                field = f"{folder.name}_{path.stem}"
-                try:
-                    check_shape(cell, SCALE, path, (800, 16000), 0.75, 0.35)
-                    sample = make_sample(image, cell, class_id, SOURCE, field, field if len(cells) == 1 else f"{field}_{number}", SCALE)
-                except LeftOut as error:
-                    rejections.append(error.rejection(SOURCE, class_id, path))
-                else:
-                    yield sample
+            field = f"{folder.name}_{path.stem}"
+            red = red_cells(image, SOURCE_RBC_DIAMETER_PX)
+            diameters[field] = measured_rbc_diameter(red, SOURCE_RBC_DIAMETER_PX)
+            yield from _white_cells(image, path, masks_of[class_id], class_id, field, diameters[field], automatic_masks, rejections)
+            if healthy:
+                yield from healthy_samples(image, red, path, SOURCE, field, diameters[field], rejections)
         for path in image_files(masks_of[class_id], SOURCE, class_id, rejections):
             if path.stem.removesuffix("_expert") not in fields:
                 detail = f"{path}: there is no field {folder / path.stem.removesuffix('_expert')}.*. Add the field, or delete the mask."
@@ -108,13 +112,35 @@ def read(root: Path | str, rejections: list[Rejection] | None = None, platelets:
     for mixed in (p for p in (root / FIELDS).iterdir() if p.name.lower() == MIXED):
         for path in image_files(mixed, SOURCE, 0, rejections):
             rejections.append(Rejection(SOURCE, 0, path, MIXED_FIELD, f"{path}: fields of '{MIXED}' have no single class."))
-    yield from _platelets(root, boxes, rejections)
+    yield from _platelets(root, boxes, diameters, rejections)
 
 
-def _white_cells(path: Path, masks: Path, class_id: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The field and the mask of each cell marked in it, top to bottom."""
-    image = colour_image(path)
+def _white_cells(
+    image: np.ndarray, path: Path, masks: Path, class_id: int, field: str, rbc_diameter_px: float, automatic: bool, rejections: list[Rejection]
+) -> Iterator[CellSample]:
+    """Samples of the labelled cells of one field."""
+    scale = RBC_DIAMETER_PX / rbc_diameter_px
     mask_path = one_file(masks, f"{path.stem}_expert")
+    by_program = automatic and mask_path is None
+    try:
+        cells = white_cells(image, class_id, rbc_diameter_px) if by_program else _marked(image, path, masks, mask_path, class_id)
+    except LeftOut as error:
+        rejections.append(error.rejection(SOURCE, class_id, path))
+        return
+    for number, cell in enumerate(cells, start=1):
+        name = field if len(cells) == 1 else f"{field}_{number}"
+        colour = slide_colour(image, window_of(cell), reach_px=round(REACH * rbc_diameter_px))
+        try:
+            check_shape(cell, scale, path, (800, 16000), 0.85 if by_program else 0.75, 0.1 if by_program else 0.35)
+            sample = make_sample(image, cell, class_id, SOURCE, field, f"{name}_auto" if by_program else name, scale, colour)
+        except LeftOut as error:
+            rejections.append(error.rejection(SOURCE, class_id, path))
+        else:
+            yield sample
+
+
+def _marked(image: np.ndarray, path: Path, masks: Path, mask_path: Path | None, class_id: int) -> list[np.ndarray]:
+    """The mask of each cell marked in a field's expert mask, top to bottom."""
     mask = mask_of(mask_path, path, image.shape[:2], f"{masks / path.stem}_expert.*", border=MASK_BORDER_PX)
     codes = np.unique(mask[mask > 0])
     coded = codes.tolist() != [255]
@@ -123,7 +149,7 @@ def _white_cells(path: Path, masks: Path, class_id: int) -> list[tuple[np.ndarra
     cells = parts(mask, LEAST_PART_PX)
     if not cells:
         raise LeftOut(EMPTY_MASK, f"{mask_path}: no part of at least {LEAST_PART_PX} pixels is marked. Get the mask anew.")
-    return [(image, cell if coded else _fitted(image, cell)) for cell in cells]
+    return [cell if coded else _fitted(image, cell) for cell in cells]
 
 
 def _fitted(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -147,7 +173,7 @@ def _fitted(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return largest(smooth(moved & (green < 0.95 * slide), 7))
 
 
-def _platelets(root: Path, boxes: list[Box], rejections: list[Rejection]) -> Iterator[CellSample]:
+def _platelets(root: Path, boxes: list[Box], diameters: dict[str, float], rejections: list[Rejection]) -> Iterator[CellSample]:
     images: dict[str, np.ndarray] = {}
     for box in boxes:
         path = one_file(root / FIELDS / Path(box.field).parent, Path(box.field).name)
@@ -157,7 +183,8 @@ def _platelets(root: Path, boxes: list[Box], rejections: list[Rejection]) -> Ite
                 raise LeftOut(NO_IMAGE, f"{path}.*: {PLATELET_BOXES} names this field, but it is not there. Add it, or delete its lines.")
             if box.field not in images:
                 images = {box.field: colour_image(path)}  # boxes come field by field: one is enough to keep
-            sample = cut_box(images[box.field], box, path, SOURCE, group_of(box.field), SOURCE_RBC_DIAMETER_PX)
+            group = group_of(box.field)
+            sample = cut_box(images[box.field], box, path, SOURCE, group, diameters.get(group, SOURCE_RBC_DIAMETER_PX))
         except LeftOut as error:
             rejections.append(error.rejection(SOURCE, THROMBOCYTE, path))
         else:

@@ -21,6 +21,7 @@ from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, RBC_DIAMETER_PX
 from bloodseg_lib.samples import CellSample, Rejection, make_sample
 from bloodseg_lib.sources.fields import AREAS_PX, BOXES, read_boxes, read_fields
 from bloodseg_lib.sources.masks import LeftOut, check_clean, check_shape, class_folders, colour_image, eroded, image_files, rbc_mask
+from bloodseg_lib.sources.slide import slide_colour
 
 SOURCE = "mamic"
 CLASS_FOLDERS = {"infected": INFECTED_RBC, "healthy": HEALTHY_RBC}
@@ -72,4 +73,5 @@ def _crop(path: Path, class_id: int) -> CellSample:
     check_shape(mask, scale, path, AREAS_PX[class_id], 0.93, 0.4)
     check_clean(image, mask, path)
     field = re.match(r"(\d+_\d+)_\d+$", path.stem)
-    return make_sample(image, eroded(mask, 1), class_id, SOURCE, field[1] if field else path.stem, path.stem, scale)
+    group = field[1] if field else path.stem
+    return make_sample(image, eroded(mask, 1), class_id, SOURCE, group, path.stem, scale, slide_colour(image))

@@ -229,6 +229,12 @@ def eroded(mask: np.ndarray, pixels: int) -> np.ndarray:
     return cv2.erode(np.pad(mask, 1).astype(np.uint8), disc)[1:-1, 1:-1] > 0
 
 
+def window_of(mask: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns of the smallest box around what a mask marks."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
 def solidity(mask: np.ndarray) -> float:
     """Area of a cell as a share of its convex hull: 1 for an oval one, less for ragged or joined ones."""
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)

@@ -19,23 +19,27 @@ from pathlib import Path
 from bloodseg_lib.classes import BASOPHIL, EOSINOPHIL, LYMPHOCYTE, MONOCYTE, NEUTROPHIL, RBC_DIAMETER_PX
 from bloodseg_lib.samples import CellSample, Rejection, make_sample
 from bloodseg_lib.sources.masks import NO_IMAGE, LeftOut, check_shape, colour_image, image_files, largest, mask_of
+from bloodseg_lib.sources.slide import healthy_samples, red_cells, slide_colour
 
 SOURCE = "zheng"
 LABELS = {"1": NEUTROPHIL, "2": LYMPHOCYTE, "3": MONOCYTE, "4": EOSINOPHIL, "5": BASOPHIL}
 LAYOUT = "'Dataset 1/NNN.bmp' with 'Dataset 1/NNN.png' and 'Class Labels of Dataset 1.csv', and the same of Dataset 2"
-SOURCE_RBC_DIAMETER_PX = {1: 31.4, 2: 66.0}
-"""Dataset 2: the median of the free-lying round RBCs beside the cells. Dataset 1 shows no RBCs: measured by the neutrophils and eosinophils, whose mean
-areas are then those of Dataset 2."""
+SOURCE_RBC_DIAMETER_PX = {1: 35.5, 2: 68.0}
+"""Dataset 2: the median of the free-lying round RBCs beside the cells; its white cells are then a fifth wider than the mission's, and are so in the images.
+Dataset 1 shows no RBCs but pale ghosts of about 34 pixels by eye: measured by the classes' mean areas, which are then those of the original project."""
 NO_LABEL = "no class label"
 
 
-def read(root: Path | str, rejections: list[Rejection] | None = None, datasets: tuple[int, ...] = (1, 2)) -> Iterator[CellSample]:
-    """Read the labelled cells.
+def read(
+    root: Path | str, rejections: list[Rejection] | None = None, datasets: tuple[int, ...] = (1, 2), healthy: bool = True
+) -> Iterator[CellSample]:
+    """Read the labelled cells, and the free-lying red cells beside them, which Dataset 2 shows.
 
     Args:
         root: the folder that holds ``Dataset 1``.
         rejections: gets one entry for everything that is left out.
         datasets: which of the two.
+        healthy: whether to read the red cells. Nobody in Dataset 2 is said to have malaria.
 
     Yields:
         samples at 40x; each image is its own group.
@@ -57,6 +61,10 @@ def read(root: Path | str, rejections: list[Rejection] | None = None, datasets: 
                 rejections.append(error.rejection(SOURCE, class_id, path))
             else:
                 yield sample
+                if healthy and number == 2:
+                    image = colour_image(path)
+                    cells = red_cells(image, SOURCE_RBC_DIAMETER_PX[number])
+                    yield from healthy_samples(image, cells, path, SOURCE, sample.group, SOURCE_RBC_DIAMETER_PX[number], rejections)
         stems = {path.stem for path in images}
         rejections.extend(_without_image(folder, number, stems, labels[number]))
 
@@ -72,7 +80,7 @@ def _cell(path: Path, class_id: int, number: int) -> CellSample:
     scale = RBC_DIAMETER_PX / SOURCE_RBC_DIAMETER_PX[number]
     check_shape(cell, scale, path, (800, 20000), 0.75, 0.35)
     name = f"{number}_{path.stem}"
-    return make_sample(image, cell, class_id, SOURCE, name, name, scale)
+    return make_sample(image, cell, class_id, SOURCE, name, name, scale, slide_colour(image))
 
 
 def _without_image(folder: Path, number: int, images: set[str], labels: dict[str, int]) -> Iterator[Rejection]:
