@@ -125,10 +125,12 @@ def refresh(only: str | None) -> None:
 @click.option("--checkpoint", type=click.Path(path_type=Path), required=True, help="A trained network, e.g. runs/tutorial/training/best.json.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for class maps, overlays and counts.")
 @click.option("--rbc-diameter", type=float, help="Diameter of a red cell in your images, in pixels; without it, it is measured in each image.")
-def predict(images: tuple[Path, ...], checkpoint: Path, out: Path, rbc_diameter: float | None) -> None:
+@click.option("--class-maps-only", is_flag=True, help="Write nothing but the class maps, under the names of the images, e.g. to score them.")
+def predict(images: tuple[Path, ...], checkpoint: Path, out: Path, rbc_diameter: float | None, class_maps_only: bool) -> None:
     """Segment images; write a class map, an overlay and the counts of each, and of several the pooled counts."""
     from tqdm.auto import tqdm
 
+    from bloodseg_lib.labelmaps import write_label_map
     from bloodseg_lib.prediction import Segmenter, open_image, scale_to_40x
     from bloodseg_lib.results import save_pooled, save_segmentation
 
@@ -146,6 +148,9 @@ def predict(images: tuple[Path, ...], checkpoint: Path, out: Path, rbc_diameter:
             segmentation = segmenter.segment(image, scale)
         except (ValueError, OSError) as error:  # the other images are still worth their results
             unreadable.append(str(error) if path.name in str(error) else f"{path}: {error}")
+            continue
+        if class_maps_only:
+            write_label_map(out / f"{path.stem}.png", segmentation.labels)
             continue
         fields.append(save_segmentation(segmentation, image, out, path.stem))
         tqdm.write(f"{path.name}: {len(fields[-1].cells)} cells, parasitaemia {fields[-1].parasitaemia()}; {segmentation.found}.")
@@ -186,6 +191,32 @@ def verify(folder: Path) -> None:
     click.echo(found.report())
     if found.problems:
         sys.exit(1)
+
+
+@main.command()
+@click.argument("key")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to fetch it into.")
+@click.option("--url", default="", help="From where, if not from where `sources` says.")
+@click.option("--sha256", default="", help="Of the file, where it is not known.")
+@click.option("--unchecked", is_flag=True, help="Take a file whose sha256 nobody knows.")
+def fetch(key: str, out: Path, url: str, sha256: str, unchecked: bool) -> None:
+    """Fetch a database that `sources` lists; goes on with a download that was stopped."""
+    from bloodseg_lib.sources import download
+
+    root = download.fetch(key, out, url, sha256, unchecked)
+    click.echo(f"Fetched. Now: python -m bloodseg_lib bank {key}='{root}' --out FOLDER")
+
+
+@main.command()
+@click.argument("fields", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Table of boxes to write, e.g. fields/boxes.csv.")
+@click.option("--rbc-diameter", type=float, help="Diameter of a red cell in these fields, in pixels; without it, it is measured.")
+def propose(fields: tuple[Path, ...], out: Path, rbc_diameter: float | None) -> None:
+    """Propose a box and a class for each cell of whole fields, to be corrected by a person (notebook 01)."""
+    from bloodseg_lib.sources.proposals import propose_fields
+
+    boxes = propose_fields(fields, out, rbc_diameter)
+    click.echo(f"{len(boxes)} boxes in {out}. Correct their classes before you use them: they are guesses.")
 
 
 if __name__ == "__main__":

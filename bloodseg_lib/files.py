@@ -135,7 +135,13 @@ def _decode(path: Path | str, flags: int) -> np.ndarray:
     data = np.fromfile(path, dtype=np.uint8)  # imdecode, because imread knows no non-ASCII names on Windows and returns None for every error
     if not data.size:
         raise ValueError(f"{path}: expected an image, received an empty file. Download or copy it again.")
-    image = cv2.imdecode(data, flags)
+    try:
+        image = cv2.imdecode(data, flags)
+    except cv2.error as error:  # a header that promises more than 2**30 pixels
+        raise ValueError(
+            f"{path}: expected an image of up to 2**30 pixels, received one that is larger or says so ({error.err}). "
+            "Cut it in parts, or save it as TIFF without compression, which is read in windows."
+        ) from error
     if image is None:
         raise ValueError(f"{path}: expected an image, received {data.size} bytes that cannot be decoded. Download or copy it again.")
     return image

@@ -137,20 +137,10 @@ def open_image(path: Path | str) -> np.ndarray:
         try:
             mapped = tifffile.memmap(path, mode="r")
         except (ValueError, OSError):  # compressed, or not TIFF: then it is decoded
-            return _decoded(path)
+            return read_image(path)
         if mapped.ndim == 3 and mapped.shape[2] == 3 and mapped.dtype == np.uint8:
             return mapped
-    return _decoded(path)
-
-
-def _decoded(path: Path) -> np.ndarray:
-    try:
-        return read_image(path)
-    except cv2.error as error:  # a header that promises more than 2**30 pixels
-        raise ValueError(
-            f"{path}: expected an image of up to 2**30 pixels, received one that is larger or says so ({error.err}). "
-            "Cut it in parts, or save it as TIFF without compression, which is read in windows."
-        ) from error
+    return read_image(path)
 
 
 def segment_image(

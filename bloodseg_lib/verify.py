@@ -195,7 +195,7 @@ def _box_problem(mask: np.ndarray, cell: dict, others: list[dict], path: Path) -
         return [f"{where} does not hold the {cell['area_px']} pixels of its cell."]
     alone = all(other is cell or not _meet(box, other["box"]) for other in others)
     edges = inside[0].any() and inside[-1].any() and inside[:, 0].any() and inside[:, -1].any()
-    if not edges or alone and inside.sum() != cell["area_px"]:
+    if not edges or (alone and inside.sum() != cell["area_px"]):
         return [f"{where} is not the smallest around its {cell['area_px']} pixels."]
     return []
 

@@ -15,7 +15,21 @@ def test_bank_then_dataset(tmp_path):
     assert "Every split has samples of every class." in made.output
     assert len(SampleBank(tmp_path / "bank").entries) == 90
     composed = invoke(
-        "dataset", "--bank", tmp_path / "bank", "--out", tmp_path / "data", "--train", 2, "--valid", 1, "--test", 1, "--backgrounds", 3, "--workers", 1
+        "dataset",
+        "--bank",
+        tmp_path / "bank",
+        "--out",
+        tmp_path / "data",
+        "--train",
+        2,
+        "--valid",
+        1,
+        "--test",
+        1,
+        "--backgrounds",
+        3,
+        "--workers",
+        1,
     )
     assert composed.exit_code == 0, composed.output
     assert len(list((tmp_path / "data/train/segments").glob("*.png"))) == 2

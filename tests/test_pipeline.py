@@ -7,7 +7,10 @@ from click.testing import CliRunner
 from bloodseg_lib import pipeline
 from bloodseg_lib.__main__ import main
 
-CODE = {name: [cell for cell in nbformat.read(pipeline.notebook_path(name), as_version=4).cells if cell.cell_type == "code"] for name in pipeline.NOTEBOOKS}
+CODE = {
+    name: [cell for cell in nbformat.read(pipeline.notebook_path(name), as_version=4).cells if cell.cell_type == "code"]
+    for name in pipeline.NOTEBOOKS
+}
 
 
 def test_every_profile_fits_the_notebooks():
@@ -24,7 +27,11 @@ def test_a_parameter_goes_to_every_notebook_that_declares_it():
 
 def test_the_paper_profile_is_the_size_and_schedule_of_the_original():
     handed = pipeline.parameters_of("paper")
-    assert (handed["01_dataset_creation"]["train"], handed["01_dataset_creation"]["valid"], handed["01_dataset_creation"]["test"]) == (65350, 6560, 6560)
+    assert (handed["01_dataset_creation"]["train"], handed["01_dataset_creation"]["valid"], handed["01_dataset_creation"]["test"]) == (
+        65350,
+        6560,
+        6560,
+    )
     training = handed["03_weighted_training"]
     assert (training["batch_size"], training["epochs"], training["width"], training["normalization"]) == (100, 35, 32, "none")
     assert (training["schedule"], training["learning_rate"], training["weight_exponent"]) == ("step", 0.001, 1.0)
@@ -51,7 +58,7 @@ def test_texts_from_the_command_line_become_values():
 
 
 def test_an_unknown_profile_is_refused_by_name():
-    with pytest.raises(ValueError, match="one of tutorial, quick, paper. Received 'fast'"):
+    with pytest.raises(ValueError, match=r"one of tutorial, quick, paper. Received 'fast'"):
         pipeline.parameters_of("fast")
 
 

@@ -17,6 +17,7 @@ from bloodseg_lib import prediction
 from bloodseg_lib.__main__ import main
 from bloodseg_lib.classes import BACKGROUND, HEALTHY_RBC, INFECTED_RBC
 from bloodseg_lib.files import write_image
+from bloodseg_lib.labelmaps import read_label_map
 from bloodseg_lib.prediction import TILE_PX, Segmenter, open_image, scale_to_40x, segment_image, tile_side, tile_windows
 from bloodseg_lib.results import result_files
 
@@ -304,6 +305,14 @@ def test_several_images_are_also_pooled(checkpoint, tmp_path):
         write_image(tmp_path / name, field(224, 224))
     result = predict_command(checkpoint, tmp_path / "out", tmp_path / "a.png", tmp_path / "b.png", options=("--rbc-diameter", "37"))
     assert result.exit_code == 0 and (tmp_path / "out" / "pooled_counts.json").is_file()
+
+
+def test_class_maps_alone_are_written_under_the_names_of_the_images(checkpoint, tmp_path):
+    write_image(tmp_path / "smear.png", field(224, 224))
+    result = predict_command(checkpoint, tmp_path / "out", tmp_path / "smear.png", options=("--rbc-diameter", "37", "--class-maps-only"))
+    assert result.exit_code == 0, result.output
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["smear.png"]
+    assert np.array_equal(read_label_map(tmp_path / "out" / "smear.png"), Segmenter(checkpoint).segment(field(224, 224), 1.0).labels)
 
 
 def png_header(width, height):

@@ -1,5 +1,6 @@
 import csv
 from collections import Counter
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -122,8 +123,36 @@ class TestSplitGroups:
     def test_a_single_group_is_for_training(self):
         assert split_groups({"a": Counter({NEUTROPHIL: 7})}, 0) == {"a": "train"}
 
+    @pytest.mark.parametrize("seed", range(5))
+    def test_a_class_thin_in_every_source_reaches_every_split(self, seed):
+        many = {f"many{i}": Counter({HEALTHY_RBC: 5, (HEALTHY_RBC, "m"): 5}) for i in range(40)}
+        thin = {s: Counter({BASOPHIL: 1, (BASOPHIL, s): 1, HEALTHY_RBC: 9, (HEALTHY_RBC, s): 9}) for s in "abc"}
+        placed = split_groups(many | thin, seed)
+        assert sorted(placed[name] for name in "abc") == sorted(SPLITS)
+
+    def test_two_groups_of_a_class_are_for_training_and_testing(self):
+        many = {str(i): Counter({HEALTHY_RBC: 5}) for i in range(40)}
+        placed = split_groups(many | {"a": Counter({BASOPHIL: 1, HEALTHY_RBC: 20}), "b": Counter({BASOPHIL: 2})}, 0)
+        assert sorted((placed["a"], placed["b"])) == ["test", "train"]
+
+    def test_some_groups_may_be_kept_from_testing(self):
+        groups = {str(i): Counter({NEUTROPHIL: 1}) for i in range(30)}
+        placed = split_groups(groups, 0, training_only=[str(i) for i in range(25)])
+        assert {placed[str(i)] for i in range(25)} == {"train"}
+        assert {placed[str(i)] for i in range(25, 30)} == {"valid", "test"}
+
 
 class TestBank:
+    def test_samples_of_automatic_masks_are_trained_on_only(self, tmp_path):
+        samples = [replace(disc(NEUTROPHIL, i), name=f"{i}_auto" if i < 25 else f"{i}") for i in range(30)]
+        bank = write_bank(samples, tmp_path / "bank")
+        assert all(e.split == "train" for e in bank.entries if e.path.endswith("_auto.png"))
+
+    def test_empty_splits_are_filled_with_what_is_given_for_them(self, tmp_path):
+        bank = write_bank([disc(NEUTROPHIL, 0)], tmp_path / "bank", fill=lambda c, split: [disc(c, 1, source=f"drawn-{split}")])
+        assert all(counts == {"train": 1, "valid": 1, "test": 1} for counts in bank.counts().values())
+        assert all(e.source == f"drawn-{e.split}" for e in bank.entries if e.source != "discs")
+
     def test_samples_come_back_as_they_went_in(self, tmp_path):
         sample = disc(NEUTROPHIL, 3)
         bank = write_bank([sample], tmp_path / "bank")

@@ -145,6 +145,31 @@ class TestLisc:
         samples = [s for s in read(lisc, lisc_root)[0] if s.class_id == NEUTROPHIL]
         assert [(s.group, s.name) for s in samples] == [("Neut_1", "Neut_1_1"), ("Neut_1", "Neut_1_2")]
 
+    def test_free_red_cells_are_healthy_samples_of_the_fields_group(self, lisc_root):
+        discs = [(x, y, 20, RED_CELL) for x in (130, 180, 230, 280) for y in (30, 80, 130)]
+        write_image(lisc_root / "Main Dataset/Neut/1.png", picture(176, 310, (60, 70, 40, PURPLE), *discs))
+        write_image(lisc_root / "Ground Truth Segmentation/Neut/areaforexpert1/1_expert.png", marked(176, 310, (60, 70, 40, 255)))
+        red = [s for s in read(lisc, lisc_root)[0] if s.class_id == HEALTHY_RBC]
+        assert len(red) == 12
+        assert {s.group for s in red} == {"Neut_1"}
+
+    def test_a_field_with_enough_red_cells_has_its_own_scale(self, lisc_root):
+        discs = [(x, y, 23, RED_CELL) for x in (130, 190, 250, 310) for y in (30, 88, 146)]
+        write_image(lisc_root / "Main Dataset/Neut/1.png", picture(176, 350, (60, 70, 40, PURPLE), *discs))
+        write_image(lisc_root / "Ground Truth Segmentation/Neut/areaforexpert1/1_expert.png", marked(176, 350, (60, 70, 40, 255)))
+        cell = next(s for s in read(lisc, lisc_root)[0] if s.class_id == NEUTROPHIL)
+        assert cell.rgba.shape[0] == pytest.approx(81 * 37 / 46, abs=2.5)
+
+    def test_a_field_without_mask_can_be_segmented(self, lisc_root):
+        (lisc_root / "Ground Truth Segmentation/Neut/areaforexpert1/1_expert.png").unlink()
+        cell = read(lisc, lisc_root, automatic_masks=True, healthy=False)[0][-1]
+        assert (cell.class_id, cell.name) == (NEUTROPHIL, "Neut_1_auto")
+        assert cell.area_px == pytest.approx(np.pi * 40**2 * (37 / 40) ** 2, rel=0.1)
+
+    def test_a_field_without_anything_like_a_nucleus_is_reported(self, lisc_root):
+        write_image(lisc_root / "Main Dataset/Mono/2.png", picture(176, 200))
+        only(read(lisc, lisc_root, automatic_masks=True)[1], masks.NO_CELL, "nucleus")
+
     def test_a_field_without_mask_is_reported(self, lisc_root):
         write_image(lisc_root / "Main Dataset/Mono/2.png", picture(176, 200))
         samples, rejections = read(lisc, lisc_root)
@@ -215,6 +240,13 @@ class TestKaggle:
 
     def test_nothing_black_comes_along(self, kaggle_root):
         assert all(s.rgba[:, :, :3].min() > 100 for s in read(kaggle, kaggle_root)[0])
+
+    def test_the_slide_at_the_rims_becomes_white(self, kaggle_root):
+        for folder in ("Parasitized", "Uninfected"):
+            image = picture(125, 125, (62, 62, 60, (225, 200, 180)), (62, 62, 57, RED_CELL), background=(0, 0, 0))
+            write_image(kaggle_root / "cell_images" / folder / "C99P60ThinF_IMG_1_cell_1.png", image)
+        middle = read(kaggle, kaggle_root)[0][0].rgba[15, 15, :3].tolist()
+        assert middle == pytest.approx([190 * 255 / 225, 150 * 255 / 200, 255], abs=2)
 
     def test_the_archives_second_copy_is_left_alone(self, kaggle_root):
         write_image(kaggle_root / "cell_images/cell_images/Parasitized/a.png", picture(125, 125, (62, 62, 60, RED_CELL), background=(0, 0, 0)))
@@ -361,6 +393,13 @@ class TestFields:
         samples, _ = read(fields, tmp_path)
         assert samples[0].source == "own"
         assert samples[0].rgba.shape[0] == pytest.approx(37, abs=1.5)
+
+    @pytest.mark.parametrize(("boxed", "healthy"), [("thrombocyte", 11), ("infected", 0)])
+    def test_free_red_cells_of_own_fields_are_healthy_unless_one_is_infected(self, tmp_path, boxed, healthy):
+        discs = [(x, y, 20, RED_CELL) for x in (40, 100, 160, 220) for y in (40, 100, 160)]
+        write_image(tmp_path / "f.png", picture(200, 260, *discs))
+        write_csv(tmp_path / "boxes.csv", (*fields.BOX_COLUMNS, fields.RBC_COLUMN), ("f.png", 15, 15, 50, 50, boxed, 40))
+        assert sum(s.class_id == HEALTHY_RBC for s in read(fields, tmp_path)[0]) == healthy
 
     @pytest.mark.parametrize("diameter", ["", "0", "-3", "nan"])
     def test_a_scale_that_is_none_is_refused(self, tmp_path, diameter):
@@ -513,6 +552,50 @@ class TestBrokenFiles:
         only(read(iumc, iumc_root)[1], masks.SAME_NAME, "1.tif")
 
 
+class TestBrokenDownloads:
+    """What a download or an unpacking that stopped half-way leaves behind."""
+
+    @pytest.mark.parametrize(
+        ("key", "part"),
+        [
+            ("lisc", "Main Dataset/Neut"),
+            ("lisc", "Ground Truth Segmentation"),
+            ("kaggle", "cell_images/Uninfected"),
+            ("mamic", "crops/healthy"),
+            ("zheng", "Dataset 2"),
+            ("iumc", "masks"),
+        ],
+    )
+    def test_a_missing_part_is_named(self, request, tmp_path, key, part):
+        root = request.getfixturevalue(f"{key}_root")
+        (root / part).rename(tmp_path / "not unpacked")
+        with pytest.raises(FileNotFoundError, match=rf"{part.split('/')[-1]}: no such folder. Expected .*") as error:
+            read(READERS[key], root)
+        assert str(error.value).rstrip(".").endswith(("Unpack the database again, or rename the folder back", "unpacked to"))
+
+    @pytest.mark.parametrize(
+        ("key", "file"),
+        [
+            ("lisc", "Main Dataset/Neut/1.png"),
+            ("kaggle", "cell_images/Uninfected/C99P60ThinF_IMG_1_cell_1.png"),
+            ("mamic", "crops/healthy/57546_24_974.png"),
+            ("zheng", "Dataset 2/001.bmp"),
+        ],
+    )
+    @pytest.mark.parametrize(("content", "word"), [(0, "empty file"), (90, "cannot be decoded")])
+    def test_a_file_of_no_or_too_few_bytes_is_reported_and_the_others_are_read(self, request, key, file, content, word):
+        path = request.getfixturevalue(f"{key}_root") / file
+        path.write_bytes(path.read_bytes()[:content])
+        samples, rejections = read(READERS[key], request.getfixturevalue(f"{key}_root"))
+        assert [(r.reason, word in r.detail) for r in rejections if r.path == path] == [(masks.UNREADABLE, True)]
+        assert samples
+
+    def test_a_grey_image_is_reported_by_every_reader(self, kaggle_root):
+        path = kaggle_root / "cell_images/Uninfected/C99P60ThinF_IMG_1_cell_1.png"
+        Image.open(path).convert("L").save(path)
+        only(read(kaggle, kaggle_root)[1], masks.NO_COLOUR, path.name)
+
+
 READERS = {"lisc": lisc, "iumc": iumc, "kaggle": kaggle, "mamic": mamic, "zheng": zheng, "own": fields}
 
 
@@ -573,7 +656,8 @@ def test_the_real_databases(real_data, tmp_path):
     assert all(r.detail for r in rejections)
     for class_id in (HEALTHY_RBC, INFECTED_RBC, NEUTROPHIL, EOSINOPHIL):
         areas = [s.area_px for s in samples if s.class_id == class_id and s.source != "zheng"]
-        assert np.mean(areas) == pytest.approx(CLASSES[class_id].mean_area_px, rel=0.15)
+        # Not nearer: the original scaled all of LISC alike, though its fields show red cells of 37 to 48 pixels.
+        assert np.mean(areas) == pytest.approx(CLASSES[class_id].mean_area_px, rel=0.2)
     bank = write_bank(samples, tmp_path / "bank")
     groups = {}
     for e in bank.entries:

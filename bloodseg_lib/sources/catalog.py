@@ -124,6 +124,7 @@ DATABASES: tuple[DatabaseEntry, ...] = (
         expected_counts=MappingProxyType({INFECTED_RBC: 13779, HEALTHY_RBC: 13779}),
         rbc_diameter_px=120.0,
         grouping="a group is a patient, from the file name.",
+        download=Download("kaggle:iarunava/cell-images-for-detecting-malaria"),
         reader_name="kaggle",
     ),
     DatabaseEntry(
@@ -134,6 +135,10 @@ DATABASES: tuple[DatabaseEntry, ...] = (
         citation="Zheng, Wang, Wang, Liu: Fast and robust segmentation of white blood cell images by self-supervised learning. Micron 107, 2018, 55-71.",
         layout="Dataset 1/NNN.bmp with NNN.png, Class Labels of Dataset 1.csv, and the same of Dataset 2",
         grouping="a group is an image; patients are not told.",
+        download=Download(
+            "https://github.com/zxaoyou/segmentation_WBC/archive/refs/heads/master.zip",
+            note="GitHub packs this archive anew at times, so that nobody publishes a lasting one",
+        ),
         reader_name="zheng",
     ),
     DatabaseEntry(
@@ -192,6 +197,7 @@ def table() -> str:
             ("cite", database.citation),
             ("layout", database.layout),
             ("expected", cells),
+            ("fetch", f"python -m bloodseg_lib fetch {database.key} --out FOLDER" if database.download else "by hand" if database.url else ""),
         ]
         text = [f"{database.key} - {database.title}"]
         for name, value in lines:

@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 from bloodseg_lib.classes import BASOPHIL, EOSINOPHIL, LYMPHOCYTE, MONOCYTE, NEUTROPHIL, RBC_DIAMETER_PX, THROMBOCYTE
-from bloodseg_lib.samples import CellSample, Rejection, make_sample
+from bloodseg_lib.samples import AUTOMATIC, CellSample, Rejection, make_sample
 from bloodseg_lib.sources.fields import Box, cut_box, group_of, read_boxes
 from bloodseg_lib.sources.masks import (
     EMPTY_MASK,
@@ -123,7 +123,7 @@ def _white_cells(
     mask_path = one_file(masks, f"{path.stem}_expert")
     by_program = automatic and mask_path is None
     try:
-        cells = white_cells(image, class_id, rbc_diameter_px) if by_program else _marked(image, path, masks, mask_path, class_id)
+        cells = white_cells(image, class_id, rbc_diameter_px) if by_program else marked_cells(image, path, masks, mask_path, class_id)
     except LeftOut as error:
         rejections.append(error.rejection(SOURCE, class_id, path))
         return
@@ -132,15 +132,29 @@ def _white_cells(
         colour = slide_colour(image, window_of(cell), reach_px=round(REACH * rbc_diameter_px))
         try:
             check_shape(cell, scale, path, (800, 16000), 0.85 if by_program else 0.75, 0.1 if by_program else 0.35)
-            sample = make_sample(image, cell, class_id, SOURCE, field, f"{name}_auto" if by_program else name, scale, colour)
+            sample = make_sample(image, cell, class_id, SOURCE, field, f"{name}{AUTOMATIC}" if by_program else name, scale, colour)
         except LeftOut as error:
             rejections.append(error.rejection(SOURCE, class_id, path))
         else:
             yield sample
 
 
-def _marked(image: np.ndarray, path: Path, masks: Path, mask_path: Path | None, class_id: int) -> list[np.ndarray]:
-    """The mask of each cell marked in a field's expert mask, top to bottom."""
+def marked_cells(image: np.ndarray, path: Path, masks: Path, mask_path: Path | None, class_id: int) -> list[np.ndarray]:
+    """The cells marked in a field's expert mask.
+
+    Args:
+        image: ``(H, W, 3) uint8`` RGB, the field.
+        path: of the field, for the reasons.
+        masks: folder of the class's masks.
+        mask_path: of the field's mask; None where there is none.
+        class_id: of the field.
+
+    Returns:
+        ``(H, W)`` bool for each cell, top to bottom, moved to where it lies in the field.
+
+    Raises:
+        LeftOut: there is no mask, or not one of this field.
+    """
     mask = mask_of(mask_path, path, image.shape[:2], f"{masks / path.stem}_expert.*", border=MASK_BORDER_PX)
     codes = np.unique(mask[mask > 0])
     coded = codes.tolist() != [255]

@@ -1,0 +1,60 @@
+"""The whole way from single cells to a report, small: on drawn cells, and on real ones where they are at hand."""
+
+import json
+
+import numpy as np
+import pytest
+
+from bloodseg_lib.animation import heat_map_frames, write_gif
+from bloodseg_lib.classes import CELL_CLASSES
+from bloodseg_lib.dataset import DatasetConfig, build_dataset
+from bloodseg_lib.evaluation import evaluate
+from bloodseg_lib.metrics import confusion_matrix
+from bloodseg_lib.prediction import Segmenter
+from bloodseg_lib.recipes import RECIPES, Recipe
+from bloodseg_lib.runs import RunFiles
+from bloodseg_lib.samples import SPLITS, write_bank
+from bloodseg_lib.sources import phantom
+from bloodseg_lib.sources.collect import collect
+from bloodseg_lib.training import TrainingConfig, train
+from bloodseg_lib.unet import UNetConfig
+
+
+@pytest.mark.slow
+def test_from_drawn_cells_to_report_and_animation(tmp_path):
+    files = RunFiles(tmp_path)
+    bank = write_bank(phantom.read(12), files.bank)
+    config = DatasetConfig(train=24, valid=4, test=4, backgrounds=9, recipe=Recipe(background_size_px=400))
+    dataset = build_dataset(config, bank, files.dataset, progress=False)
+    training = TrainingConfig(batch_size=4, epochs=2, learning_rate=0.005, weight_exponent=0.5)
+    result = train(dataset, UNetConfig(width=4, normalization="batch"), training, files.training, progress=False)
+    assert result.history[1]["train_loss"] < result.history[0]["train_loss"]
+    assert result.best == files.best
+
+    segmenter = Segmenter(files.best)
+    report = evaluate(segmenter, dataset, "test", progress=False)
+    report.save(files.evaluation)
+    by_hand = sum(
+        confusion_matrix(dataset.labels("test", i), segmenter.segment(dataset.image("test", i), scale=1.0).labels) for i in range(config.test)
+    )
+    assert np.array_equal(report.confusion, by_hand)
+    assert json.loads((files.evaluation / "report.json").read_text())["scores"]["pixel_accuracy"] == pytest.approx(np.trace(by_hand) / by_hand.sum())
+
+    write_gif(files.gif, heat_map_frames(dataset.image("test", 0), segmenter.segment(dataset.image("test", 0), scale=1.0).probabilities))
+    assert files.gif.read_bytes()[:6] == b"GIF89a"
+
+
+@pytest.mark.slow
+def test_from_real_cells_to_composed_smears(tmp_path, real_data):
+    bank, collection = collect({"lisc": real_data / "lisc", "kaggle": real_data / "kaggle"}, tmp_path / "bank", draw_missing=20, progress=False)
+    counts = bank.counts()
+    assert all(counts[c.key][split] for c in CELL_CLASSES for split in SPLITS)
+    groups = {split: {(e.source, e.group) for e in bank.select(split)} for split in SPLITS}
+    assert not groups["train"] & groups["test"] | groups["train"] & groups["valid"] | groups["valid"] & groups["test"]
+    assert len(bank.entries) == sum(map(len, collection.accepted.values()))
+    for recipe in RECIPES:
+        config = DatasetConfig(train=6, valid=2, test=2, backgrounds=3, recipe=RECIPES[recipe])
+        dataset = build_dataset(config, bank, tmp_path / recipe, progress=False)
+        for i in range(6):
+            labels = dataset.labels("train", i)
+            assert {cell["id"] for cell in dataset.objects("train", i)} == set(np.unique(labels)) - {0}
