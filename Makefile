@@ -37,8 +37,8 @@ lint: $(READY)  ## Check style and formatting.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-notebooks: $(READY)  ## Execute the committed notebooks in place (tutorial profile), for a commit.
-	$(BIN)/python -m bloodseg_lib refresh
+notebooks: tutorial  ## Put the outputs of the tutorial run into the committed notebooks, for a commit.
+	$(BIN)/python -m bloodseg_lib adopt --out runs/tutorial
 
 trial: $(READY)  ## Compose the 20 smears of trial/ again.
 	rm -rf runs/.trial trial/images trial/labels trial/segments

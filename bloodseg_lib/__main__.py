@@ -112,12 +112,12 @@ def parameterize(profile: str, out: Path, notebooks: Path) -> None:
 
 
 @main.command()
-@click.option("--only", help="One notebook, e.g. 04_evaluation.")
-def refresh(only: str | None) -> None:
-    """Execute the committed notebooks in place with their own defaults, so that their outputs can be committed."""
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/tutorial"), show_default=True, help="Folder of the run.")
+def adopt(out: Path) -> None:
+    """Put the outputs of a finished tutorial run into the committed notebooks and images/."""
     from bloodseg_lib import pipeline
 
-    pipeline.refresh((only,) if only else pipeline.NOTEBOOKS)
+    pipeline.adopt_outputs(out)
 
 
 @main.command()

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import ast
 import base64
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import papermill
 from jupyter_client.kernelspec import KernelSpecManager
-from nbclient import NotebookClient
 from papermill.parameterize import parameterize_notebook
 from tqdm.auto import tqdm
 
@@ -160,9 +160,9 @@ def run(
         ValueError: see :func:`parameters_of`; no such kernel.
         papermill.PapermillExecutionError: a cell raised an error; the executed notebook shows it.
     """
-    out = Path(out).resolve()
+    out = Path(out)
     check_kernel(kernel)
-    places = {"run_dir": str(out), **({"bank_dir": str(Path(bank).resolve())} if bank else {})}
+    places = {"run_dir": _seen_from_notebooks(out), **({"bank_dir": _seen_from_notebooks(bank)} if bank else {})}
     parameters = parameters_of(profile, {**(overrides or {}), **places})
     (out / "notebooks").mkdir(parents=True, exist_ok=True)
     bar = tqdm(NOTEBOOKS, unit="notebook", disable=not progress)
@@ -177,6 +177,11 @@ def run(
             cwd=str(NOTEBOOK_FOLDER),
         )
     return out
+
+
+def _seen_from_notebooks(path: Path | str) -> str:
+    """A path as the notebooks see it: relative, so that no output names a folder of this machine."""
+    return Path(os.path.relpath(path, NOTEBOOK_FOLDER)).as_posix()
 
 
 def write_parameterized(profile: str, out: Path | str, folder: Path | str) -> list[Path]:
@@ -205,30 +210,40 @@ def write_parameterized(profile: str, out: Path | str, folder: Path | str) -> li
     return paths
 
 
-def refresh(names: Sequence[str] = NOTEBOOKS) -> None:
-    """Execute the committed notebooks in place, with their own defaults.
+def adopt_outputs(out: Path | str) -> None:
+    """Put the outputs of a finished ``tutorial`` run into the committed notebooks.
 
-    What only a live page can show (progress bars) is not kept; nor are the times at which cells ran, which change with every run. The
-    picture of a cell tagged ``images:NAME`` is written to ``images/NAME`` too, for the README.
+    What only a live page can show (progress bars) is not kept. The picture of a cell tagged ``images:NAME`` is written to ``images/NAME`` too,
+    for the README.
 
     Args:
-        names: which, in order.
+        out: the run's folder, e.g. ``runs/tutorial``.
 
     Raises:
-        nbclient.exceptions.CellExecutionError: a cell raised an error; that notebook stays as it was.
+        FileNotFoundError: the run has not executed every notebook.
+        ValueError: a cell was changed since that run.
     """
-    for name in tqdm(names, unit="notebook"):
-        path = notebook_path(name)
-        notebook = nbformat.read(path, as_version=4)
-        NotebookClient(notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": str(NOTEBOOK_FOLDER)}}).execute()
-        notebook.metadata.pop("widgets", None)
+    made = {}
+    for name in NOTEBOOKS:
+        path = Path(out) / "notebooks" / f"{name}.ipynb"
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: not there. Run the notebooks first: make tutorial.")
+        executed = {cell.id: cell for cell in nbformat.read(path, as_version=4).cells}
+        made[name] = notebook = nbformat.read(notebook_path(name), as_version=4)
         for cell in notebook.cells:
-            cell.metadata.pop("execution", None)
-            if cell.cell_type == "code":
-                cell.outputs = [output for output in cell.outputs if not _is_progress(output)]
-                for tag in (tag for tag in cell.metadata.get("tags", []) if tag.startswith("images:")):
-                    write_bytes(IMAGE_FOLDER / tag.removeprefix("images:"), _picture(name, cell))
-        with replacing(path) as temporary:
+            if cell.cell_type != "code":
+                continue
+            if cell.id not in executed or executed[cell.id].source != cell.source or not executed[cell.id].execution_count:
+                raise ValueError(
+                    f"{path}, cell {cell.id}: expected the cell of {notebook_path(name)}, executed. Run the notebooks again: make tutorial."
+                )
+            cell.execution_count = executed[cell.id].execution_count
+            cell.outputs = [output for output in executed[cell.id].outputs if not _is_progress(output)]
+    for name, notebook in made.items():
+        for cell in notebook.cells:
+            for tag in (tag for tag in cell.metadata.get("tags", []) if tag.startswith("images:")):
+                write_bytes(IMAGE_FOLDER / tag.removeprefix("images:"), _picture(name, cell))
+        with replacing(notebook_path(name)) as temporary:
             nbformat.write(notebook, temporary)
 
 

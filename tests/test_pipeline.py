@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import nbformat
 import pytest
@@ -104,3 +105,44 @@ def test_parameterized_notebooks_keep_their_outputs_and_get_the_profile(tmp_path
     assert [cell.source for cell in cells if cell is not injected] == [
         cell.source for cell in nbformat.read(pipeline.notebook_path(pipeline.NOTEBOOKS[0]), as_version=4).cells
     ]
+
+
+def executed_run(folder):
+    """A run's notebooks as papermill leaves them: parameters injected, every cell executed and showing its number."""
+    (folder / "notebooks").mkdir(parents=True)
+    for name in pipeline.NOTEBOOKS:
+        notebook = nbformat.read(pipeline.notebook_path(name), as_version=4)
+        for number, cell in enumerate(cell for cell in notebook.cells if cell.cell_type == "code"):
+            cell.execution_count = number + 2
+            cell.outputs = [nbformat.v4.new_output("display_data", {"image/png": "aGk=", "text/plain": f"{number}"})]
+        notebook.cells.insert(1, nbformat.v4.new_code_cell("run_dir = '.'", metadata={"tags": ["injected-parameters"]}))
+        nbformat.write(notebook, folder / "notebooks" / f"{name}.ipynb")
+    return folder
+
+
+@pytest.fixture
+def copied_notebooks(tmp_path, monkeypatch):
+    shutil.copytree(pipeline.NOTEBOOK_FOLDER, tmp_path / "notebooks", ignore=shutil.ignore_patterns(".*"))
+    monkeypatch.setattr(pipeline, "NOTEBOOK_FOLDER", tmp_path / "notebooks")
+    monkeypatch.setattr(pipeline, "IMAGE_FOLDER", tmp_path / "images")
+    return tmp_path / "notebooks"
+
+
+def test_the_outputs_of_a_run_are_adopted_without_its_parameters(copied_notebooks, tmp_path):
+    pipeline.adopt_outputs(executed_run(tmp_path / "run"))
+    for name in pipeline.NOTEBOOKS:
+        cells = nbformat.read(copied_notebooks / f"{name}.ipynb", as_version=4).cells
+        assert not any("injected-parameters" in cell.metadata.get("tags", []) for cell in cells)
+        assert [cell.execution_count for cell in cells if cell.cell_type == "code"] == [number + 2 for number in range(len(CODE[name]))]
+    assert (tmp_path / "images" / "drawn_cells.png").read_bytes() == b"hi"
+
+
+def test_outputs_of_another_version_of_a_notebook_are_refused(copied_notebooks, tmp_path):
+    run = executed_run(tmp_path / "run")
+    path = copied_notebooks / f"{pipeline.NOTEBOOKS[2]}.ipynb"
+    before = {p.name: p.read_bytes() for p in copied_notebooks.glob("*.ipynb")}
+    path.write_text(path.read_text().replace("epochs: int = 4", "epochs: int = 5"))
+    with pytest.raises(ValueError, match="Run the notebooks again"):
+        pipeline.adopt_outputs(run)
+    before[path.name] = path.read_bytes()
+    assert {p.name: p.read_bytes() for p in copied_notebooks.glob("*.ipynb")} == before
