@@ -6,13 +6,46 @@ TensorFlow is the default; ``KERAS_BACKEND=jax`` runs the same code on JAX.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only: what it logs at every import tells a student nothing
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # else the first notebook's kernel takes all memory of the GPU and the next gets none
 
-import keras
+_START_NOISE = re.compile(r"WARNING: All log messages before absl::InitializeLog|I0000 |E0000 .*failed call to cuInit: .*UNKNOWN ERROR \(303\)")
+"""What TensorFlow writes before its log level counts, among it that a machine without a GPU has none."""
+
+
+@contextlib.contextmanager
+def _without_start_noise() -> Iterator[None]:
+    """Hold back what C code writes to standard error, and pass on what is no mere noise."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as caught:
+        os.dup2(caught.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            caught.seek(0)
+            for line in caught.read().decode(errors="replace").splitlines():
+                if not _START_NOISE.match(line):
+                    print(line, file=sys.stderr)
+
+
+with _without_start_noise():
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow
+
+        tensorflow.config.list_physical_devices("GPU")  # looks for one now, and not in the midst of a notebook
 
 PRECISIONS = ("float32", "bfloat16", "auto")
 

@@ -213,7 +213,7 @@ def write_parameterized(profile: str, out: Path | str, folder: Path | str) -> li
 def adopt_outputs(out: Path | str) -> None:
     """Put the outputs of a finished ``tutorial`` run into the committed notebooks.
 
-    What only a live page can show (progress bars) is not kept. The picture of a cell tagged ``images:NAME`` is written to ``images/NAME`` too,
+    Progress bars and what libraries say on standard error are not kept. The picture of a cell tagged ``images:NAME`` is written to ``images/NAME`` too,
     for the README.
 
     Args:
@@ -238,7 +238,88 @@ def adopt_outputs(out: Path | str) -> None:
                     f"{path}, cell {cell.id}: expected the cell of {notebook_path(name)}, executed. Run the notebooks again: make tutorial."
                 )
             cell.execution_count = executed[cell.id].execution_count
-            cell.outputs = [output for output in executed[cell.id].outputs if not _is_progress(output)]
+            cell.outputs = [output for output in executed[cell.id].outputs if not _is_passing(output)]
+    for name, notebook in made.items():
+        for cell in notebook.cells:
+            for tag in (tag for tag in cell.metadata.get("tags", []) if tag.startswith("images:")):
+                write_bytes(IMAGE_FOLDER / tag.removeprefix("images:"), _picture(name, cell))
+        with replacing(notebook_path(name)) as temporary:
+            nbformat.write(notebook, temporary)
+
+
+def _picture(notebook: str, cell: Mapping[str, Any]) -> bytes:
+    for output in cell["outputs"]:
+        for kind in ("image/gif", "image/png"):
+            if kind in output.get("data", {}):
+                return base64.b64decode(output["data"][kind])
+    raise ValueError(f"{notebook}, cell {cell['id']}: expected a picture, because of its tag images:..., and it shows none.")
+
+
+def _is_passing(output: Mapping[str, Any]) -> bool:
+    """Whether an output is of the moment only: a tqdm bar in its notebook or text form, or what a library said on standard error."""
+    return output.get("name") == "stderr" or bool(re.search(r"\d+%\|", output.get("data", {}).get("text/plain", output.get("text", ""))))
+
+
+def _seen_from_notebooks(path: Path | str) -> str:
+    """A path as the notebooks see it: relative, so that no output names a folder of this machine."""
+    return Path(os.path.relpath(path, NOTEBOOK_FOLDER)).as_posix()
+
+
+def write_parameterized(profile: str, out: Path | str, folder: Path | str) -> list[Path]:
+    """Write the notebooks with a profile's parameters injected, not executed, and the outputs they were committed with.
+
+    This is what nbval runs: the small profile against the committed outputs.
+
+    Args:
+        profile: ``"quick"``, ``"tutorial"`` or ``"paper"``.
+        out: the run folder that they shall write to.
+        folder: where to write the notebooks.
+
+    Returns:
+        their paths.
+    """
+    parameters = parameters_of(profile, {"run_dir": str(Path(out).resolve())})
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name in NOTEBOOKS:
+        notebook = parameterize_notebook(papermill.iorw.load_notebook_node(str(notebook_path(name))), parameters[name])
+        for cell in notebook.cells:
+            if "injected-parameters" in cell.metadata.get("tags", []):
+                cell.execution_count = 0  # nbval takes a cell without a count for one that was never run
+        paths.append(Path(folder) / f"{name}.ipynb")
+        nbformat.write(notebook, paths[-1])
+    return paths
+
+
+def adopt_outputs(out: Path | str) -> None:
+    """Put the outputs of a finished ``tutorial`` run into the committed notebooks.
+
+    Progress bars and what libraries say on standard error are not kept. The picture of a cell tagged ``images:NAME`` is written to ``images/NAME`` too,
+    for the README.
+
+    Args:
+        out: the run's folder, e.g. ``runs/tutorial``.
+
+    Raises:
+        FileNotFoundError: the run has not executed every notebook.
+        ValueError: a cell was changed since that run.
+    """
+    made = {}
+    for name in NOTEBOOKS:
+        path = Path(out) / "notebooks" / f"{name}.ipynb"
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: not there. Run the notebooks first: make tutorial.")
+        executed = {cell.id: cell for cell in nbformat.read(path, as_version=4).cells}
+        made[name] = notebook = nbformat.read(notebook_path(name), as_version=4)
+        for cell in notebook.cells:
+            if cell.cell_type != "code":
+                continue
+            if cell.id not in executed or executed[cell.id].source != cell.source or not executed[cell.id].execution_count:
+                raise ValueError(
+                    f"{path}, cell {cell.id}: expected the cell of {notebook_path(name)}, executed. Run the notebooks again: make tutorial."
+                )
+            cell.execution_count = executed[cell.id].execution_count
+            cell.outputs = [output for output in executed[cell.id].outputs if not _is_passing(output)]
     for name, notebook in made.items():
         for cell in notebook.cells:
             for tag in (tag for tag in cell.metadata.get("tags", []) if tag.startswith("images:")):

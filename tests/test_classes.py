@@ -17,7 +17,7 @@ from bloodseg_lib.classes import (
     labels_to_colours,
 )
 
-MISSION = {
+COLOURS = {
     "Background": "000000",
     "Eosinophil": "00ffff",
     "Basophil": "008080",
@@ -32,7 +32,7 @@ MISSION = {
 
 
 def test_names_and_colours_are_those_of_the_field():
-    assert {c.name: bytes(c.colour).hex() for c in CLASSES} == MISSION
+    assert {c.name: bytes(c.colour).hex() for c in CLASSES} == COLOURS
 
 
 def test_ids_count_from_background_and_every_cell_class_has_one_group():

@@ -214,7 +214,7 @@ def test_counts_that_disagree_are_flagged():
 
 
 def test_counts_of_composed_smears_are_near_the_truth():
-    """Mission's densities: 16 red cells on 224 x 224, a fifth of them hidden or cut to less than a quarter, which count as none in the truth too."""
+    """The original project's densities: 16 red cells on 224 x 224, a fifth of them hidden or cut to less than a quarter, which count as none in the truth too."""
     cells = Pool([(f"{c.key}/{i}", disc(c.id, i)) for c in CELL_CLASSES for i in range(3)])
     rng = np.random.default_rng(3)
     errors, white = [], [0, 0]

@@ -55,7 +55,7 @@ def test_cells_cover_the_area_they_are_drawn_for(class_id):
 
 
 @each_class
-def test_mean_area_is_that_of_the_mission(cells, class_id):
+def test_mean_area_is_that_of_the_original_project(cells, class_id):
     areas = np.array([s.area_px for s in cells[class_id]])
     chance = 4 * areas.std() / np.sqrt(len(areas))  # four standard errors: one set of cells in 16,000 is further off
     assert abs(areas.mean() - CLASSES[class_id].mean_area_px) < chance + 0.02 * CLASSES[class_id].mean_area_px

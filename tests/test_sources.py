@@ -631,7 +631,7 @@ class TestCatalog:
         assert all(text in table for entry in catalog.DATABASES for text in (entry.key, entry.title))
         assert max(map(len, table.splitlines())) <= 120
 
-    def test_expected_counts_add_up_to_the_missions(self):
+    def test_expected_counts_add_up_to_those_of_the_original_project(self):
         total = Counter()
         for entry in catalog.DATABASES:
             total.update(entry.expected_counts)

@@ -25,7 +25,7 @@ SOURCE = "zheng"
 LABELS = {"1": NEUTROPHIL, "2": LYMPHOCYTE, "3": MONOCYTE, "4": EOSINOPHIL, "5": BASOPHIL}
 LAYOUT = "'Dataset 1/NNN.bmp' with 'Dataset 1/NNN.png' and 'Class Labels of Dataset 1.csv', and the same of Dataset 2"
 SOURCE_RBC_DIAMETER_PX = {1: 35.5, 2: 68.0}
-"""Dataset 2: the median of the free-lying round RBCs beside the cells; its white cells are then a fifth wider than the mission's, and are so in the images.
+"""Dataset 2: the median of the free-lying round RBCs beside the cells; its white cells are then a fifth wider than the original project's, and are so in the images.
 Dataset 1 shows no RBCs but pale ghosts of about 34 pixels by eye: measured by the classes' mean areas, which are then those of the original project."""
 NO_LABEL = "no class label"
 
