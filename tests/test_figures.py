@@ -1,9 +1,12 @@
+import io
+
 import cv2
 import matplotlib
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from PIL import Image
 
 from bloodseg_lib import figures
 from bloodseg_lib.classes import BASOPHIL, CLASSES, HEALTHY_RBC, INFECTED_RBC, NEUTROPHIL, PALETTE
@@ -129,3 +132,9 @@ def test_nothing_to_draw_is_refused():
     for draw in (figures.smears_figure, figures.comparison_figure, figures.learning_curve_figure, figures.sample_sheet):
         with pytest.raises(ValueError, match="at least one"):
             draw([])
+
+
+def test_pictures_keep_the_class_colours_exactly():
+    picture = np.asarray(Image.open(io.BytesIO(figures.figure_png(figures.class_legend()))).convert("RGB"))
+    for cell_class in CLASSES:
+        assert (picture == cell_class.colour).all(axis=2).sum() > 100
