@@ -30,12 +30,13 @@ lab: $(READY)  ## Open the notebooks in JupyterLab.
 
 bench: $(READY)  ## Measure speed: composing, training step, prediction. Ratios within one run.
 	$(BIN)/python tests/bench.py
+	$(BIN)/python tests/bench_prediction.py
 
 lint: $(READY)  ## Check style and formatting.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-notebooks: tutorial  ## Put the outputs of the tutorial run into the committed notebooks, for a commit.
+notebooks: $(READY)  ## Put the outputs of the last 'make tutorial', begun without a runs/tutorial, into the committed notebooks, for a commit.
 	$(BIN)/python -m bloodseg_lib adopt --out runs/tutorial
 
 trial: $(READY)  ## Compose the 20 smears of trial/ again.

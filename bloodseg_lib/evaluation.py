@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bloodseg_lib.dataset import Dataset
     from bloodseg_lib.prediction import Segmenter
 
-CAVEAT = "Scored on composed smears, made as the training images were: this flatters. Smears that nobody composed are harder; the README says how the network does there."
+CAVEAT = "Scored on composed smears, made as the training images were: this flatters. Smears that nobody composed are harder."
 
 
 @dataclass(frozen=True, eq=False)
