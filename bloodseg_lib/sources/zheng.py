@@ -16,6 +16,8 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from bloodseg_lib.classes import BASOPHIL, EOSINOPHIL, LYMPHOCYTE, MONOCYTE, NEUTROPHIL, RBC_DIAMETER_PX
 from bloodseg_lib.samples import CellSample, Rejection, make_sample
 from bloodseg_lib.sources.masks import NO_IMAGE, LeftOut, check_shape, colour_image, image_files, largest, mask_of
@@ -74,13 +76,29 @@ def _cell(path: Path, class_id: int, number: int) -> CellSample:
     if not class_id:
         raise LeftOut(NO_LABEL, f"{path}: {table} has no line for {path.stem}. Add the line, or delete the image.")
     image = colour_image(path)
-    mask_path = path.with_suffix(".png")
-    mask = mask_of(mask_path if mask_path.is_file() else None, path, image.shape[:2], str(mask_path))
-    cell = largest(mask)
+    cell = _mask(path, image.shape[:2])
     scale = RBC_DIAMETER_PX / SOURCE_RBC_DIAMETER_PX[number]
     check_shape(cell, scale, path, (800, 20000), 0.75, 0.35)
     name = f"{number}_{path.stem}"
     return make_sample(image, cell, class_id, SOURCE, name, name, scale, slide_colour(image))
+
+
+def labelled(root: Path | str, number: int) -> Iterator[tuple[Path, int, np.ndarray]]:
+    """The images of one of the two datasets that have a label, each with its class and the ``(H, W) bool`` mask of its cell.
+
+    Raises:
+        FileNotFoundError, ValueError: a folder, table, image or mask is not there or not as it should be.
+    """
+    root = Path(root)
+    for stem, class_id in sorted(_labels(root, number).items()):
+        path = root / f"Dataset {number}" / f"{stem}.bmp"
+        yield path, class_id, _mask(path, colour_image(path).shape[:2])
+
+
+def _mask(path: Path, shape: tuple[int, int]) -> np.ndarray:
+    """The mask of an image's cell, nucleus and cytoplasm, ``(H, W) bool``."""
+    mask_path = path.with_suffix(".png")
+    return largest(mask_of(mask_path if mask_path.is_file() else None, path, shape, str(mask_path)))
 
 
 def _without_image(folder: Path, number: int, images: set[str], labels: dict[str, int]) -> Iterator[Rejection]:
