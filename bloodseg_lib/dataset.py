@@ -12,9 +12,7 @@ import functools
 import hashlib
 import json
 import shutil
-from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,16 +23,20 @@ import numpy as np
 from tqdm.auto import tqdm
 
 import bloodseg_lib
-from bloodseg_lib.classes import CELL_CLASSES, CLASSES, NUM_CLASSES
+from bloodseg_lib.classes import CLASSES
 from bloodseg_lib.config import Config
-from bloodseg_lib.files import png_bytes, read_image, read_json, replacing, write_json
+from bloodseg_lib.files import png_bytes, read_image, read_json, write_json
 from bloodseg_lib.labelmaps import label_map_bytes, read_label_map
-from bloodseg_lib.recipes import SMEAR_SIZE_PX, Recipe
+from bloodseg_lib.manifest import Tally, add_file, manifest
+from bloodseg_lib.packed import pack, read_rows
+from bloodseg_lib.recipes import Recipe
 from bloodseg_lib.samples import SPLITS, SampleBank
-from bloodseg_lib.smears import KINDS, Pool, combinations, compose_background, compose_smear
+from bloodseg_lib.smears import KINDS, Pool, Smear, combinations, compose_background, compose_smear
 
 MANIFEST = "dataset.json"
 PARTS = ".parts"
+FILES = {"images": ".png", "segments": ".png", "labels": ".json"}
+"""Folder of a split -> suffix of the files in it, one for each smear."""
 
 
 @dataclass(frozen=True)
@@ -67,37 +69,10 @@ class DatasetConfig(Config):
         share = getattr(self, split) / (self.train + self.valid + self.test)
         return min(getattr(self, split), max(1, round(self.backgrounds / len(KINDS) * share)))
 
-
-@dataclass
-class _Tally:
-    """What is counted over smears. Kept in whole numbers, so that the sum does not depend on the order."""
-
-    images: int = 0
-    pixels: Counter = field(default_factory=Counter)
-    objects: Counter = field(default_factory=Counter)
-    combinations: Counter = field(default_factory=Counter)
-    values: list[int] = field(default_factory=lambda: [0, 0, 0])
-    squares: list[int] = field(default_factory=lambda: [0, 0, 0])
-
-    def add(self, other: _Tally) -> None:
-        self.images += other.images
-        for name in ("pixels", "objects", "combinations"):
-            getattr(self, name).update(getattr(other, name))
-        self.values = [a + b for a, b in zip(self.values, other.values, strict=True)]
-        self.squares = [a + b for a, b in zip(self.squares, other.squares, strict=True)]
-
-    def add_image(self, image: np.ndarray) -> None:
-        self.images += 1
-        levels = np.arange(256, dtype=np.int64)
-        for channel in range(3):
-            histogram = cv2.calcHist([image], [channel], None, [256], [0, 256]).ravel().astype(np.int64)
-            self.values[channel] += int(histogram @ levels)
-            self.squares[channel] += int(histogram @ levels**2)
-
-    def mean_and_std(self) -> tuple[list[float], list[float]]:
-        n = max(1, self.images * SMEAR_SIZE_PX**2)
-        mean = [value / n for value in self.values]
-        return mean, [max(0.0, square / n - m * m) ** 0.5 for square, m in zip(self.squares, mean, strict=True)]
+    def smears_of(self, split: str, number: int) -> range:
+        """Numbers of the smears that are cut from set ``number`` of a split's backgrounds."""
+        smears, sets = getattr(self, split), self.sets_of_backgrounds(split)
+        return range(-(-smears * number // sets), -(-smears * (number + 1) // sets))
 
 
 def build_dataset(config: DatasetConfig, bank: SampleBank, folder: Path | str, workers: int = 1, progress: bool = True) -> Dataset:
@@ -110,7 +85,9 @@ def build_dataset(config: DatasetConfig, bank: SampleBank, folder: Path | str, w
         config: what to build.
         bank: samples, already split.
         folder: where; a finished build of the same config and bank is opened as it is.
-        workers: processes. Wrap the call in ``joblib.parallel_config(backend=...)`` to use another backend, e.g. Dask.
+        workers: processes. Wrap the call in ``joblib.parallel_config`` to use another backend: with
+            ``distributed.Client(address)`` and ``parallel_config(backend="dask")`` the workers of a Dask cluster compose, on several machines
+            too, as long as all of them see ``folder`` and the bank's folder under the same paths (give absolute ones), in the same versions.
         progress: show a progress bar.
 
     Raises:
@@ -123,6 +100,7 @@ def build_dataset(config: DatasetConfig, bank: SampleBank, folder: Path | str, w
         dataset = Dataset(folder)
         if dataset.manifest["digest"] != digest:
             raise ValueError(f"{folder}: holds a dataset of another recipe, seed, size or bank. Choose another folder, or delete this one.")
+        _clear(folder)
         return dataset
     _claim(folder, digest)
     jobs = []
@@ -130,15 +108,19 @@ def build_dataset(config: DatasetConfig, bank: SampleBank, folder: Path | str, w
         if getattr(config, split):
             _check_pool(bank, split)
             (folder / split).mkdir(exist_ok=True)
-            for part in ("images", "labels", "segments"):
+            for part in FILES:
                 (folder / split / part).mkdir(exist_ok=True)
             jobs += [(split, number) for number in range(config.sets_of_backgrounds(split)) if not _part(folder, split, number).exists()]
-    with tqdm(total=sum(len(_smears_of(config, *job)) for job in jobs), unit="smear", desc="composing", disable=not progress) as bar:
+    with tqdm(total=sum(len(config.smears_of(*job)) for job in jobs), unit="smear", desc="composing", disable=not progress) as bar:
         parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
         for done in parallel(joblib.delayed(_build_set)(config, bank.folder, bank.digest, folder, *job) for job in jobs):
             bar.update(done)
-    write_json(folder / MANIFEST, _manifest(config, bank, folder, digest))
-    shutil.rmtree(folder / PARTS)
+    tallies = {split: Tally() for split in SPLITS}
+    for split in SPLITS:
+        for number in range(config.sets_of_backgrounds(split)):
+            tallies[split].add(Tally.read(_part(folder, split, number)))
+    write_json(folder / MANIFEST, manifest(config, bank, digest, tallies))
+    _clear(folder)
     return Dataset(folder)
 
 
@@ -149,13 +131,21 @@ def _claim(folder: Path, digest: str) -> None:
         if read_json(claim) != digest:
             raise ValueError(f"{folder}: holds a stopped build of another recipe, seed, size or bank. Choose another folder, or delete this one.")
         return
-    if folder.exists() and any(folder.iterdir()):
+    # A build that was killed before it wrote its claim has left nothing but the folder for it.
+    if folder.exists() and any(path.name != PARTS for path in folder.iterdir()):
         raise ValueError(f"{folder}: expected an empty folder, or a dataset. Choose another folder.")
     write_json(claim, digest)
 
 
+def _clear(folder: Path) -> None:
+    """Delete what a build needs no more once the manifest is written, and what it left when it was killed while writing that."""
+    shutil.rmtree(folder / PARTS, ignore_errors=True)
+    for path in folder.glob(f".{Path(MANIFEST).stem}-*{Path(MANIFEST).suffix}"):
+        path.unlink()
+
+
 def _part(folder: Path, split: str, number: int) -> Path:
-    return folder / PARTS / f"{split}-{number}.json"
+    return folder / PARTS / f"{split}-{number}.tally.json"
 
 
 def _check_pool(bank: SampleBank, split: str) -> None:
@@ -167,12 +157,6 @@ def _check_pool(bank: SampleBank, split: str) -> None:
         )
 
 
-def _smears_of(config: DatasetConfig, split: str, number: int) -> range:
-    """Numbers of the smears that are cut from set ``number`` of a split's backgrounds."""
-    smears, sets = getattr(config, split), config.sets_of_backgrounds(split)
-    return range(-(-smears * number // sets), -(-smears * (number + 1) // sets))
-
-
 @functools.lru_cache(maxsize=4)
 def _pool(bank_folder: Path, bank_digest: str, split: str) -> Pool:
     """Samples of a split, read once a process."""
@@ -182,74 +166,49 @@ def _pool(bank_folder: Path, bank_digest: str, split: str) -> Pool:
     return Pool([(entry.path, bank.sample(entry)) for entry in bank.select(split)])
 
 
+@functools.lru_cache(maxsize=16)
+def _round(seed: int, split: str, number: int, length: int) -> list[int]:
+    """The order of one round through the combinations: each has its own, so that neighbouring smears, which share backgrounds, differ."""
+    return np.random.default_rng([seed, SPLITS.index(split), 1, number]).permutation(length).tolist()
+
+
 def _build_set(config: DatasetConfig, bank_folder: Path, bank_digest: str, folder: Path, split: str, number: int) -> int:
     """Compose and write the smears of one set of backgrounds, then note that it is done. Returns how many they are."""
     cv2.setNumThreads(1)  # the processes are the parallelism
     pool = _pool(bank_folder, bank_digest, split)
     choices = combinations(pool)
-    backgrounds: dict[str, Any] = {}
-    tally = _Tally()
-    smears = _smears_of(config, split, number)
+    backgrounds: dict[str, Smear] = {}
+    tally, digest = Tally(), hashlib.sha256()
+    smears = config.smears_of(split, number)
     for k in smears:
-        # Each round through the combinations has an order of its own, so that neighbouring smears, which share backgrounds, differ.
-        round_order = np.random.default_rng([config.seed, SPLITS.index(split), 1, k // len(choices)]).permutation(len(choices))
-        objects, kind = choices[round_order[k % len(choices)]]
+        objects, kind = choices[_round(config.seed, split, k // len(choices), len(choices))[k % len(choices)]]
         if kind not in backgrounds:
             rng = np.random.default_rng([config.seed, SPLITS.index(split), 2, number, KINDS.index(kind)])
             backgrounds[kind] = compose_background(pool, kind, config.recipe, rng)
         smear = compose_smear(backgrounds[kind], objects, pool, config.recipe, np.random.default_rng([config.seed, SPLITS.index(split), 3, k]))
-        seen, labels = smear.visible(), smear.labels
+        seen = smear.visible()
         affixed = smear.cells[len(backgrounds[kind].cells) :]
         name = smear_name([cell.class_id for cell in affixed], [cell.sample for cell in affixed], kind, split, k)
-        label = {"name": name, "background": {"kind": kind, "number": number}, "size": list(labels.shape), "objects": seen}
-        for part, suffix, data in (
-            ("images", ".png", png_bytes(smear.image)),
-            ("segments", ".png", label_map_bytes(labels)),
-            ("labels", ".json", json.dumps(label).encode()),
-        ):
-            # Not through a temporary name: a set counts only once it is whole, and is made again otherwise.
-            (folder / split / part / f"{name}{suffix}").write_bytes(data)
-        tally.add_image(smear.image)
-        tally.pixels.update(dict(enumerate(np.bincount(labels.ravel(), minlength=NUM_CLASSES).tolist())))
-        tally.objects.update(cell["id"] for cell in seen)
-        tally.combinations[f"{'_'.join(CLASSES[c].code for c in objects)}_{kind}"] += 1
+        label = {"name": name, "background": {"kind": kind, "number": number}, "size": list(smear.instances.shape), "objects": seen}
+        encoded = {"images": png_bytes(smear.image), "segments": label_map_bytes(smear.labels), "labels": json.dumps(label).encode()}
+        for part, data in encoded.items():
+            _write(folder / split / part / f"{name}{FILES[part]}", data)
+            add_file(digest, f"{part}/{name}", data)
+        tally.add_smear(smear.image, seen, f"{'_'.join(CLASSES[c].code for c in objects)}_{kind}")
+    tally.files.append(digest.hexdigest())
     write_json(_part(folder, split, number), vars(tally))
     return len(smears)
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file of a smear. Not through a temporary name: a set counts only once it is whole, and is made again otherwise."""
+    path.write_bytes(data)
 
 
 def smear_name(class_ids: list[int], paths: list[str], kind: str, split: str, number: int) -> str:
     """The name of a composed smear: classes, sources of the affixed samples, kind of background, split, number."""
     sources = sorted({Path(path).name.split("__")[0] for path in paths})
     return "_".join([*(CLASSES[c].code for c in class_ids), "-".join(sources), kind, split, f"{number:05d}"])
-
-
-def _manifest(config: DatasetConfig, bank: SampleBank, folder: Path, digest: str) -> dict[str, Any]:
-    tallies = {split: _Tally() for split in SPLITS}
-    for split in SPLITS:
-        for number in range(config.sets_of_backgrounds(split) if getattr(config, split) else 0):
-            part = read_json(_part(folder, split, number))
-            part.update({name: Counter({int(c): n for c, n in part[name].items()}) for name in ("pixels", "objects")})
-            tallies[split].add(_Tally(**part))
-    mean, std = tallies["train" if config.train else "test"].mean_and_std()
-    samples = {split: sorted(entry.sha256 for entry in bank.select(split)) for split in SPLITS}
-    return {
-        "config": config.to_dict(),
-        "digest": digest,
-        "versions": {"bloodseg_lib": bloodseg_lib.__version__, "numpy": np.__version__, "opencv": cv2.__version__},
-        "bank": {
-            "digest": bank.digest,
-            "samples": bank.counts(),
-            "missing_classes": [c.key for c in CELL_CLASSES if not any(bank.counts()[c.key].values())],
-            "sample_digests": {split: hashlib.sha256("".join(samples[split]).encode()).hexdigest() for split in SPLITS},
-        },
-        "images": {split: tallies[split].images for split in SPLITS},
-        "backgrounds": {split: config.sets_of_backgrounds(split) * len(KINDS) for split in SPLITS},
-        "pixels": {split: {c.key: tallies[split].pixels[c.id] for c in CLASSES} for split in SPLITS},
-        "objects": {split: {c.key: tallies[split].objects[c.id] for c in CELL_CLASSES} for split in SPLITS},
-        "combinations": {split: dict(sorted(tallies[split].combinations.items())) for split in SPLITS},
-        "mean": mean,
-        "std": std,
-    }
 
 
 class Dataset:
@@ -316,24 +275,9 @@ class Dataset:
             # The digest is in the names: a dataset built anew in the same folder never meets the old one's pixels.
             paths = [self.folder / split / f".{part}-{self.manifest['digest'][:12]}.npy" for part in ("images", "labels")]
             if not all(path.exists() for path in paths):
-                self._pack(split, *paths)
+                pack(len(self.names(split)), lambda i: (self.image(split, i), self.labels(split, i)), *paths)
             self._arrays[split] = tuple(np.load(path, mmap_mode="r") for path in paths)
         return self._arrays[split]
-
-    def _pack(self, split: str, images_path: Path, labels_path: Path) -> None:
-        count = len(self.names(split))
-        shape = (count, SMEAR_SIZE_PX, SMEAR_SIZE_PX)
-        with replacing(labels_path) as labels_part, replacing(images_path) as images_part, ThreadPoolExecutor() as threads:
-            images = np.lib.format.open_memmap(images_part, mode="w+", dtype=np.uint8, shape=(*shape, 3))
-            labels = np.lib.format.open_memmap(labels_part, mode="w+", dtype=np.uint8, shape=shape)
-
-            def unpack(i: int) -> None:
-                images[i], labels[i] = self.image(split, i), self.labels(split, i)
-
-            for _ in threads.map(unpack, range(count)):
-                pass
-            images.flush()
-            labels.flush()
 
     def batches(self, split: str, batch_size: int, seed: int = 0, epoch: int = 0, shuffle: bool = True) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """One pass through a split.
@@ -349,6 +293,8 @@ class Dataset:
         """
         images, labels = self.arrays(split)
         order = np.random.default_rng([seed, epoch]).permutation(len(images)) if shuffle else np.arange(len(images))
-        for start in range(0, len(order), batch_size):
-            chosen = order[start : start + batch_size]
-            yield images[chosen], labels[chosen]
+        # Read, not mapped: what is mapped counts as the process's memory for as long as the system has no other use for it.
+        with open(images.filename, "rb", buffering=0) as images_file, open(labels.filename, "rb", buffering=0) as labels_file:
+            for start in range(0, len(order), batch_size):
+                chosen = order[start : start + batch_size].tolist()
+                yield read_rows(images_file, images, chosen), read_rows(labels_file, labels, chosen)

@@ -8,7 +8,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import struct
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-PNG_LEVEL = 1
-"""zlib level of the PNGs we write: on smears level 1 is several times faster than the default and a tenth larger."""
+PNG_COLOUR_TYPES = {1: 0, 3: 2, 4: 6}
+"""Channels of a picture -> its colour type in a PNG: grey, RGB, RGBA."""
+
+_LONGEST_CHUNK = 2**30  # a PNG's chunk holds less than 2**31 bytes
 
 
 @contextlib.contextmanager
@@ -122,10 +126,52 @@ def write_image(path: Path | str, image: np.ndarray) -> None:
 
 
 def png_bytes(image: np.ndarray) -> bytes:
-    """The PNG of ``(H, W)`` grey, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA ``uint8``."""
-    if image.ndim == 3:
-        image = cv2.cvtColor(image, cv2.COLOR_RGB2BGR if image.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)
-    return cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL])[1].tobytes()
+    """The PNG of ``(H, W)`` grey, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA ``uint8``. Same pixels, same bytes.
+
+    Each row is stored as its difference from the one above, which suits pictures of cells on an even ground.
+
+    Raises:
+        ValueError: no such picture, or one without a pixel.
+    """
+    channels = image.shape[2] if image.ndim == 3 else 1
+    if image.dtype != np.uint8 or image.ndim not in (2, 3) or channels not in PNG_COLOUR_TYPES or not image.size:
+        raise ValueError(f"Expected a picture to write, (H, W), (H, W, 3) or (H, W, 4) uint8 with a pixel. Received {image.shape} {image.dtype}.")
+    height, width = image.shape[:2]
+    pixels = image.reshape(height, width * channels)
+    rows = np.empty((height, width * channels + 1), np.uint8)
+    rows[:, 0] = 2  # the number of the filter "up", which each row begins with
+    rows[0, 1:] = pixels[0]
+    np.subtract(pixels[1:], pixels[:-1], out=rows[1:, 1:])  # modulo 256, as the format wants it
+    return assembled_png(rows, width, PNG_COLOUR_TYPES[channels])
+
+
+def assembled_png(rows: np.ndarray, width: int, colour_type: int, palette: bytes = b"") -> bytes:
+    """A PNG of filtered rows.
+
+    Written here rather than by OpenCV or Pillow, because a dataset holds 157,000 of them: run lengths and Huffman codes (zlib's ``Z_RLE``) make files of
+    the same size as zlib's search for repetitions in less than half the time.
+
+    Args:
+        rows: ``(H, 1 + bytes of a row) uint8``: the number of the filter, then the filtered bytes.
+        width: pixels of a row.
+        colour_type: 0 grey, 2 RGB, 3 indexed, 6 RGBA; 8 bits a channel.
+        palette: of an indexed one, ``r, g, b, r, g, b, ...``.
+    """
+    deflate = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
+    data = deflate.compress(rows) + deflate.flush()
+    return b"".join(
+        [
+            b"\x89PNG\r\n\x1a\n",
+            _chunk(b"IHDR", struct.pack(">IIBBBBB", width, len(rows), 8, colour_type, 0, 0, 0)),
+            _chunk(b"PLTE", palette) if palette else b"",
+            *(_chunk(b"IDAT", data[start : start + _LONGEST_CHUNK]) for start in range(0, len(data), _LONGEST_CHUNK)),
+            _chunk(b"IEND", b""),
+        ]
+    )
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
 
 
 def _decode(path: Path | str, flags: int) -> np.ndarray:

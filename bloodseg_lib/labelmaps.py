@@ -5,21 +5,17 @@ The byte stored for a pixel is its class id, and the file's palette holds the cl
 
 from __future__ import annotations
 
-import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from bloodseg_lib.classes import NUM_CLASSES, PALETTE, check_labels, colours_to_labels
-from bloodseg_lib.files import PNG_LEVEL, write_bytes
+from bloodseg_lib.files import assembled_png, write_bytes
 
 
 def label_map_bytes(labels: np.ndarray) -> bytes:
     """The indexed PNG of a label map. The same labels give the same bytes.
-
-    Written here rather than by Pillow, because a dataset holds tens of thousands of them and this takes a fraction of the time.
 
     Args:
         labels: ``(H, W) uint8``, ids 0..9.
@@ -32,19 +28,7 @@ def label_map_bytes(labels: np.ndarray) -> bytes:
         raise ValueError(f"Expected a label map with at least one pixel. Received shape {labels.shape}.")
     rows = np.zeros((height, width + 1), np.uint8)  # each row of a PNG starts with the number of its filter, 0: none
     rows[:, 1:] = labels
-    return b"".join(
-        [
-            b"\x89PNG\r\n\x1a\n",
-            _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)),  # 8 bits a pixel, colour type 3: indexed
-            _chunk(b"PLTE", PALETTE.tobytes()),
-            _chunk(b"IDAT", zlib.compress(rows, PNG_LEVEL)),
-            _chunk(b"IEND", b""),
-        ]
-    )
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
+    return assembled_png(rows, width, colour_type=3, palette=PALETTE.tobytes())
 
 
 def write_label_map(path: Path | str, labels: np.ndarray) -> None:

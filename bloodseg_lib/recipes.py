@@ -21,6 +21,7 @@ class Recipe(Config):
         edge_softness_px: standard deviation of the blur that softens the edge of a sample where it is pasted; labels stay sharp.
         translucent: RBCs and platelets let through what lies beneath, so that overlaps are darker, as in a microscope. White cells cover.
         platelets: mean number of thrombocytes strewn over a background of 1000 x 1000.
+        white_cells: mean number of white cells, each class as likely as the next, strewn over a background of 1000 x 1000; those affixed come on top.
         scale_jitter: a smear shows its cells up to this share larger or smaller.
         shape_jitter: each cell is stretched by up to this share, and mirrored as often as not.
         beyond_border: share of an affixed cell that may lie beyond the border of the smear.
@@ -37,6 +38,7 @@ class Recipe(Config):
     edge_softness_px: float = 0.6
     translucent: bool = False
     platelets: float = 0.0
+    white_cells: float = 0.0
     scale_jitter: float = 0.0
     shape_jitter: float = 0.0
     beyond_border: float = 0.0
@@ -55,7 +57,7 @@ class Recipe(Config):
             self.expect(0 <= getattr(self, field) <= 1, field, "0 to 1")
         for field in ("scale_jitter", "shape_jitter", "stain"):
             self.expect(0 <= getattr(self, field) <= 0.5, field, "0 to 0.5")
-        for field in ("platelets", "debris", "blur_px", "noise"):
+        for field in ("platelets", "white_cells", "debris", "blur_px", "noise"):
             self.expect(getattr(self, field) >= 0, field, "0 or more")
 
 
@@ -67,6 +69,7 @@ RECIPES = {
         edge_softness_px=0.9,
         translucent=True,
         platelets=8.0,
+        white_cells=16.0,
         scale_jitter=0.2,
         shape_jitter=0.08,
         beyond_border=0.4,

@@ -12,8 +12,8 @@ import csv
 import hashlib
 import io
 import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,13 +23,13 @@ import numpy as np
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES, class_by_key
 from bloodseg_lib.duplicates import near_identical, thumbnail
 from bloodseg_lib.files import png_bytes, read_rgba, replacing, write_bytes
+from bloodseg_lib.splits import AUTOMATIC as AUTOMATIC
+from bloodseg_lib.splits import SPLIT_SHARES as SPLIT_SHARES
+from bloodseg_lib.splits import SPLITS, split_entries
+from bloodseg_lib.splits import split_groups as split_groups
 
-SPLITS = ("train", "valid", "test")
-SPLIT_SHARES = {"train": 0.8, "valid": 0.1, "test": 0.1}
 INDEX = "index.csv"
 MINIMUM_AREA_PX = 20
-AUTOMATIC = "_auto"
-"""Ending of the names of samples whose mask was made by program where the database lacks an expert's. Their groups are trained on, never tested on."""
 
 
 @dataclass(frozen=True)
@@ -146,57 +146,6 @@ def _bleed(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     colours = np.zeros((nearest.max() + 1, 3), np.uint8)
     colours[nearest[inside]] = image[inside]
     return np.where(inside[:, :, None], image, colours[nearest])
-
-
-def split_groups(groups: Mapping[str, Counter], seed: int, training_only: Collection[str] = ()) -> dict[str, str]:
-    """Deal groups out to training, validation and testing, 80/10/10 of every class as nearly as whole groups allow.
-
-    A class of three groups or more reaches every split, one of two groups training and testing, one of a single group only training.
-
-    Args:
-        groups: class id -> number of samples, for every group; a tuple ``(class id, source)`` is dealt out evenly too, after the classes.
-        seed: of the order in which groups of equal size are dealt.
-        training_only: groups that may not be tested on.
-
-    Returns:
-        group -> split.
-    """
-    totals = sum(groups.values(), Counter())
-    filled = {split: Counter() for split in SPLITS}
-    order = np.random.default_rng(seed).permutation(len(groups))
-    names = [sorted(groups)[i] for i in order]
-    placed: dict[str, str] = {}
-
-    def place(name: str, split: str) -> None:
-        placed[name] = split
-        filled[split].update(groups[name])
-
-    for name in names:
-        if name in training_only:
-            place(name, "train")
-    # Thin classes first: what they need no other class may take. Then the sources of each class, where there is a choice.
-    spread = Counter(kind for members in groups.values() for kind in members)
-    for kind in sorted(spread, key=lambda kind: (isinstance(kind, tuple), spread[kind], str(kind))):
-        if isinstance(kind, tuple) and spread[kind] < len(SPLITS):
-            continue
-        for split in ("test", "valid"):
-            left = sorted((name for name in names if name not in placed and kind in groups[name]), key=lambda name: groups[name].total())
-            if left and not filled[split][kind] and (len(left) > 1 or filled["train"][kind]):
-                place(left.pop(0), split)
-        if left and not filled["train"][kind]:
-            place(left[-1], "train")
-
-    for name in sorted(names, key=lambda name: -groups[name].total()):  # large ones first: small ones then even out
-        if name in placed:
-            continue
-
-        def need(split: str, members: Counter = groups[name]) -> float:
-            """How far the split is short of its share of this group's classes, in shares."""
-            missing = [SPLIT_SHARES[split] - filled[split][c] / totals[c] for c in members]
-            return sum(missing) / len(missing) / SPLIT_SHARES[split]
-
-        place(name, max(SPLITS, key=need))
-    return placed
 
 
 @dataclass(frozen=True)
@@ -317,7 +266,7 @@ def write_bank(
         write(sample)
     areas = [e.area_px for e in rows.values()]
     twins = near_identical(list(rows), areas, [thumbnails[path] for path in rows], lambda path: read_rgba(folder / path))
-    splits = _split(list(rows.values()), seed, twins)
+    splits = split_entries(list(rows.values()), seed, twins)
     if fill:
         there = {(e.class_id, splits[e.path]) for e in rows.values()}
         for cell_class in CELL_CLASSES:
@@ -339,30 +288,3 @@ def write_bank(
 
 def _file_name(name: str) -> str:
     return re.sub(r"[^\w.()-]+", "_", name)
-
-
-def _split(entries: list[BankEntry], seed: int, twins: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
-    """path -> split. Groups that share a picture, or a pair of ``twins`` (paths of samples of one cell), are joined first."""
-    joined: dict[str, str] = {}
-
-    def root(key: str) -> str:
-        while joined.setdefault(key, key) != key:
-            key = joined[key]
-        return key
-
-    owner: dict[str, str] = {}
-    for e in entries:
-        key = f"{e.source}/{e.group}"
-        joined[root(owner.setdefault(e.sha256, key))] = root(key)
-    group_of = {e.path: f"{e.source}/{e.group}" for e in entries}
-    for one, other in twins:
-        joined[root(group_of[one])] = root(group_of[other])
-    groups: dict[str, Counter] = defaultdict(Counter)
-    automatic = set()
-    for e in entries:
-        key = root(f"{e.source}/{e.group}")
-        groups[key].update([e.class_id, (e.class_id, e.source)])
-        if Path(e.path).stem.endswith(AUTOMATIC):
-            automatic.add(key)
-    result = split_groups(groups, seed, automatic)
-    return {e.path: result[root(f"{e.source}/{e.group}")] for e in entries}

@@ -9,11 +9,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
-from scipy import ndimage
 
+from bloodseg_lib.canvas import Canvas, PlacedCell, rotated
 from bloodseg_lib.classes import CLASSES, HEALTHY_RBC, INFECTED_RBC, PLATELET_IDS, THROMBOCYTE, WBC_IDS
 from bloodseg_lib.imaging import lit, littered, photographed, restained
 from bloodseg_lib.recipes import SMEAR_SIZE_PX, Recipe
@@ -24,20 +25,6 @@ KINDS = ("ii", "nn", "ni")
 
 RBC_OF_KIND = {"ii": (INFECTED_RBC,), "nn": (HEALTHY_RBC,), "ni": (HEALTHY_RBC, INFECTED_RBC)}
 AFFIXED_IDS = (*WBC_IDS, *PLATELET_IDS)
-POSITION_TRIES = 12
-
-
-@dataclass(frozen=True)
-class PlacedCell:
-    """A cell that lies on a background or smear.
-
-    Attributes:
-        class_id: 1..9.
-        sample: where its sample came from: a path in the bank.
-    """
-
-    class_id: int
-    sample: str
 
 
 @dataclass(frozen=True)
@@ -54,10 +41,23 @@ class Smear:
     instances: np.ndarray
     cells: tuple[PlacedCell, ...]
 
+    @cached_property
+    def _runs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Stretches of one instance along the rows: where each begins in the flattened map, its length, its instance.
+
+        A smear of 50,176 pixels has some 2,500 of them, so what is told from them costs next to nothing.
+        """
+        begins = np.ones(self.instances.shape, bool)
+        np.not_equal(self.instances[:, 1:], self.instances[:, :-1], out=begins[:, 1:])
+        first = np.flatnonzero(begins)
+        return first, np.diff(first, append=begins.size), self.instances.ravel()[first]
+
     @property
     def labels(self) -> np.ndarray:
         """``(H, W) uint8`` label map."""
-        return np.array([0, *(cell.class_id for cell in self.cells)], dtype=np.uint8)[self.instances]
+        _, length, instance = self._runs
+        class_ids = np.array([0, *(cell.class_id for cell in self.cells)], dtype=np.uint8)
+        return np.repeat(class_ids[instance], length).reshape(self.instances.shape)
 
     def visible(self) -> list[dict]:
         """The cells that are seen, each with class, bounding box and area of exactly its visible pixels, and its sample.
@@ -65,26 +65,28 @@ class Smear:
         Returns:
             one dict a cell: ``class`` (key), ``id``, ``box`` (``x``, ``y``, ``width``, ``height`` in pixels), ``area_px``, ``sample``.
         """
-        areas = np.bincount(self.instances.ravel(), minlength=len(self.cells) + 1)
+        first, length, instance = (values[self._runs[2] > 0] for values in self._runs)
+        if not len(first):
+            return []
+        order = np.argsort(instance, kind="stable")  # within an instance the runs stay in the order of their rows
+        instance, length = instance[order], length[order]
+        row, left = np.divmod(first[order], self.instances.shape[1])
+        begin = np.flatnonzero(np.diff(instance, prepend=0))
+        end = np.append(begin[1:], len(instance)) - 1
+        x, right = np.minimum.reduceat(left, begin), np.maximum.reduceat(left + length, begin)
+        figures = np.stack([instance[begin], x, row[begin], right - x, row[end] - row[begin] + 1, np.add.reduceat(length, begin)])
         found = []
-        for number, box in enumerate(ndimage.find_objects(self.instances), start=1):
-            if box is not None:
-                rows, columns = box
-                cell = self.cells[number - 1]
-                found.append(
-                    {
-                        "class": CLASSES[cell.class_id].key,
-                        "id": cell.class_id,
-                        "box": {
-                            "x": columns.start,
-                            "y": rows.start,
-                            "width": columns.stop - columns.start,
-                            "height": rows.stop - rows.start,
-                        },
-                        "area_px": int(areas[number]),
-                        "sample": cell.sample,
-                    }
-                )
+        for number, *box, area in figures.T.tolist():
+            cell = self.cells[number - 1]
+            found.append(
+                {
+                    "class": CLASSES[cell.class_id].key,
+                    "id": cell.class_id,
+                    "box": dict(zip(("x", "y", "width", "height"), box, strict=True)),
+                    "area_px": area,
+                    "sample": cell.sample,
+                }
+            )
         return found
 
 
@@ -99,6 +101,7 @@ class Pool:
         self._by_class: dict[int, dict[str, list[tuple[str, CellSample]]]] = {}
         for path, sample in samples:
             self._by_class.setdefault(sample.class_id, {}).setdefault(sample.source, []).append((path, sample))
+        self._of_any_source = {c: list(itertools.chain.from_iterable(found[s] for s in sorted(found))) for c, found in self._by_class.items()}
 
     @property
     def class_ids(self) -> tuple[int, ...]:
@@ -111,8 +114,7 @@ class Pool:
 
     def draw(self, class_id: int, rng: np.random.Generator, source: str | None = None) -> tuple[str, CellSample]:
         """A sample of a class, of one source or of any, each as likely as the next."""
-        by_source = self._by_class[class_id]
-        choices = by_source[source] if source else list(itertools.chain.from_iterable(by_source[s] for s in sorted(by_source)))
+        choices = self._by_class[class_id][source] if source else self._of_any_source[class_id]
         return choices[rng.integers(len(choices))]
 
 
@@ -148,7 +150,7 @@ def compose_background(pool: Pool, kind: str, recipe: Recipe, rng: np.random.Gen
         a smear of ``recipe.background_size_px`` squared.
     """
     size = recipe.background_size_px
-    canvas = _Canvas(np.full((size, size, 3), 255, np.uint8), np.zeros((size, size), np.uint16), [], recipe)
+    canvas = Canvas(np.full((size, size, 3), 255, np.uint8), np.zeros((size, size), np.uint16), [], recipe)
     sources = pool.sources(RBC_OF_KIND[kind])
     source = sources[rng.integers(len(sources))]
     overlap = recipe.rbc_overlap * rng.uniform(1 / 3, 1)
@@ -157,11 +159,18 @@ def compose_background(pool: Pool, kind: str, recipe: Recipe, rng: np.random.Gen
         class_id = RBC_OF_KIND[kind][rng.integers(len(RBC_OF_KIND[kind]))]
         path, sample = pool.draw(class_id, rng, source)
         canvas.place(_varied(sample, recipe, rng), PlacedCell(class_id, path), rng, overlap, margin=0.5)
+    white = [class_id for class_id in WBC_IDS if class_id in pool.class_ids]
+    red_cells = len(canvas.cells)
+    if recipe.white_cells and white:
+        for _ in range(rng.poisson(recipe.white_cells * thousands)):
+            class_id = white[rng.integers(len(white))]
+            path, sample = pool.draw(class_id, rng)
+            canvas.place(_varied(sample, recipe, rng), PlacedCell(class_id, path), rng, recipe.affixed_overlap, margin=0.5, above=red_cells)
     if recipe.platelets and THROMBOCYTE in pool.class_ids:
         for _ in range(rng.poisson(recipe.platelets * thousands)):
             path, sample = pool.draw(THROMBOCYTE, rng)
             canvas.place(_varied(sample, recipe, rng), PlacedCell(THROMBOCYTE, path), rng, 1.0, margin=0.5)
-    return canvas.smear()
+    return Smear(canvas.image, canvas.instances, tuple(canvas.cells))
 
 
 def compose_smear(background: Smear, objects: Sequence[int], pool: Pool, recipe: Recipe, rng: np.random.Generator) -> Smear:
@@ -186,12 +195,12 @@ def compose_smear(background: Smear, objects: Sequence[int], pool: Pool, recipe:
         size = (SMEAR_SIZE_PX, SMEAR_SIZE_PX)
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
         instances = cv2.resize(instances, size, interpolation=cv2.INTER_NEAREST)
-    canvas = _Canvas(image, instances, list(background.cells), recipe)
+    canvas = Canvas(image, instances, list(background.cells), recipe)
     for class_id in objects:
         path, sample = pool.draw(class_id, rng)
         rgba = _varied(sample, recipe, rng, scale)
         canvas.place(rgba, PlacedCell(class_id, path), rng, recipe.affixed_overlap, margin=recipe.beyond_border, above=len(background.cells))
-    return canvas.smear(_photographed(canvas.image, recipe, rng))
+    return Smear(_photographed(canvas.image, recipe, rng), canvas.instances, tuple(canvas.cells))
 
 
 def _photographed(image: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
@@ -211,89 +220,9 @@ def _varied(sample: CellSample, recipe: Recipe, rng: np.random.Generator, scale:
     """A sample turned at random, and stretched, mirrored and restained as the recipe says. ``(H, W, 4) uint8``."""
     rgba = sample.rgba
     if recipe.stain:
-        rgba = np.dstack([restained(np.ascontiguousarray(rgba[:, :, :3]), rng, recipe.stain / 3), rgba[:, :, 3]])
+        colour = restained(cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB), rng, recipe.stain / 3)
+        rgba = cv2.merge((*cv2.split(colour), cv2.extractChannel(rgba, 3)))
     stretch = (scale, scale)
     if recipe.shape_jitter:
         stretch = tuple(scale * (1 + rng.uniform(-1, 1, 2) * recipe.shape_jitter) * (1, rng.choice((-1, 1))))
-    return rotated(rgba, rng.uniform(0, 360), stretch)
-
-
-def rotated(rgba: np.ndarray, angle_deg: float, stretch: tuple[float, float] = (1.0, 1.0)) -> np.ndarray:
-    """A sample turned about its centre, on a canvas that holds all of it.
-
-    Args:
-        rgba: ``(H, W, 4) uint8``.
-        angle_deg: counter-clockwise.
-        stretch: factors of the width and height before it is turned; negative ones mirror.
-
-    Returns:
-        ``(H', W', 4) uint8``. Colours and matte are interpolated; where the cell is, is decided by matte >= 128.
-    """
-    height, width = rgba.shape[:2]
-    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle_deg, 1.0)
-    centre = matrix @ ((width - 1) / 2, (height - 1) / 2, 1)
-    matrix[:, :2] *= stretch
-    matrix[:, 2] = centre - matrix[:, :2] @ ((width - 1) / 2, (height - 1) / 2)
-    # Rounded first: cos(90 degrees) is 6e-17 in floating point, and would make the canvas of a quarter turn a pixel too large.
-    new_width, new_height = (int(np.ceil(round(side, 6))) + 2 for side in np.abs(matrix[:, :2]) @ (width, height))
-    matrix[:, 2] += ((new_width - width) / 2, (new_height - height) / 2)
-    size = (new_width, new_height)
-    colour = cv2.warpAffine(rgba[:, :, :3], matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    matte = cv2.warpAffine(np.ascontiguousarray(rgba[:, :, 3]), matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    return np.dstack([colour, matte])
-
-
-class _Canvas:
-    """A smear in the making."""
-
-    def __init__(self, image: np.ndarray, instances: np.ndarray, cells: list[PlacedCell], recipe: Recipe):
-        self.image, self.instances, self.cells, self.recipe = image, instances, cells, recipe
-
-    def smear(self, image: np.ndarray | None = None) -> Smear:
-        return Smear(self.image if image is None else image, self.instances, tuple(self.cells))
-
-    def place(self, rgba: np.ndarray, cell: PlacedCell, rng: np.random.Generator, overlap: float, margin: float, above: int = 0) -> None:
-        """Paste a cell where it covers at most ``overlap`` of itself with cells numbered beyond ``above``, or the best place tried.
-
-        Args:
-            margin: share of the cell that may lie beyond the border of the canvas.
-        """
-        height, width = rgba.shape[:2]
-        mask = rgba[:, :, 3] >= 128
-        rows, columns = self.instances.shape
-        best, least = (0, 0), np.inf
-        for _ in range(POSITION_TRIES):
-            # low > high where a cell is larger than the smear: then it is placed anywhere that it covers
-            spans = [sorted((round(-margin * n), round(m - n + margin * n))) for n, m in ((height, rows), (width, columns))]
-            y, x = (int(rng.integers(low, high + 1)) for low, high in spans)
-            inside, there = _clip(y, x, height, width, rows, columns)
-            covered = np.count_nonzero((self.instances[there] > above) & mask[inside]) / mask.sum()
-            if covered < least:
-                best, least = (y, x), covered
-            if covered <= overlap:
-                break
-        self.paste(rgba, cell, *best)
-
-    def paste(self, rgba: np.ndarray, cell: PlacedCell, y: int, x: int) -> None:
-        """Lay a cell over what is there, its top left corner at row ``y``, column ``x``, which may lie outside."""
-        inside, there = _clip(y, x, *rgba.shape[:2], *self.instances.shape)
-        mask = rgba[:, :, 3] >= 128
-        matte = rgba[:, :, 3]
-        if self.recipe.edge_softness_px:
-            matte = cv2.GaussianBlur(matte, (0, 0), self.recipe.edge_softness_px)
-        alpha = matte[inside][:, :, None].astype(np.uint16)
-        below, colour = self.image[there], rgba[inside][:, :, :3]
-        if self.recipe.translucent and cell.class_id not in WBC_IDS:
-            through = 255 - alpha + (alpha * colour + 127) // 255  # transmittance of the cell, 0..255
-            self.image[there] = (below * through + 127) // 255
-        else:
-            self.image[there] = (colour * alpha + below * (255 - alpha) + 127) // 255
-        self.cells.append(cell)
-        self.instances[there][mask[inside]] = len(self.cells)
-
-
-def _clip(y: int, x: int, height: int, width: int, rows: int, columns: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Slices of a patch at (y, x) that lie on a canvas: within the patch, and on the canvas."""
-    top, left, bottom, right = max(y, 0), max(x, 0), min(y + height, rows), min(x + width, columns)
-    bottom, right = max(bottom, top), max(right, left)
-    return np.s_[top - y : bottom - y, left - x : right - x], np.s_[top:bottom, left:right]
+    return rotated(rgba, rng.uniform(0, 360), stretch, recipe.edge_softness_px)

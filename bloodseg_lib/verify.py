@@ -15,10 +15,11 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from bloodseg_lib.classes import CLASSES, NUM_CLASSES
-from bloodseg_lib.dataset import MANIFEST, Dataset
+from bloodseg_lib.dataset import FILES, MANIFEST, Dataset, DatasetConfig
 from bloodseg_lib.duplicates import near_identical, thumbnail
 from bloodseg_lib.files import read_image, read_json, read_rgba
 from bloodseg_lib.labelmaps import read_label_map
+from bloodseg_lib.manifest import add_file, sums
 from bloodseg_lib.samples import INDEX, SPLITS, BankEntry, SampleBank
 from bloodseg_lib.sources import catalog
 
@@ -129,41 +130,63 @@ def _leakage(bank: SampleBank, entries: list[BankEntry], thumbnails: list[np.nda
 
 
 def verify_dataset(dataset: Dataset, progress: bool = True) -> Verification:
-    """Check that every file is there and readable, ids are legal, boxes and areas are those of the segments, and counts those of the manifest."""
+    """Check that every file is there, readable and to the byte as it was written, ids are legal, boxes and areas those of the segments, counts those
+    of the manifest."""
     found = Verification(dataset.folder)
     for split in SPLITS:
         expected = dataset.manifest["images"][split]
-        parts = {part: _stems(dataset.folder / split / part, suffix) for part, suffix in _PARTS.items()}
+        parts = {part: _stems(dataset.folder / split / part, suffix) for part, suffix in FILES.items()}
         names = sorted(set.union(*parts.values()))
         for part, there in parts.items():
             found.problems += [
-                f"{dataset.folder / split / part / name}{_PARTS[part]}: missing. Build the dataset again." for name in names if name not in there
+                f"{dataset.folder / split / part / name}{FILES[part]}: missing. Build the dataset again." for name in names if name not in there
             ]
         if len(names) != expected:
             found.problems.append(f"{dataset.folder / split}: expected {expected} smears, found {len(names)}. Build the dataset again.")
         whole = set.intersection(*parts.values())
-        pixels, objects, sums = np.zeros(NUM_CLASSES, np.int64), Counter(), np.zeros((2, 3), np.int64)
+        unread = 0
+        pixels, objects, values = np.zeros(NUM_CLASSES, np.int64), Counter(), np.zeros((2, 3), np.int64)
         for name in tqdm(sorted(whole), unit="smear", desc=f"verifying {split}", disable=not progress):
             try:
-                found.problems += _smear_problems(dataset.folder / split, name, pixels, objects, sums)
+                found.problems += _smear_problems(dataset.folder / split, name, pixels, objects, values)
             except (OSError, ValueError, KeyError, TypeError) as error:
+                unread += 1
                 found.problems.append(
                     str(error) if isinstance(error, OSError | ValueError) else f"{name}: its label is not as it should be: {error!r}."
                 )
         if len(whole) == expected:
-            found.problems += _manifest_problems(dataset, split, pixels, objects, sums)
-        found.checked.append(f"{split}: {len(whole)} smears, {sum(objects.values())} objects.")
+            if not unread:
+                found.problems += _manifest_problems(dataset, split, pixels, objects, values)
+            found.problems += _digest_problems(dataset, split, whole)
+        sets = len(dataset.manifest.get("files", {}).get(split, []))
+        found.checked.append(
+            f"{split}: {len(whole)} smears, {sum(objects.values())} objects, "
+            + (f"files of {sets} sets of backgrounds by sha256." if sets or not whole else "no digests of files: built by an older version.")
+        )
     return found
-
-
-_PARTS = {"images": ".png", "labels": ".json", "segments": ".png"}
 
 
 def _stems(folder: Path, suffix: str) -> set[str]:
     return {path.stem for path in folder.glob(f"*{suffix}")}
 
 
-def _smear_problems(folder: Path, name: str, pixels: np.ndarray, objects: Counter, sums: np.ndarray) -> Iterable[str]:
+def _digest_problems(dataset: Dataset, split: str, names: set[str]) -> Iterable[str]:
+    """Sets of backgrounds whose files are not to the byte what was written."""
+    config, folder = DatasetConfig.from_dict(dataset.manifest["config"]), dataset.folder / split
+    by_number = {int(name.rsplit("_", 1)[1]): name for name in names}
+    for number, expected in enumerate(dataset.manifest.get("files", {}).get(split, [])):
+        digest, smears = hashlib.sha256(), config.smears_of(split, number)
+        for name in (by_number.get(k) for k in smears):
+            for part, suffix in FILES.items() if name else ():
+                add_file(digest, f"{part}/{name}", (folder / part / f"{name}{suffix}").read_bytes())
+        if digest.hexdigest() != expected:
+            yield (
+                f"{folder}: the files of set {number} of its backgrounds, smears {smears.start:05d} to {smears.stop - 1:05d}, are not those that were "
+                f"written: expected sha256 {expected}, received {digest.hexdigest()}. Copy the dataset again, or build it again."
+            )
+
+
+def _smear_problems(folder: Path, name: str, pixels: np.ndarray, objects: Counter, values: np.ndarray) -> Iterable[str]:
     """What is wrong with one smear; adds what it holds to the counts."""
     image = read_image(folder / "images" / f"{name}.png")
     path = folder / "segments" / f"{name}.png"
@@ -174,8 +197,7 @@ def _smear_problems(folder: Path, name: str, pixels: np.ndarray, objects: Counte
         problems.append(f"{path}: expected the size of its image, {image.shape[:2]}. Received {labels.shape}.")
     counts = np.bincount(labels.ravel(), minlength=NUM_CLASSES)
     pixels += counts
-    values = image.reshape(-1, 3).astype(np.int64)
-    sums += np.array([values.sum(axis=0), (values**2).sum(axis=0)])
+    values += np.array(sums(image))
     objects.update(cell["id"] for cell in cells)
     for cell_class in CLASSES[1:]:
         mine = [cell for cell in cells if cell["id"] == cell_class.id]
@@ -209,7 +231,7 @@ def _meet(one: dict, other: dict) -> bool:
     )
 
 
-def _manifest_problems(dataset: Dataset, split: str, pixels: np.ndarray, objects: Counter, sums: np.ndarray) -> Iterable[str]:
+def _manifest_problems(dataset: Dataset, split: str, pixels: np.ndarray, objects: Counter, values: np.ndarray) -> Iterable[str]:
     manifest, where = dataset.manifest, dataset.folder / MANIFEST
     for cell_class in CLASSES:
         if (named := manifest["pixels"][split][cell_class.key]) != pixels[cell_class.id]:
@@ -217,7 +239,7 @@ def _manifest_problems(dataset: Dataset, split: str, pixels: np.ndarray, objects
         if cell_class.id and (named := manifest["objects"][split][cell_class.key]) != objects[cell_class.id]:
             yield f"{where}: names {named} objects of {cell_class.name} in {split}. Received {objects[cell_class.id]}. Build the dataset again."
     if split == "train" and pixels.sum():
-        mean = sums[0] / pixels.sum()
-        std = np.sqrt(np.maximum(0, sums[1] / pixels.sum() - mean**2))
+        mean = values[0] / pixels.sum()
+        std = np.sqrt(np.maximum(0, values[1] / pixels.sum() - mean**2))
         if not np.allclose(mean, manifest["mean"]) or not np.allclose(std, manifest["std"]):
             yield f"{where}: mean and std of the training images are {mean.round(3).tolist()} and {std.round(3).tolist()}, not as named. Build the dataset again."

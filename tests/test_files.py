@@ -1,3 +1,5 @@
+import io
+
 import cv2
 import numpy as np
 import pytest
@@ -102,3 +104,26 @@ def test_a_mask_is_read_as_stored(tmp_path):
 
 def test_the_same_pixels_give_the_same_bytes():
     assert png_bytes(RGB) == png_bytes(RGB.copy())
+
+
+@given(image=arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.sampled_from([3, 4]))))
+def test_opencv_and_pillow_read_the_pixels_of_our_png(image):
+    data = png_bytes(image)
+    code = cv2.COLOR_BGR2RGB if image.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
+    np.testing.assert_array_equal(cv2.cvtColor(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED), code), image)
+    np.testing.assert_array_equal(np.array(Image.open(io.BytesIO(data))), image)
+    np.testing.assert_array_equal(np.array(Image.open(io.BytesIO(png_bytes(image[::-1, ::2, 0])))), image[::-1, ::2, 0])
+
+
+def test_a_large_png_is_written_in_several_chunks(monkeypatch):
+    monkeypatch.setattr("bloodseg_lib.files._LONGEST_CHUNK", 1000)
+    image = np.random.default_rng(0).integers(0, 256, (60, 50, 3), np.uint8)
+    data = png_bytes(image)
+    assert data.count(b"IDAT") > 5
+    np.testing.assert_array_equal(np.array(Image.open(io.BytesIO(data))), image)
+
+
+@pytest.mark.parametrize("wrong", [np.zeros((4, 4)), np.zeros((4, 4, 2), np.uint8), np.zeros((0, 4, 3), np.uint8), np.zeros(4, np.uint8)])
+def test_what_is_no_picture_is_not_written(wrong):
+    with pytest.raises(ValueError, match="Expected a picture to write"):
+        png_bytes(wrong)

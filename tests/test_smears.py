@@ -1,12 +1,15 @@
+import cv2
 import numpy as np
 import pytest
 from discs import disc
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from bloodseg_lib.classes import CELL_CLASSES, HEALTHY_RBC, INFECTED_RBC, LYMPHOCYTE, NEUTROPHIL, THROMBOCYTE
+from bloodseg_lib.canvas import Canvas, PlacedCell, rotated
+from bloodseg_lib.classes import CELL_CLASSES, HEALTHY_RBC, INFECTED_RBC, LYMPHOCYTE, NEUTROPHIL, THROMBOCYTE, WBC_IDS
 from bloodseg_lib.recipes import Recipe
-from bloodseg_lib.smears import PlacedCell, Pool, Smear, combinations, compose_background, compose_smear, rotated
+from bloodseg_lib.smears import Pool, Smear, combinations, compose_background, compose_smear
 
 SMALL = Recipe(background_size_px=336)
 
@@ -51,6 +54,17 @@ def test_a_background_is_of_one_source():
     samples = [(f"{source}{i}", disc(HEALTHY_RBC, i, source=source)) for source in ("a", "b") for i in range(3)]
     background = compose_background(Pool(samples), "nn", SMALL, np.random.default_rng(1))
     assert len({cell.sample[0] for cell in background.cells}) == 1
+
+
+def test_white_cells_are_strewn_among_the_red_ones_on_average_as_many_as_asked_for(pool):
+    recipe = Recipe(background_size_px=500, white_cells=40)  # a quarter of the area of 1000 x 1000, so 10 of them
+    counts = np.zeros(10, int)
+    for seed in range(12):
+        background = compose_background(pool, "nn", recipe, np.random.default_rng(seed))
+        counts += np.bincount([cell.class_id for cell in background.cells], minlength=10)
+    assert 80 <= counts[list(WBC_IDS)].sum() <= 160  # 120 on average, standard deviation 11
+    assert counts[list(WBC_IDS)].min() > 8  # of each class about 24
+    assert not counts[[INFECTED_RBC, THROMBOCYTE]].any()
 
 
 @settings(max_examples=20, deadline=None)
@@ -105,3 +119,46 @@ def test_a_cell_larger_than_the_smear_is_placed_all_the_same():
 def test_a_recipe_out_of_range_is_refused_by_name(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Recipe(**wrong)
+
+
+def test_a_turned_sample_has_the_colours_of_its_edge_as_far_as_a_blur_reaches():
+    rgba = np.full((40, 30, 4), (10, 200, 90, 255), np.uint8)
+    turned = rotated(rgba, 30, (0.8, -1.1), softness_px=1.0)
+    reached = cv2.dilate((turned[..., 3] > 0).astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
+    assert np.abs(turned[..., :3][reached].astype(int) - (10, 200, 90)).max() <= 1
+    assert np.count_nonzero(turned[..., 3] >= 128) == pytest.approx(40 * 30 * 0.8 * 1.1, rel=0.02)
+
+
+def test_a_cell_is_mixed_with_what_lies_beneath_by_its_matte():
+    image, instances = np.full((40, 40, 3), 255, np.uint8), np.zeros((40, 40), np.uint16)
+    canvas = Canvas(image, instances, [], Recipe(edge_softness_px=0))
+    rgba = np.full((1, 3, 4), 100, np.uint8)
+    rgba[0, :, 3] = (255, 128, 51)
+    canvas.paste(rgba, PlacedCell(HEALTHY_RBC, "a"), 7, 38)  # the third pixel lies outside
+    assert image[7, 38:].tolist() == [[100] * 3, [177] * 3]  # 100, (100 * 128 + 255 * 127) / 255
+    assert instances[7, 38:].tolist() == [1, 1]
+    assert np.count_nonzero(instances) == 2
+    canvas.paste(rgba, PlacedCell(HEALTHY_RBC, "b"), 50, 50)
+    assert len(canvas.cells) == 2
+
+
+def test_translucent_cells_multiply_what_passes():
+    image, instances = np.full((9, 9, 3), 204, np.uint8), np.zeros((9, 9), np.uint16)
+    canvas = Canvas(image, instances, [], Recipe(edge_softness_px=0, translucent=True))
+    canvas.paste(np.full((2, 2, 4), (51, 102, 255, 255), np.uint8), PlacedCell(HEALTHY_RBC, "a"), 3, 3)
+    assert image[3, 3].tolist() == [41, 82, 204]  # 204 / 255 = 0.8 of each
+
+
+@settings(max_examples=30, deadline=None)
+@given(instances=arrays(np.uint16, st.tuples(st.integers(1, 12), st.integers(1, 12)), elements=st.integers(0, 5)))
+def test_boxes_areas_and_labels_agree_with_counting_pixel_by_pixel(instances):
+    smear = Smear(np.zeros((*instances.shape, 3), np.uint8), instances, tuple(PlacedCell(i + 4, str(i)) for i in range(5)))
+    found = {cell["sample"]: cell for cell in smear.visible()}
+    for i in range(5):
+        rows, columns = np.nonzero(instances == i + 1)
+        assert (str(i) in found) == bool(len(rows))
+        if len(rows):
+            x, y = int(columns.min()), int(rows.min())
+            box = {"x": x, "y": y, "width": int(columns.max()) - x + 1, "height": int(rows.max()) - y + 1}
+            assert (found[str(i)]["box"], found[str(i)]["area_px"]) == (box, len(rows))
+    assert np.array_equal(smear.labels, np.where(instances > 0, instances + 3, 0))

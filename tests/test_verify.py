@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 
 import cv2
 import numpy as np
@@ -112,6 +113,14 @@ def built(tmp_path_factory):
     return build_dataset(DatasetConfig(train=3, valid=1, test=1, backgrounds=3), disc_bank(folder / "bank"), folder / "data", progress=False)
 
 
+def one_and_its_set(found, *words):
+    """The problem of a file of train, and that its set's digest differs."""
+    assert len(found) == 2, found
+    for word in words:
+        assert word in found[0]
+    assert re.search(r"train: the files of set 0 .* smears 00000 to 00002, .* expected sha256", found[1])
+
+
 class TestDataset:
     """Each test breaks one file, and mends it afterwards."""
 
@@ -161,7 +170,7 @@ class TestDataset:
         box["y"] -= 1
         box["height"] += 1
         path.write_text(json.dumps(label))
-        one(problems(built.folder), "is not the smallest")
+        one_and_its_set(problems(built.folder), "is not the smallest")
 
     def test_a_box_that_is_too_small(self, built, file):
         path = file("labels", ".json")
@@ -169,7 +178,7 @@ class TestDataset:
         largest = max(label["objects"], key=lambda cell: cell["area_px"])
         largest["box"]["height"] //= 3
         path.write_text(json.dumps(label))
-        one(problems(built.folder), "does not hold the")
+        one_and_its_set(problems(built.folder), "does not hold the")
 
     def test_a_pixel_of_another_class(self, built, file):
         path = file("segments", ".png")
@@ -181,7 +190,44 @@ class TestDataset:
     def test_a_picture_that_was_changed(self, built, file):
         path = file("images", ".png")
         write_image(path, 255 - read_image(path))
-        one(problems(built.folder), "mean and std")
+        one_and_its_set(problems(built.folder), "mean and std")
+
+    @pytest.mark.parametrize(("part", "suffix"), [("images", ".png"), ("segments", ".png")])
+    @pytest.mark.parametrize("share", [0.2, 0.6, 0.95])
+    def test_one_byte_of_a_picture(self, built, file, part, suffix, share, capfd):
+        path = file(part, suffix)
+        data = bytearray(path.read_bytes())
+        data[-60 - int((1 - share) * (len(data) - 900))] ^= 1
+        path.write_bytes(data)
+        one_and_its_set(problems(built.folder), path.name, "cannot be decoded")
+        capfd.readouterr()  # libpng complains there
+
+    def test_one_byte_of_a_label_that_leaves_it_legal(self, built, file):
+        path = file("labels", ".json")
+        path.write_text(path.read_text().replace("discs__", "discs_-", 1))
+        one(problems(built.folder), "train: the files of set 0", "smears 00000 to 00002")
+
+    def test_pictures_that_changed_places(self, built):
+        first, second = (built.folder / "train/images" / f"{name}.png" for name in built.names("train")[:2])
+        images = first.read_bytes(), second.read_bytes()
+        try:
+            first.write_bytes(images[1]), second.write_bytes(images[0])
+            one(problems(built.folder), "train: the files of set 0")
+        finally:
+            first.write_bytes(images[0]), second.write_bytes(images[1])
+
+    def test_a_dataset_without_digests_says_so(self, built, file):
+        path = built.folder / "dataset.json"
+        before = path.read_bytes()
+        manifest = json.loads(before)
+        del manifest["files"]
+        try:
+            path.write_text(json.dumps(manifest))
+            found = verify(built.folder, progress=False)
+        finally:
+            path.write_bytes(before)
+        assert found.problems == []
+        assert "no digests of files" in found.checked[0]
 
 
 def test_neither_bank_nor_dataset(tmp_path):
