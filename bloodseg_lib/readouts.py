@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -115,19 +114,19 @@ def cell_words(number: int, cell: Cell, class_id: int | None) -> str:
     return f"{number}: {CLASSES[class_id].name}{sure}"
 
 
-def cell_details(number: int, cell: Cell, class_id: int | None, probabilities: Sequence[float], scale: float, close_up: np.ndarray) -> str:
+def cell_details(number: int, cell: Cell, class_id: int | None, scale: float, close_up: np.ndarray) -> str:
     """All that is known of a cell.
 
     Args:
         number: of the cell.
         cell: as it was found.
         class_id: its class now, ``None``: deleted.
-        probabilities: ``(10,)``, the mean of each class's over the cell's pixels, 0..1; all 0: not known.
         scale: factor that brings the image to 40x.
         close_up: the cell and its surroundings, ``(h, w, 3) uint8`` RGB.
     """
     x, y, width, height = cell.box
     title = cell_words(number, cell, class_id)
+    probabilities = cell.probabilities
     likely = sorted((i for i, p in enumerate(probabilities) if p >= 0.005), key=lambda i: -probabilities[i])
     rows = "".join(
         f"<tr><th scope='row'>{swatch(i)}{CLASSES[i].name}</th><td>{probabilities[i]:.1%}</td><td style='width:100%;text-align:left'>"
@@ -141,7 +140,7 @@ def cell_details(number: int, cell: Cell, class_id: int | None, probabilities: S
         "Agreement": f"{cell.agreement:.0%} of its pixels have its class",
     }
     terms = "".join(f"<dt>{term}</dt><dd>{words}</dd>" for term, words in facts.items())
-    caption = "Mean probability of each class, 0.5 % or more" if likely else "Probabilities are not kept for images as large as this."
+    caption = "Mean probability of each class, 0.5 % or more" if likely else "The probabilities of this cell are not known."
     return (
         f"<div class='bloodseg-cell'>{picture(close_up, f'Close-up of cell {number}')}<div><b>Cell {html.escape(title)}</b>"
         f"<table><caption>{caption}</caption><tbody>{rows}</tbody></table></div></div><dl>{terms}</dl>"

@@ -11,9 +11,9 @@ import numpy as np
 
 from bloodseg_lib.classes import CELL_CLASSES
 from bloodseg_lib.counting import CountingConfig, Counts, count_cells, pool
-from bloodseg_lib.figures import legend_strip, overlay
 from bloodseg_lib.files import png_bytes, write_bytes, write_json
 from bloodseg_lib.labelmaps import label_map_bytes
+from bloodseg_lib.pictures import legend_strip, overlay
 from bloodseg_lib.prediction import Segmentation
 
 OVERLAY_PX = 4096
@@ -35,7 +35,7 @@ def result_files(segmentation: Segmentation, image: np.ndarray, stem: str, confi
     """
     if image.shape != (*segmentation.labels.shape, 3):
         raise ValueError(f"Expected the image that was segmented, {(*segmentation.labels.shape, 3)}. Received {image.shape}.")
-    counts = count_cells(segmentation.labels, segmentation.confidence, segmentation.scale, config, field=stem)
+    counts = count_cells(segmentation.labels, segmentation.known_probabilities, segmentation.scale, config, field=stem)
     summary = {
         "image": stem,
         "size": list(segmentation.labels.shape),

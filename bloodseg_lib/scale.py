@@ -24,6 +24,7 @@ LEAST_CELLS = 3
 NEAR_ENOUGH = 0.1
 """A measured factor this near to 1 is taken for 1: resampling would cost sharpness, and the measurement itself is no better."""
 
+_LEAST_SHARE = 0.2  # of all that is no slide, red cells must cover so much: in photographs of other things a few round spots of one size turn up too
 _LEAST_PX = 12  # smaller things are grain or dirt, and cells so small have nothing left to tell them apart
 _LOOKED_AT_PX = 1024  # the side of what is looked at; larger images are reduced, or seen through windows
 _WHOLE_PX = 4096  # above this an image is never read as a whole
@@ -85,34 +86,35 @@ def measure_rbc_diameter(image: np.ndarray) -> tuple[float | None, int]:
     """
     longer = max(image.shape[:2])
     if longer <= _LOOKED_AT_PX:
-        return _common_diameter(_discs(np.ascontiguousarray(image)))
+        return _common_diameter(*_discs(np.ascontiguousarray(image)))
     window = longer if longer <= _WHOLE_PX else 2 * _LOOKED_AT_PX
     reduction = _LOOKED_AT_PX / window
-    diameter, cells = _common_diameter(_discs_in_windows(image, window, reduction))
+    diameter, cells = _common_diameter(*_discs_in_windows(image, window, reduction))
     if diameter is None or diameter * reduction < _FINE_PX:
-        finer, more = _common_diameter(_discs_in_windows(image, _LOOKED_AT_PX, 1.0))
+        finer, more = _common_diameter(*_discs_in_windows(image, _LOOKED_AT_PX, 1.0))
         if finer is not None:
             return finer, more
     return diameter, cells
 
 
-def _discs_in_windows(image: np.ndarray, window: int, reduction: float) -> np.ndarray:
-    """Discs in up to 3 x 3 windows spread over an image."""
+def _discs_in_windows(image: np.ndarray, window: int, reduction: float) -> tuple[np.ndarray, float]:
+    """Discs in up to 3 x 3 windows spread over an image, and the area of all that is no slide there."""
     starts = [sorted({round(share * max(0, side - window)) for share in (0.5, 0.1, 0.9)}) for side in image.shape[:2]]
-    found = []
+    found, covered = [], 0.0
     for top in starts[0]:
         for left in starts[1]:
             part = np.ascontiguousarray(image[top : top + window, left : left + window])
             if reduction < 1:
                 part = cv2.resize(part, None, fx=reduction, fy=reduction, interpolation=cv2.INTER_AREA)
-            discs = _discs(part)
+            discs, area = _discs(part)
             discs[:, 0] /= reduction
             found.append(discs)
-    return np.concatenate(found)
+            covered += area / reduction**2
+    return np.concatenate(found), covered
 
 
-def _common_diameter(discs: np.ndarray) -> tuple[float | None, int]:
-    """The most frequent diameter of discs ``(n, 2)`` of diameter and share of the rim seen; discs count by area, so that dirt does not decide."""
+def _common_diameter(discs: np.ndarray, covered_px: float) -> tuple[float | None, int]:
+    """The most frequent diameter of discs, as :func:`_discs` finds them; discs count by area, so that dirt does not decide."""
     if len(discs) < LEAST_CELLS:
         return None, len(discs)
     logarithm, weight = np.log(discs[:, 0]), discs[:, 0] ** 2 * discs[:, 1]
@@ -123,22 +125,23 @@ def _common_diameter(discs: np.ndarray) -> tuple[float | None, int]:
         if not near.any():
             continue
         diameter = float(np.exp(np.average(logarithm[near], weights=weight[near]))) * _RIM
-        if near.sum() >= LEAST_CELLS and weight[near].sum() >= 0.25 * weight.sum() and diameter >= _LEAST_PX:
+        share = np.pi / 4 * (discs[near, 0] ** 2).sum() / max(1.0, covered_px)
+        if near.sum() >= LEAST_CELLS and weight[near].sum() >= 0.25 * weight.sum() and diameter >= _LEAST_PX and share >= _LEAST_SHARE:
             return diameter, int(near.sum())
     return None, 0
 
 
-def _discs(image: np.ndarray) -> np.ndarray:
-    """Round things without a nucleus. ``(n, 2)``: diameter in pixels, share of the rim seen."""
+def _discs(image: np.ndarray) -> tuple[np.ndarray, float]:
+    """Round things without a nucleus, ``(n, 2)``: diameter in pixels, share of the rim seen. And the pixels that are no slide."""
     soft = cv2.GaussianBlur(image, (0, 0), 1.0)
     green = _density(soft[:, :, 1])
     on_slide = green < 1.5  # without the black around the field of an eyepiece
     if min(image.shape[:2]) < 8 or on_slide.mean() < 0.1:
-        return np.empty((0, 2))
+        return np.empty((0, 2)), 0.0
     # Clipped, so that the threshold parts slide and cells, and not cells and nuclei.
     threshold = threshold_otsu(np.minimum(green, 0.5)[on_slide]) if np.ptp(np.minimum(green, 0.5)[on_slide]) else 0.0
     if threshold < 0.03:  # nothing but noise
-        return np.empty((0, 2))
+        return np.empty((0, 2)), 0.0
     mask = _without_pale_centres((green > threshold).astype(np.uint8))
     # Haemoglobin lets red light pass, nuclei do not.
     nucleus = (_density(soft[:, :, 0]) > 0.75).astype(np.float32)
@@ -162,7 +165,7 @@ def _discs(image: np.ndarray) -> np.ndarray:
         mean = np.sqrt(np.mean(rays**2))
         if rays.std() < 0.13 * mean and _share_in_disc(nucleus, y, x, radius) < 0.2:
             found.append((2 * mean, len(rays) / len(_DIRECTIONS)))
-    return np.array(found).reshape(-1, 2)
+    return np.array(found).reshape(-1, 2), float((mask.astype(bool) & on_slide).sum())
 
 
 def _density(channel: np.ndarray) -> np.ndarray:

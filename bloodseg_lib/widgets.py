@@ -6,40 +6,35 @@ Taught by ``notebooks/06_interactive_prediction.ipynb``.
 
 from __future__ import annotations
 
-import copy
 import io
-import tempfile
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
-import ipywidgets
 import numpy as np
 
 from bloodseg_lib import readouts
-from bloodseg_lib.classes import CELL_CLASSES, CLASSES, RBC_DIAMETER_PX, class_by_key
+from bloodseg_lib.classes import CELL_CLASSES, CLASSES, class_by_key
+from bloodseg_lib.controls import SHOW_CLASSES, PanelControls
 from bloodseg_lib.corrections import Correction, corrected, corrected_files, final_classes
-from bloodseg_lib.counting import NOTICE, Cell, CountingConfig, Counts
-from bloodseg_lib.figures import comparison_figure, figure_png, heat, heat_scale, overlay
-from bloodseg_lib.files import png_bytes, read_image
-from bloodseg_lib.frontend import CellPicture, Downloads, Upload
-from bloodseg_lib.prediction import Segmentation, scale_to_40x
+from bloodseg_lib.counting import NOTICE, CountingConfig, Counts
+from bloodseg_lib.figures import comparison_figure
+from bloodseg_lib.files import png_bytes
+from bloodseg_lib.panel_images import close_up, decoded_image, offered_images, resized, shown_size
+from bloodseg_lib.pictures import figure_png, heat, heat_scale, overlay
+from bloodseg_lib.prediction import Segmentation, open_image, scale_to_40x
+from bloodseg_lib.probabilities import class_picture
 from bloodseg_lib.results import result_files
-from bloodseg_lib.scale import find_scale
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from bloodseg_lib.prediction import Segmenter
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
-_SHOWN_PX = (896, 1800)  # the longer side of the picture in the panel, at least and at most; the files for download have the image's own size
-_CLASSES = -1  # what the picture shows: the classes, or else the probability of the class of that id
 
-
-class SegmentationPanel:
+class SegmentationPanel(PanelControls):
     """A panel for JupyterLab and Voila. Display the panel itself, or ``panel.widget``.
 
     Args:
@@ -64,11 +59,12 @@ class SegmentationPanel:
         self.segmenter = segmenter
         self.config = config or CountingConfig()
         self.last_error: Exception | None = None
-        self._images: dict[str, np.ndarray | Path] = _offered(images)
+        self._images: dict[str, np.ndarray | Path] = offered_images(images)
         self._image: np.ndarray | None = None
         self._name = ""
         self._forget()
-        self._build()
+        super().__init__(list(self._images), self._take, self._content, self._fail)
+        self._connect()
         self._guarded(self._show_choice)
 
     def _forget(self) -> None:
@@ -79,142 +75,20 @@ class SegmentationPanel:
         self.corrections: tuple[Correction, ...] = ()
         self._found_files: dict[str, bytes] = {}
 
-    def _build(self) -> None:
-        self._build_input()
-        self._build_view()
-        self._build_cells()
-        self.downloads = Downloads(self._content, self._fail)
-        self.table = ipywidgets.HTML()
-        title = ipywidgets.HTML(readouts.heading("Blood smear: find, name and count the cells", NOTICE))
-        left = [self.picture, self.scale_of_heat, *self._view_controls]
-        right = [ipywidgets.HTML(readouts.heading("Figures")), self.table, *self._cell_controls]
-        columns = [
-            ipywidgets.VBox(left, layout={"flex": "1.35 1 420px", "min_width": "0", "margin": "0 18px 0 0"}),
-            ipywidgets.VBox(right, layout={"flex": "1 1 360px", "min_width": "0"}),
-        ]
-        self._result = ipywidgets.HBox(columns, layout={"flex_flow": "row wrap", "align_items": "flex-start", "overflow": "visible"})
-        self.widget = ipywidgets.VBox([title, *self._input_controls, self._result, self.downloads])
-        self.widget.add_class("bloodseg-panel")
-
-    def _build_input(self) -> None:
-        self.picker = ipywidgets.Dropdown(
-            options=list(self._images), description="Image", tooltip="The image to segment", style=_wide(50), layout={"width": "420px"}
-        )
-        self.upload = Upload(
-            self._take, self._fail, words="Upload an image", hint="An image file of your own: PNG, JPEG, TIFF or BMP", accept=",".join(SUFFIXES)
-        )
-        self.diameter = ipywidgets.BoundedFloatText(
-            value=RBC_DIAMETER_PX,
-            min=2,
-            max=2000,
-            step=1,
-            description="Red cell diameter (px)",
-            tooltip="How many pixels a red blood cell measures in this image; it is brought to 40x by it, where it measures 37",
-            style=_wide(150),
-            layout={"width": "240px"},
-            disabled=True,
-        )
-        self.measure = ipywidgets.Checkbox(
-            value=True,
-            description="Measure the red cells",
-            tooltip="Find the scale by the red blood cells in the image; without it, give their diameter",
-            indent=False,
-            layout={"width": "170px"},
-        )
-        self.run = ipywidgets.Button(
-            description="Segment", tooltip="Segment the image and count its cells", button_style="primary", layout={"width": "180px"}
-        )
-        self.progress = ipywidgets.IntProgress(description="Progress", style=_wide(60), layout={"width": "260px", "display": "none"})
-        self.message = ipywidgets.HTML()
-        ipywidgets.dlink((self.measure, "value"), (self.diameter, "disabled"))
-        self.run.on_click(lambda _: self._guarded(self._segment_choice))
+    def _connect(self) -> None:
+        """What each control does."""
         self.picker.observe(lambda _: self._guarded(self._show_choice), "value")
-        self._input_controls = [
-            _row([self.picker, self.upload]),
-            _row([self.measure, self.diameter, self.run, self.progress]),
-            self.message,
-        ]
-
-    def _build_view(self) -> None:
-        self.picture = CellPicture()
-        full = {"width": "auto"}
-        shown = [("the classes", _CLASSES), *((f"probability: {c.name}", c.id) for c in (*CELL_CLASSES, CLASSES[0]))]
-        self.view = ipywidgets.Dropdown(options=shown, description="Show", tooltip="What the picture shows", style=_wide(52), layout=full)
-        self.zoom = ipywidgets.FloatSlider(
-            value=1,
-            min=1,
-            max=8,
-            step=0.5,
-            description="Zoom",
-            tooltip="How much the picture is enlarged",
-            readout_format=".1f",
-            style=_wide(52),
-            layout=full,
-        )
-        self.opacity = ipywidgets.FloatSlider(
-            value=0.45, min=0, max=1, step=0.05, description="Opacity", tooltip="How strongly the cells are tinted", style=_wide(52), layout=full
-        )
-        self.outlines = ipywidgets.Checkbox(
-            value=True, description="Outlines", tooltip="Draw the outline of each cell", indent=False, layout={"width": "100px"}
-        )
-        self.toggles = {
-            c.id: ipywidgets.Checkbox(
-                value=True,
-                description=f"{readouts.swatch(c.id)}{c.name}",
-                description_allow_html=True,
-                tooltip=f"Show {c.name}",
-                indent=False,
-                layout={"width": "auto", "margin": "0"},
-            )
-            for c in CELL_CLASSES
-        }
-        self.all_classes = ipywidgets.Button(description="All", tooltip="Show all classes", layout={"width": "64px"})
-        self.no_classes = ipywidgets.Button(description="None", tooltip="Show no class", layout={"width": "64px"})
+        self.run.on_click(lambda _: self._guarded(self._segment_choice))
         self.all_classes.on_click(lambda _: self._guarded(lambda: self._toggle_all(True)))
         self.no_classes.on_click(lambda _: self._guarded(lambda: self._toggle_all(False)))
-        self.scale_of_heat = ipywidgets.HTML()
         for control in (self.view, self.opacity, self.outlines, *self.toggles.values()):
             control.observe(lambda _: self._guarded(self._draw), "value")
-        ipywidgets.link((self.zoom, "value"), (self.picture, "zoom"))
         self.picture.observe(lambda change: self._guarded(lambda: self._selected(change["new"])), "selected")
-        self._view_controls = [
-            _grid([self.view, self.opacity, self.zoom], 205),
-            _row([ipywidgets.HTML(readouts.heading("Classes shown")), self.all_classes, self.no_classes, self.outlines]),
-            _grid(list(self.toggles.values()), 136),
-        ]
-
-    def _build_cells(self) -> None:
-        style = _wide(60)
-        self.order = ipywidgets.Dropdown(
-            options=["from top to bottom", "least certain first"], description="Order", tooltip="How the cells are listed", style=style
-        )
-        self.cells = ipywidgets.Select(
-            options=[], value=None, rows=6, description="Cells", tooltip="The cells that were found", style=style, layout={"width": "auto"}
-        )
-        self.details = ipywidgets.HTML()
-        self.new_class = ipywidgets.Dropdown(
-            options=[(c.name, c.id) for c in CELL_CLASSES],
-            description="It is a",
-            tooltip="The class that the cell should have",
-            style=style,
-            layout={"width": "180px"},
-        )
-        width = {"width": "auto"}
-        self.change = ipywidgets.Button(description="Change class", tooltip="Give the cell the class at the left", icon="pencil", layout=width)
-        self.delete = ipywidgets.Button(description="Delete cell", tooltip="There is no cell here: do not count it", icon="trash", layout=width)
-        self.restore = ipywidgets.Button(description="As found", tooltip="Take back what was changed in this cell", icon="undo", layout=width)
         self.order.observe(lambda _: self._guarded(self._list_cells), "value")
         self.cells.observe(self._picked_from_list, "value")
         self.change.on_click(lambda _: self._guarded(lambda: self.correct(self.picture.selected, self.new_class.value)))
         self.delete.on_click(lambda _: self._guarded(lambda: self.correct(self.picture.selected, None)))
         self.restore.on_click(lambda _: self._guarded(lambda: self.correct(self.picture.selected, self._as_found(self.picture.selected))))
-        self._cell_controls = [
-            ipywidgets.HTML(readouts.heading("Cells")),
-            self.order,
-            self.cells,
-            self.details,
-            _row([self.new_class, self.change, self.delete, self.restore]),
-        ]
 
     def segment(self, image: np.ndarray, name: str = "image") -> Segmentation:
         """Segment an image, count its cells and show the result in the panel.
@@ -228,10 +102,11 @@ class SegmentationPanel:
         """
         self.last_error = None
         try:
-            self._say(f"Segmenting {name} ...")
+            self._say(f"{name}: segmenting ...")
+            self._advance(0)
             scale = None if self.measure.value else scale_to_40x(self.diameter.value)
-            factor = find_scale(image).factor if scale is None else scale
-            segmentation = self._watched(image.shape[0] * image.shape[1] * factor**2).segment(image, scale=scale)
+            segmentation = self.segmenter.segment(image, scale=scale, on_progress=self._advance)
+            self._say(f"{name}: counting ...")
             counts, files = result_files(segmentation, image, name, self.config)
         except Exception as error:
             self._fail(error)
@@ -323,25 +198,15 @@ class SegmentationPanel:
     def _say(self, text: str, alarm: bool = False) -> None:
         self.message.value = readouts.message(text, alarm)
 
-    def _watched(self, pixels: float) -> Segmenter:
-        """The segmenter, telling the progress bar how much of ``pixels`` (at 40x) has passed through its network. Tiles overlap: it ends early."""
-        watched, bar = copy.copy(self.segmenter), self.progress
-        bar.value, bar.max, bar.layout.display = 0, max(1, round(pixels)), None
-        if hasattr(watched, "predict"):
-
-            def predict(tiles: np.ndarray) -> np.ndarray:
-                found = self.segmenter.predict(tiles)
-                bar.value = min(bar.max, bar.value + len(tiles) * tiles.shape[1] * tiles.shape[2])
-                return found
-
-            watched.predict = predict
-        return watched
+    def _advance(self, share: float) -> None:
+        """Show how much of an image, 0..1, has passed through the network."""
+        self.progress.value, self.progress.layout.display = round(self.progress.max * share), None
 
     def _take(self, name: str, data: bytes) -> None:
         """Add what was uploaded to the images, and pick it."""
         self.last_error = None
         name = Path(name).name
-        self._images[name] = _decoded(name, data)
+        self._images[name] = decoded_image(name, data)
         self.picker.options = list(self._images)
         self.picker.value = name
         self._show_choice()  # also when the name was picked before
@@ -351,7 +216,7 @@ class SegmentationPanel:
         if name is None:
             raise ValueError("Expected an image, none is picked. Pick one from the list or upload one.")
         image = self._images[name]
-        return name, read_image(image) if isinstance(image, Path) else image
+        return name, open_image(image) if isinstance(image, Path) else image
 
     def _show_choice(self) -> None:
         self._forget()
@@ -400,23 +265,16 @@ class SegmentationPanel:
             self.picture.picture, self.picture.cells, self.scale_of_heat.value = b"", [], ""
             return
         height, width = self._image.shape[:2]
-        least, most = (limit / max(height, width) for limit in _SHOWN_PX)
-        ratio = least if least > 1 else min(1.0, most)
-        size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
-        shown = cv2.resize(self._image, size, interpolation=cv2.INTER_AREA if ratio < 1 else cv2.INTER_CUBIC)
-        found, legend = "not segmented yet", ""
+        size = shown_size(height, width)
+        shown, found, legend = resized(self._image, size), "not segmented yet", ""
         if self.segmentation is not None and self.counts is not None:
             found = ", ".join(f"{n} {CLASSES[i].name}" for i, n in self._numbers() if n) or "no cells"
-            if self.view.value == _CLASSES:
+            if self.view.value == SHOW_CLASSES:
                 labels = cv2.resize(self.segmentation.labels, size, interpolation=cv2.INTER_NEAREST)
                 chosen = [i for i, toggle in self.toggles.items() if toggle.value]
                 shown = overlay(shown, labels, self.opacity.value, self.outlines.value, chosen)
             else:
-                if self.segmentation.probabilities is None:
-                    self.view.value = _CLASSES
-                    raise ValueError("The probabilities of an image as large as this are not kept. Cut a part out of it and segment that.")
-                chance = np.asarray(self.segmentation.probabilities[:, :, self.view.value], np.float32)
-                shown = heat(shown, cv2.resize(chance, size, interpolation=cv2.INTER_LINEAR))
+                shown = heat(shown, self._chance(self.view.value, size))
                 found = f"probability of {CLASSES[self.view.value].name}; {found}"
                 legend = readouts.picture(heat_scale(), "Scale of the probability, from 0, dark, to 1, light")
         self.picture.size = (width, height)
@@ -424,6 +282,15 @@ class SegmentationPanel:
         self.picture.picture = png_bytes(shown)
         self.picture.cells = self._marks()
         self.scale_of_heat.value = legend
+
+    def _chance(self, class_id: int, size: tuple[int, int]) -> np.ndarray:
+        """The probability of a class at each pixel of the picture."""
+        known, width, height = self.segmentation.known_probabilities, *size
+        if known is None:
+            self.view.value = SHOW_CLASSES
+            raise ValueError("The probabilities of this image were not kept. Press Segment again.")
+        rows, columns = known.shape[:2]
+        return cv2.resize(class_picture(known, class_id, min(width, columns), min(height, rows)), size, interpolation=cv2.INTER_LINEAR)
 
     def _numbers(self) -> list[tuple[int, int]]:
         return [(c.id, self.counts.watershed[c.key]) for c in CELL_CLASSES] if self.counts else []
@@ -479,89 +346,4 @@ class SegmentationPanel:
         cell, class_id = self._now()[number - 1]
         self.cells.value = number
         self.new_class.value = class_id or cell.class_id
-        chances = _class_probabilities(self.segmentation, self.found.cells, number)
-        self.details.value = readouts.cell_details(number, cell, class_id, chances, self.segmentation.scale, _close_up(self._image, cell.box))
-
-
-def _row(controls: Sequence[ipywidgets.Widget]) -> ipywidgets.HBox:
-    """Controls side by side, in as many lines as it takes."""
-    row = ipywidgets.HBox(list(controls))
-    row.add_class("bloodseg-row")
-    return row
-
-
-def _grid(controls: Sequence[ipywidgets.Widget], least_px: int) -> ipywidgets.GridBox:
-    """Controls in as many columns of one width, at least ``least_px``, as there is room for."""
-    columns = f"repeat(auto-fill, minmax({least_px}px, 1fr))"
-    return ipywidgets.GridBox(list(controls), layout={"grid_template_columns": columns, "grid_gap": "2px 8px", "width": "100%"})
-
-
-def _wide(pixels: int) -> dict[str, str]:
-    return {"description_width": f"{pixels}px"}
-
-
-def _offered(images: Mapping[str, np.ndarray] | Path | str | None) -> dict[str, np.ndarray | Path]:
-    if images is None:
-        return {}
-    if isinstance(images, Mapping):
-        return dict(images)
-    folder = Path(images)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: expected a folder of images, there is none.")
-    return {path.name: path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES}
-
-
-def _decoded(name: str, data: bytes) -> np.ndarray:
-    """The image in an uploaded file, read as any other file is."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"upload{Path(name).suffix}"
-        path.write_bytes(data)
-        try:
-            return read_image(path)
-        except ValueError as error:
-            raise ValueError(str(error).replace(str(path), name)) from error
-
-
-def _class_probabilities(segmentation: Segmentation, cells: Sequence[Cell], number: int) -> np.ndarray:
-    """The mean probability of each class over the pixels of a cell: of its group's pixels in its box those that no other cell's middle is nearer to.
-
-    Returns:
-        ``(10,) float64``, all 0 for a large image, whose probabilities are not kept.
-    """
-    if segmentation.probabilities is None:
-        return np.zeros(len(CLASSES))
-    cell = cells[number - 1]
-    x, y, width, height = cell.box
-    group = [c.id for c in CLASSES if c.group == CLASSES[cell.class_id].group]
-    rows, columns = np.nonzero(np.isin(segmentation.labels[y : y + height, x : x + width], group))
-    rows, columns = rows + y, columns + x
-
-    def distance(other: Cell) -> np.ndarray:
-        return np.hypot(columns - other.centroid[0], rows - other.centroid[1]) / np.sqrt(other.area_px)
-
-    own = distance(cell)
-    for other in cells:
-        if (
-            other is not cell
-            and other.class_id in group
-            and abs(other.box[0] - x) < width + other.box[2]
-            and abs(other.box[1] - y) < height + other.box[3]
-        ):
-            mine = own <= distance(other)
-            rows, columns, own = rows[mine], columns[mine], own[mine]
-    return np.asarray(segmentation.probabilities[rows, columns], np.float64).mean(axis=0)
-
-
-def _close_up(image: np.ndarray, box: tuple[int, int, int, int], side_px: int = 300) -> np.ndarray:
-    """A cell and as much again around it, ``(side_px, side_px, 3) uint8``, with its box in white and black."""
-    x, y, width, height = box
-    reach = max(width, height)
-    left, top = x + width // 2 - reach, y + height // 2 - reach
-    rows = np.clip(np.arange(top, top + 2 * reach), 0, image.shape[0] - 1)
-    columns = np.clip(np.arange(left, left + 2 * reach), 0, image.shape[1] - 1)
-    part = cv2.resize(np.ascontiguousarray(image[np.ix_(rows, columns)]), (side_px, side_px), interpolation=cv2.INTER_CUBIC)
-    ratio = side_px / (2 * reach)
-    corners = [(round((x - left) * ratio), round((y - top) * ratio)), (round((x + width - left) * ratio), round((y + height - top) * ratio))]
-    for colour, thickness in (((0, 0, 0), 4), ((255, 255, 255), 2)):
-        cv2.rectangle(part, *corners, colour, thickness)
-    return part
+        self.details.value = readouts.cell_details(number, cell, class_id, self.segmentation.scale, close_up(self._image, cell.box))

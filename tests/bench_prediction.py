@@ -1,7 +1,11 @@
-"""How fast and in how much memory a field is segmented. ``make bench`` runs it; alone: ``python tests/bench_prediction.py``."""
+"""How fast and in how much memory a field is segmented. ``make bench`` runs it; alone: ``python tests/bench_prediction.py [CHECKPOINT]``.
+
+Processor seconds are given beside the wall clock's: on a machine with other work, those divided by the number of cores tell what an idle one takes.
+"""
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
@@ -16,57 +20,71 @@ FIELD_PX = (890, 1490)  # of the MAMIC fields, whose red cells measure 70 pixels
 
 
 def main() -> None:
-    """Print seconds for a field with the full network, and the peak memory of a very large image."""
-    for words in ("field", "large"):
-        print(subprocess.run([sys.executable, __file__, words], capture_output=True, text=True, check=True).stdout, end="", flush=True)
+    """Print seconds for a field with the full network, with and without oneDNN, and the peak memory of a very large image."""
+    for words, onednn in (("field", "1"), ("field", "0"), ("field", "1"), ("large", "1")):
+        environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": onednn}
+        command = [sys.executable, __file__, words, *sys.argv[1:]]
+        print(subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout, end="", flush=True)
 
 
 def field() -> None:
     """The full network with fresh weights on a field, at its own size and at 40x."""
+    from bloodseg_lib.device import describe_device
     from bloodseg_lib.prediction import segment_image
     from bloodseg_lib.unet import build_unet
 
+    print(f"{describe_device()}, TF_ENABLE_ONEDNN_OPTS={os.environ.get('TF_ENABLE_ONEDNN_OPTS')}")
     model = build_unet()
     image = np.random.default_rng(0).integers(0, 256, (*FIELD_PX, 3), dtype=np.uint8)
-    pixels = 0
+    pixels, inside = 0, 0.0
 
     def predict(tiles: np.ndarray) -> np.ndarray:
-        nonlocal pixels
+        nonlocal pixels, inside
         pixels += tiles[..., 0].size
-        return np.asarray(model.predict_on_batch(tiles))
+        started = time.process_time()
+        found = np.asarray(model.predict_on_batch(tiles))
+        inside += time.process_time() - started
+        return found
 
     for scale in (37 / 70, 1.0):
         segment_image(image, predict, scale)  # the first time, TensorFlow compiles
-        pixels, started, busy = 0, time.perf_counter(), time.process_time()
+        pixels, inside, started, busy = 0, 0.0, time.perf_counter(), time.process_time()
         segment_image(image, predict, scale)
         wall, busy = time.perf_counter() - started, time.process_time() - busy
         print(
-            f"{FIELD_PX[1]} x {FIELD_PX[0]} at scale {scale:.2f}: {wall:.2f} s, {busy:.2f} s of processor time, "
+            f"{FIELD_PX[1]} x {FIELD_PX[0]} at scale {scale:.2f}: {wall:.2f} s; {busy:.2f} s of processor time, {inside:.2f} s of it in the network; "
             f"{pixels / (FIELD_PX[0] * FIELD_PX[1] * scale**2):.2f} pixels through the network for one of the field; peak memory {_peak_mib():.0f} MiB"
         )
 
 
 def large() -> None:
-    """An image on disk, memory-mapped, through everything but the network."""
-    from bloodseg_lib.prediction import open_image, segment_image
+    """An image on disk, memory-mapped, through everything but the network; or through that of a checkpoint too."""
+    from bloodseg_lib.prediction import Segmenter, open_image, segment_image
     from bloodseg_lib.results import save_segmentation
 
+    predict = Segmenter(sys.argv[2]).predict if len(sys.argv) > 2 else _by_threshold
+    side = int(os.environ.get("BLOODSEG_BENCH_PX", SIDE_PX)) // 500 * 500
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "large.npy"
-        mapped = np.lib.format.open_memmap(path, "w+", np.uint8, (SIDE_PX, SIDE_PX, 3))
+        mapped = np.lib.format.open_memmap(path, "w+", np.uint8, (side, side, 3))
         rows, columns = np.ogrid[:500, :500]
         block = np.where(((rows % 50 - 25) ** 2 + (columns % 50 - 25) ** 2 < 18**2)[:, :, None], (200, 130, 140), (240, 238, 235)).astype(np.uint8)
-        for top in range(0, SIDE_PX, 500):
-            mapped[top : top + 500] = np.tile(block, (1, SIDE_PX // 500, 1))
+        for top in range(0, side, 500):
+            mapped[top : top + 500] = np.tile(block, (1, side // 500, 1))
         del mapped
-        started = time.perf_counter()
+        started = time.process_time()
         image = open_image(path)
-        segmentation = segment_image(image, _by_threshold, None)
-        segmented = time.perf_counter() - started
-        print(f"{SIDE_PX} x {SIDE_PX}: segmented in {segmented:.0f} s without the network, {segmentation.found}; peak memory {_peak_mib():.0f} MiB")
+        segmentation = segment_image(image, predict, None)
+        segmented = time.process_time() - started
+        print(
+            f"{side} x {side}: segmented in {segmented:.0f} s of processor time {'' if len(sys.argv) > 2 else 'without the network'}, "
+            f"{segmentation.found}; peak memory {_peak_mib():.0f} MiB",
+            flush=True,
+        )
         counts = save_segmentation(segmentation, image, Path(folder) / "out", "large")
         print(
-            f"{SIDE_PX} x {SIDE_PX}: {len(counts.cells)} cells, all files after {time.perf_counter() - started:.0f} s; peak memory {_peak_mib():.0f} MiB"
+            f"{side} x {side}: {len(counts.cells)} cells, all files after {time.process_time() - started:.0f} s of processor time; "
+            f"peak memory {_peak_mib():.0f} MiB"
         )
 
 
@@ -82,4 +100,4 @@ def _peak_mib() -> float:
 
 
 if __name__ == "__main__":
-    {"field": field, "large": large}[sys.argv[1]]() if len(sys.argv) > 1 else main()
+    {"field": field, "large": large}.get(sys.argv[1] if len(sys.argv) > 1 else "", main)()

@@ -101,11 +101,26 @@ def test_confidence_is_the_mean_probability_of_the_class():
     assert count_cells(labels).cells[0].confidence is None
 
 
-def test_confidence_can_be_told_from_that_of_each_pixels_own_class():
-    labels = discs((HEALTHY_RBC, 60, 60, RBC_PX))
-    own = np.where(np.arange(224)[None] < 60, 51, 153).astype(np.uint8).repeat(224, axis=0)
-    inside = own[labels == HEALTHY_RBC]
-    assert count_cells(labels, own).cells[0].confidence == pytest.approx(inside.mean() / 255)
+def test_the_probabilities_of_touching_cells_are_those_of_their_own_pixels():
+    labels = discs((HEALTHY_RBC, 60, 60, RBC_PX), (INFECTED_RBC, 90, 60, RBC_PX))
+    probabilities = np.zeros((224, 224, 10))
+    probabilities[labels == HEALTHY_RBC] = np.eye(10)[HEALTHY_RBC] * 0.7 + np.eye(10)[0] * 0.3
+    probabilities[labels == INFECTED_RBC] = np.eye(10)[INFECTED_RBC]
+    left, right = count_cells(labels, probabilities).cells
+    assert (left.class_id, right.class_id) == (HEALTHY_RBC, INFECTED_RBC) and left.agreement < 1  # the cut gives it some pixels of the other
+    assert left.probabilities[HEALTHY_RBC] == left.confidence == pytest.approx(0.7 * left.agreement)
+    assert left.probabilities[INFECTED_RBC] == pytest.approx(1 - left.agreement)
+    assert right.probabilities[INFECTED_RBC] == right.confidence == pytest.approx(right.agreement) and sum(right.probabilities) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.3, INFECTED_RBC), (0.5, HEALTHY_RBC)])
+def test_a_red_cell_is_infected_from_a_share_of_its_probability(share, expected):
+    labels = discs((HEALTHY_RBC, 60, 60, RBC_PX), (NEUTROPHIL, 150, 150, 39))
+    probabilities = np.zeros((224, 224, 10))
+    probabilities[..., [HEALTHY_RBC, INFECTED_RBC]] = 0.48, 0.32  # 40 % of what is red
+    red, white = count_cells(labels, probabilities, config=CountingConfig(infected_share=share)).cells
+    assert red.class_id == expected and red.confidence == pytest.approx(0.32 if expected == INFECTED_RBC else 0.48)
+    assert red.agreement == (0 if expected == INFECTED_RBC else 1) and white.class_id == NEUTROPHIL
 
 
 def test_specks_are_no_cells():

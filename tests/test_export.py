@@ -35,7 +35,7 @@ def test_what_is_exported_answers_as_the_network_does(format, checkpoint, tmp_pa
     assert made.images == 3 and made.difference < 1e-4 and made.path.exists()
     assert [path.name for path in tmp_path.iterdir()] == [made.path.name]
     field = np.hstack([images[0], images[1]])  # another size than it was compared on
-    here, there = Segmenter(checkpoint).segment(field, scale=1.0), segment_image(field, load_exported(made.path))
+    here, there = Segmenter(checkpoint).segment(field, 1.0), segment_image(field, load_exported(made.path), standardize=True)
     np.testing.assert_allclose(here.probabilities, there.probabilities, atol=2e-3)
     assert (here.labels == there.labels).mean() > 0.999
 

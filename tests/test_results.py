@@ -10,6 +10,7 @@ from PIL import Image
 from bloodseg_lib import results
 from bloodseg_lib.classes import HEALTHY_RBC
 from bloodseg_lib.prediction import Segmentation
+from bloodseg_lib.probabilities import PackedProbabilities
 from bloodseg_lib.results import result_files, save_pooled, save_segmentation
 from bloodseg_lib.scale import Scale
 
@@ -56,8 +57,10 @@ def test_the_summary_says_where_the_scale_comes_from():
     assert summary["scale_found"]["how"] == "given"
 
 
-def test_without_all_probabilities_the_files_are_the_same():
-    bare = Segmentation(LABELS, None, 1.0, SEGMENTATION.confidence)
+def test_packed_probabilities_give_the_same_files():
+    packed = PackedProbabilities(*LABELS.shape)
+    packed.append(SEGMENTATION.probabilities)  # each is 0 or 1, which 255ths hold exactly
+    bare = Segmentation(LABELS, None, 1.0, packed=packed)
     assert result_files(bare, IMAGE, "a") == result_files(SEGMENTATION, IMAGE, "a")
 
 

@@ -1,6 +1,7 @@
 import cv2
 import numpy as np
 import pytest
+from skimage import data
 
 from bloodseg_lib import scale as scale_module
 from bloodseg_lib.files import read_image
@@ -74,6 +75,13 @@ def test_where_it_cannot_tell_it_says_so_and_assumes_40x(image):
     assert measure_rbc_diameter(image)[0] is None
     found = find_scale(image)
     assert found.how == "assumed" and found.factor == 1.0 and found.rbc_diameter_px is None and "give their diameter" in str(found)
+
+
+@pytest.mark.parametrize("name", ["chelsea", "gravel", "grass", "astronaut", "rocket"])
+def test_a_photograph_of_something_else_has_no_scale(name):
+    """A cat, among others: scikit-image brings them along."""
+    found = find_scale(getattr(data, name)() if name in ("chelsea", "astronaut", "rocket") else np.dstack([getattr(data, name)()] * 3))
+    assert found.how == "assumed" and "give their diameter" in str(found)
 
 
 def test_the_factor_brings_the_diameter_to_37():

@@ -5,7 +5,8 @@ import pytest
 from bloodseg_lib.classes import HEALTHY_RBC, NEUTROPHIL
 from bloodseg_lib.samples import make_sample
 from bloodseg_lib.sources.masks import DEBRIS
-from bloodseg_lib.sources.slide import healthy_samples, measured_rbc_diameter, red_cells, slide_colour
+from bloodseg_lib.sources.slide import healthy_samples, measured_rbc_diameter, red_cells
+from bloodseg_lib.standardization import slide_colour
 
 YELLOW, RED_CELL, PURPLE = (250, 240, 150), (190, 150, 120), (90, 30, 90)
 

@@ -34,7 +34,8 @@ from bloodseg_lib.sources.masks import (
     platelet_mask,
     rbc_mask,
 )
-from bloodseg_lib.sources.slide import REACH, RedCell, healthy_samples, measured_rbc_diameter, red_cells, slide_colour
+from bloodseg_lib.sources.slide import REACH, RedCell, healthy_samples, measured_rbc_diameter, red_cells
+from bloodseg_lib.standardization import slide_colour
 
 SOURCE = "own"
 BOXES = "boxes.csv"

@@ -21,7 +21,7 @@ import numpy as np
 from bloodseg_lib.classes import BASOPHIL, CLASSES, EOSINOPHIL, LYMPHOCYTE, MONOCYTE, NEUTROPHIL, RBC_DIAMETER_PX
 from bloodseg_lib.samples import CellSample, Rejection, make_sample
 from bloodseg_lib.sources.masks import NO_IMAGE, LeftOut, check_shape, class_folders, colour_image, image_files, largest, mask_of, one_file
-from bloodseg_lib.sources.slide import slide_colour
+from bloodseg_lib.standardization import slide_colour
 
 SOURCE = "iumc"
 CLASS_FOLDERS = {"Eosi": EOSINOPHIL, "Lymp": LYMPHOCYTE, "Mono": MONOCYTE, "Neut": NEUTROPHIL}

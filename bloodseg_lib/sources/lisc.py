@@ -39,8 +39,9 @@ from bloodseg_lib.sources.masks import (
     smooth,
     window_of,
 )
-from bloodseg_lib.sources.slide import REACH, healthy_samples, measured_rbc_diameter, red_cells, slide_colour
+from bloodseg_lib.sources.slide import REACH, healthy_samples, measured_rbc_diameter, red_cells
 from bloodseg_lib.sources.white_cells import white_cells
+from bloodseg_lib.standardization import slide_colour
 
 SOURCE = "lisc"
 CLASS_FOLDERS = {"Baso": BASOPHIL, "Eosi": EOSINOPHIL, "Lymp": LYMPHOCYTE, "Mono": MONOCYTE, "Neut": NEUTROPHIL}

@@ -21,7 +21,7 @@ from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, RBC_DIAMETER_PX
 from bloodseg_lib.samples import CellSample, Rejection, make_sample
 from bloodseg_lib.sources.fields import AREAS_PX, BOXES, read_boxes, read_fields
 from bloodseg_lib.sources.masks import LeftOut, check_clean, check_shape, class_folders, colour_image, eroded, image_files, rbc_mask
-from bloodseg_lib.sources.slide import slide_colour
+from bloodseg_lib.standardization import slide_colour
 
 SOURCE = "mamic"
 CLASS_FOLDERS = {"infected": INFECTED_RBC, "healthy": HEALTHY_RBC}

@@ -1,4 +1,4 @@
-"""The empty slide and the free-lying red cells of a field: what tells its colour and its scale.
+"""The free-lying red cells of a field: what tells its scale.
 
 Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
@@ -15,6 +15,7 @@ import numpy as np
 from bloodseg_lib.classes import HEALTHY_RBC, RBC_DIAMETER_PX
 from bloodseg_lib.samples import CellSample, Rejection, make_sample
 from bloodseg_lib.sources.masks import DEBRIS, smooth, solidity
+from bloodseg_lib.standardization import slide_colour
 
 LEAST_RED_CELLS = 8
 """From so many free-lying red cells on, their median diameter is a field's scale."""
@@ -24,7 +25,6 @@ RED_CELLS_PER_FIELD = 16
 REACH = 4
 """How far around a cell the slide is looked for, in diameters of a red cell."""
 
-_BRIGHT_SPAN = 24
 _LEAST_SOLIDITY, _LEAST_ROUNDNESS = 0.93, 0.8
 _DENSEST_RED_CELL = 1.0  # optical density of green; white cells are denser
 
@@ -46,38 +46,6 @@ class RedCell:
     diameter_px: float
     density: float
     clean: bool
-
-
-def slide_colour(image: np.ndarray, window: tuple[slice, slice] | None = None, reach_px: int = 0) -> np.ndarray:
-    """The colour of the empty slide in a picture, or around one cell of it where the light is uneven.
-
-    The slide is the brightest thing that is there in any amount: the most frequent green value within a span below the 98th percentile of green, where
-    all stains are dark, and the median colour of the pixels that have it. So neither glints nor how many cells there are matter, as long as two in a
-    hundred pixels are slide.
-
-    Args:
-        image: ``(H, W, 3) uint8`` RGB.
-        window: rows and columns of a cell; None: the whole picture.
-        reach_px: how far around the window the slide is looked for.
-
-    Returns:
-        ``(3,) float32`` RGB, 1..255.
-    """
-    if window is not None:
-        rows, columns = (slice(max(0, s.start - reach_px), s.stop + reach_px) for s in window)
-        image = image[rows, columns]
-    if image.shape[0] * image.shape[1] > 400_000:
-        image = image[::2, ::2]
-    pixels = cv2.GaussianBlur(image, (3, 3), 0).reshape(-1, 3)
-    green = pixels[:, 1]
-    top = int(np.percentile(green, 98))
-    histogram = np.bincount(green, minlength=256).astype(np.float32)
-    histogram = np.convolve(histogram, np.ones(5) / 5, "same")
-    histogram[: max(0, top - _BRIGHT_SPAN)] = 0
-    histogram[top + 1 :] = 0  # glints
-    mode = int(histogram.argmax())
-    near = np.abs(green.astype(np.int16) - mode) <= 3
-    return np.maximum(np.median(pixels[near], axis=0), 1).astype(np.float32)
 
 
 def red_cells(image: np.ndarray, expected_px: float) -> list[RedCell]:

@@ -16,7 +16,7 @@ from skimage.segmentation import watershed
 
 from bloodseg_lib.classes import BASOPHIL, LYMPHOCYTE, MONOCYTE
 from bloodseg_lib.sources.masks import NO_CELL, LeftOut, largest, window_of
-from bloodseg_lib.sources.slide import slide_colour
+from bloodseg_lib.standardization import slide_colour
 
 
 @dataclass(frozen=True)

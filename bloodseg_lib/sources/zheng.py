@@ -21,7 +21,8 @@ import numpy as np
 from bloodseg_lib.classes import BASOPHIL, EOSINOPHIL, LYMPHOCYTE, MONOCYTE, NEUTROPHIL, RBC_DIAMETER_PX
 from bloodseg_lib.samples import CellSample, Rejection, make_sample
 from bloodseg_lib.sources.masks import NO_IMAGE, LeftOut, check_shape, colour_image, image_files, largest, mask_of
-from bloodseg_lib.sources.slide import healthy_samples, red_cells, slide_colour
+from bloodseg_lib.sources.slide import healthy_samples, red_cells
+from bloodseg_lib.standardization import slide_colour
 
 SOURCE = "zheng"
 LABELS = {"1": NEUTROPHIL, "2": LYMPHOCYTE, "3": MONOCYTE, "4": EOSINOPHIL, "5": BASOPHIL}
