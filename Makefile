@@ -16,7 +16,7 @@ $(READY): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet -e .
 	touch $@
 
-tutorial: $(READY)  ## Run the six notebooks: draws cells, composes smears, trains, measures, animates (about 13 minutes on 2 cores).
+tutorial: $(READY)  ## Run the six notebooks: draws cells, composes smears, trains, measures, animates (about a quarter of an hour on 2 cores).
 	$(BIN)/python -m bloodseg_lib run --profile tutorial --out runs/tutorial
 
 test: $(READY)  ## Run all tests, then the notebooks in the quick profile against their committed outputs.
@@ -30,6 +30,7 @@ lab: $(READY)  ## Open the notebooks in JupyterLab.
 
 bench: $(READY)  ## Measure speed: composing, training step, prediction. Ratios within one run.
 	$(BIN)/python tests/bench.py
+	$(BIN)/python tests/bench_training.py
 	$(BIN)/python tests/bench_prediction.py
 
 lint: $(READY)  ## Check style and formatting.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -27,6 +28,21 @@ class _Group(click.Group):
 @click.version_option(bloodseg_lib.__version__)
 def main() -> None:
     """Semantic segmentation of blood smears. Not for diagnosis."""
+
+
+def _network(_context: click.Context, _parameter: click.Parameter, value: str) -> Path:
+    from bloodseg_lib.released import checkpoint_path
+
+    return checkpoint_path(value)
+
+
+_checkpoint = click.option(
+    "--checkpoint",
+    default="released",
+    show_default=True,
+    callback=_network,
+    help="A trained network, e.g. runs/tutorial/training/best.npz; released: the one that comes with the package.",
+)
 
 
 @main.command()
@@ -76,6 +92,50 @@ def dataset(bank_folder: Path, out: Path, recipe: str, workers: int, **sizes: in
 
 
 @main.command()
+@click.option("--dataset", "dataset_folder", type=click.Path(path_type=Path), required=True, help="Dataset, as `dataset` makes it.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Folder for checkpoints and log; one that holds a training goes on with it."
+)
+@click.option("--width", default=32, show_default=True, help="Channels of the first level; 32: 7,760,394 parameters.")
+@click.option("--normalization", default="none", show_default=True, help="none, as the paper, or batch.")
+@click.option("--dropout", default=0.5, show_default=True, help="Share of the deepest features dropped while training.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A training parameter, e.g. batch_size=4 or flips=true; may be repeated."
+)
+@click.option("--require-gpu", is_flag=True, help="Refuse to train without a GPU: ends with exit code 3.")
+def train(dataset_folder: Path, out: Path, width: int, normalization: str, dropout: float, settings: tuple[str, ...], require_gpu: bool) -> None:
+    """Train a network on a dataset; goes on with a training that was stopped. Without --set, as the full-size training."""
+    from bloodseg_lib.dataset import Dataset
+    from bloodseg_lib.preflight import EXIT_NO_GPU, NoGPUError
+    from bloodseg_lib.training import TrainingConfig
+    from bloodseg_lib.training import train as train_network
+    from bloodseg_lib.unet import UNetConfig
+
+    config = TrainingConfig.from_dict(dict(map(_setting, settings)))
+    unet = UNetConfig(width=width, normalization=normalization, dropout=dropout)
+    try:
+        result = train_network(Dataset(dataset_folder), unet, config, out, require_gpu=require_gpu)
+    except NoGPUError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(EXIT_NO_GPU)
+    except (FloatingPointError, MemoryError, ImportError) as error:
+        raise click.ClickException(str(error)) from error
+    best = max(result.history, key=lambda record: record["valid_accuracy"])
+    click.echo(f"{result.best}: validation accuracy {best['valid_accuracy']:.2%}, mean IoU {best['mean_iou']:.3f}, after epoch {best['epoch']}.")
+
+
+def _setting(text: str) -> tuple[str, object]:
+    """A parameter and its value, read as JSON - numbers, true, false - and else as the word it is."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise click.BadParameter(f"expected NAME=VALUE. Received {text!r}.", param_hint="--set")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+@main.command()
 @click.option("--profile", default="tutorial", show_default=True, help="quick, tutorial or paper.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the run, e.g. runs/tutorial.")
 @click.option("--bank", type=click.Path(path_type=Path), help="Sample bank; without one, cells are drawn.")
@@ -116,7 +176,7 @@ def adopt(out: Path) -> None:
 
 @main.command()
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--checkpoint", type=click.Path(path_type=Path), required=True, help="A trained network, e.g. runs/tutorial/training/best.json.")
+@_checkpoint
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for class maps, overlays and counts.")
 @click.option("--rbc-diameter", type=float, help="Diameter of a red cell in your images, in pixels; without it, it is measured in each image.")
 @click.option("--class-maps-only", is_flag=True, help="Write nothing but the class maps, under the names of the images, e.g. to score them.")
@@ -158,11 +218,11 @@ def predict(images: tuple[Path, ...], checkpoint: Path, out: Path, rbc_diameter:
 
 @main.command()
 @click.argument("databases", nargs=-1, required=True, metavar="KEY=FOLDER...")
-@click.option("--checkpoint", type=click.Path(path_type=Path), required=True, help="A trained network, e.g. runs/tutorial/training/best.npz.")
+@_checkpoint
 @click.option("--rbc-diameter", type=float, help="Diameter of a red cell in all of these fields, in pixels; without it, it is measured in each.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the table (Markdown, CSV) and its summary (JSON).")
 def score(databases: tuple[str, ...], checkpoint: Path, rbc_diameter: float | None, out: Path | None) -> None:
-    """Score a network on real annotated fields, e.g. `score lisc=~/lisc mamic=~/mamic --checkpoint best.npz`.
+    """Score a network on real annotated fields, e.g. `score lisc=~/lisc mamic=~/mamic`.
 
     KEY is lisc, zheng, pbc, mamic, or own for fields with a boxes.csv. Nothing here was composed.
     """
@@ -190,8 +250,27 @@ def _roots(databases: tuple[str, ...]) -> dict[str, Path]:
     return roots
 
 
+@main.command("count-error")
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DATASET")
+@_checkpoint
+@click.option("--split", default="test", show_default=True, help="train, valid or test.")
+@click.option("--limit", default=200, show_default=True, help="Smears, the first of the split.")
+@click.option("--out", type=click.Path(path_type=Path), help="JSON file to write the figures to.")
+def count_error(folder: Path, checkpoint: Path, split: str, limit: int, out: Path | None) -> None:
+    """Count the cells of composed smears and print how far the counts are from the truth, class by class."""
+    from bloodseg_lib.counting_error import counting_error
+    from bloodseg_lib.dataset import Dataset
+    from bloodseg_lib.files import write_json
+    from bloodseg_lib.prediction import Segmenter
+
+    found = counting_error(Segmenter(checkpoint), Dataset(folder), split, limit)
+    if out:
+        write_json(out, found.to_dict())
+    click.echo(found.to_markdown())
+
+
 @main.command()
-@click.option("--checkpoint", type=click.Path(path_type=Path), required=True, help="A trained network, e.g. runs/tutorial/training/best.json.")
+@_checkpoint
 @click.option("--format", "format_", default="savedmodel", show_default=True, help="savedmodel, onnx or litert.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write (.onnx, .tflite), or folder of a SavedModel.")
 @click.option("--image", "images", multiple=True, type=click.Path(path_type=Path), help="Image to compare on, 224 x 224 or more; may be repeated.")

@@ -154,6 +154,22 @@ def restore_checkpoint(path: Path | str, model: keras.Model, optimizer: keras.op
         return reader.sidecar
 
 
+def state_of(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> dict[str, np.ndarray]:
+    """A copy of all that a step changes: weights, optimizer, dropout. What a checkpoint to go on from holds, under the same names."""
+    return {name: variable.numpy().copy() for name, variable in _variables(model, optimizer).items()}
+
+
+def set_state(model: keras.Model, optimizer: keras.optimizers.Optimizer, state: Mapping[str, np.ndarray]) -> None:
+    """Bring network, optimizer and dropout back to what :func:`state_of` returned."""
+    for name, variable in _variables(model, optimizer).items():
+        variable.assign(state[name])
+
+
+def broken_variables(model: keras.Model) -> list[str]:
+    """Names of the weights that hold a value that is not finite."""
+    return [name for name, variable in _variables(model).items() if not np.isfinite(variable.numpy()).all()]
+
+
 class _Reader:
     """An open checkpoint."""
 

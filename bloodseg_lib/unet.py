@@ -51,6 +51,21 @@ class UNetConfig(Config):
         """Height and width of an image must be multiples of this."""
         return 2 ** (self.levels - 1)
 
+    @property
+    def parameters(self) -> int:
+        """How many numbers the network has learnt or kept statistics of: what ``count_params()`` of the built network says."""
+        of_each_channel = 1 if self.normalization == "none" else 4  # a bias; or scale, offset, mean and variance
+
+        def two_convolutions(before: int, channels: int) -> int:
+            return 9 * (before + channels) * channels + 2 * of_each_channel * channels
+
+        total = two_convolutions(3, self.width) + (self.width + 1) * NUM_CLASSES
+        for level in range(1, self.levels):
+            above, channels = self.width << level - 1, self.width << level
+            total += two_convolutions(above, channels)  # on the way down
+            total += 4 * channels * above + above + two_convolutions(2 * above, above)  # on the way up, at the level above
+        return total
+
 
 def build_unet(config: UNetConfig | None = None, size_px: int | None = None, seed: int = 0, precision: str = "float32") -> keras.Model:
     """Build the network with fresh weights (He et al. 2015, arXiv 1502.01852).

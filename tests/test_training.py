@@ -1,58 +1,17 @@
 import csv
 import dataclasses
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_training import CONFIG, UNET, TinyDataset, bits, run
 
 from bloodseg_lib import training
 from bloodseg_lib.checkpoint import load_model, read_sidecar
-from bloodseg_lib.training import TrainingConfig, WeightedCrossEntropy, collapse_warning, flipped, learning_rates, train
+from bloodseg_lib.device import Steps
+from bloodseg_lib.training import TrainingConfig, WeightedCrossEntropy, learning_rates
 from bloodseg_lib.unet import UNetConfig
-
-UNET = UNetConfig(width=2, levels=3)
-CONFIG = TrainingConfig(batch_size=5, epochs=3, flips=True, learning_rate=0.01, seed=1)
-
-
-class TinyDataset:
-    """Blocks of 8 x 8 pixels whose brightness tells their class, behind the interface of ``Dataset``."""
-
-    def __init__(self, size=32, train=12, pause_s=0.0, digest="tiny"):
-        rng = np.random.default_rng(0)
-        self.pause_s, self.splits = pause_s, {}
-        for split, count in (("train", train), ("valid", 5)):
-            labels = rng.integers(0, 10, (count, size // 8, size // 8), dtype=np.uint8).repeat(8, axis=1).repeat(8, axis=2)
-            noise = rng.integers(0, 10, (*labels.shape, 3), dtype=np.uint8)
-            self.splits[split] = (labels[..., None] * np.uint8(25) + noise, labels)
-        self.manifest = {"digest": digest, "mean": [100.0, 110.0, 120.0], "std": [50.0, 51.0, 52.0]}
-
-    def arrays(self, split):
-        return self.splits[split]
-
-    def pixel_counts(self, split):
-        return np.bincount(self.splits[split][1].ravel(), minlength=10)
-
-    def batches(self, split, batch_size, seed=0, epoch=0, shuffle=True):
-        images, labels = self.splits[split]
-        order = np.random.default_rng([seed, epoch]).permutation(len(images)) if shuffle else np.arange(len(images))
-        for start in range(0, len(order), batch_size):
-            time.sleep(self.pause_s)
-            yield images[order[start : start + batch_size]], labels[order[start : start + batch_size]]
-
-
-def run(folder, dataset=None, unet=UNET, config=CONFIG, **options):
-    return train(dataset or TinyDataset(), unet, config, folder, progress=False, **options)
-
-
-def bits(path):
-    with np.load(path) as arrays:
-        return {name: arrays[name].tobytes() for name in arrays.files if name != "sidecar"}
 
 
 @pytest.fixture(scope="module")
@@ -65,20 +24,8 @@ def test_the_defaults_are_the_full_size_training():
     config = TrainingConfig()
     rates = learning_rates(config, steps_per_epoch=2)
     assert (config.batch_size, config.epochs, config.weight_exponent, config.flips, config.precision) == (100, 35, 1.0, False, "float32")
+    assert (config.weight_decay, config.stain, config.brightness, config.blur_px, config.patience, config.tensorboard) == (0, 0, 0, 0, 0, False)
     np.testing.assert_array_equal(rates, [0.001] * 10 + [0.0001] * 60)
-
-
-def test_cosine_schedule_with_warm_up_by_hand():
-    config = TrainingConfig(schedule="cosine", learning_rate=0.8, epochs=2, warmup_steps=2)
-    # half a cosine over 4 steps: 0.8 * (1, (1 + sqrt(1/2)) / 2, 1/2, (1 - sqrt(1/2)) / 2), of which the first step gets half
-    np.testing.assert_allclose(learning_rates(config, steps_per_epoch=2), [0.4, 0.8 * 0.8535534, 0.4, 0.8 * 0.1464466], rtol=1e-6)
-
-
-def test_the_optimizer_follows_the_table():
-    schedule = training._Schedule(np.array([0.5, 0.25, 0.125]))
-    assert [float(schedule(step)) for step in range(4)] == [0.5, 0.25, 0.125, 0.125]
-    schedule.first_step = 10
-    assert float(schedule(11)) == 0.25
 
 
 def test_loss_of_a_batch_by_hand():
@@ -89,22 +36,6 @@ def test_loss_of_a_batch_by_hand():
     logits[0, 0, 1, 2] = np.log(11)  # probability of class 2 there: 11 / (11 + 9) = 0.55; of class 1 in the first pixel: 1/10
     expected = (0.5 * np.log(10) + 3 * -np.log(0.55)) / 2
     assert float(WeightedCrossEntropy(weights)(labels, logits)) == pytest.approx(expected, rel=1e-6)
-
-
-def test_image_and_label_map_are_flipped_by_one_transform():
-    labels = np.arange(16, dtype=np.uint8).reshape(1, 4, 4).repeat(40, axis=0)
-    images = np.stack([labels, labels + 1, labels + 2], axis=-1)
-    turned_images, turned_labels = flipped(images, labels, np.random.default_rng(0))
-    np.testing.assert_array_equal(turned_images[..., 0], turned_labels)
-    np.testing.assert_array_equal(turned_images[..., 2], turned_labels + 2)
-    assert len({labels.tobytes() for labels in turned_labels}) == 8
-    assert (np.sort(turned_labels.reshape(40, -1)) == np.arange(16)).all()
-
-
-def test_flips_of_oblong_images_keep_their_shape():
-    labels = np.arange(8, dtype=np.uint8).reshape(1, 2, 4).repeat(40, axis=0)
-    _, turned = flipped(np.stack([labels] * 3, axis=-1), labels, np.random.default_rng(0))
-    assert len({labels.tobytes() for labels in turned}) == 4
 
 
 def test_the_flips_are_a_pure_function_of_seed_and_epoch():
@@ -209,28 +140,6 @@ def test_killed_before_any_write_after_the_first_epoch_it_goes_on_bit_for_bit(un
     assert json.loads((tmp_path / "latest.json").read_text())["epoch"] == 3
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system knows no SIGKILL")
-def test_killed_at_a_random_moment_it_goes_on_bit_for_bit(undisturbed, tmp_path):
-    script = "import sys; from test_training import TinyDataset, run; run(sys.argv[1], TinyDataset(pause_s=0.2))"
-    tests = Path(__file__).parent
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), str(tests.parent), os.environ.get("PYTHONPATH", "")])}
-    process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], env=environment)
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "latest.npz").exists():
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    time.sleep(np.random.default_rng().uniform(0, 1.5))  # the two epochs left take 1.6 s in pauses alone
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
-    assert read_sidecar(tmp_path / "latest.npz").epoch < 3
-    result = run(tmp_path)
-    assert len(result.history) == 3
-    assert bits(result.latest) == bits(undisturbed[1].latest)
-    assert bits(result.best) == bits(undisturbed[1].best)
-
-
 def test_the_best_score_is_remembered_across_a_restart(undisturbed, tmp_path, monkeypatch):
     perfect = training.scores(np.diag(np.arange(1, 11)))
     real = training._validate
@@ -278,14 +187,6 @@ def test_time_limit_starts_no_epoch_that_would_end_too_late(tmp_path):
     assert len(result.history) == 1
 
 
-def test_collapse_onto_the_background_is_called_so():
-    record = {"valid_accuracy": 0.6559, "background_share": 0.6556, "zero_recall": ["basophil", "thrombocyte"]}
-    assert collapse_warning(record).startswith("Warning: collapse. The validation accuracy 65.59% is just the share of background pixels")
-    assert "basophil, thrombocyte" in collapse_warning(record)
-    assert collapse_warning({**record, "valid_accuracy": 0.9}) == "Warning: not one validation pixel found of: basophil, thrombocyte."
-    assert collapse_warning({**record, "valid_accuracy": 0.9, "zero_recall": []}) == ""
-
-
 def test_the_collapse_is_told_within_two_epochs_even_without_progress(tmp_path, monkeypatch, capsys):
     confusion = np.zeros((10, 10), dtype=np.int64)
     confusion[0, 0], confusion[4, 0] = 7, 3
@@ -305,3 +206,117 @@ def test_impossible_configurations_are_refused():
         TrainingConfig(learning_rate=0)
     with pytest.raises(ValueError, match=r"TrainingConfig.jit: expected False while deterministic"):
         TrainingConfig(jit=True)
+    with pytest.raises(ValueError, match=r"TrainingConfig.stain: expected at least 0"):
+        TrainingConfig(stain=-0.1)
+
+
+class OutOfMemory:
+    """Lets the backend say, at the given calls of ``Steps.learn``, that memory ran out: once the step is half done, after the weights changed."""
+
+    def __init__(self, monkeypatch, *calls):
+        self.sizes, real = [], Steps.learn
+
+        def learn(steps, images, labels, device_batch):
+            self.sizes.append(device_batch)
+            told = real(steps, images, labels, device_batch)
+            if len(self.sizes) in calls:
+                raise MemoryError("injected")
+            return told
+
+        monkeypatch.setattr(Steps, "learn", learn)
+
+
+def test_out_of_memory_begins_the_epoch_again_in_smaller_parts_with_the_same_gradient(tmp_path, monkeypatch, capsys):
+    # No dropout, whose mask would be another for each part: then parts change nothing but the order of a sum.
+    unet, config = dataclasses.replace(UNET, dropout=0.0), dataclasses.replace(CONFIG, epochs=2)
+    whole = run(tmp_path / "whole", unet=unet, config=config)
+    injected = OutOfMemory(monkeypatch, 5)  # three steps an epoch: in the middle of the second one
+    result = run(tmp_path / "parts", unet=unet, config=config)
+    assert injected.sizes == [5, 5, 5, 5, 5, 3, 3, 3]
+    assert "Out of memory in epoch 2: it begins again, each batch of 5 in 2 parts whose gradients are summed up." in capsys.readouterr().out
+    assert [record["parts"] for record in result.history] == [1, 2]
+    assert read_sidecar(result.latest).history[-1]["parts"] == 2
+    for name in ("train_loss", "train_accuracy", "valid_loss"):
+        assert result.history[0][name] == whole.history[0][name]
+        assert result.history[1][name] == pytest.approx(whole.history[1][name], rel=1e-4)
+    with np.load(result.latest) as got, np.load(whole.latest) as expected:
+        assert int(got["optimizer/adam/iteration"]) == int(expected["optimizer/adam/iteration"]) == 6
+        np.testing.assert_allclose(got["down0_conv1/kernel"], expected["down0_conv1/kernel"], rtol=1e-3, atol=1e-5)
+
+
+def test_a_resumed_training_takes_the_parts_up_bit_for_bit(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        OutOfMemory(patch, 1)
+        through = run(tmp_path / "through")
+    with monkeypatch.context() as patch:
+        OutOfMemory(patch, 1)
+        run(tmp_path / "stopped", config=dataclasses.replace(CONFIG, epochs=1))
+    resumed = run(tmp_path / "stopped")
+    assert [record["parts"] for record in resumed.history] == [2, 2, 2]
+    assert bits(resumed.latest) == bits(through.latest)
+
+
+def test_no_memory_for_one_image_is_an_error(tmp_path, monkeypatch):
+    OutOfMemory(monkeypatch, *range(1, 99))
+    with pytest.raises(MemoryError, match="Expected memory for one image at a time"):
+        run(tmp_path)
+    assert not (tmp_path / "latest.npz").exists()
+
+
+def test_another_error_is_not_taken_for_want_of_memory(tmp_path, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("something else")
+
+    monkeypatch.setattr(Steps, "learn", fail)
+    with pytest.raises(RuntimeError, match="something else"):
+        run(tmp_path)
+
+
+def accuracies(monkeypatch, *values):
+    """Let the epochs have these validation accuracies."""
+    real, coming = training._validate, list(values)
+
+    def validate(*arguments):
+        found = real(*arguments)
+        confusion = np.zeros((10, 10), dtype=np.int64)
+        right = round(100 * coming.pop(0))
+        confusion[1, 1], confusion[1, 2] = right, 100 - right
+        return training.scores(confusion), found[1]
+
+    monkeypatch.setattr(training, "_validate", validate)
+
+
+def test_early_stopping_counts_epochs_without_a_better_accuracy(tmp_path, monkeypatch, capsys):
+    accuracies(monkeypatch, 0.5, 0.6, 0.6, 0.55, 0.9)
+    result = run(tmp_path, config=dataclasses.replace(CONFIG, epochs=5, patience=2))
+    assert [record["valid_accuracy"] for record in result.history] == [0.5, 0.6, 0.6, 0.55]  # an equal one is not better
+    assert "stopped after 4 epochs, the last 2 of them no better than the best before." in capsys.readouterr().out
+    assert read_sidecar(result.latest).training["patience"] == 2
+
+
+def test_early_stopping_counts_on_over_a_restart(tmp_path, monkeypatch, capsys):
+    config = dataclasses.replace(CONFIG, epochs=6, patience=3)
+    accuracies(monkeypatch, 0.6, 0.5, 0.5, 0.5, 0.9)
+
+    def stop(record):
+        if record["epoch"] == 2:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        run(tmp_path, config=config, on_epoch=stop)
+    assert len(run(tmp_path, config=config).history) == 4
+    assert len(run(tmp_path, config=config).history) == 4
+    assert "finished (4 epochs, the last 3 of them no better than the best before), nothing to do" in capsys.readouterr().out
+
+
+def test_weight_decay_is_recorded_and_taken_up_by_a_plain_training(tmp_path, capsys):
+    run(tmp_path, config=dataclasses.replace(CONFIG, epochs=1, weight_decay=0.01))
+    assert read_sidecar(tmp_path / "latest.npz").training["weight_decay"] == 0.01
+    run(tmp_path, config=dataclasses.replace(CONFIG, epochs=2))
+    assert "weight_decay 0.01 -> 0.0" in capsys.readouterr().out
+
+
+def test_weights_that_are_no_numbers_stop_the_training_even_if_the_loss_is_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "broken_variables", lambda _: ["down0_conv1/kernel"])
+    with pytest.raises(FloatingPointError, match=r"The weight down0_conv1/kernel is not finite in epoch 1; no epoch was finished"):
+        run(tmp_path)
