@@ -260,4 +260,6 @@ def _picture(notebook: str, cell: Mapping[str, Any]) -> bytes:
 
 def _is_passing(output: Mapping[str, Any]) -> bool:
     """Whether an output is of the moment only: a tqdm bar in its notebook or text form, or what a library said on standard error."""
-    return output.get("name") == "stderr" or bool(re.search(r"\d+%\||\[\d\d:\d\d[,<]", output.get("data", {}).get("text/plain", output.get("text", ""))))
+    return output.get("name") == "stderr" or bool(
+        re.search(r"\d+%\||\[\d\d:\d\d[,<]", output.get("data", {}).get("text/plain", output.get("text", "")))
+    )
