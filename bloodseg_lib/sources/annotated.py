@@ -16,7 +16,7 @@ import numpy as np
 from bloodseg_lib.classes import BASOPHIL, EOSINOPHIL, LYMPHOCYTE, MONOCYTE, NEUTROPHIL, THROMBOCYTE
 from bloodseg_lib.sources import fields, lisc, mamic, zheng
 from bloodseg_lib.sources.fields import BOXES, Box, read_boxes
-from bloodseg_lib.sources.masks import LeftOut, class_folders, colour_image, image_files, one_file
+from bloodseg_lib.sources.masks import class_folders, colour_image, image_files, one_file
 
 PBC = "pbc"
 PBC_CLASSES = {
@@ -110,5 +110,3 @@ _READERS: dict[str, Callable[[Path], Iterator[AnnotatedField]]] = {
 }
 SOURCES = tuple(_READERS)
 """Keys of the databases with annotated fields."""
-
-__all__ = ["PBC", "SOURCES", "AnnotatedField", "LeftOut", "read"]
