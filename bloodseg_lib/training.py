@@ -22,13 +22,14 @@ from bloodseg_lib.augmentation import augmented, flipped
 from bloodseg_lib.checkpoint import Sidecar, broken_variables, read_sidecar, restore_checkpoint, save_checkpoint, set_state, state_of
 from bloodseg_lib.classes import CLASSES, NUM_CLASSES
 from bloodseg_lib.dataset import Dataset
-from bloodseg_lib.device import Steps, every_device, is_out_of_memory, keras, make_deterministic, process
+from bloodseg_lib.device import every_device, is_out_of_memory, keras, make_deterministic, process
 from bloodseg_lib.files import write_json
 from bloodseg_lib.losses import WeightedCrossEntropy
 from bloodseg_lib.metrics import Scores, confusion_matrix, scores
 from bloodseg_lib.monitoring import EventLog, collapse_warning, tell, write_log
 from bloodseg_lib.preflight import check_images, check_same, preflight
 from bloodseg_lib.schedules import TableSchedule, adam, learning_rates
+from bloodseg_lib.steps import Steps
 from bloodseg_lib.training_config import TrainingConfig
 from bloodseg_lib.unet import UNetConfig, build_unet
 from bloodseg_lib.weights import class_weights
@@ -122,7 +123,7 @@ def train(
         optimizer = adam(schedule, config.weight_decay)
         learner = keras.Model(model.input, model.get_layer("logits").output)  # softmax and logarithm are safe only when computed together
         loss = WeightedCrossEntropy(class_weights(dataset.pixel_counts("train"), config.weight_exponent))
-        steps = Steps(learner, loss, optimizer, config.jit)
+        run = _Run(dataset, config, model, optimizer, Steps(learner, loss, optimizer, config.jit), result.latest, progress)
     if result.history:
         restore_checkpoint(result.latest, model, optimizer)
         schedule.first_step = int(optimizer.iterations.numpy()) - len(result.history) * steps_per_epoch  # not 0 if the batch size was another
@@ -130,43 +131,19 @@ def train(
     while not _why_finished(config, result.history):
         epoch = len(result.history) + 1
         start = time.perf_counter()
-        before = state_of(model, optimizer)
-        while True:
-            device_batch = -(-config.batch_size // (parts * steps.devices))
-            try:
-                with tqdm(total=images, unit="image", desc=f"epoch {epoch}/{config.epochs}", disable=not progress, leave=False) as bar:
-                    learnt = _learn(steps, _one_ahead(_batches(dataset, config, epoch)), device_batch, bar)
-                if not math.isfinite(learnt["loss"]):
-                    raise _not_finite("training loss", epoch, result.latest)
-                if broken := broken_variables(model):  # oneDNN's ReLU makes 0 of what is no number, so the loss may not tell
-                    raise _not_finite(f"weight {broken[0]}", epoch, result.latest)
-                training_s = time.perf_counter() - start
-                validation, valid_loss = _validate(steps, dataset, config.batch_size, device_batch)
-                break
-            except Exception as error:
-                if not is_out_of_memory(error) or process()[1] > 1:  # the other processes would not begin again
-                    raise
-                if device_batch == 1:
-                    raise MemoryError("Expected memory for one image at a time. Received none; use a smaller width, or free some.") from error
-                set_state(model, optimizer, before)
-                parts *= 2
-                tqdm.write(
-                    f"Out of memory in epoch {epoch}: it begins again, each batch of {config.batch_size} in {parts} parts whose gradients are summed up."
-                )
-        if not math.isfinite(valid_loss):
-            raise _not_finite("validation loss", epoch, result.latest)
+        learnt, parts = _epoch_within_memory(run, epoch, parts)
         record = {
             "epoch": epoch,
             "learning_rate": float(rates[epoch * steps_per_epoch - 1]),
-            "train_loss": learnt["loss"],
-            "train_accuracy": learnt["accuracy"],
-            "valid_loss": valid_loss,
-            "valid_accuracy": validation.pixel_accuracy,
-            "mean_iou": validation.mean_iou,
-            "background_share": validation.background_share,
-            "zero_recall": [CLASSES[i].key for i in validation.zero_recall],
+            "train_loss": learnt.loss,
+            "train_accuracy": learnt.accuracy,
+            "valid_loss": learnt.valid_loss,
+            "valid_accuracy": learnt.validation.pixel_accuracy,
+            "mean_iou": learnt.validation.mean_iou,
+            "background_share": learnt.validation.background_share,
+            "zero_recall": [CLASSES[i].key for i in learnt.validation.zero_recall],
             "time_s": round(time.perf_counter() - start, 3),
-            "images_per_s": round(images / training_s, 2),
+            "images_per_s": round(images / learnt.training_s, 2),
             "parts": parts,
         }
         better = record["valid_accuracy"] > max((r["valid_accuracy"] for r in result.history), default=-1.0)
@@ -189,7 +166,71 @@ def train(
     return result
 
 
-def _learn(steps: Steps, batches: Iterator[tuple[np.ndarray, np.ndarray]], device_batch: int, bar: tqdm) -> dict[str, float]:
+@dataclass(frozen=True)
+class _Run:
+    """What every epoch of a training works with; ``latest`` is named in errors, as what is left."""
+
+    dataset: Dataset
+    config: TrainingConfig
+    model: keras.Model
+    optimizer: keras.optimizers.Optimizer
+    steps: Steps
+    latest: Path
+    progress: bool
+
+
+@dataclass(frozen=True)
+class _Epoch:
+    """What an epoch gave: means over the training images, scores of the validation split, and the time of its training part."""
+
+    loss: float
+    accuracy: float
+    training_s: float
+    validation: Scores
+    valid_loss: float
+
+
+def _epoch_within_memory(run: _Run, epoch: int, parts: int) -> tuple[_Epoch, int]:
+    """One epoch, each batch in ``parts`` parts, or begun again in twice as many for as long as memory runs out. Returns also in how many it was."""
+    before = state_of(run.model, run.optimizer)
+    while True:
+        device_batch = -(-run.config.batch_size // (parts * run.steps.devices))
+        try:
+            return _epoch(run, epoch, device_batch), parts
+        except Exception as error:
+            if not is_out_of_memory(error) or process()[1] > 1:  # the other processes would not begin again
+                raise
+            if device_batch == 1:
+                raise MemoryError("Expected memory for one image at a time. Received none; use a smaller width, or free some.") from error
+            set_state(run.model, run.optimizer, before)
+            parts *= 2
+            tqdm.write(
+                f"Out of memory in epoch {epoch}: it begins again, each batch of {run.config.batch_size} in {parts} parts whose gradients are summed up."
+            )
+
+
+def _epoch(run: _Run, epoch: int, device_batch: int) -> _Epoch:
+    """One epoch with its validation, ``device_batch`` images at a time on each device.
+
+    Raises:
+        FloatingPointError: a loss or a weight is not finite.
+    """
+    start = time.perf_counter()
+    images = len(run.dataset.names("train"))
+    with tqdm(total=images, unit="image", desc=f"epoch {epoch}/{run.config.epochs}", disable=not run.progress, leave=False) as bar:
+        loss, accuracy = _learn(run.steps, _one_ahead(_batches(run.dataset, run.config, epoch)), device_batch, bar)
+    if not math.isfinite(loss):
+        raise _not_finite("training loss", epoch, run.latest)
+    if broken := broken_variables(run.model):  # oneDNN's ReLU makes 0 of what is no number, so the loss may not tell
+        raise _not_finite(f"weight {broken[0]}", epoch, run.latest)
+    training_s = time.perf_counter() - start
+    validation, valid_loss = _validate(run.steps, run.dataset, run.config.batch_size, device_batch)
+    if not math.isfinite(valid_loss):
+        raise _not_finite("validation loss", epoch, run.latest)
+    return _Epoch(loss, accuracy, training_s, validation, valid_loss)
+
+
+def _learn(steps: Steps, batches: Iterator[tuple[np.ndarray, np.ndarray]], device_batch: int, bar: tqdm) -> tuple[float, float]:
     """One epoch. Returns its mean loss and accuracy, or stops with a loss that is not finite.
 
     What a step gave is asked for only when the next has been handed over, so that a GPU never waits for it.
@@ -208,7 +249,7 @@ def _learn(steps: Steps, batches: Iterator[tuple[np.ndarray, np.ndarray]], devic
             bar.set_postfix(loss=f"{loss / images_seen:.3f}", accuracy=f"{accuracy / images_seen:.1%}", refresh=False)
             bar.update(count)
         pending, count = now, 0 if images is None else len(images)
-    return {"loss": loss / images_seen, "accuracy": accuracy / images_seen}
+    return loss / images_seen, accuracy / images_seen
 
 
 def _batches(dataset: Dataset, config: TrainingConfig, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

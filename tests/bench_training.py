@@ -84,8 +84,9 @@ def ours(width: int) -> list[float]:
 
 
 def _our_steps(width: int) -> object:
-    from bloodseg_lib.device import Steps, keras
+    from bloodseg_lib.device import keras
     from bloodseg_lib.losses import WeightedCrossEntropy
+    from bloodseg_lib.steps import Steps
     from bloodseg_lib.unet import UNetConfig, build_unet
 
     model = build_unet(UNetConfig(width=width), precision="auto")

@@ -36,8 +36,9 @@ def test_the_estimate_is_near_and_above_what_a_step_really_takes():
     program = """
 from pathlib import Path
 import numpy as np
-from bloodseg_lib.device import Steps, keras
+from bloodseg_lib.device import keras
 from bloodseg_lib.losses import WeightedCrossEntropy
+from bloodseg_lib.steps import Steps
 from bloodseg_lib.unet import UNetConfig, build_unet
 model = build_unet(UNetConfig(width=8))
 learner = keras.Model(model.input, model.get_layer("logits").output)

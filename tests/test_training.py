@@ -9,7 +9,7 @@ from tiny_training import CONFIG, UNET, TinyDataset, bits, run
 
 from bloodseg_lib import training
 from bloodseg_lib.checkpoint import load_model, read_sidecar
-from bloodseg_lib.device import Steps
+from bloodseg_lib.steps import Steps
 from bloodseg_lib.training import TrainingConfig, WeightedCrossEntropy, learning_rates
 from bloodseg_lib.unet import UNetConfig
 
