@@ -1,10 +1,14 @@
+import itertools
 import json
+from pathlib import Path
 
+import ablations
 import pytest
 from click.testing import CliRunner
 
-from bloodseg_lib.__main__ import main
+from bloodseg_lib.__main__ import _setting, main
 from bloodseg_lib.device import has_gpu
+from bloodseg_lib.training_config import TrainingConfig
 
 
 def invoke(*arguments):
@@ -59,3 +63,16 @@ def test_a_wrong_setting_is_refused_in_words(dataset, tmp_path, setting, expecte
     assert expected in result.output
     assert "Traceback" not in result.output
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("name", ablations.VARIANTS)
+def test_every_ablation_sets_what_there_is_to_set_and_changes_something(name):
+    def config(changes):
+        arguments = ablations.command(Path("data"), Path("out"), changes)
+        return TrainingConfig.from_dict(dict(_setting(value) for option, value in itertools.pairwise(arguments) if option == "--set"))
+
+    def options(changes):
+        return {key: value for key, value in {**ablations.RECIPE, **changes}.items() if key.startswith("--")}
+
+    changes = ablations.VARIANTS[name]
+    assert (config(changes), options(changes)) != (config({}), options({})) or not changes
