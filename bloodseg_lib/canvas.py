@@ -72,7 +72,7 @@ class Canvas:
     def __init__(self, image: np.ndarray, instances: np.ndarray, cells: list[PlacedCell], recipe: Recipe):
         self.image, self.instances, self.cells, self.recipe = image, instances, cells, recipe
 
-    def place(self, rgba: np.ndarray, cell: PlacedCell, rng: np.random.Generator, overlap: float, margin: float, above: int = 0) -> None:
+    def place(self, rgba: np.ndarray, cell: PlacedCell, rng: np.random.Generator, overlap: float, margin: float, above: int = 0) -> tuple[int, int]:
         """Paste a cell where it covers at most ``overlap`` of itself with cells numbered beyond ``above``, or the best place tried.
 
         Args:
@@ -82,6 +82,9 @@ class Canvas:
             overlap: share of the cell, 0 to 1.
             margin: share of the cell that may lie beyond the border of the canvas.
             above: number of cells that it may cover freely.
+
+        Returns:
+            row and column of its top left corner.
         """
         height, width = rgba.shape[:2]
         mask = rgba[:, :, 3] >= 128
@@ -99,6 +102,7 @@ class Canvas:
             if covered <= overlap:
                 break
         self.paste(rgba, cell, *best)
+        return best
 
     def paste(self, rgba: np.ndarray, cell: PlacedCell, y: int, x: int) -> None:
         """Lay a cell over what is there, its top left corner at row ``y``, column ``x``, which may lie outside."""

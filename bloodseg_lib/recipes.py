@@ -17,6 +17,9 @@ class Recipe(Config):
         background_size_px: side of an RBC background.
         rbc_count: least and greatest number of RBCs on a background of 1000 x 1000; other sizes hold as many for their area.
         rbc_overlap: the greatest share of an RBC that may lie on its neighbours; drawn for each background between ``rbc_overlap / 3`` and it.
+        stacks: greatest share of the healthy RBCs, drawn for each background, in whose place a stack of them is laid, cut out of a field as one
+            (:func:`bloodseg_lib.sources.stacks.stack_samples`). Only in smears to train on: how many cells a stack has is not known.
+        rouleaux: greatest share of the RBCs, drawn for each background, that lie half on the one before, like coins of a roll that has fallen over.
         affixed_overlap: the greatest share of an affixed cell that may lie on another affixed cell.
         edge_softness_px: standard deviation of the blur that softens the edge of a sample where it is pasted; labels stay sharp.
         translucent: RBCs and platelets let through what lies beneath, so that overlaps are darker, as in a microscope. White cells cover.
@@ -34,6 +37,8 @@ class Recipe(Config):
     background_size_px: int = 1000
     rbc_count: tuple[int, int] = (200, 300)
     rbc_overlap: float = 0.15
+    stacks: float = 0.0
+    rouleaux: float = 0.0
     affixed_overlap: float = 0.1
     edge_softness_px: float = 0.6
     translucent: bool = False
@@ -53,7 +58,7 @@ class Recipe(Config):
         self.expect(self.background_size_px >= 1.5 * SMEAR_SIZE_PX, "background_size_px", f"at least {1.5 * SMEAR_SIZE_PX:.0f}")
         self.expect(0 < self.rbc_count[0] <= self.rbc_count[1], "rbc_count", "two numbers, the least and the greatest, above 0")
         self.expect(0 <= self.edge_softness_px <= 5, "edge_softness_px", "0 to 5 pixels")
-        for field in ("rbc_overlap", "affixed_overlap", "beyond_border", "light", "jpeg"):
+        for field in ("rbc_overlap", "stacks", "rouleaux", "affixed_overlap", "beyond_border", "light", "jpeg"):
             self.expect(0 <= getattr(self, field) <= 1, field, "0 to 1")
         for field in ("scale_jitter", "shape_jitter", "stain"):
             self.expect(0 <= getattr(self, field) <= 0.5, field, "0 to 0.5")
@@ -66,6 +71,8 @@ RECIPES = {
     "realistic": Recipe(
         rbc_count=(80, 520),
         rbc_overlap=0.4,
+        stacks=0.3,
+        rouleaux=0.5,
         edge_softness_px=0.9,
         translucent=True,
         platelets=8.0,

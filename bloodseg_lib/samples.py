@@ -26,6 +26,7 @@ from bloodseg_lib.files import png_bytes, read_rgba, replacing, write_bytes
 from bloodseg_lib.splits import AUTOMATIC as AUTOMATIC
 from bloodseg_lib.splits import SPLIT_SHARES as SPLIT_SHARES
 from bloodseg_lib.splits import SPLITS, split_entries
+from bloodseg_lib.splits import STACK as STACK
 from bloodseg_lib.splits import split_groups as split_groups
 
 INDEX = "index.csv"

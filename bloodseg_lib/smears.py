@@ -10,20 +10,23 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import cv2
 import numpy as np
 
 from bloodseg_lib.canvas import Canvas, PlacedCell, rotated
-from bloodseg_lib.classes import CLASSES, HEALTHY_RBC, INFECTED_RBC, PLATELET_IDS, THROMBOCYTE, WBC_IDS
+from bloodseg_lib.classes import CLASSES, HEALTHY_RBC, INFECTED_RBC, PLATELET_IDS, RBC_DIAMETER_PX, THROMBOCYTE, WBC_IDS
 from bloodseg_lib.imaging import lit, littered, photographed, restained
 from bloodseg_lib.recipes import SMEAR_SIZE_PX, Recipe
-from bloodseg_lib.samples import CellSample
+from bloodseg_lib.samples import STACK, CellSample
 
 KINDS = ("ii", "nn", "ni")
 """Kinds of background: infected RBCs only, healthy only, both."""
 
 RBC_OF_KIND = {"ii": (INFECTED_RBC,), "nn": (HEALTHY_RBC,), "ni": (HEALTHY_RBC, INFECTED_RBC)}
+_CHAIN_STEPS = (0.25, 0.75)  # diameters from one cell of a rouleau to the next
+_BEND = 0.3  # standard deviation of its turn from cell to cell, radians
 AFFIXED_IDS = (*WBC_IDS, *PLATELET_IDS)
 
 
@@ -63,7 +66,8 @@ class Smear:
         """The cells that are seen, each with class, bounding box and area of exactly its visible pixels, and its sample.
 
         Returns:
-            one dict a cell: ``class`` (key), ``id``, ``box`` (``x``, ``y``, ``width``, ``height`` in pixels), ``area_px``, ``sample``.
+            one dict a cell: ``class`` (key), ``id``, ``box`` (``x``, ``y``, ``width``, ``height`` in pixels), ``area_px``, ``sample``. A stack of red
+            cells, which only smears to train on have, is one of them.
         """
         first, length, instance = (values[self._runs[2] > 0] for values in self._runs)
         if not len(first):
@@ -98,8 +102,12 @@ class Pool:
     """
 
     def __init__(self, samples: Sequence[tuple[str, CellSample]]):
+        self._stacks: dict[str, list[tuple[str, CellSample]]] = {}
         self._by_class: dict[int, dict[str, list[tuple[str, CellSample]]]] = {}
         for path, sample in samples:
+            if Path(path).stem.endswith(STACK):
+                self._stacks.setdefault(sample.source, []).append((path, sample))
+                continue
             self._by_class.setdefault(sample.class_id, {}).setdefault(sample.source, []).append((path, sample))
         self._of_any_source = {c: list(itertools.chain.from_iterable(found[s] for s in sorted(found))) for c, found in self._by_class.items()}
 
@@ -116,6 +124,10 @@ class Pool:
         """A sample of a class, of one source or of any, each as likely as the next."""
         choices = self._by_class[class_id][source] if source else self._of_any_source[class_id]
         return choices[rng.integers(len(choices))]
+
+    def stacks(self, source: str) -> list[tuple[str, CellSample]]:
+        """Stacks of healthy red cells of a source; those of any source where it has none."""
+        return self._stacks.get(source) or list(itertools.chain.from_iterable(self._stacks[s] for s in sorted(self._stacks)))
 
 
 def kinds_of(pool: Pool) -> tuple[str, ...]:
@@ -155,10 +167,15 @@ def compose_background(pool: Pool, kind: str, recipe: Recipe, rng: np.random.Gen
     source = sources[rng.integers(len(sources))]
     overlap = recipe.rbc_overlap * rng.uniform(1 / 3, 1)
     thousands = (size / 1000) ** 2
+    stacks = pool.stacks(source) if recipe.stacks and HEALTHY_RBC in RBC_OF_KIND[kind] else []
+    stack_share = recipe.stacks * rng.uniform() if stacks else 0.0
+    chain = _Chain(recipe.rouleaux * rng.uniform() if recipe.rouleaux else 0.0)
     for _ in range(round(rng.integers(recipe.rbc_count[0], recipe.rbc_count[1] + 1) * thousands)):
         class_id = RBC_OF_KIND[kind][rng.integers(len(RBC_OF_KIND[kind]))]
         path, sample = pool.draw(class_id, rng, source)
-        canvas.place(_varied(sample, recipe, rng), PlacedCell(class_id, path), rng, overlap, margin=0.5)
+        if stack_share and class_id == HEALTHY_RBC and rng.uniform() < stack_share:
+            path, sample = stacks[rng.integers(len(stacks))]
+        chain.place(canvas, _varied(sample, recipe, rng), PlacedCell(class_id, path), rng, overlap)
     white = [class_id for class_id in WBC_IDS if class_id in pool.class_ids]
     red_cells = len(canvas.cells)
     if recipe.white_cells and white:
@@ -171,6 +188,33 @@ def compose_background(pool: Pool, kind: str, recipe: Recipe, rng: np.random.Gen
             path, sample = pool.draw(THROMBOCYTE, rng)
             canvas.place(_varied(sample, recipe, rng), PlacedCell(THROMBOCYTE, path), rng, 1.0, margin=0.5)
     return Smear(canvas.image, canvas.instances, tuple(canvas.cells))
+
+
+class _Chain:
+    """Lays red cells down: each beside those that are there, or, as in a rouleau, half on the one before and on in the same direction.
+
+    Args:
+        share: of the cells, laid on the one before.
+    """
+
+    def __init__(self, share: float):
+        self.share = share
+        self._centre: tuple[float, float] | None = None
+        self._direction = 0.0
+
+    def place(self, canvas: Canvas, rgba: np.ndarray, cell: PlacedCell, rng: np.random.Generator, overlap: float) -> None:
+        """Lay one cell, ``(H, W, 4) uint8``, on a background, which covers at most ``overlap`` of itself unless it goes on a chain."""
+        height, width = rgba.shape[:2]
+        if not self.share or self._centre is None or rng.uniform() >= self.share:
+            y, x = canvas.place(rgba, cell, rng, overlap, margin=0.5)
+            self._direction = rng.uniform(0, 2 * np.pi) if self.share else 0.0
+        else:
+            self._direction += rng.normal(0, _BEND)
+            step = RBC_DIAMETER_PX * rng.uniform(*_CHAIN_STEPS)
+            y = round(self._centre[0] + step * np.sin(self._direction) - height / 2)
+            x = round(self._centre[1] + step * np.cos(self._direction) - width / 2)
+            canvas.paste(rgba, cell, y, x)
+        self._centre = y + height / 2, x + width / 2
 
 
 def compose_smear(background: Smear, objects: Sequence[int], pool: Pool, recipe: Recipe, rng: np.random.Generator) -> Smear:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import joblib
 import numpy as np
@@ -16,7 +17,7 @@ from discs import disc, disc_bank
 from bloodseg_lib.classes import HEALTHY_RBC, NEUTROPHIL
 from bloodseg_lib.dataset import Dataset, DatasetConfig, build_dataset
 from bloodseg_lib.recipes import Recipe
-from bloodseg_lib.samples import SPLITS, write_bank
+from bloodseg_lib.samples import SPLITS, STACK, write_bank
 
 CONFIG = DatasetConfig(train=24, valid=6, test=6, backgrounds=18, recipe=Recipe(background_size_px=336))
 
@@ -38,6 +39,18 @@ def content(folder):
 def test_one_and_two_workers_write_the_same_bytes(bank, dataset, tmp_path):
     other = build_dataset(CONFIG, bank, tmp_path / "dataset", workers=2, progress=False)
     assert content(other.folder) == content(dataset.folder)
+
+
+def test_stacks_are_only_composed_into_smears_to_train_on(tmp_path):
+    cells = [disc(c, i) for c in (HEALTHY_RBC, NEUTROPHIL) for i in range(30)]
+    stacks = [replace(disc(HEALTHY_RBC, 100 + i), group=str(i), name=f"{i}{STACK}") for i in range(30)]
+    bank = write_bank([*cells, *stacks], tmp_path / "bank")
+    assert {e.split for e in bank.entries if STACK in e.path} == set(SPLITS)
+    config = replace(CONFIG, recipe=replace(CONFIG.recipe, stacks=1.0))
+    dataset = build_dataset(config, bank, tmp_path / "dataset", progress=False)
+    used = {split: [thing["sample"] for i in range(len(dataset.names(split))) for thing in dataset.objects(split, i)] for split in SPLITS}
+    assert any(STACK in sample for sample in used["train"])
+    assert not any(STACK in sample for split in ("valid", "test") for sample in used[split])
 
 
 PROGRAM = """

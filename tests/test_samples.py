@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bloodseg_lib.classes import BASOPHIL, HEALTHY_RBC, INFECTED_RBC, NEUTROPHIL
-from bloodseg_lib.samples import INDEX, SPLITS, SampleBank, make_sample, split_groups, write_bank
+from bloodseg_lib.samples import INDEX, SPLITS, STACK, SampleBank, make_sample, split_groups, write_bank
 
 GROUPS = st.dictionaries(
     st.text("abcdefgh", min_size=1, max_size=4),
@@ -143,6 +143,19 @@ class TestSplitGroups:
 
 
 class TestBank:
+    def test_where_stacks_lie_does_not_change_the_splits_of_cells(self, tmp_path):
+        cells = [replace(disc(HEALTHY_RBC, i), group=f"g{i // 3}") for i in range(30)]
+        stacks = [replace(disc(HEALTHY_RBC, 100 + i), group=f"g{i % 10}", name=f"{i}{STACK}") for i in range(20)]
+        splits = [{e.path: e.split for e in write_bank(s, tmp_path / str(len(s))).entries} for s in (cells, cells + stacks)]
+        assert splits[0].items() <= splits[1].items()
+        group = {e.path: e.group for e in SampleBank(tmp_path / "50").entries}
+        assert all(len({splits[1][p] for p in group if group[p] == g}) == 1 for g in group.values())
+
+    def test_a_group_of_stacks_only_is_trained_on(self, tmp_path):
+        cells = [disc(HEALTHY_RBC, i) for i in range(9)]
+        bank = write_bank([*cells, replace(disc(HEALTHY_RBC, 50), group="alone", name=f"alone{STACK}")], tmp_path / "bank")
+        assert [e.split for e in bank.entries if e.group == "alone"] == ["train"]
+
     def test_samples_of_automatic_masks_are_trained_on_only(self, tmp_path):
         samples = [replace(disc(NEUTROPHIL, i), name=f"{i}_auto" if i < 25 else f"{i}") for i in range(30)]
         bank = write_bank(samples, tmp_path / "bank")

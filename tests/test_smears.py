@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -7,8 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from bloodseg_lib.canvas import Canvas, PlacedCell, rotated
-from bloodseg_lib.classes import CELL_CLASSES, HEALTHY_RBC, INFECTED_RBC, LYMPHOCYTE, NEUTROPHIL, THROMBOCYTE, WBC_IDS
+from bloodseg_lib.classes import CELL_CLASSES, HEALTHY_RBC, INFECTED_RBC, LYMPHOCYTE, NEUTROPHIL, RBC_DIAMETER_PX, THROMBOCYTE, WBC_IDS
 from bloodseg_lib.recipes import Recipe
+from bloodseg_lib.samples import STACK
 from bloodseg_lib.smears import Pool, Smear, combinations, compose_background, compose_smear
 
 SMALL = Recipe(background_size_px=336)
@@ -54,6 +57,39 @@ def test_a_background_is_of_one_source():
     samples = [(f"{source}{i}", disc(HEALTHY_RBC, i, source=source)) for source in ("a", "b") for i in range(3)]
     background = compose_background(Pool(samples), "nn", SMALL, np.random.default_rng(1))
     assert len({cell.sample[0] for cell in background.cells}) == 1
+
+
+def test_stacks_lie_in_the_place_of_healthy_cells_where_the_recipe_wants_them():
+    cells = [(f"a/{i}", disc(c, i)) for c in (HEALTHY_RBC, INFECTED_RBC) for i in range(3)]
+    pool = Pool([*cells, (f"healthy/x{STACK}.png", disc(HEALTHY_RBC, 0, radius_px=30))])
+    recipe = replace(SMALL, stacks=0.8)
+
+    def stacked(recipe, kind, seed):
+        return sum(STACK in cell.sample for cell in compose_background(pool, kind, recipe, np.random.default_rng(seed)).cells)
+
+    assert sum(stacked(recipe, "nn", seed) for seed in range(5)) > 5
+    assert sum(stacked(recipe, "ii", seed) for seed in range(5)) == 0
+    assert sum(stacked(SMALL, "nn", seed) for seed in range(5)) == 0
+
+
+def test_rouleaux_lie_half_on_the_cell_before_and_go_on_in_one_direction(monkeypatch, pool):
+    laid = []
+    paste = Canvas.paste
+
+    def noted(self, rgba, cell, y, x):
+        laid.append((y + rgba.shape[0] / 2, x + rgba.shape[1] / 2))
+        paste(self, rgba, cell, y, x)
+
+    monkeypatch.setattr(Canvas, "paste", noted)
+    for rouleaux, share in ((0.0, 0.0), (1.0, 0.5)):
+        laid.clear()
+        together = 0
+        for seed in range(20):
+            begin = len(laid)
+            compose_background(pool, "nn", replace(SMALL, rouleaux=rouleaux), np.random.default_rng(seed))
+            steps = np.linalg.norm(np.diff(laid[begin:], axis=0), axis=1)
+            together += np.count_nonzero((steps > 0.2 * RBC_DIAMETER_PX) & (steps < 0.8 * RBC_DIAMETER_PX)) / len(steps)
+        assert together / 20 == pytest.approx(share, abs=0.12)  # in 336 x 336 a cell comes so near to the one before by chance now and then
 
 
 def test_white_cells_are_strewn_among_the_red_ones_on_average_as_many_as_asked_for(pool):

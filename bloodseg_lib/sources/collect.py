@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES
 from bloodseg_lib.files import write_bytes
-from bloodseg_lib.samples import INDEX, SPLIT_SHARES, SPLITS, CellSample, Rejection, SampleBank, write_bank
+from bloodseg_lib.samples import INDEX, SPLIT_SHARES, SPLITS, STACK, CellSample, Rejection, SampleBank, write_bank
 from bloodseg_lib.sources import catalog, phantom
 
 REPORT = "report.md"
@@ -29,14 +29,19 @@ class Collection:
 
     Attributes:
         accepted: (source, class id) -> areas of the samples in square pixels at 40x.
+        stacks: source -> number of samples that are stacks of red cells; they are not among those accepted, whose areas are those of single cells.
         rejections: what was left out.
     """
 
     accepted: dict[tuple[str, int], list[int]] = field(default_factory=dict)
+    stacks: Counter[str] = field(default_factory=Counter)
     rejections: list[Rejection] = field(default_factory=list)
 
     def add(self, sample: CellSample) -> None:
         """Count a sample that went into the bank."""
+        if sample.name.endswith(STACK):
+            self.stacks[sample.source] += 1
+            return
         self.accepted.setdefault((sample.source, sample.class_id), []).append(sample.area_px)
 
     def report(self, bank: SampleBank) -> str:
@@ -55,6 +60,9 @@ class Collection:
                 f"| {source} | {CLASSES[class_id].name if class_id else 'not known'} | {len(areas)} | {rejected[source, class_id]} "
                 f"| {expected.get(source, {}).get(class_id, '-')} | {mean} | {CLASSES[class_id].mean_area_px or '-'} |"
             )
+        if self.stacks:
+            found = ", ".join(f"{source} {number}" for source, number in sorted(self.stacks.items()))
+            lines += ["", f"Besides, stacks of healthy red cells that touch or overlap, only for smears to train on: {found}."]
         lines += ["", "## Left out", "", "| source | reason | number | for example |", "|---|---|---:|---|"]
         reasons = Counter((r.source, r.reason) for r in self.rejections)
         examples = {(r.source, r.reason): r for r in reversed(self.rejections)}

@@ -35,6 +35,7 @@ from bloodseg_lib.sources.masks import (
     rbc_mask,
 )
 from bloodseg_lib.sources.slide import REACH, RedCell, healthy_samples, measured_rbc_diameter, red_cells
+from bloodseg_lib.sources.stacks import stack_samples
 from bloodseg_lib.standardization import slide_colour
 
 SOURCE = "own"
@@ -147,6 +148,7 @@ def read_fields(
         if healthy and not any(box.class_id == INFECTED_RBC for box in boxes):
             free = [cell for cell in cells if not any(_within(cell, box) for box in boxes)]
             yield from healthy_samples(image, free, path, source, group_of(field), diameter, rejections)
+            yield from stack_samples(image, free, source, group_of(field), diameter)
 
 
 def _within(cell: RedCell, box: Box) -> bool:

@@ -56,12 +56,7 @@ def red_cells(image: np.ndarray, expected_px: float) -> list[RedCell]:
         expected_px: diameter of a red cell, to within a third.
     """
     light = transmittance(image, expected_px)
-    absorbed = (255 * (1 - light[:, :, 1])).astype(np.uint8)
-    seen = absorbed[absorbed < 225]  # not what lies beyond the eyepiece
-    if not seen.size:
-        return []
-    threshold, _ = cv2.threshold(seen, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    dark = (absorbed > threshold).astype(np.uint8)
+    dark = stained(light)
     contours, _ = cv2.findContours(dark, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     height, width = dark.shape
     found = []
@@ -88,6 +83,16 @@ def red_cells(image: np.ndarray, expected_px: float) -> list[RedCell]:
         density = float(-np.log(max(0.02, np.median(light[window][:, :, 1][mask]))))
         found.append(RedCell(mask, window, diameter, density, clean))
     return found
+
+
+def stained(light: np.ndarray) -> np.ndarray:
+    """Where the slide is not empty, ``(H, W) uint8``, 0 or 1, of a transmittance."""
+    absorbed = (255 * (1 - light[:, :, 1])).astype(np.uint8)
+    seen = absorbed[absorbed < 225]  # not what lies beyond the eyepiece
+    if not seen.size:
+        return np.zeros(absorbed.shape, np.uint8)
+    threshold, _ = cv2.threshold(seen, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    return (absorbed > threshold).astype(np.uint8)
 
 
 def transmittance(image: np.ndarray, rbc_diameter_px: float) -> np.ndarray:

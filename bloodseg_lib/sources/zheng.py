@@ -22,6 +22,7 @@ from bloodseg_lib.classes import BASOPHIL, EOSINOPHIL, LYMPHOCYTE, MONOCYTE, NEU
 from bloodseg_lib.samples import CellSample, Rejection, make_sample
 from bloodseg_lib.sources.masks import NO_IMAGE, LeftOut, check_shape, colour_image, image_files, largest, mask_of
 from bloodseg_lib.sources.slide import healthy_samples, red_cells
+from bloodseg_lib.sources.stacks import stack_samples
 from bloodseg_lib.standardization import slide_colour
 
 SOURCE = "zheng"
@@ -68,6 +69,7 @@ def read(
                     image = colour_image(path)
                     cells = red_cells(image, SOURCE_RBC_DIAMETER_PX[number])
                     yield from healthy_samples(image, cells, path, SOURCE, sample.group, SOURCE_RBC_DIAMETER_PX[number], rejections)
+                    yield from stack_samples(image, cells, SOURCE, sample.group, SOURCE_RBC_DIAMETER_PX[number])
         stems = {path.stem for path in images}
         rejections.extend(_without_image(folder, number, stems, labels[number]))
 
