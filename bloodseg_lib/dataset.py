@@ -30,7 +30,7 @@ from bloodseg_lib.labelmaps import label_map_bytes, read_label_map
 from bloodseg_lib.manifest import Tally, add_file, manifest
 from bloodseg_lib.packed import pack, read_rows
 from bloodseg_lib.recipes import Recipe
-from bloodseg_lib.samples import SPLITS, STACK, SampleBank
+from bloodseg_lib.samples import SPLITS, SampleBank
 from bloodseg_lib.smears import KINDS, Pool, Smear, combinations, compose_background, compose_smear
 
 MANIFEST = "dataset.json"
@@ -149,7 +149,7 @@ def _part(folder: Path, split: str, number: int) -> Path:
 
 
 def _check_pool(bank: SampleBank, split: str) -> None:
-    present = {entry.class_id for entry in bank.select(split)}
+    present = {entry.class_id for entry in bank.select(split) if not entry.is_stack}
     if not present & {c.id for c in CLASSES if c.group == "RBC"} or not present - {c.id for c in CLASSES if c.group == "RBC"}:
         raise ValueError(
             f"{bank.folder}: expected RBCs and at least one class to affix in its split {split!r}. Received samples of "
@@ -163,7 +163,7 @@ def _pool(bank_folder: Path, bank_digest: str, split: str) -> Pool:
     bank = SampleBank(bank_folder)
     if bank.digest != bank_digest:
         raise ValueError(f"{bank_folder}: changed while a dataset was built of it. Start again.")
-    entries = [e for e in bank.select(split) if split == "train" or not Path(e.path).stem.endswith(STACK)]  # stacks have no true counts
+    entries = [e for e in bank.select(split) if split == "train" or not e.is_stack]  # stacks have no true counts
     return Pool([(entry.path, bank.sample(entry)) for entry in entries])
 
 

@@ -56,6 +56,11 @@ class CellSample:
         """Pixels of the cell."""
         return int(np.count_nonzero(self.rgba[:, :, 3]))
 
+    @property
+    def is_stack(self) -> bool:
+        """Whether it shows several red cells instead of one, see :data:`STACK`."""
+        return self.name.endswith(STACK)
+
 
 @dataclass(frozen=True)
 class Rejection:
@@ -161,6 +166,11 @@ class BankEntry:
     area_px: int
     sha256: str
 
+    @property
+    def is_stack(self) -> bool:
+        """Whether it shows several red cells instead of one, see :data:`STACK`."""
+        return Path(self.path).stem.endswith(STACK)
+
 
 _COLUMNS = ("path", "class", "source", "group", "split", "area_px", "sha256")
 
@@ -205,8 +215,8 @@ class SampleBank:
         return CellSample(self._cache[entry.path], entry.class_id, entry.source, entry.group, Path(entry.path).stem)
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Number of samples: class key -> split -> number."""
-        found = Counter((e.class_id, e.split) for e in self.entries)
+        """Number of single cells: class key -> split -> number."""
+        found = Counter((e.class_id, e.split) for e in self.entries if not e.is_stack)
         return {c.key: {split: found[c.id, split] for split in SPLITS} for c in CELL_CLASSES}
 
 
@@ -269,7 +279,7 @@ def write_bank(
     twins = near_identical(list(rows), areas, [thumbnails[path] for path in rows], lambda path: read_rgba(folder / path))
     splits = split_entries(list(rows.values()), seed, twins)
     if fill:
-        there = {(e.class_id, splits[e.path]) for e in rows.values()}
+        there = {(e.class_id, splits[e.path]) for e in rows.values() if not e.is_stack}
         for cell_class in CELL_CLASSES:
             for split in SPLITS:
                 if (cell_class.id, split) not in there:

@@ -10,7 +10,6 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -19,7 +18,7 @@ from bloodseg_lib.canvas import Canvas, PlacedCell, rotated
 from bloodseg_lib.classes import CLASSES, HEALTHY_RBC, INFECTED_RBC, PLATELET_IDS, RBC_DIAMETER_PX, THROMBOCYTE, WBC_IDS
 from bloodseg_lib.imaging import lit, littered, photographed, restained
 from bloodseg_lib.recipes import SMEAR_SIZE_PX, Recipe
-from bloodseg_lib.samples import STACK, CellSample
+from bloodseg_lib.samples import CellSample
 
 KINDS = ("ii", "nn", "ni")
 """Kinds of background: infected RBCs only, healthy only, both."""
@@ -105,7 +104,7 @@ class Pool:
         self._stacks: dict[str, list[tuple[str, CellSample]]] = {}
         self._by_class: dict[int, dict[str, list[tuple[str, CellSample]]]] = {}
         for path, sample in samples:
-            if Path(path).stem.endswith(STACK):
+            if sample.is_stack:
                 self._stacks.setdefault(sample.source, []).append((path, sample))
                 continue
             self._by_class.setdefault(sample.class_id, {}).setdefault(sample.source, []).append((path, sample))

@@ -102,7 +102,7 @@ def split_entries(entries: list[BankEntry], seed: int, twins: Iterable[tuple[str
     automatic = set()
     for e in entries:
         key = root(f"{e.source}/{e.group}")
-        groups[key].update([] if Path(e.path).stem.endswith(STACK) else [e.class_id, (e.class_id, e.source)])  # where stacks go does not count
+        groups[key].update([] if e.is_stack else [e.class_id, (e.class_id, e.source)])  # where stacks go does not count
         if Path(e.path).stem.endswith(AUTOMATIC):
             automatic.add(key)
     stacks_only = {key for key, members in groups.items() if not members}

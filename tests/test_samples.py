@@ -151,6 +151,13 @@ class TestBank:
         group = {e.path: e.group for e in SampleBank(tmp_path / "50").entries}
         assert all(len({splits[1][p] for p in group if group[p] == g}) == 1 for g in group.values())
 
+    def test_stacks_are_not_counted_as_cells(self, tmp_path):
+        stacks = [replace(disc(HEALTHY_RBC, i), name=f"{i}{STACK}") for i in range(9)]
+        filled = []
+        bank = write_bank([disc(NEUTROPHIL, 0), *stacks], tmp_path / "bank", fill=lambda class_id, split: filled.append((class_id, split)) or [])
+        assert not any(bank.counts()["healthy_rbc"].values())
+        assert {(HEALTHY_RBC, split) for split in SPLITS} <= set(filled)
+
     def test_a_group_of_stacks_only_is_trained_on(self, tmp_path):
         cells = [disc(HEALTHY_RBC, i) for i in range(9)]
         bank = write_bank([*cells, replace(disc(HEALTHY_RBC, 50), group="alone", name=f"alone{STACK}")], tmp_path / "bank")

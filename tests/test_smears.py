@@ -61,7 +61,7 @@ def test_a_background_is_of_one_source():
 
 def test_stacks_lie_in_the_place_of_healthy_cells_where_the_recipe_wants_them():
     cells = [(f"a/{i}", disc(c, i)) for c in (HEALTHY_RBC, INFECTED_RBC) for i in range(3)]
-    pool = Pool([*cells, (f"healthy/x{STACK}.png", disc(HEALTHY_RBC, 0, radius_px=30))])
+    pool = Pool([*cells, (f"healthy/x{STACK}.png", replace(disc(HEALTHY_RBC, 0, radius_px=30), name=f"x{STACK}"))])
     recipe = replace(SMALL, stacks=0.8)
 
     def stacked(recipe, kind, seed):

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES
 from bloodseg_lib.files import write_bytes
-from bloodseg_lib.samples import INDEX, SPLIT_SHARES, SPLITS, STACK, CellSample, Rejection, SampleBank, write_bank
+from bloodseg_lib.samples import INDEX, SPLIT_SHARES, SPLITS, CellSample, Rejection, SampleBank, write_bank
 from bloodseg_lib.sources import catalog, phantom
 
 REPORT = "report.md"
@@ -39,7 +39,7 @@ class Collection:
 
     def add(self, sample: CellSample) -> None:
         """Count a sample that went into the bank."""
-        if sample.name.endswith(STACK):
+        if sample.is_stack:
             self.stacks[sample.source] += 1
             return
         self.accepted.setdefault((sample.source, sample.class_id), []).append(sample.area_px)
