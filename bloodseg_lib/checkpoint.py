@@ -136,6 +136,21 @@ def load_model(path: Path | str, precision: str = "float32") -> tuple[keras.Mode
         return model, reader.sidecar
 
 
+def restore_weights(path: Path | str, model: keras.Model) -> Sidecar:
+    """Give a network the weights of a checkpoint, to train it further on something else.
+
+    Args:
+        path: ``NAME.npz``, with or without an optimizer.
+        model: a network of the same shape; its mean and standard deviation of the pixels are not touched.
+
+    Raises:
+        FileNotFoundError, ValueError: as :func:`load_model`.
+    """
+    with _Reader(path) as reader:
+        reader.assign(_variables(model))
+        return reader.sidecar
+
+
 def restore_checkpoint(path: Path | str, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> Sidecar:
     """Bring a network, its optimizer and its dropout to the state they were saved in.
 

@@ -19,7 +19,16 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from bloodseg_lib.augmentation import augmented, flipped
-from bloodseg_lib.checkpoint import Sidecar, broken_variables, read_sidecar, restore_checkpoint, save_checkpoint, set_state, state_of
+from bloodseg_lib.checkpoint import (
+    Sidecar,
+    broken_variables,
+    read_sidecar,
+    restore_checkpoint,
+    restore_weights,
+    save_checkpoint,
+    set_state,
+    state_of,
+)
 from bloodseg_lib.classes import CLASSES, NUM_CLASSES
 from bloodseg_lib.dataset import Dataset
 from bloodseg_lib.device import every_device, is_out_of_memory, keras, make_deterministic, process
@@ -83,7 +92,7 @@ def train(
 
     Args:
         dataset: with a ``train`` and a ``valid`` split.
-        unet: shape of the network. Its ``mean`` and ``std`` are replaced by those of the training set.
+        unet: shape of the network. Its ``mean`` and ``std`` are replaced by those of the training set, or of ``config.start_from``.
         config: how to train.
         folder: for checkpoints and log. Several processes need one that all of them see; the first one writes.
         on_epoch: called with the record of each epoch, once its checkpoint is written.
@@ -98,7 +107,7 @@ def train(
     """
     folder = Path(folder)
     result = TrainingResult([], folder / BEST, folder / LATEST)
-    unet = dataclasses.replace(unet, mean=_three(dataset.manifest["mean"]), std=_three(dataset.manifest["std"]))
+    unet = _with_statistics(unet, dataset, config, result.latest)
     writes = process()[0] == 0
     if writes:
         _delete_leftovers(folder)
@@ -124,7 +133,9 @@ def train(
         learner = keras.Model(model.input, model.get_layer("logits").output)  # softmax and logarithm are safe only when computed together
         loss = WeightedCrossEntropy(class_weights(dataset.pixel_counts("train"), config.weight_exponent))
         run = _Run(dataset, config, model, optimizer, Steps(learner, loss, optimizer, config.jit), result.latest, progress)
-    if result.history:
+    if config.start_from and not result.history:
+        restore_weights(config.start_from, model)
+    elif result.history:
         restore_checkpoint(result.latest, model, optimizer)
         schedule.first_step = int(optimizer.iterations.numpy()) - len(result.history) * steps_per_epoch  # not 0 if the batch size was another
 
@@ -276,6 +287,26 @@ def _validate(steps: Steps, dataset: Dataset, batch_size: int, device_batch: int
         confusion += confusion_matrix(labels, predicted)
         losses.append(image_losses)
     return scores(confusion), float(np.concatenate(losses).mean(dtype=np.float64))
+
+
+def _with_statistics(unet: UNetConfig, dataset: Dataset, config: TrainingConfig, latest: Path) -> UNetConfig:
+    """The network with mean and standard deviation of the training set, or of the network that it begins as, whose weights are used to them.
+
+    Raises:
+        ValueError: that one is of another shape, or the training in this folder began as another one.
+    """
+    if latest.exists() and (begun := {**TrainingConfig().to_dict(), **read_sidecar(latest).training}["start_from"]) != config.start_from:
+        raise ValueError(
+            f"{latest.parent}: expected start_from {begun!r}, as this training began. Received {config.start_from!r}. Choose another folder, or delete this one."
+        )
+    if not config.start_from:
+        return dataclasses.replace(unet, mean=_three(dataset.manifest["mean"]), std=_three(dataset.manifest["std"]))
+    start = latest if latest.exists() else Path(config.start_from)
+    of = UNetConfig.from_dict(read_sidecar(start).unet)
+    wanted, found = (f"width {u.width}, {u.levels} levels and normalization {u.normalization}" for u in (unet, of))
+    if wanted != found:
+        raise ValueError(f"{start}: expected a network of {wanted}. Received one of {found}; ask for the same shape, or start from another.")
+    return dataclasses.replace(unet, mean=of.mean, std=of.std)
 
 
 def _sidecar(config: TrainingConfig, unet: UNetConfig, dataset: Dataset, history: list[dict[str, Any]]) -> Sidecar:

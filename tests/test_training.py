@@ -1,6 +1,7 @@
 import csv
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -165,6 +166,39 @@ def test_another_network_or_dataset_in_the_folder_is_refused(undisturbed):
         run(folder, unet=dataclasses.replace(UNET, width=4))
     with pytest.raises(ValueError, match=r"expected a training on the dataset with digest other. Received one on tiny"):
         run(folder, TinyDataset(digest="other"))
+
+
+def test_a_training_starts_from_the_weights_of_another_and_keeps_its_statistics(undisturbed, tmp_path):
+    other = TinyDataset(digest="other")
+    other.manifest["mean"] = [1.0, 2.0, 3.0]
+    hardly = dataclasses.replace(CONFIG, start_from=str(undisturbed[1].best), epochs=1, learning_rate=1e-12)
+    result = run(tmp_path, other, config=hardly)
+    before, after = (load_model(path)[0].get_weights() for path in (undisturbed[1].best, result.best))
+    for one, two in zip(before, after, strict=True):
+        np.testing.assert_allclose(two, one, atol=1e-9)
+    assert read_sidecar(result.best).mean == (100.0, 110.0, 120.0)
+    assert read_sidecar(result.best).training["start_from"] == str(undisturbed[1].best)
+
+
+def test_a_training_started_from_another_goes_on_bit_for_bit_without_it(undisturbed, tmp_path):
+    first = tmp_path / "first.npz"
+    shutil.copy(undisturbed[1].best, first)
+    config = dataclasses.replace(CONFIG, start_from=str(first), epochs=2)
+    whole = run(tmp_path / "whole", config=config)
+    run(tmp_path / "stopped", config=dataclasses.replace(config, epochs=1))
+    first.unlink()
+    assert bits(run(tmp_path / "stopped", config=config).latest) == bits(whole.latest)
+    with pytest.raises(ValueError, match=r"stopped: expected start_from '.*first.npz', as this training began. Received ''"):
+        run(tmp_path / "stopped")
+
+
+def test_a_start_of_another_shape_or_none_is_refused(undisturbed, tmp_path):
+    config = dataclasses.replace(CONFIG, start_from=str(undisturbed[1].best))
+    with pytest.raises(ValueError, match=r"best.npz: expected a network of width 4, 3 levels and normalization none. Received one of width 2"):
+        run(tmp_path, unet=dataclasses.replace(UNET, width=4), config=config)
+    with pytest.raises(FileNotFoundError, match=r"nowhere.npz: expected the weights"):
+        run(tmp_path, config=dataclasses.replace(CONFIG, start_from=str(tmp_path / "nowhere.npz")))
+    assert not list(tmp_path.iterdir())
 
 
 def test_images_that_do_not_suit_the_network_are_refused(tmp_path):
