@@ -82,8 +82,8 @@ def test_pbc_is_read_by_file_name_or_folder(tmp_path):
     for name in ("platelet_1.jpg", "ig_2.jpg", "monocyte/MO_3.jpg"):
         cv2.imwrite(str(tmp_path / name), np.zeros((8, 8, 3), np.uint8))
     assert [(field.path.name, field.class_id) for field in annotated.read("pbc", tmp_path)] == [
-        ("MO_3.jpg", MONOCYTE),
         ("platelet_1.jpg", THROMBOCYTE),
+        ("MO_3.jpg", MONOCYTE),
     ]
 
 

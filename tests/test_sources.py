@@ -19,8 +19,8 @@ from bloodseg_lib.classes import (
     THROMBOCYTE,
 )
 from bloodseg_lib.files import write_image
-from bloodseg_lib.samples import SPLITS, write_bank
-from bloodseg_lib.sources import catalog, fields, iumc, kaggle, lisc, mamic, masks, zheng
+from bloodseg_lib.samples import AUTOMATIC, SPLITS, write_bank
+from bloodseg_lib.sources import catalog, fields, iumc, kaggle, lisc, mamic, masks, pbc, zheng
 
 SLIDE, RED_CELL, PURPLE = (245, 240, 245), (190, 150, 185), (120, 40, 150)
 PURPLE_LIGHT = (125, 43, 156)  # 120 * 255 / 245 = 124.9, 40 * 255 / 240 = 42.5, 150 * 255 / 245 = 156.1: PURPLE on a slide made white
@@ -99,6 +99,15 @@ def zheng_root(tmp_path):
         write_image(folder / "image.png", picture(size, size, (size // 2, size // 2, size // 4, PURPLE)))
         (folder / "image.png").rename(folder / "001.bmp")  # what a file is, its content tells
         write_csv(tmp_path / f"Class Labels of Dataset {number}.csv", ("image ID", "class label"), ("001", "1"))
+    return tmp_path
+
+
+@pytest.fixture
+def pbc_root(tmp_path):
+    """A neutrophil, a platelet and an immature granulocyte among four red cells each, as published."""
+    red = [(x, y, 36, RED_CELL) for x in (60, 300) for y in (60, 300)]
+    for name, radius in (("neutrophil/SNE_1.jpg", 60), ("platelet/PLATELET_2.jpg", 20), ("ig/MY_3.jpg", 60)):
+        write_image(tmp_path / name, picture(363, 360, (180, 181, radius, PURPLE), *red))
     return tmp_path
 
 
@@ -448,6 +457,40 @@ class TestZheng:
             read(zheng, zheng_root)
 
 
+class TestPbc:
+    def test_the_cell_in_the_middle_is_segmented_and_the_red_ones_around_it_are_healthy(self, pbc_root):
+        samples, _ = read(pbc, pbc_root, automatic_masks=True)
+        of = {s.class_id: s for s in samples if s.group == "SNE_1"}
+        assert set(of) == {NEUTROPHIL, HEALTHY_RBC}
+        assert of[NEUTROPHIL].name == f"SNE_1{AUTOMATIC}"
+        assert of[NEUTROPHIL].area_px == pytest.approx(np.pi * (60 * 37 / 73) ** 2, rel=0.1)  # 37 of 73 pixels: 40x
+        assert of[HEALTHY_RBC].area_px == pytest.approx(np.pi * (36 * 37 / 73) ** 2, rel=0.15)
+
+    def test_without_automatic_masks_white_cells_are_left_out_and_platelets_are_not(self, pbc_root):
+        samples, rejections = read(pbc, pbc_root, healthy=False)
+        assert [(s.class_id, s.group) for s in samples] == [(THROMBOCYTE, "PLATELET_2")]
+        assert [(r.reason, r.path.name) for r in rejections] == [(pbc.NOT_OUR_CLASS, "MY_3.jpg"), (masks.NO_MASK, "SNE_1.jpg")]
+
+    def test_the_class_may_stand_in_the_name(self, pbc_root):
+        for path in list(pbc_root.glob("*/*.jpg")):
+            path.rename(pbc_root / f"{path.parent.name}___{path.name}")
+        assert [(path.name, class_id) for path, class_id in pbc.labelled(pbc_root)] == [
+            ("neutrophil___SNE_1.jpg", NEUTROPHIL),
+            ("platelet___PLATELET_2.jpg", THROMBOCYTE),
+        ]
+
+    def test_a_cell_beside_the_middle_is_not_the_labelled_one(self, pbc_root):
+        write_image(pbc_root / "neutrophil/SNE_1.jpg", picture(363, 360, (80, 270, 60, PURPLE), (60, 60, 36, RED_CELL), (300, 60, 36, RED_CELL)))
+        only([r for r in read(pbc, pbc_root, automatic_masks=True)[1] if "SNE_1" in r.path.name], masks.NO_CELL, "in its middle")
+
+    def test_a_second_image_of_the_same_name_and_an_unknown_folder_are_reported(self, pbc_root):
+        write_image(pbc_root / "monocyte/SNE_1.jpg", picture(363, 360, (180, 181, 60, PURPLE)))
+        (pbc_root / "blasts").mkdir()
+        reasons = {r.path.relative_to(pbc_root).as_posix(): r.reason for r in read(pbc, pbc_root, automatic_masks=True)[1]}
+        assert reasons["neutrophil/SNE_1.jpg"] == masks.SAME_NAME  # folders are read by name, so this one comes second
+        assert reasons["blasts"] == masks.NOT_AN_IMAGE
+
+
 class TestIumc:
     def test_pairs_of_image_and_mask(self, iumc_root):
         samples, rejections = read(iumc, iumc_root)
@@ -596,7 +639,7 @@ class TestBrokenDownloads:
         only(read(kaggle, kaggle_root)[1], masks.NO_COLOUR, path.name)
 
 
-READERS = {"lisc": lisc, "iumc": iumc, "kaggle": kaggle, "mamic": mamic, "zheng": zheng, "own": fields}
+READERS = {"lisc": lisc, "iumc": iumc, "kaggle": kaggle, "mamic": mamic, "zheng": zheng, "pbc": pbc, "own": fields}
 
 
 @pytest.mark.parametrize("key", READERS)
@@ -619,11 +662,11 @@ class TestCatalog:
         assert catalog.reader("phantom").__module__ == "bloodseg_lib.sources.phantom"
 
     def test_an_unknown_key_is_answered_with_the_legal_ones(self):
-        with pytest.raises(ValueError, match=r"one of lisc, iumc, mamic, kaggle, zheng, own, phantom. Received 'momic'"):
+        with pytest.raises(ValueError, match=r"one of lisc, iumc, mamic, kaggle, zheng, pbc, own, phantom. Received 'momic'"):
             catalog.reader("momic")
 
     def test_diameters_are_those_of_the_readers(self):
-        for key in ("lisc", "kaggle", "mamic"):
+        for key in ("lisc", "kaggle", "mamic", "pbc"):
             assert catalog.entry(key).rbc_diameter_px == READERS[key].SOURCE_RBC_DIAMETER_PX
 
     def test_the_table_tells_of_every_database(self):

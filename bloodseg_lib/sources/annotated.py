@@ -13,21 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bloodseg_lib.classes import BASOPHIL, EOSINOPHIL, LYMPHOCYTE, MONOCYTE, NEUTROPHIL, THROMBOCYTE
-from bloodseg_lib.sources import fields, lisc, mamic, zheng
+from bloodseg_lib.sources import fields, lisc, mamic, pbc, zheng
 from bloodseg_lib.sources.fields import BOXES, Box, read_boxes
 from bloodseg_lib.sources.masks import class_folders, colour_image, image_files, one_file
-
-PBC = "pbc"
-PBC_CLASSES = {
-    "eosinophil": EOSINOPHIL,
-    "basophil": BASOPHIL,
-    "neutrophil": NEUTROPHIL,
-    "lymphocyte": LYMPHOCYTE,
-    "monocyte": MONOCYTE,
-    "platelet": THROMBOCYTE,
-}
-"""Of the set's eight folders or file names those that are classes of ours: immature granulocytes and erythroblasts are none."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +68,7 @@ def _zheng(root: Path) -> Iterator[AnnotatedField]:
 
 
 def _pbc(root: Path) -> Iterator[AnnotatedField]:
-    """Images named ``<class>_...``, or in folders named by class, as the set is published."""
-    if not root.is_dir():
-        raise FileNotFoundError(f"{root}: no such folder. Expected images named <class>_..., or folders of classes: {', '.join(PBC_CLASSES)}.")
-    found = [(p, PBC_CLASSES.get(p.stem.split("_")[0].lower()) or PBC_CLASSES.get(p.parent.name.lower())) for p in sorted(root.rglob("*.jpg"))]
-    yield from (AnnotatedField(PBC, path, class_id) for path, class_id in found if class_id)
+    yield from (AnnotatedField(pbc.SOURCE, path, class_id) for path, class_id in pbc.labelled(root))
 
 
 def _boxed(source: str) -> Callable[[Path], Iterator[AnnotatedField]]:
@@ -104,7 +88,7 @@ def _boxed(source: str) -> Callable[[Path], Iterator[AnnotatedField]]:
 _READERS: dict[str, Callable[[Path], Iterator[AnnotatedField]]] = {
     lisc.SOURCE: _lisc,
     zheng.SOURCE: _zheng,
-    PBC: _pbc,
+    pbc.SOURCE: _pbc,
     mamic.SOURCE: _boxed(mamic.SOURCE),
     fields.SOURCE: _boxed(fields.SOURCE),
 }

@@ -142,6 +142,18 @@ DATABASES: tuple[DatabaseEntry, ...] = (
         reader_name="zheng",
     ),
     DatabaseEntry(
+        key="pbc",
+        title="PBC: peripheral blood cells of the Hospital Clinic of Barcelona",
+        url="https://data.mendeley.com/datasets/snkd93bnjr/1",
+        licence="CC BY 4.0",
+        citation="Acevedo, Merino, Alferez, Molina, Boldu, Rodellar: A dataset of microscopic peripheral blood cell images for development of automatic "
+        "recognition systems. Data in Brief 30, 2020, 105474.",
+        layout="<class>/NAME.jpg, or images named <class>_..., <class>: basophil, eosinophil, erythroblast, ig, lymphocyte, monocyte, neutrophil, platelet",
+        rbc_diameter_px=73.0,
+        grouping="a group is an image; patients are not told.",
+        reader_name="pbc",
+    ),
+    DatabaseEntry(
         key="own",
         title="Fields of one's own, with boxes drawn around cells",
         url="",
