@@ -57,7 +57,7 @@ def sources() -> None:
 @click.argument("databases", nargs=-1, required=True, metavar="KEY=FOLDER...")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the new bank.")
 @click.option("--draw-missing", default=0, metavar="N", show_default=True, help="Draw up to N cells of each class that has none in a split.")
-@click.option("--automatic-masks", is_flag=True, help="Segment cells that no expert masked (LISC); they are trained on, never tested on.")
+@click.option("--automatic-masks", is_flag=True, help="Segment cells that no expert masked (LISC, PBC); they are trained on, never tested on.")
 @click.option("--seed", default=0, show_default=True, help="Of the split and of drawn cells.")
 def bank(databases: tuple[str, ...], out: Path, draw_missing: int, automatic_masks: bool, seed: int) -> None:
     """Build a sample bank from database folders, e.g. `bank lisc=~/lisc kaggle=~/cell_images --out banks/real`.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from bloodseg_lib.classes import WBC_IDS
+from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, WBC_IDS
 from bloodseg_lib.recipes import Recipe
 
 POSITION_TRIES = 12
@@ -71,6 +71,8 @@ class Canvas:
 
     def __init__(self, image: np.ndarray, instances: np.ndarray, cells: list[PlacedCell], recipe: Recipe):
         self.image, self.instances, self.cells, self.recipe = image, instances, cells, recipe
+        self._infected = np.zeros(np.iinfo(instances.dtype).max + 1, bool)  # by instance
+        self._infected[1 : 1 + len(cells)] = [cell.class_id == INFECTED_RBC for cell in cells]
 
     def place(self, rgba: np.ndarray, cell: PlacedCell, rng: np.random.Generator, overlap: float, margin: float, above: int = 0) -> tuple[int, int]:
         """Paste a cell where it covers at most ``overlap`` of itself with cells numbered beyond ``above``, or the best place tried.
@@ -107,6 +109,7 @@ class Canvas:
     def paste(self, rgba: np.ndarray, cell: PlacedCell, y: int, x: int) -> None:
         """Lay a cell over what is there, its top left corner at row ``y``, column ``x``, which may lie outside."""
         self.cells.append(cell)
+        self._infected[len(self.cells)] = cell.class_id == INFECTED_RBC
         matte = cv2.extractChannel(rgba, 3)
         mask = matte >= 128
         if self.recipe.edge_softness_px:
@@ -125,7 +128,10 @@ class Canvas:
             mixed = np.multiply(colour, alpha, dtype=np.uint16)
             mixed += np.multiply(below, 255 - alpha, dtype=np.uint16)
             below[:] = _by_255(mixed)
-        np.copyto(self.instances[there], len(self.cells), where=mask[inside])
+        seen = mask[inside]
+        if self.recipe.translucent and cell.class_id == HEALTHY_RBC:
+            seen = seen & ~self._infected[self.instances[there]]
+        np.copyto(self.instances[there], len(self.cells), where=seen)
 
 
 def _shared(one: np.ndarray, other: np.ndarray) -> np.ndarray:

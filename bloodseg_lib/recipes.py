@@ -17,12 +17,14 @@ class Recipe(Config):
         background_size_px: side of an RBC background.
         rbc_count: least and greatest number of RBCs on a background of 1000 x 1000; other sizes hold as many for their area.
         rbc_overlap: the greatest share of an RBC that may lie on its neighbours; drawn for each background between ``rbc_overlap / 3`` and it.
+        even_groups: each patient, slide or field that gave samples of a class is as likely as the next, however many it gave; else each sample is.
         stacks: greatest share of the healthy RBCs, drawn for each background, in whose place a stack of them is laid, cut out of a field as one
             (:func:`bloodseg_lib.sources.stacks.stack_samples`). Only in smears to train on: how many cells a stack has is not known.
         rouleaux: greatest share of the RBCs, drawn for each background, that lie half on the one before, like coins of a roll that has fallen over.
         affixed_overlap: the greatest share of an affixed cell that may lie on another affixed cell.
         edge_softness_px: standard deviation of the blur that softens the edge of a sample where it is pasted; labels stay sharp.
-        translucent: RBCs and platelets let through what lies beneath, so that overlaps are darker, as in a microscope. White cells cover.
+        translucent: RBCs and platelets let through what lies beneath, so that overlaps are darker, as in a microscope. Where a healthy RBC lies on an
+            infected one, whose parasite is seen through it, the label stays infected. White cells cover.
         platelets: mean number of thrombocytes strewn over a background of 1000 x 1000.
         white_cells: mean number of white cells, each class as likely as the next, strewn over a background of 1000 x 1000; those affixed come on top.
         scale_jitter: a smear shows its cells up to this share larger or smaller.
@@ -37,6 +39,7 @@ class Recipe(Config):
     background_size_px: int = 1000
     rbc_count: tuple[int, int] = (200, 300)
     rbc_overlap: float = 0.15
+    even_groups: bool = False
     stacks: float = 0.0
     rouleaux: float = 0.0
     affixed_overlap: float = 0.1
@@ -71,6 +74,7 @@ RECIPES = {
     "realistic": Recipe(
         rbc_count=(80, 520),
         rbc_overlap=0.4,
+        even_groups=True,
         stacks=0.3,
         rouleaux=0.5,
         edge_softness_px=0.9,

@@ -109,6 +109,13 @@ class Pool:
                 continue
             self._by_class.setdefault(sample.class_id, {}).setdefault(sample.source, []).append((path, sample))
         self._of_any_source = {c: list(itertools.chain.from_iterable(found[s] for s in sorted(found))) for c, found in self._by_class.items()}
+        self._groups: dict[tuple[int, str | None], list[list[tuple[str, CellSample]]]] = {}
+        for class_id, found in self._by_class.items():
+            for source, choices in [*found.items(), (None, self._of_any_source[class_id])]:
+                groups: dict[tuple[str, str], list[tuple[str, CellSample]]] = {}
+                for path, sample in choices:
+                    groups.setdefault((sample.source, sample.group), []).append((path, sample))
+                self._groups[class_id, source] = list(groups.values())
 
     @property
     def class_ids(self) -> tuple[int, ...]:
@@ -119,9 +126,13 @@ class Pool:
         """Sources that have samples of all the classes given, sorted."""
         return sorted(set.intersection(*(set(self._by_class.get(c, {})) for c in class_ids)))
 
-    def draw(self, class_id: int, rng: np.random.Generator, source: str | None = None) -> tuple[str, CellSample]:
-        """A sample of a class, of one source or of any, each as likely as the next."""
-        choices = self._by_class[class_id][source] if source else self._of_any_source[class_id]
+    def draw(self, class_id: int, recipe: Recipe, rng: np.random.Generator, source: str | None = None) -> tuple[str, CellSample]:
+        """A sample of a class, of one source or of any; which are as likely as which, says ``recipe.even_groups``."""
+        if recipe.even_groups:
+            groups = self._groups[class_id, source]
+            choices = groups[rng.integers(len(groups))]
+        else:
+            choices = self._by_class[class_id][source] if source else self._of_any_source[class_id]
         return choices[rng.integers(len(choices))]
 
     def stacks(self, source: str) -> list[tuple[str, CellSample]]:
@@ -171,7 +182,7 @@ def compose_background(pool: Pool, kind: str, recipe: Recipe, rng: np.random.Gen
     chain = _Chain(recipe.rouleaux * rng.uniform() if recipe.rouleaux else 0.0)
     for _ in range(round(rng.integers(recipe.rbc_count[0], recipe.rbc_count[1] + 1) * thousands)):
         class_id = RBC_OF_KIND[kind][rng.integers(len(RBC_OF_KIND[kind]))]
-        path, sample = pool.draw(class_id, rng, source)
+        path, sample = pool.draw(class_id, recipe, rng, source)
         if stack_share and class_id == HEALTHY_RBC and rng.uniform() < stack_share:
             path, sample = stacks[rng.integers(len(stacks))]
         chain.place(canvas, _varied(sample, recipe, rng), PlacedCell(class_id, path), rng, overlap)
@@ -180,11 +191,11 @@ def compose_background(pool: Pool, kind: str, recipe: Recipe, rng: np.random.Gen
     if recipe.white_cells and white:
         for _ in range(rng.poisson(recipe.white_cells * thousands)):
             class_id = white[rng.integers(len(white))]
-            path, sample = pool.draw(class_id, rng)
+            path, sample = pool.draw(class_id, recipe, rng)
             canvas.place(_varied(sample, recipe, rng), PlacedCell(class_id, path), rng, recipe.affixed_overlap, margin=0.5, above=red_cells)
     if recipe.platelets and THROMBOCYTE in pool.class_ids:
         for _ in range(rng.poisson(recipe.platelets * thousands)):
-            path, sample = pool.draw(THROMBOCYTE, rng)
+            path, sample = pool.draw(THROMBOCYTE, recipe, rng)
             canvas.place(_varied(sample, recipe, rng), PlacedCell(THROMBOCYTE, path), rng, 1.0, margin=0.5)
     return Smear(canvas.image, canvas.instances, tuple(canvas.cells))
 
@@ -240,7 +251,7 @@ def compose_smear(background: Smear, objects: Sequence[int], pool: Pool, recipe:
         instances = cv2.resize(instances, size, interpolation=cv2.INTER_NEAREST)
     canvas = Canvas(image, instances, list(background.cells), recipe)
     for class_id in objects:
-        path, sample = pool.draw(class_id, rng)
+        path, sample = pool.draw(class_id, recipe, rng)
         rgba = _varied(sample, recipe, rng, scale)
         canvas.place(rgba, PlacedCell(class_id, path), rng, recipe.affixed_overlap, margin=recipe.beyond_border, above=len(background.cells))
     return Smear(_photographed(canvas.image, recipe, rng), canvas.instances, tuple(canvas.cells))

@@ -72,6 +72,30 @@ def test_stacks_lie_in_the_place_of_healthy_cells_where_the_recipe_wants_them():
     assert sum(stacked(SMALL, "nn", seed) for seed in range(5)) == 0
 
 
+def test_a_patient_with_many_cells_outweighs_no_other_where_the_recipe_wants_it():
+    samples = [("one", replace(disc(HEALTHY_RBC, 0), group="one")), *((f"many{i}", replace(disc(HEALTHY_RBC, i), group="many")) for i in range(9))]
+    pool, rng = Pool(samples), np.random.default_rng(0)
+
+    def of_one(even):
+        return sum(pool.draw(HEALTHY_RBC, Recipe(even_groups=even), rng, source)[0] == "one" for source in (None, "discs") for _ in range(200))
+
+    assert of_one(False) == pytest.approx(40, abs=20)  # a tenth of 400, standard deviation 6
+    assert of_one(True) == pytest.approx(200, abs=35)  # half of them, standard deviation 10
+
+
+def test_an_infected_cell_stays_infected_where_a_translucent_healthy_one_lies_on_it():
+    def labels(*classes, translucent=True):
+        canvas = Canvas(np.full((40, 40, 3), 255, np.uint8), np.zeros((40, 40), np.uint16), [], Recipe(translucent=translucent, edge_softness_px=0))
+        for i, class_id in enumerate(classes):
+            canvas.paste(np.full((1, 3, 4), 255, np.uint8), PlacedCell(class_id, "a"), 7, 2 + 2 * i)  # each covers a pixel of the one before
+        return [canvas.cells[i - 1].class_id for i in canvas.instances[7, 2 : 3 + 2 * len(classes)]]
+
+    assert labels(INFECTED_RBC, HEALTHY_RBC) == [8, 8, 8, 9, 9]
+    assert labels(HEALTHY_RBC, INFECTED_RBC) == [9, 9, 8, 8, 8]
+    assert labels(INFECTED_RBC, NEUTROPHIL) == [8, 8, 3, 3, 3]
+    assert labels(INFECTED_RBC, HEALTHY_RBC, translucent=False) == [8, 8, 9, 9, 9]
+
+
 def test_rouleaux_lie_half_on_the_cell_before_and_go_on_in_one_direction(monkeypatch, pool):
     laid = []
     paste = Canvas.paste
