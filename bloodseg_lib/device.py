@@ -64,7 +64,7 @@ def describe_device() -> str:
     backend, version, gpus = _backend()
     if gpus:
         return f"{backend} {version} on {len(gpus)} GPU{'s' if len(gpus) > 1 else ''}: {', '.join(gpus)}"
-    return f"{backend} {version} on the CPU ({_cores()} cores); no GPU found"
+    return f"{backend} {version} on the CPU ({_cores()} core{'s' if _cores() > 1 else ''}); no GPU found"
 
 
 def has_gpu() -> bool:
