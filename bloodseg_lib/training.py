@@ -37,6 +37,7 @@ from bloodseg_lib.losses import WeightedCrossEntropy
 from bloodseg_lib.metrics import Scores, confusion_matrix, scores
 from bloodseg_lib.monitoring import EventLog, collapse_warning, tell, write_log
 from bloodseg_lib.preflight import check_images, check_same, preflight
+from bloodseg_lib.released import checkpoint_path
 from bloodseg_lib.schedules import TableSchedule, adam, learning_rates
 from bloodseg_lib.steps import Steps
 from bloodseg_lib.training_config import TrainingConfig
@@ -134,7 +135,7 @@ def train(
         loss = WeightedCrossEntropy(class_weights(dataset.pixel_counts("train"), config.weight_exponent))
         run = _Run(dataset, config, model, optimizer, Steps(learner, loss, optimizer, config.jit), result.latest, progress)
     if config.start_from and not result.history:
-        restore_weights(config.start_from, model)
+        restore_weights(checkpoint_path(config.start_from), model)
     elif result.history:
         restore_checkpoint(result.latest, model, optimizer)
         schedule.first_step = int(optimizer.iterations.numpy()) - len(result.history) * steps_per_epoch  # not 0 if the batch size was another
@@ -301,7 +302,7 @@ def _with_statistics(unet: UNetConfig, dataset: Dataset, config: TrainingConfig,
         )
     if not config.start_from:
         return dataclasses.replace(unet, mean=_three(dataset.manifest["mean"]), std=_three(dataset.manifest["std"]))
-    start = latest if latest.exists() else Path(config.start_from)
+    start = latest if latest.exists() else checkpoint_path(config.start_from)
     of = UNetConfig.from_dict(read_sidecar(start).unet)
     wanted, found = (f"width {u.width}, {u.levels} levels and normalization {u.normalization}" for u in (unet, of))
     if wanted != found:

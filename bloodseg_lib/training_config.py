@@ -18,8 +18,8 @@ class TrainingConfig(Config):
     """How to train. The defaults are those of the full-size training.
 
     Attributes:
-        start_from: a checkpoint whose weights training begins with, for instance those of a released network, to go on with other smears; empty: with
-            random ones. Its network must be of the same shape, and its mean and standard deviation of the pixels are kept.
+        start_from: a checkpoint whose weights training begins with, to go on with other smears; ``"released"``: those of the network that comes with the
+            package; empty: random ones. Its network must be of the same shape, and its mean and standard deviation of the pixels are kept.
         batch_size: images a step.
         epochs: passes through the training set.
         schedule: ``"step"``: ``learning_rate`` for ``drop_after_epochs`` epochs, then ``later_learning_rate``. ``"cosine"``: from

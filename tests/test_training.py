@@ -196,6 +196,8 @@ def test_a_start_of_another_shape_or_none_is_refused(undisturbed, tmp_path):
     config = dataclasses.replace(CONFIG, start_from=str(undisturbed[1].best))
     with pytest.raises(ValueError, match=r"best.npz: expected a network of width 4, 3 levels and normalization none. Received one of width 2"):
         run(tmp_path, unet=dataclasses.replace(UNET, width=4), config=config)
+    with pytest.raises(ValueError, match=r"real_cells.npz: expected a network of width 2, 3 levels .*ask for the same shape"):
+        run(tmp_path, config=dataclasses.replace(CONFIG, start_from="released"))
     with pytest.raises(FileNotFoundError, match=r"nowhere.npz: expected the weights"):
         run(tmp_path, config=dataclasses.replace(CONFIG, start_from=str(tmp_path / "nowhere.npz")))
     assert not list(tmp_path.iterdir())
