@@ -109,6 +109,7 @@ class Pool:
                 continue
             self._by_class.setdefault(sample.class_id, {}).setdefault(sample.source, []).append((path, sample))
         self._of_any_source = {c: list(itertools.chain.from_iterable(found[s] for s in sorted(found))) for c, found in self._by_class.items()}
+        # By class and source, None for any: a list for each patient, slide or field.
         self._groups: dict[tuple[int, str | None], list[list[tuple[str, CellSample]]]] = {}
         for class_id, found in self._by_class.items():
             for source, choices in [*found.items(), (None, self._of_any_source[class_id])]:
