@@ -6,6 +6,7 @@ Taught by ``notebooks/03_weighted_training.ipynb``.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import itertools
 import math
 import time
@@ -47,6 +48,8 @@ from bloodseg_lib.weights import class_weights
 __all__ = ["TrainingConfig", "TrainingResult", "WeightedCrossEntropy", "collapse_warning", "flipped", "learning_rates", "train"]
 
 BEST, LATEST = "best.npz", "latest.npz"
+_ATTEMPTS, _PAUSE_S = 240, 15.0
+"""How often, and after how long, it is tried again to write to a full disk."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def train(
     one validation pixel was found), ``time_s`` (of the epoch, with its validation), ``images_per_s`` (of its training part) and ``parts``
     (in how many a batch was taken, one after the other, for want of memory; 1: whole).
 
-    Where memory runs out the batch is taken in twice as many parts, whose gradients are summed up, and the epoch begins again from where it
+    Where the disk is full when an epoch is to be saved, it waits up to an hour for room. Where memory runs out the batch is taken in twice as many parts, whose gradients are summed up, and the epoch begins again from where it
     began; several processes, which would have to agree on it, stop instead. All devices of the host share each batch, on JAX those of all
     processes (:func:`bloodseg_lib.device.every_device`).
 
@@ -161,11 +164,7 @@ def train(
         better = record["valid_accuracy"] > max((r["valid_accuracy"] for r in result.history), default=-1.0)
         result.history.append(record)
         if writes:
-            sidecar = _sidecar(config, unet, dataset, result.history)
-            if better:
-                save_checkpoint(result.best, model, sidecar)
-            write_log(folder, result.history)
-            save_checkpoint(result.latest, model, sidecar, optimizer)  # last: from here on the epoch counts as done
+            _keep_epoch(result, run, _sidecar(config, unet, dataset, result.history), better)
             tell(record, config.epochs, better, progress)
         if events:
             events.add(record)
@@ -240,6 +239,30 @@ def _epoch(run: _Run, epoch: int, device_batch: int) -> _Epoch:
     if not math.isfinite(valid_loss):
         raise _not_finite("validation loss", epoch, run.latest)
     return _Epoch(loss, accuracy, training_s, validation, valid_loss)
+
+
+def _keep_epoch(result: TrainingResult, run: _Run, sidecar: Sidecar, better: bool) -> None:
+    """Write checkpoints and log of an epoch. Where the disk is full, an epoch of hours is not thrown away: it waits for somebody to make room.
+
+    Raises:
+        OSError: it cannot be written, or there was no room for an hour.
+    """
+    for attempt in itertools.count():
+        try:
+            if better:
+                save_checkpoint(result.best, run.model, sidecar)
+            write_log(result.latest.parent, result.history)
+            save_checkpoint(result.latest, run.model, sidecar, run.optimizer)  # last: from here on the epoch counts as done
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or attempt == _ATTEMPTS:
+                raise
+            if not attempt:
+                tqdm.write(
+                    f"{result.latest.parent}: the disk is full, and epoch {sidecar.epoch} is not kept yet. Make room; it is tried again for "
+                    f"{_ATTEMPTS * _PAUSE_S / 60:.0f} minutes."
+                )
+            time.sleep(_PAUSE_S)
 
 
 def _learn(steps: Steps, batches: Iterator[tuple[np.ndarray, np.ndarray]], device_batch: int, bar: tqdm) -> tuple[float, float]:

@@ -1,6 +1,8 @@
 import csv
 import dataclasses
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -150,6 +152,36 @@ def test_the_best_score_is_remembered_across_a_restart(undisturbed, tmp_path, mo
     result = run(tmp_path)
     assert read_sidecar(result.best).epoch == 1
     assert read_sidecar(result.latest).max_valid_accuracy == 1
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_full_disk_is_waited_for(undisturbed, tmp_path, monkeypatch, capsys, number):
+    """When the best network of the first epoch is written, or, after that, the latest."""
+    save, calls = training.save_checkpoint, []
+
+    def full_at_first(path, *args):
+        calls.append(path)
+        if number <= len(calls) < number + 3:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        save(path, *args)
+
+    monkeypatch.setattr(training, "save_checkpoint", full_at_first)
+    monkeypatch.setattr(training, "_PAUSE_S", 0.0)
+    result = run(tmp_path)
+    assert capsys.readouterr().out.count("the disk is full, and epoch 1 is not kept yet. Make room") == 1
+    assert bits(result.latest) == bits(undisturbed[1].latest)
+    assert bits(result.best) == bits(undisturbed[1].best)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_disk_that_stays_full_or_cannot_be_written_ends_the_training(tmp_path, monkeypatch, number):
+    def failing(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(training, "_PAUSE_S", 0.0)
+    monkeypatch.setattr(training, "save_checkpoint", failing)
+    with pytest.raises(OSError, match=os.strerror(number)):
+        run(tmp_path)
 
 
 def test_more_epochs_and_another_batch_size_are_taken_and_said(tmp_path, capsys):
