@@ -6,21 +6,25 @@ Images are RGB everywhere; OpenCV's BGR exists only inside this module.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import struct
 import tempfile
+import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from tqdm.auto import tqdm
 
 PNG_COLOUR_TYPES = {1: 0, 3: 2, 4: 6}
 """Channels of a picture -> its colour type in a PNG: grey, RGB, RGBA."""
 
+_ATTEMPTS, _PAUSE_S = 240, 15.0  # how often, and after how long, it is tried again to write to a full disk
 _LONGEST_CHUNK = 2**30  # a PNG's chunk holds less than 2**31 bytes
 
 
@@ -41,6 +45,27 @@ def replacing(path: Path | str) -> Iterator[Path]:
         temporary.replace(path)  # os.replace: atomic
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def wait_for_room(write: Callable[[], None], message: str) -> None:
+    """Write, and where the disk is full, wait for somebody to make room and write again.
+
+    Args:
+        write: writes; called again from its beginning.
+        message: what to say, once, when there is no room: what waits to be written.
+
+    Raises:
+        OSError: it cannot be written, or there was no room for an hour.
+    """
+    for attempt in range(_ATTEMPTS + 1):
+        try:
+            return write()
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or attempt == _ATTEMPTS:
+                raise
+        if not attempt:
+            tqdm.write(f"{message} Make room; it is tried again for {_ATTEMPTS * _PAUSE_S / 60:.0f} minutes.")
+        time.sleep(_PAUSE_S)
 
 
 def write_bytes(path: Path | str, data: bytes) -> None:

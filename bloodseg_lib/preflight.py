@@ -5,6 +5,7 @@ Taught by ``notebooks/03_weighted_training.ipynb``.
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from bloodseg_lib.checkpoint import Sidecar, read_sidecar
 from bloodseg_lib.dataset import Dataset
 from bloodseg_lib.device import describe_device, device_count, dtype_policy, free_memory, has_gpu, process
+from bloodseg_lib.released import checkpoint_path
 from bloodseg_lib.training_config import TrainingConfig
 from bloodseg_lib.unet import UNetConfig
 
@@ -145,6 +147,26 @@ def check_images(dataset: Dataset, split: str, unet: UNetConfig) -> int:
             f"Received {height} x {width}; use fewer levels or other images."
         )
     return count
+
+
+def network_for(unet: UNetConfig, dataset: Dataset, config: TrainingConfig, latest: Path) -> UNetConfig:
+    """The network with mean and standard deviation of the training set, or of the network that it begins as, whose weights are used to them.
+
+    Raises:
+        ValueError: that one is of another shape, or the training in this folder began as another one.
+    """
+    if latest.exists() and (begun := {**TrainingConfig().to_dict(), **read_sidecar(latest).training}["start_from"]) != config.start_from:
+        raise ValueError(
+            f"{latest.parent}: expected start_from {begun!r}, as this training began. Received {config.start_from!r}. Choose another folder, or delete this one."
+        )
+    if not config.start_from:
+        return dataclasses.replace(unet, mean=tuple(map(float, dataset.manifest["mean"])), std=tuple(map(float, dataset.manifest["std"])))
+    start = latest if latest.exists() else checkpoint_path(config.start_from)
+    of = UNetConfig.from_dict(read_sidecar(start).unet)
+    wanted, found = (f"width {u.width}, {u.levels} levels and normalization {u.normalization}" for u in (unet, of))
+    if wanted != found:
+        raise ValueError(f"{start}: expected a network of {wanted}. Received one of {found}; ask for the same shape, or start from another.")
+    return dataclasses.replace(unet, mean=of.mean, std=of.std)
 
 
 def check_same(before: Sidecar, dataset: Dataset, unet: UNetConfig, folder: Path) -> None:

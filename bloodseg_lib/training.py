@@ -5,8 +5,6 @@ Taught by ``notebooks/03_weighted_training.ipynb``.
 
 from __future__ import annotations
 
-import dataclasses
-import errno
 import itertools
 import math
 import time
@@ -33,11 +31,11 @@ from bloodseg_lib.checkpoint import (
 from bloodseg_lib.classes import CLASSES, NUM_CLASSES
 from bloodseg_lib.dataset import Dataset
 from bloodseg_lib.device import every_device, is_out_of_memory, keras, make_deterministic, process
-from bloodseg_lib.files import write_json
+from bloodseg_lib.files import wait_for_room, write_json
 from bloodseg_lib.losses import WeightedCrossEntropy
 from bloodseg_lib.metrics import Scores, confusion_matrix, scores
 from bloodseg_lib.monitoring import EventLog, collapse_warning, tell, write_log
-from bloodseg_lib.preflight import check_images, check_same, preflight
+from bloodseg_lib.preflight import check_images, check_same, network_for, preflight
 from bloodseg_lib.released import checkpoint_path
 from bloodseg_lib.schedules import TableSchedule, adam, learning_rates
 from bloodseg_lib.steps import Steps
@@ -48,8 +46,6 @@ from bloodseg_lib.weights import class_weights
 __all__ = ["TrainingConfig", "TrainingResult", "WeightedCrossEntropy", "collapse_warning", "flipped", "learning_rates", "train"]
 
 BEST, LATEST = "best.npz", "latest.npz"
-_ATTEMPTS, _PAUSE_S = 240, 15.0
-"""How often, and after how long, it is tried again to write to a full disk."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +107,7 @@ def train(
     """
     folder = Path(folder)
     result = TrainingResult([], folder / BEST, folder / LATEST)
-    unet = _with_statistics(unet, dataset, config, result.latest)
+    unet = network_for(unet, dataset, config, result.latest)
     writes = process()[0] == 0
     if writes:
         _delete_leftovers(folder)
@@ -242,27 +238,15 @@ def _epoch(run: _Run, epoch: int, device_batch: int) -> _Epoch:
 
 
 def _keep_epoch(result: TrainingResult, run: _Run, sidecar: Sidecar, better: bool) -> None:
-    """Write checkpoints and log of an epoch. Where the disk is full, an epoch of hours is not thrown away: it waits for somebody to make room.
+    """Write checkpoints and log of an epoch, which may have taken hours, as soon as there is room."""
 
-    Raises:
-        OSError: it cannot be written, or there was no room for an hour.
-    """
-    for attempt in itertools.count():
-        try:
-            if better:
-                save_checkpoint(result.best, run.model, sidecar)
-            write_log(result.latest.parent, result.history)
-            save_checkpoint(result.latest, run.model, sidecar, run.optimizer)  # last: from here on the epoch counts as done
-            return
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or attempt == _ATTEMPTS:
-                raise
-            if not attempt:
-                tqdm.write(
-                    f"{result.latest.parent}: the disk is full, and epoch {sidecar.epoch} is not kept yet. Make room; it is tried again for "
-                    f"{_ATTEMPTS * _PAUSE_S / 60:.0f} minutes."
-                )
-            time.sleep(_PAUSE_S)
+    def write() -> None:
+        if better:
+            save_checkpoint(result.best, run.model, sidecar)
+        write_log(result.latest.parent, result.history)
+        save_checkpoint(result.latest, run.model, sidecar, run.optimizer)  # last: from here on the epoch counts as done
+
+    wait_for_room(write, f"{result.latest.parent}: the disk is full, and epoch {sidecar.epoch} is not kept yet.")
 
 
 def _learn(steps: Steps, batches: Iterator[tuple[np.ndarray, np.ndarray]], device_batch: int, bar: tqdm) -> tuple[float, float]:
@@ -311,26 +295,6 @@ def _validate(steps: Steps, dataset: Dataset, batch_size: int, device_batch: int
         confusion += confusion_matrix(labels, predicted)
         losses.append(image_losses)
     return scores(confusion), float(np.concatenate(losses).mean(dtype=np.float64))
-
-
-def _with_statistics(unet: UNetConfig, dataset: Dataset, config: TrainingConfig, latest: Path) -> UNetConfig:
-    """The network with mean and standard deviation of the training set, or of the network that it begins as, whose weights are used to them.
-
-    Raises:
-        ValueError: that one is of another shape, or the training in this folder began as another one.
-    """
-    if latest.exists() and (begun := {**TrainingConfig().to_dict(), **read_sidecar(latest).training}["start_from"]) != config.start_from:
-        raise ValueError(
-            f"{latest.parent}: expected start_from {begun!r}, as this training began. Received {config.start_from!r}. Choose another folder, or delete this one."
-        )
-    if not config.start_from:
-        return dataclasses.replace(unet, mean=_three(dataset.manifest["mean"]), std=_three(dataset.manifest["std"]))
-    start = latest if latest.exists() else checkpoint_path(config.start_from)
-    of = UNetConfig.from_dict(read_sidecar(start).unet)
-    wanted, found = (f"width {u.width}, {u.levels} levels and normalization {u.normalization}" for u in (unet, of))
-    if wanted != found:
-        raise ValueError(f"{start}: expected a network of {wanted}. Received one of {found}; ask for the same shape, or start from another.")
-    return dataclasses.replace(unet, mean=of.mean, std=of.std)
 
 
 def _sidecar(config: TrainingConfig, unet: UNetConfig, dataset: Dataset, history: list[dict[str, Any]]) -> Sidecar:
@@ -397,7 +361,3 @@ def _delete_leftovers(folder: Path) -> None:
 def _not_finite(what: str, epoch: int, latest: Path) -> FloatingPointError:
     kept = f"{latest} still holds the epoch before" if latest.exists() else "no epoch was finished"
     return FloatingPointError(f"The {what} is not finite in epoch {epoch}; {kept}. Lower the learning rate or use precision float32, and run again.")
-
-
-def _three(values: list[float]) -> tuple[float, float, float]:
-    return tuple(float(value) for value in values)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tiny_training import CONFIG, UNET, TinyDataset, bits, run
 
-from bloodseg_lib import training
+from bloodseg_lib import files, training
 from bloodseg_lib.checkpoint import load_model, read_sidecar
 from bloodseg_lib.steps import Steps
 from bloodseg_lib.training import TrainingConfig, WeightedCrossEntropy, learning_rates
@@ -166,7 +166,7 @@ def test_a_full_disk_is_waited_for(undisturbed, tmp_path, monkeypatch, capsys, n
         save(path, *args)
 
     monkeypatch.setattr(training, "save_checkpoint", full_at_first)
-    monkeypatch.setattr(training, "_PAUSE_S", 0.0)
+    monkeypatch.setattr(files, "_PAUSE_S", 0.0)
     result = run(tmp_path)
     assert capsys.readouterr().out.count("the disk is full, and epoch 1 is not kept yet. Make room") == 1
     assert bits(result.latest) == bits(undisturbed[1].latest)
@@ -178,7 +178,7 @@ def test_a_disk_that_stays_full_or_cannot_be_written_ends_the_training(tmp_path,
     def failing(*_):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(training, "_PAUSE_S", 0.0)
+    monkeypatch.setattr(files, "_PAUSE_S", 0.0)
     monkeypatch.setattr(training, "save_checkpoint", failing)
     with pytest.raises(OSError, match=os.strerror(number)):
         run(tmp_path)
