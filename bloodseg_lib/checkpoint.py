@@ -136,7 +136,7 @@ def load_model(path: Path | str, precision: str = "float32") -> tuple[keras.Mode
         return model, reader.sidecar
 
 
-def restore_weights(path: Path | str, model: keras.Model) -> Sidecar:
+def restore_weights(path: Path | str, model: keras.Model) -> None:
     """Give a network the weights of a checkpoint, to train it further on something else.
 
     Args:
@@ -148,7 +148,6 @@ def restore_weights(path: Path | str, model: keras.Model) -> Sidecar:
     """
     with _Reader(path) as reader:
         reader.assign(_variables(model))
-        return reader.sidecar
 
 
 def restore_checkpoint(path: Path | str, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> Sidecar:

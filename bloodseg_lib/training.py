@@ -86,9 +86,10 @@ def train(
     one validation pixel was found), ``time_s`` (of the epoch, with its validation), ``images_per_s`` (of its training part) and ``parts``
     (in how many a batch was taken, one after the other, for want of memory; 1: whole).
 
-    Where the disk is full when an epoch is to be saved, it waits up to an hour for room. Where memory runs out the batch is taken in twice as many parts, whose gradients are summed up, and the epoch begins again from where it
-    began; several processes, which would have to agree on it, stop instead. All devices of the host share each batch, on JAX those of all
-    processes (:func:`bloodseg_lib.device.every_device`).
+    Where the disk is full when an epoch is to be saved, it waits up to an hour for room. Where memory runs out the batch is taken in twice
+    as many parts, whose gradients are summed up, and the epoch begins again from where it began; several processes, which would have to
+    agree on it, stop instead. All devices of the host share each batch, on JAX those of all processes
+    (:func:`bloodseg_lib.device.every_device`).
 
     Args:
         dataset: with a ``train`` and a ``valid`` split.
@@ -133,11 +134,11 @@ def train(
         learner = keras.Model(model.input, model.get_layer("logits").output)  # softmax and logarithm are safe only when computed together
         loss = WeightedCrossEntropy(class_weights(dataset.pixel_counts("train"), config.weight_exponent))
         run = _Run(dataset, config, model, optimizer, Steps(learner, loss, optimizer, config.jit), result.latest, progress)
-    if config.start_from and not result.history:
-        restore_weights(checkpoint_path(config.start_from), model)
-    elif result.history:
+    if result.history:
         restore_checkpoint(result.latest, model, optimizer)
         schedule.first_step = int(optimizer.iterations.numpy()) - len(result.history) * steps_per_epoch  # not 0 if the batch size was another
+    elif config.start_from:
+        restore_weights(checkpoint_path(config.start_from), model)
 
     while not _why_finished(config, result.history):
         epoch = len(result.history) + 1
