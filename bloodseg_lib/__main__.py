@@ -45,6 +45,11 @@ _checkpoint = click.option(
 )
 
 
+_test_time_augmentation = click.option(
+    "--test-time-augmentation", "--tta", is_flag=True, help="Average over each tile mirrored and turned in all eight ways: takes eight times as long."
+)
+
+
 @main.command()
 def sources() -> None:
     """List the databases of single cells: layout, licence, where to get them."""
@@ -177,10 +182,13 @@ def adopt(out: Path) -> None:
 @main.command()
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
 @_checkpoint
+@_test_time_augmentation
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for class maps, overlays and counts.")
 @click.option("--rbc-diameter", type=float, help="Diameter of a red cell in your images, in pixels; without it, it is measured in each image.")
 @click.option("--class-maps-only", is_flag=True, help="Write nothing but the class maps, under the names of the images, e.g. to score them.")
-def predict(images: tuple[Path, ...], checkpoint: Path, out: Path, rbc_diameter: float | None, class_maps_only: bool) -> None:
+def predict(
+    images: tuple[Path, ...], checkpoint: Path, out: Path, rbc_diameter: float | None, class_maps_only: bool, test_time_augmentation: bool
+) -> None:
     """Segment images; write a class map, an overlay and the counts of each, and of several the pooled counts."""
     from tqdm.auto import tqdm
 
@@ -194,7 +202,7 @@ def predict(images: tuple[Path, ...], checkpoint: Path, out: Path, rbc_diameter:
             f"{', '.join(sorted({s for s in stems if stems.count(s) > 1}))}: several images of this name. Predict them into folders of their own."
         )
     scale = None if rbc_diameter is None else scale_to_40x(rbc_diameter)
-    segmenter = Segmenter(checkpoint)
+    segmenter = Segmenter(checkpoint, test_time_augmentation=test_time_augmentation)
     fields, unreadable = [], []
     for path in tqdm(images, unit="image"):
         try:
@@ -219,9 +227,10 @@ def predict(images: tuple[Path, ...], checkpoint: Path, out: Path, rbc_diameter:
 @main.command()
 @click.argument("databases", nargs=-1, required=True, metavar="KEY=FOLDER...")
 @_checkpoint
+@_test_time_augmentation
 @click.option("--rbc-diameter", type=float, help="Diameter of a red cell in all of these fields, in pixels; without it, it is measured in each.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the table (Markdown, CSV) and its summary (JSON).")
-def score(databases: tuple[str, ...], checkpoint: Path, rbc_diameter: float | None, out: Path | None) -> None:
+def score(databases: tuple[str, ...], checkpoint: Path, rbc_diameter: float | None, out: Path | None, test_time_augmentation: bool) -> None:
     """Score a network on real annotated fields, e.g. `score lisc=~/lisc mamic=~/mamic`.
 
     KEY is lisc, zheng, pbc, mamic, or own for fields with a boxes.csv. Nothing here was composed.
@@ -233,7 +242,7 @@ def score(databases: tuple[str, ...], checkpoint: Path, rbc_diameter: float | No
     from bloodseg_lib.sources import annotated
 
     fields = [annotated.read(key, root) for key, root in _roots(databases).items()]
-    found = field_scores.score_fields(Segmenter(checkpoint), chain.from_iterable(fields), rbc_diameter)
+    found = field_scores.score_fields(Segmenter(checkpoint, test_time_augmentation=test_time_augmentation), chain.from_iterable(fields), rbc_diameter)
     click.echo(field_scores.to_markdown(found))
     if out:
         field_scores.save(found, out)
@@ -250,20 +259,40 @@ def _roots(databases: tuple[str, ...]) -> dict[str, Path]:
     return roots
 
 
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DATASET")
+@_checkpoint
+@_test_time_augmentation
+@click.option("--split", default="test", show_default=True, help="train, valid or test.")
+@click.option("--limit", type=int, help="Smears, the first of the split; without it, all.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the report (Markdown, JSON) and the scores per class (CSV).")
+def evaluate(folder: Path, checkpoint: Path, test_time_augmentation: bool, split: str, limit: int | None, out: Path | None) -> None:
+    """Score a network on the composed smears of a dataset, pixel by pixel and class by class."""
+    from bloodseg_lib import evaluation
+    from bloodseg_lib.dataset import Dataset
+    from bloodseg_lib.prediction import Segmenter
+
+    report = evaluation.evaluate(Segmenter(checkpoint, test_time_augmentation=test_time_augmentation), Dataset(folder), split, limit=limit)
+    if out:
+        report.save(out)
+    click.echo(report.to_markdown())
+
+
 @main.command("count-error")
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DATASET")
 @_checkpoint
+@_test_time_augmentation
 @click.option("--split", default="test", show_default=True, help="train, valid or test.")
 @click.option("--limit", default=200, show_default=True, help="Smears, the first of the split.")
 @click.option("--out", type=click.Path(path_type=Path), help="JSON file to write the figures to.")
-def count_error(folder: Path, checkpoint: Path, split: str, limit: int, out: Path | None) -> None:
+def count_error(folder: Path, checkpoint: Path, split: str, limit: int, out: Path | None, test_time_augmentation: bool) -> None:
     """Count the cells of composed smears and print how far the counts are from the truth, class by class."""
     from bloodseg_lib.counting_error import counting_error
     from bloodseg_lib.dataset import Dataset
     from bloodseg_lib.files import write_json
     from bloodseg_lib.prediction import Segmenter
 
-    found = counting_error(Segmenter(checkpoint), Dataset(folder), split, limit)
+    found = counting_error(Segmenter(checkpoint, test_time_augmentation=test_time_augmentation), Dataset(folder), split, limit)
     if out:
         write_json(out, found.to_dict())
     click.echo(found.to_markdown())

@@ -280,22 +280,43 @@ class Dataset:
             self._arrays[split] = tuple(np.load(path, mmap_mode="r") for path in paths)
         return self._arrays[split]
 
-    def batches(self, split: str, batch_size: int, seed: int = 0, epoch: int = 0, shuffle: bool = True) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """One pass through a split.
+    def batches(
+        self, split: str, batch_size: int, seed: int = 0, epoch: int = 1, shuffle: bool = True, images_per_epoch: int = 0
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """One pass through a split, or one part of a pass.
 
         Args:
             split: ``"train"``, ``"valid"`` or ``"test"``.
             batch_size: images a batch; the last one may be smaller.
             seed, epoch: the order is a pure function of these, so a training that goes on sees what it would have seen.
-            shuffle: in random order, else in that of the names.
+            shuffle: in random order, else all in that of the names.
+            images_per_epoch: see :func:`epoch_order`.
 
         Yields:
             images ``(B, 224, 224, 3) uint8`` and label maps ``(B, 224, 224) uint8``.
         """
         images, labels = self.arrays(split)
-        order = np.random.default_rng([seed, epoch]).permutation(len(images)) if shuffle else np.arange(len(images))
+        order = epoch_order(len(images), seed, epoch, images_per_epoch) if shuffle else np.arange(len(images))
         # Read, not mapped: what is mapped counts as the process's memory for as long as the system has no other use for it.
         with open(images.filename, "rb", buffering=0) as images_file, open(labels.filename, "rb", buffering=0) as labels_file:
             for start in range(0, len(order), batch_size):
                 chosen = order[start : start + batch_size].tolist()
                 yield read_rows(images_file, images, chosen), read_rows(labels_file, labels, chosen)
+
+
+def epoch_order(count: int, seed: int, epoch: int, images_per_epoch: int = 0) -> np.ndarray:
+    """Which images an epoch shows, in which order: a pure function of its arguments.
+
+    Args:
+        count: images of the split.
+        seed: of the order.
+        epoch: from 1.
+        images_per_epoch: 0: an epoch is one pass through the split. Else a pass is cut into as many epochs of so many images as it holds; the few left over,
+            other ones in each pass, are left out.
+
+    Returns:
+        ``(count,)`` or ``(images_per_epoch,) int64``, positions in the split.
+    """
+    size = images_per_epoch or max(count, 1)
+    passes, part = divmod(epoch - 1, max(count // size, 1))
+    return np.random.default_rng([seed, passes + 1]).permutation(count)[part * size : (part + 1) * size]

@@ -34,6 +34,7 @@ __all__ = [
     "Segmentation",
     "Segmenter",
     "open_image",
+    "over_symmetries",
     "scale_to_40x",
     "segment_image",
     "tile_side",
@@ -93,18 +94,20 @@ class Segmenter:
         checkpoint: the weights file of a checkpoint, e.g. ``runs/tutorial/training/best.npz``.
         batch_size: tiles of 224 x 224 that pass through the network at once; of larger tiles as many fewer.
         precision: to compute in, see :func:`bloodseg_lib.device.dtype_policy`.
+        test_time_augmentation: average over the eight symmetries of a square, see :func:`over_symmetries`; takes eight times as long.
 
     Raises:
         FileNotFoundError, ValueError: the checkpoint is missing, damaged or of another shape.
     """
 
-    def __init__(self, checkpoint: Path | str, batch_size: int = BATCH_SIZE, precision: str = "float32"):
+    def __init__(self, checkpoint: Path | str, batch_size: int = BATCH_SIZE, precision: str = "float32", *, test_time_augmentation: bool = False):
         from bloodseg_lib.checkpoint import load_model  # here, so that importing this module does not start TensorFlow
 
         if batch_size < 1:
             raise ValueError(f"Segmenter: expected a batch size of at least 1. Received {batch_size}.")
         self.checkpoint = Path(checkpoint)
         self.batch_size = batch_size
+        self.test_time_augmentation = test_time_augmentation
         self.model, self.sidecar = load_model(self.checkpoint, precision)
 
     def predict(self, tiles: np.ndarray) -> np.ndarray:
@@ -116,6 +119,9 @@ class Segmenter:
         Returns:
             ``(B, H, W, 10) float32``, softmax over the last axis.
         """
+        return over_symmetries(self._predict_once, tiles) if self.test_time_augmentation else self._predict_once(tiles)
+
+    def _predict_once(self, tiles: np.ndarray) -> np.ndarray:
         return np.asarray(self.model.predict_on_batch(tiles), np.float32)
 
     def segment(
@@ -144,6 +150,27 @@ class Segmenter:
             on_progress=on_progress,
             standardize=standardize,
         )
+
+
+def over_symmetries(predict: Predict, tiles: np.ndarray) -> np.ndarray:
+    """Test-time augmentation: predict tiles mirrored and turned in all eight ways, turn the predictions back and average them.
+
+    A smear has neither top nor left, so each way is as good as the others and their errors partly cancel, as nnU-Net and Cellpose do it too.
+
+    Args:
+        predict: what predicts tiles once.
+        tiles: ``(B, H, W, 3) uint8``.
+
+    Returns:
+        ``(B, H, W, 10) float32``, as ``predict`` gives them.
+    """
+    total: np.ndarray | float = 0.0
+    for turns in range(4):
+        turned = np.rot90(tiles, turns, axes=(1, 2))
+        for mirror in (slice(None), slice(None, None, -1)):
+            predicted = predict(np.ascontiguousarray(turned[:, :, mirror]))[:, :, mirror]
+            total = total + np.rot90(predicted, -turns, axes=(1, 2))
+    return np.ascontiguousarray(total / 8, np.float32)
 
 
 def scale_to_40x(rbc_diameter_px: float) -> float:

@@ -77,8 +77,12 @@ def preflight(dataset: Dataset, unet: UNetConfig, config: TrainingConfig, folder
     if require_gpu and not has_gpu():
         raise NoGPUError(f"Expected a GPU, as demanded. Received {describe_device()}. Install the backend with GPU support, or demand none.")
     folder = Path(folder)
-    for split in ("train", "valid"):
-        check_images(dataset, split, unet)
+    there = check_images(dataset, "train", unet)
+    check_images(dataset, "valid", unet)
+    if config.images_per_epoch > there:
+        raise ValueError(
+            f"TrainingConfig.images_per_epoch: expected at most the {there} images of the split 'train'. Received {config.images_per_epoch}."
+        )
     if (folder / "latest.npz").exists():
         check_same(read_sidecar(folder / "latest.npz"), dataset, unet, folder)
     if process()[1] > 1 and config.max_minutes:

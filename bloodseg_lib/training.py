@@ -124,7 +124,7 @@ def train(
 
     if config.deterministic:
         make_deterministic()
-    images = check_images(dataset, "train", unet)
+    images = config.images_per_epoch or check_images(dataset, "train", unet)
     steps_per_epoch = -(-images // config.batch_size)  # the last one may be of fewer images
     rates = learning_rates(config, steps_per_epoch)
     schedule = TableSchedule(rates)
@@ -224,7 +224,7 @@ def _epoch(run: _Run, epoch: int, device_batch: int) -> _Epoch:
         FloatingPointError: a loss or a weight is not finite.
     """
     start = time.perf_counter()
-    images = len(run.dataset.names("train"))
+    images = run.config.images_per_epoch or len(run.dataset.names("train"))
     with tqdm(total=images, unit="image", desc=f"epoch {epoch}/{run.config.epochs}", disable=not run.progress, leave=False) as bar:
         loss, accuracy = _learn(run.steps, _one_ahead(_batches(run.dataset, run.config, epoch)), device_batch, bar)
     if not math.isfinite(loss):
@@ -274,7 +274,9 @@ def _learn(steps: Steps, batches: Iterator[tuple[np.ndarray, np.ndarray]], devic
 
 def _batches(dataset: Dataset, config: TrainingConfig, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The batches of an epoch, a pure function of (seed, epoch)."""
-    for number, (images, labels) in enumerate(dataset.batches("train", config.batch_size, seed=config.seed, epoch=epoch)):
+    for number, (images, labels) in enumerate(
+        dataset.batches("train", config.batch_size, config.seed, epoch, images_per_epoch=config.images_per_epoch)
+    ):
         yield augmented(images, labels, np.random.default_rng([config.seed, epoch, number]), config)
 
 

@@ -21,7 +21,8 @@ class TrainingConfig(Config):
         start_from: a checkpoint whose weights training begins with, to go on with other smears; ``"released"``: those of the network that comes with the
             package; empty: random ones. Its network must be of the same shape, and its mean and standard deviation of the pixels are kept.
         batch_size: images a step.
-        epochs: passes through the training set.
+        epochs: passes through the training set, or parts of one, see ``images_per_epoch``.
+        images_per_epoch: 0: each epoch is one pass. Else a pass is cut into epochs of so many images, so that a long one is validated and saved more often.
         schedule: ``"step"``: ``learning_rate`` for ``drop_after_epochs`` epochs, then ``later_learning_rate``. ``"cosine"``: from
             ``learning_rate`` along half a cosine down to 0 at the last step.
         learning_rate: of Adam, see ``schedule``.
@@ -45,6 +46,7 @@ class TrainingConfig(Config):
     start_from: str = ""
     batch_size: int = 100
     epochs: int = 35
+    images_per_epoch: int = 0
     schedule: Literal["step", "cosine"] = "step"
     learning_rate: float = 0.001
     later_learning_rate: float = 0.0001
@@ -67,7 +69,7 @@ class TrainingConfig(Config):
     def check(self) -> None:
         for field in ("batch_size", "epochs"):
             self.expect(getattr(self, field) >= 1, field, "at least 1")
-        counts = ("drop_after_epochs", "warmup_steps", "patience", "seed")
+        counts = ("images_per_epoch", "drop_after_epochs", "warmup_steps", "patience", "seed")
         for field in (*counts, "weight_exponent", "weight_decay", "stain", "brightness", "blur_px", "max_minutes"):
             self.expect(0 <= getattr(self, field) < math.inf, field, "at least 0")
         for field in ("learning_rate", "later_learning_rate"):

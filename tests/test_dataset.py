@@ -15,7 +15,7 @@ import pytest
 from discs import disc, disc_bank
 
 from bloodseg_lib.classes import HEALTHY_RBC, NEUTROPHIL
-from bloodseg_lib.dataset import Dataset, DatasetConfig, build_dataset
+from bloodseg_lib.dataset import Dataset, DatasetConfig, build_dataset, epoch_order
 from bloodseg_lib.recipes import Recipe
 from bloodseg_lib.samples import SPLITS, STACK, write_bank
 
@@ -204,6 +204,21 @@ def test_batches_hold_every_image_once_in_an_order_of_seed_and_epoch(dataset):
     assert order(1, 2) == order(1, 2)
     assert order(1, 2) != order(1, 3)
     assert sorted(order(1, 2)) == sorted(image.tobytes() for image in dataset.arrays("train")[0])
+
+
+def test_a_pass_is_cut_into_epochs():
+    def order(epoch):
+        return epoch_order(11, seed=3, epoch=epoch, images_per_epoch=5).tolist()
+
+    whole = [epoch_order(11, seed=3, epoch=number).tolist() for number in (1, 2)]
+    assert [order(1) + order(2), order(3) + order(4)] == [pass_[:10] for pass_ in whole]
+    assert whole[0] != whole[1] and sorted(whole[0]) == sorted(whole[1]) == list(range(11))
+
+
+def test_batches_of_a_part_of_a_pass_hold_what_its_order_says(dataset):
+    images, _ = dataset.arrays("train")
+    shown = np.concatenate([some for some, _ in dataset.batches("train", 4, seed=3, epoch=2, images_per_epoch=9)])
+    np.testing.assert_array_equal(shown, images[epoch_order(len(images), seed=3, epoch=2, images_per_epoch=9)])
 
 
 def test_an_image_comes_with_its_own_label_map(dataset):

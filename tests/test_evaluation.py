@@ -4,9 +4,15 @@ import json
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
+from colour_network import write_colour_network
+from discs import disc_bank
 
+from bloodseg_lib.__main__ import main
 from bloodseg_lib.classes import BACKGROUND, HEALTHY_RBC, INFECTED_RBC
+from bloodseg_lib.dataset import DatasetConfig, build_dataset
 from bloodseg_lib.evaluation import evaluate
+from bloodseg_lib.prediction import Segmenter
 
 
 class ThreeImages:
@@ -88,3 +94,18 @@ def test_nothing_to_evaluate_is_refused():
         evaluate(predict, ThreeImages(), split="valid", progress=False)
     with pytest.raises(ValueError, match="limit"):
         evaluate(predict, ThreeImages(), limit=0)
+
+
+@pytest.mark.parametrize("options", [(), ("--tta",)])
+def test_the_command_line_saves_the_report_it_prints(options, tmp_path):
+    bank = disc_bank(tmp_path / "bank")
+    dataset = build_dataset(DatasetConfig(train=3, valid=3, test=10, backgrounds=3), bank, tmp_path / "dataset", progress=False)
+    checkpoint = write_colour_network(tmp_path / "best.npz")
+    report = evaluate(Segmenter(checkpoint, test_time_augmentation=bool(options)), dataset, limit=4, progress=False)
+    result = CliRunner().invoke(
+        main, ["evaluate", str(dataset.folder), "--checkpoint", str(checkpoint), "--limit", "4", "--out", str(tmp_path / "report"), *options]
+    )
+    assert result.exit_code == 0, result.output
+    assert "Evaluation on the test split: 4 images" in result.output and f"Pixel accuracy **{report.scores.pixel_accuracy:.2%}**" in result.output
+    assert json.loads((tmp_path / "report" / "report.json").read_text())["confusion"] == report.confusion.tolist()
+    assert (tmp_path / "report" / "per_class.csv").read_text() == report.per_class_csv()

@@ -18,7 +18,7 @@ from bloodseg_lib.__main__ import main
 from bloodseg_lib.classes import BACKGROUND, HEALTHY_RBC, INFECTED_RBC
 from bloodseg_lib.files import write_image
 from bloodseg_lib.labelmaps import read_label_map
-from bloodseg_lib.prediction import TILE_PX, Segmenter, open_image, scale_to_40x, segment_image, tile_side, tile_windows
+from bloodseg_lib.prediction import TILE_PX, Segmenter, open_image, over_symmetries, scale_to_40x, segment_image, tile_side, tile_windows
 from bloodseg_lib.results import result_files
 from bloodseg_lib.scale import Scale
 from bloodseg_lib.tiles import tile_layout
@@ -309,6 +309,28 @@ def test_a_checkpoint_segments_as_its_network_predicts(checkpoint):
     segmenter, image = Segmenter(checkpoint), field(224, 224)
     result = segmenter.segment(image, scale=1.0, standardize=False)
     np.testing.assert_allclose(result.probabilities, np.asarray(segmenter.model.predict_on_batch(image[None]))[0], atol=1e-3)
+
+
+def test_test_time_augmentation_turns_every_prediction_back():
+    tiles = np.random.default_rng(0).integers(256, size=(2, 32, 64, 3), dtype=np.uint8)
+    np.testing.assert_allclose(over_symmetries(lambda t: t / np.float32(255), tiles), tiles / np.float32(255), atol=1e-6)
+
+
+def test_test_time_augmentation_averages_what_depends_on_the_direction():
+    def by_column(tiles):
+        return np.broadcast_to(np.arange(tiles.shape[2], dtype=np.float32)[:, None], (*tiles.shape[:3], 10))
+
+    # each pixel is in the column of its own x, of its mirror's, of its y and of its y's mirror, twice each
+    expected = ((32 - 1) + (64 - 1)) / 4
+    np.testing.assert_allclose(over_symmetries(by_column, np.zeros((1, 32, 64, 3), np.uint8)), np.full((1, 32, 64, 10), expected))
+
+
+def test_a_segmenter_augments_when_told(checkpoint):
+    tiles = field(96, 64)[None]
+    plain, augmented = Segmenter(checkpoint), Segmenter(checkpoint, test_time_augmentation=True)
+    np.testing.assert_array_equal(augmented.predict(tiles), over_symmetries(plain.predict, tiles))
+    assert not np.allclose(augmented.predict(tiles), plain.predict(tiles), atol=1e-6)
+    np.testing.assert_allclose(augmented.predict(tiles[:, ::-1])[:, ::-1], augmented.predict(tiles), atol=1e-5)
 
 
 def predict_command(checkpoint, out, *paths, options=()):

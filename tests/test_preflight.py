@@ -103,3 +103,5 @@ def test_dataset_and_checkpoint_that_do_not_fit_are_refused(tmp_path):
         preflight(TinyDataset(digest="other"), unet, CONFIG, tmp_path)
     with pytest.raises(ValueError, match="multiples of 16 px"):
         preflight(TinyDataset(size=24), UNetConfig(width=2), CONFIG, tmp_path)
+    with pytest.raises(ValueError, match=r"images_per_epoch: expected at most the 12 images.*Received 13"):
+        preflight(TinyDataset(), unet, dataclasses.replace(CONFIG, images_per_epoch=13), tmp_path)

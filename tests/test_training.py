@@ -112,6 +112,23 @@ def test_stopped_after_an_epoch_it_goes_on_bit_for_bit(undisturbed, tmp_path, ca
     assert bits(result.best) == bits(undisturbed[1].best)
 
 
+def test_a_pass_in_two_epochs_goes_on_bit_for_bit_too(tmp_path):
+    class StopError(Exception):
+        pass
+
+    def stop(record):
+        if record["epoch"] == 2:
+            raise StopError
+
+    config = dataclasses.replace(CONFIG, epochs=4, images_per_epoch=6, schedule="cosine")
+    whole = run(tmp_path / "whole", config=config)
+    assert read_sidecar(whole.latest).history == whole.history and len(whole.history) == 4
+    assert [record["learning_rate"] for record in whole.history] == learning_rates(config, steps_per_epoch=2)[1::2].tolist()
+    with pytest.raises(StopError):
+        run(tmp_path / "stopped", config=config, on_epoch=stop)
+    assert bits(run(tmp_path / "stopped", config=config).latest) == bits(whole.latest)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("write", range(5, 10))
 def test_killed_before_any_write_after_the_first_epoch_it_goes_on_bit_for_bit(undisturbed, tmp_path, monkeypatch, write):

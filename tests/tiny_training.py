@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from bloodseg_lib import training
+from bloodseg_lib.dataset import epoch_order
 from bloodseg_lib.training import TrainingConfig, train
 from bloodseg_lib.unet import UNetConfig
 
@@ -42,9 +43,9 @@ class TinyDataset:
     def pixel_counts(self, split):
         return np.bincount(self.splits[split][1].ravel(), minlength=10)
 
-    def batches(self, split, batch_size, seed=0, epoch=0, shuffle=True):
+    def batches(self, split, batch_size, seed=0, epoch=1, shuffle=True, images_per_epoch=0):
         images, labels = self.splits[split]
-        order = np.random.default_rng([seed, epoch]).permutation(len(images)) if shuffle else np.arange(len(images))
+        order = epoch_order(len(images), seed, epoch, images_per_epoch) if shuffle else np.arange(len(images))
         for start in range(0, len(order), batch_size):
             time.sleep(self.pause_s)
             yield images[order[start : start + batch_size]], labels[order[start : start + batch_size]]
