@@ -15,6 +15,7 @@ import numpy as np
 from bloodseg_lib.classes import NUM_CLASSES
 from bloodseg_lib.config import Config
 from bloodseg_lib.device import dtype_policy, keras
+from bloodseg_lib.normalization import FusedBatchNormalization
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def build_unet(config: UNetConfig | None = None, size_px: int | None = None, see
                 channels, 3, padding="same", use_bias=not normalize, kernel_initializer=he_normal(), name=f"{name}_conv{i}", **common
             )(x)
             if normalize:  # it has an offset of its own, so the convolution needs no bias
-                x = keras.layers.BatchNormalization(momentum=config.momentum, name=f"{name}_norm{i}", **common)(x)
+                x = FusedBatchNormalization(momentum=config.momentum, name=f"{name}_norm{i}", **common)(x)
             x = keras.layers.ReLU(name=f"{name}_relu{i}", **common)(x)
         return x
 

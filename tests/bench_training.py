@@ -149,7 +149,7 @@ def epoch(width: int, augmentation: str) -> list[float]:
                 np.save(folder / f"{name}.npy", values)
             self._arrays = [np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("images", "labels")]
 
-        def batches(self, _split: str, batch_size: int, seed: int, epoch: int) -> object:
+        def batches(self, _split: str, batch_size: int, seed: int, epoch: int, images_per_epoch: int) -> object:
             order = np.random.default_rng([seed, epoch]).permutation(BATCH * STEPS)
             for start in range(0, len(order), batch_size):
                 yield tuple(values[order[start : start + batch_size]] for values in self._arrays)
