@@ -149,7 +149,7 @@ def _part(folder: Path, split: str, number: int) -> Path:
 
 
 def _check_pool(bank: SampleBank, split: str) -> None:
-    present = {entry.class_id for entry in bank.select(split) if not entry.is_stack}
+    present = {entry.class_id for entry in bank.select(split) if entry.is_single}
     if not present & {c.id for c in CLASSES if c.group == "RBC"} or not present - {c.id for c in CLASSES if c.group == "RBC"}:
         raise ValueError(
             f"{bank.folder}: expected RBCs and at least one class to affix in its split {split!r}. Received samples of "
@@ -163,7 +163,7 @@ def _pool(bank_folder: Path, bank_digest: str, split: str) -> Pool:
     bank = SampleBank(bank_folder)
     if bank.digest != bank_digest:
         raise ValueError(f"{bank_folder}: changed while a dataset was built of it. Start again.")
-    entries = [e for e in bank.select(split) if split == "train" or not e.is_stack]  # stacks have no true counts
+    entries = [e for e in bank.select(split) if split == "train" or e.is_single]  # stacks and patches have no true counts
     return Pool([(entry.path, bank.sample(entry)) for entry in entries])
 
 

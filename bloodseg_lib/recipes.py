@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from bloodseg_lib.config import Config
 
 SMEAR_SIZE_PX = 224
+PATCH_SIZE_PX = 288
+"""Side of a patch of a real field: what a smear shows when its cells are a fifth smaller, and a little room to move."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,8 @@ class Recipe(Config):
         even_groups: each patient, slide or field that gave samples of a class is as likely as the next, however many it gave; else each sample is.
         stacks: greatest share of the healthy RBCs, drawn for each background, in whose place a stack of them is laid, cut out of a field as one
             (:func:`bloodseg_lib.sources.stacks.stack_samples`). Only in smears to train on: how many cells a stack has is not known.
+        patches: share of the backgrounds of healthy RBCs that are a patch of a real field (:func:`bloodseg_lib.sources.patches.patch_samples`), where there are
+            any, and not composed. Only in smears to train on.
         rouleaux: greatest share of the RBCs, drawn for each background, that lie half on the one before, like coins of a roll that has fallen over.
         affixed_overlap: the greatest share of an affixed cell that may lie on another affixed cell.
         edge_softness_px: standard deviation of the blur that softens the edge of a sample where it is pasted; labels stay sharp.
@@ -41,6 +45,7 @@ class Recipe(Config):
     rbc_overlap: float = 0.15
     even_groups: bool = False
     stacks: float = 0.0
+    patches: float = 0.0
     rouleaux: float = 0.0
     affixed_overlap: float = 0.1
     edge_softness_px: float = 0.6
@@ -61,10 +66,15 @@ class Recipe(Config):
         self.expect(self.background_size_px >= 1.5 * SMEAR_SIZE_PX, "background_size_px", f"at least {1.5 * SMEAR_SIZE_PX:.0f}")
         self.expect(0 < self.rbc_count[0] <= self.rbc_count[1], "rbc_count", "two numbers, the least and the greatest, above 0")
         self.expect(0 <= self.edge_softness_px <= 5, "edge_softness_px", "0 to 5 pixels")
-        for field in ("rbc_overlap", "stacks", "rouleaux", "affixed_overlap", "beyond_border", "light", "jpeg"):
+        for field in ("rbc_overlap", "stacks", "patches", "rouleaux", "affixed_overlap", "beyond_border", "light", "jpeg"):
             self.expect(0 <= getattr(self, field) <= 1, field, "0 to 1")
         for field in ("scale_jitter", "shape_jitter", "stain"):
             self.expect(0 <= getattr(self, field) <= 0.5, field, "0 to 0.5")
+        self.expect(
+            not self.patches or SMEAR_SIZE_PX / (1 - self.scale_jitter) <= PATCH_SIZE_PX,
+            "scale_jitter",
+            f"at most {1 - SMEAR_SIZE_PX / PATCH_SIZE_PX:.2f} with patches, which are {PATCH_SIZE_PX} pixels wide",
+        )
         for field in ("platelets", "white_cells", "debris", "blur_px", "noise"):
             self.expect(getattr(self, field) >= 0, field, "0 or more")
 
@@ -76,6 +86,7 @@ RECIPES = {
         rbc_overlap=0.4,
         even_groups=True,
         stacks=0.3,
+        patches=0.3,
         rouleaux=0.5,
         edge_softness_px=0.9,
         translucent=True,

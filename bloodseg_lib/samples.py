@@ -24,6 +24,7 @@ from bloodseg_lib.classes import CELL_CLASSES, CLASSES, class_by_key
 from bloodseg_lib.duplicates import near_identical, thumbnail
 from bloodseg_lib.files import png_bytes, read_rgba, replacing, write_bytes
 from bloodseg_lib.splits import AUTOMATIC as AUTOMATIC
+from bloodseg_lib.splits import PATCH as PATCH
 from bloodseg_lib.splits import SPLIT_SHARES as SPLIT_SHARES
 from bloodseg_lib.splits import SPLITS, split_entries
 from bloodseg_lib.splits import STACK as STACK
@@ -60,6 +61,11 @@ class CellSample:
     def is_stack(self) -> bool:
         """Whether it shows several red cells instead of one, see :data:`STACK`."""
         return self.name.endswith(STACK)
+
+    @property
+    def is_patch(self) -> bool:
+        """Whether it shows a part of a whole field, see :data:`PATCH`."""
+        return self.name.endswith(PATCH)
 
 
 @dataclass(frozen=True)
@@ -167,9 +173,9 @@ class BankEntry:
     sha256: str
 
     @property
-    def is_stack(self) -> bool:
-        """Whether it shows several red cells instead of one, see :data:`STACK`."""
-        return Path(self.path).stem.endswith(STACK)
+    def is_single(self) -> bool:
+        """Whether it shows one cell, and no stack of them or patch of a field, see :data:`STACK` and :data:`PATCH`."""
+        return not Path(self.path).stem.endswith((STACK, PATCH))
 
 
 _COLUMNS = ("path", "class", "source", "group", "split", "area_px", "sha256")
@@ -216,7 +222,7 @@ class SampleBank:
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Number of single cells: class key -> split -> number."""
-        found = Counter((e.class_id, e.split) for e in self.entries if not e.is_stack)
+        found = Counter((e.class_id, e.split) for e in self.entries if e.is_single)
         return {c.key: {split: found[c.id, split] for split in SPLITS} for c in CELL_CLASSES}
 
 
@@ -279,7 +285,7 @@ def write_bank(
     twins = near_identical(list(rows), areas, [thumbnails[path] for path in rows], lambda path: read_rgba(folder / path))
     splits = split_entries(list(rows.values()), seed, twins)
     if fill:
-        there = {(e.class_id, splits[e.path]) for e in rows.values() if not e.is_stack}
+        there = {(e.class_id, splits[e.path]) for e in rows.values() if e.is_single}
         for cell_class in CELL_CLASSES:
             for split in SPLITS:
                 if (cell_class.id, split) not in there:

@@ -102,8 +102,11 @@ class Pool:
 
     def __init__(self, samples: Sequence[tuple[str, CellSample]]):
         self._stacks: dict[str, list[tuple[str, CellSample]]] = {}
+        self.patches = [(path, sample) for path, sample in samples if sample.is_patch]
         self._by_class: dict[int, dict[str, list[tuple[str, CellSample]]]] = {}
         for path, sample in samples:
+            if sample.is_patch:
+                continue
             if sample.is_stack:
                 self._stacks.setdefault(sample.source, []).append((path, sample))
                 continue
@@ -159,7 +162,7 @@ def combinations(pool: Pool) -> list[tuple[tuple[int, ...], str]]:
 
 
 def compose_background(pool: Pool, kind: str, recipe: Recipe, rng: np.random.Generator) -> Smear:
-    """Scatter RBCs over an empty slide.
+    """Scatter RBCs over an empty slide, or take a patch of a real field.
 
     The RBCs of one background come from one source: a slide has one stain.
 
@@ -170,8 +173,38 @@ def compose_background(pool: Pool, kind: str, recipe: Recipe, rng: np.random.Gen
         rng: all randomness.
 
     Returns:
-        a smear of ``recipe.background_size_px`` squared.
+        a smear of ``recipe.background_size_px`` squared, or of the patch's size.
     """
+    if kind == "nn" and recipe.patches and pool.patches and rng.uniform() < recipe.patches:
+        canvas = _patch_canvas(pool, recipe, rng)
+    else:
+        canvas = _scattered_canvas(pool, kind, recipe, rng)
+    thousands = canvas.instances.size / 1000**2
+    white = [class_id for class_id in WBC_IDS if class_id in pool.class_ids]
+    red_cells = len(canvas.cells)
+    if recipe.white_cells and white:
+        for _ in range(rng.poisson(recipe.white_cells * thousands)):
+            class_id = white[rng.integers(len(white))]
+            path, sample = pool.draw(class_id, recipe, rng)
+            canvas.place(_varied(sample, recipe, rng), PlacedCell(class_id, path), rng, recipe.affixed_overlap, margin=0.5, above=red_cells)
+    if recipe.platelets and THROMBOCYTE in pool.class_ids:
+        for _ in range(rng.poisson(recipe.platelets * thousands)):
+            path, sample = pool.draw(THROMBOCYTE, recipe, rng)
+            canvas.place(_varied(sample, recipe, rng), PlacedCell(THROMBOCYTE, path), rng, 1.0, margin=0.5)
+    return Smear(canvas.image, canvas.instances, tuple(canvas.cells))
+
+
+def _patch_canvas(pool: Pool, recipe: Recipe, rng: np.random.Generator) -> Canvas:
+    """A patch of a real field, turned by quarter turns and mirrored at random; all its red cells are one."""
+    path, sample = pool.patches[rng.integers(len(pool.patches))]
+    rgba = np.rot90(sample.rgba, rng.integers(4))
+    if rng.uniform() < 0.5:
+        rgba = rgba[:, ::-1]
+    return Canvas(rgba[:, :, :3].copy(), (rgba[:, :, 3] > 0).astype(np.uint16), [PlacedCell(HEALTHY_RBC, path)], recipe)
+
+
+def _scattered_canvas(pool: Pool, kind: str, recipe: Recipe, rng: np.random.Generator) -> Canvas:
+    """RBCs of one source, scattered over an empty slide."""
     size = recipe.background_size_px
     canvas = Canvas(np.full((size, size, 3), 255, np.uint8), np.zeros((size, size), np.uint16), [], recipe)
     sources = pool.sources(RBC_OF_KIND[kind])
@@ -187,18 +220,7 @@ def compose_background(pool: Pool, kind: str, recipe: Recipe, rng: np.random.Gen
         if stack_share and class_id == HEALTHY_RBC and rng.uniform() < stack_share:
             path, sample = stacks[rng.integers(len(stacks))]
         chain.place(canvas, _varied(sample, recipe, rng), PlacedCell(class_id, path), rng, overlap)
-    white = [class_id for class_id in WBC_IDS if class_id in pool.class_ids]
-    red_cells = len(canvas.cells)
-    if recipe.white_cells and white:
-        for _ in range(rng.poisson(recipe.white_cells * thousands)):
-            class_id = white[rng.integers(len(white))]
-            path, sample = pool.draw(class_id, recipe, rng)
-            canvas.place(_varied(sample, recipe, rng), PlacedCell(class_id, path), rng, recipe.affixed_overlap, margin=0.5, above=red_cells)
-    if recipe.platelets and THROMBOCYTE in pool.class_ids:
-        for _ in range(rng.poisson(recipe.platelets * thousands)):
-            path, sample = pool.draw(THROMBOCYTE, recipe, rng)
-            canvas.place(_varied(sample, recipe, rng), PlacedCell(THROMBOCYTE, path), rng, 1.0, margin=0.5)
-    return Smear(canvas.image, canvas.instances, tuple(canvas.cells))
+    return canvas
 
 
 class _Chain:

@@ -20,6 +20,8 @@ AUTOMATIC = "_auto"
 """Ending of the names of samples whose mask was made by program where the database lacks an expert's. Their groups are trained on, never tested on."""
 STACK = "_stack"
 """Ending of the names of samples that show several healthy red cells, touching or overlapping, instead of one. Only smears to train on are composed of them."""
+PATCH = "_patch"
+"""Ending of the names of patches of whole fields with healthy red cells, which smears to train on are composed upon."""
 
 
 def split_groups(groups: Mapping[str, Counter], seed: int, training_only: Collection[str] = ()) -> dict[str, str]:
@@ -102,9 +104,9 @@ def split_entries(entries: list[BankEntry], seed: int, twins: Iterable[tuple[str
     automatic = set()
     for e in entries:
         key = root(f"{e.source}/{e.group}")
-        groups[key].update([] if e.is_stack else [e.class_id, (e.class_id, e.source)])  # where stacks go does not count
+        groups[key].update([e.class_id, (e.class_id, e.source)] if e.is_single else [])  # where stacks and patches go does not count
         if Path(e.path).stem.endswith(AUTOMATIC):
             automatic.add(key)
-    stacks_only = {key for key, members in groups.items() if not members}
-    result = split_groups(groups, seed, automatic | stacks_only)
+    without_cells = {key for key, members in groups.items() if not members}
+    result = split_groups(groups, seed, automatic | without_cells)
     return {e.path: result[root(f"{e.source}/{e.group}")] for e in entries}

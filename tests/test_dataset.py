@@ -16,8 +16,8 @@ from discs import disc, disc_bank
 
 from bloodseg_lib.classes import HEALTHY_RBC, NEUTROPHIL
 from bloodseg_lib.dataset import Dataset, DatasetConfig, build_dataset, epoch_order
-from bloodseg_lib.recipes import Recipe
-from bloodseg_lib.samples import SPLITS, STACK, write_bank
+from bloodseg_lib.recipes import PATCH_SIZE_PX, Recipe
+from bloodseg_lib.samples import PATCH, SPLITS, STACK, CellSample, write_bank
 
 CONFIG = DatasetConfig(train=24, valid=6, test=6, backgrounds=18, recipe=Recipe(background_size_px=336))
 
@@ -41,16 +41,19 @@ def test_one_and_two_workers_write_the_same_bytes(bank, dataset, tmp_path):
     assert content(other.folder) == content(dataset.folder)
 
 
-def test_stacks_are_only_composed_into_smears_to_train_on(tmp_path):
+def test_stacks_and_patches_are_only_composed_into_smears_to_train_on(tmp_path):
     cells = [disc(c, i) for c in (HEALTHY_RBC, NEUTROPHIL) for i in range(30)]
     stacks = [replace(disc(HEALTHY_RBC, 100 + i), group=str(i), name=f"{i}{STACK}") for i in range(30)]
-    bank = write_bank([*cells, *stacks], tmp_path / "bank")
-    assert {e.split for e in bank.entries if STACK in e.path} == set(SPLITS)
-    config = replace(CONFIG, recipe=replace(CONFIG.recipe, stacks=1.0))
+    rgba = np.random.default_rng(0).integers(0, 256, (30, PATCH_SIZE_PX, PATCH_SIZE_PX, 4), dtype=np.uint8)
+    patches = [CellSample(rgba[i], HEALTHY_RBC, "discs", str(i), f"{i}{PATCH}") for i in range(30)]
+    bank = write_bank([*cells, *stacks, *patches], tmp_path / "bank")
+    config = replace(CONFIG, train=24, backgrounds=12, recipe=replace(CONFIG.recipe, stacks=1.0, patches=0.5))
     dataset = build_dataset(config, bank, tmp_path / "dataset", progress=False)
     used = {split: [thing["sample"] for i in range(len(dataset.names(split))) for thing in dataset.objects(split, i)] for split in SPLITS}
-    assert any(STACK in sample for sample in used["train"])
-    assert not any(STACK in sample for split in ("valid", "test") for sample in used[split])
+    for ending in (STACK, PATCH):
+        assert {e.split for e in bank.entries if ending in e.path} == set(SPLITS)
+        assert any(ending in sample for sample in used["train"])
+        assert not any(ending in sample for split in ("valid", "test") for sample in used[split])
 
 
 PROGRAM = """

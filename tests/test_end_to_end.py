@@ -52,8 +52,8 @@ def test_from_real_cells_to_composed_smears(tmp_path, real_data):
     assert all(counts[c.key][split] for c in CELL_CLASSES for split in SPLITS)
     groups = {split: {(e.source, e.group) for e in bank.select(split)} for split in SPLITS}
     assert not groups["train"] & groups["test"] | groups["train"] & groups["valid"] | groups["valid"] & groups["test"]
-    assert sum(not e.is_stack for e in bank.entries) == sum(map(len, collection.accepted.values()))
-    assert sum(e.is_stack for e in bank.entries) == collection.stacks.total() > 0
+    assert sum(e.is_single for e in bank.entries) == sum(map(len, collection.accepted.values()))
+    assert sum(not e.is_single for e in bank.entries) == collection.stacks.total() + collection.patches.total() > 0
     for recipe in RECIPES:
         config = DatasetConfig(train=6, valid=2, test=2, backgrounds=3, recipe=RECIPES[recipe])
         dataset = build_dataset(config, bank, tmp_path / recipe, progress=False)

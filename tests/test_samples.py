@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bloodseg_lib.classes import BASOPHIL, HEALTHY_RBC, INFECTED_RBC, NEUTROPHIL
-from bloodseg_lib.samples import INDEX, SPLITS, STACK, SampleBank, make_sample, split_groups, write_bank
+from bloodseg_lib.samples import INDEX, PATCH, SPLITS, STACK, SampleBank, make_sample, split_groups, write_bank
 
 GROUPS = st.dictionaries(
     st.text("abcdefgh", min_size=1, max_size=4),
@@ -143,16 +143,18 @@ class TestSplitGroups:
 
 
 class TestBank:
-    def test_where_stacks_lie_does_not_change_the_splits_of_cells(self, tmp_path):
+    @pytest.mark.parametrize("ending", [STACK, PATCH])
+    def test_where_stacks_and_patches_lie_does_not_change_the_splits_of_cells(self, tmp_path, ending):
         cells = [replace(disc(HEALTHY_RBC, i), group=f"g{i // 3}") for i in range(30)]
-        stacks = [replace(disc(HEALTHY_RBC, 100 + i), group=f"g{i % 10}", name=f"{i}{STACK}") for i in range(20)]
+        stacks = [replace(disc(HEALTHY_RBC, 100 + i), group=f"g{i % 10}", name=f"{i}{ending}") for i in range(20)]
         splits = [{e.path: e.split for e in write_bank(s, tmp_path / str(len(s))).entries} for s in (cells, cells + stacks)]
         assert splits[0].items() <= splits[1].items()
         group = {e.path: e.group for e in SampleBank(tmp_path / "50").entries}
         assert all(len({splits[1][p] for p in group if group[p] == g}) == 1 for g in group.values())
 
-    def test_stacks_are_not_counted_as_cells(self, tmp_path):
-        stacks = [replace(disc(HEALTHY_RBC, i), name=f"{i}{STACK}") for i in range(9)]
+    @pytest.mark.parametrize("ending", [STACK, PATCH])
+    def test_stacks_and_patches_are_not_counted_as_cells(self, tmp_path, ending):
+        stacks = [replace(disc(HEALTHY_RBC, i), name=f"{i}{ending}") for i in range(9)]
         filled = []
         bank = write_bank([disc(NEUTROPHIL, 0), *stacks], tmp_path / "bank", fill=lambda class_id, split: filled.append((class_id, split)) or [])
         assert not any(bank.counts()["healthy_rbc"].values())

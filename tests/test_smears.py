@@ -10,8 +10,8 @@ from hypothesis.extra.numpy import arrays
 
 from bloodseg_lib.canvas import Canvas, PlacedCell, rotated
 from bloodseg_lib.classes import CELL_CLASSES, HEALTHY_RBC, INFECTED_RBC, LYMPHOCYTE, NEUTROPHIL, RBC_DIAMETER_PX, THROMBOCYTE, WBC_IDS
-from bloodseg_lib.recipes import Recipe
-from bloodseg_lib.samples import STACK
+from bloodseg_lib.recipes import PATCH_SIZE_PX, Recipe
+from bloodseg_lib.samples import PATCH, STACK, CellSample
 from bloodseg_lib.smears import Pool, Smear, combinations, compose_background, compose_smear
 
 SMALL = Recipe(background_size_px=336)
@@ -70,6 +70,26 @@ def test_stacks_lie_in_the_place_of_healthy_cells_where_the_recipe_wants_them():
     assert sum(stacked(recipe, "nn", seed) for seed in range(5)) > 5
     assert sum(stacked(recipe, "ii", seed) for seed in range(5)) == 0
     assert sum(stacked(SMALL, "nn", seed) for seed in range(5)) == 0
+
+
+def test_a_patch_of_a_field_is_the_background_where_the_recipe_wants_it():
+    rng = np.random.default_rng(0)
+    rgba = np.dstack(
+        [rng.integers(0, 256, (PATCH_SIZE_PX, PATCH_SIZE_PX, 3)), np.where(rng.uniform(size=(PATCH_SIZE_PX,) * 2) < 0.4, 255, 0)]
+    ).astype(np.uint8)
+    patch = CellSample(rgba, HEALTHY_RBC, "field", "g", f"g{PATCH}")
+    pool = Pool([*((f"a/{i}", disc(c, i)) for c in (HEALTHY_RBC, INFECTED_RBC, NEUTROPHIL) for i in range(3)), ("patch.png", patch)])
+    recipe = replace(SMALL, patches=1.0)
+    background = compose_background(pool, "nn", recipe, rng)
+    assert [cell.sample for cell in background.cells] == ["patch.png"]
+    turned = [np.rot90(side, k) for side in (rgba, rgba[:, ::-1]) for k in range(4)]
+    assert any((background.image == t[:, :, :3]).all() and ((background.labels == HEALTHY_RBC) == (t[:, :, 3] > 0)).all() for t in turned)
+    smear = compose_smear(background, [NEUTROPHIL], pool, replace(recipe, scale_jitter=0.2), rng)
+    assert set(np.unique(smear.labels)) == {0, HEALTHY_RBC, NEUTROPHIL}
+    for kind, other in (("ni", recipe), ("ii", recipe), ("nn", SMALL)):
+        assert "patch.png" not in {cell.sample for cell in compose_background(pool, kind, other, rng).cells}
+    with pytest.raises(ValueError, match=r"Recipe.scale_jitter: expected at most 0.22 with patches"):
+        replace(recipe, scale_jitter=0.3)
 
 
 def test_a_patient_with_many_cells_outweighs_no_other_where_the_recipe_wants_it():

@@ -29,18 +29,20 @@ class Collection:
 
     Attributes:
         accepted: (source, class id) -> areas of the samples in square pixels at 40x.
-        stacks: source -> number of samples that are stacks of red cells; they are not among those accepted, whose areas are those of single cells.
+        stacks, patches: source -> number of samples that are stacks of red cells, or patches of fields; they are not among those accepted, whose areas are
+            those of single cells.
         rejections: what was left out.
     """
 
     accepted: dict[tuple[str, int], list[int]] = field(default_factory=dict)
     stacks: Counter[str] = field(default_factory=Counter)
+    patches: Counter[str] = field(default_factory=Counter)
     rejections: list[Rejection] = field(default_factory=list)
 
     def add(self, sample: CellSample) -> None:
         """Count a sample that went into the bank."""
-        if sample.is_stack:
-            self.stacks[sample.source] += 1
+        if sample.is_stack or sample.is_patch:
+            (self.stacks if sample.is_stack else self.patches)[sample.source] += 1
             return
         self.accepted.setdefault((sample.source, sample.class_id), []).append(sample.area_px)
 
@@ -60,9 +62,11 @@ class Collection:
                 f"| {source} | {CLASSES[class_id].name if class_id else 'not known'} | {len(areas)} | {rejected[source, class_id]} "
                 f"| {expected.get(source, {}).get(class_id, '-')} | {mean} | {CLASSES[class_id].mean_area_px or '-'} |"
             )
-        if self.stacks:
-            found = ", ".join(f"{source} {number}" for source, number in sorted(self.stacks.items()))
-            lines += ["", f"Besides, stacks of healthy red cells that touch or overlap, only for smears to train on: {found}."]
+        several = (("stacks of healthy red cells that touch or overlap", self.stacks), ("patches of fields that hold no malaria", self.patches))
+        for what, numbers in several:
+            if numbers:
+                found = ", ".join(f"{source} {number}" for source, number in sorted(numbers.items()))
+                lines += ["", f"Besides, {what}, only for smears to train on: {found}."]
         lines += ["", "## Left out", "", "| source | reason | number | for example |", "|---|---|---:|---|"]
         reasons = Counter((r.source, r.reason) for r in self.rejections)
         examples = {(r.source, r.reason): r for r in reversed(self.rejections)}

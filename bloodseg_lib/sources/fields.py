@@ -4,7 +4,8 @@ Layout: the fields, and ``boxes.csv`` with the columns ``field,x,y,width,height,
 ``healthy`` or the key of any class (``thrombocyte``, ``platelet_clump``, ``neutrophil`` ...). For fields of one's own (:func:`read`) a column
 ``rbc_diameter_px`` says about how large a red cell is in that field; where there are enough free-lying ones, their measured median sets the scale. Masks
 come from thresholds within the boxes. Fields of one's own without a box of an infected cell are taken for free of malaria: their free-lying red cells become
-healthy ones. Box one infected cell of a field, or switch ``healthy`` off, to prevent that.
+healthy ones. Stacks and patches are cut of them as well. Box one infected
+cell of a field, or switch ``healthy`` off, to prevent that.
 
 Licence and citation: those of the fields.
 Taught by ``notebooks/01_dataset_creation.ipynb``.
@@ -34,6 +35,7 @@ from bloodseg_lib.sources.masks import (
     platelet_mask,
     rbc_mask,
 )
+from bloodseg_lib.sources.patches import patch_samples
 from bloodseg_lib.sources.slide import REACH, RedCell, healthy_samples, measured_rbc_diameter, red_cells
 from bloodseg_lib.sources.stacks import stack_samples
 from bloodseg_lib.standardization import slide_colour
@@ -149,6 +151,7 @@ def read_fields(
             free = [cell for cell in cells if not any(_within(cell, box) for box in boxes)]
             yield from healthy_samples(image, free, path, source, group_of(field), diameter, rejections)
             yield from stack_samples(image, free, source, group_of(field), diameter)
+            yield from patch_samples(image, free, source, group_of(field), diameter)
 
 
 def _within(cell: RedCell, box: Box) -> bool:

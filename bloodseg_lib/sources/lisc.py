@@ -39,6 +39,7 @@ from bloodseg_lib.sources.masks import (
     smooth,
     window_of,
 )
+from bloodseg_lib.sources.patches import patch_samples
 from bloodseg_lib.sources.slide import REACH, healthy_samples, measured_rbc_diameter, red_cells
 from bloodseg_lib.sources.stacks import stack_samples
 from bloodseg_lib.sources.white_cells import white_cells
@@ -72,7 +73,7 @@ def read(
         root: the folder that holds ``Main Dataset``.
         rejections: gets one entry for everything that is left out.
         platelets: whether to read the boxes.
-        healthy: whether to read red cells, free-lying ones and stacks. Nobody in this database is said to have malaria.
+        healthy: whether to read red cells: free-lying ones, stacks and patches. Nobody in this database is said to have malaria.
         automatic_masks: whether the white cells of fields without an expert's mask are segmented automatically; their names end with ``_auto``.
 
     Yields:
@@ -108,6 +109,7 @@ def read(
             if healthy:
                 yield from healthy_samples(image, red, path, SOURCE, field, diameters[field], rejections)
                 yield from stack_samples(image, red, SOURCE, field, diameters[field])
+                yield from patch_samples(image, red, SOURCE, field, diameters[field])
         for path in image_files(masks_of[class_id], SOURCE, class_id, rejections):
             if path.stem.removesuffix("_expert") not in fields:
                 detail = f"{path}: there is no field {folder / path.stem.removesuffix('_expert')}.*. Add the field, or delete the mask."

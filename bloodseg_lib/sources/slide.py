@@ -22,10 +22,13 @@ LEAST_RED_CELLS = 8
 RED_CELLS_PER_FIELD = 16
 """The most healthy red cells taken of one field, so that no field prevails."""
 
+LEAST_REFERENCES = 3
+"""From so many clean free-lying red cells on it is known what the red cells of a field look like, see :func:`foreign`."""
 REACH = 4
 """How far around a cell the slide is looked for, in diameters of a red cell."""
 
 _LEAST_SOLIDITY, _LEAST_ROUNDNESS = 0.93, 0.8
+_SMOOTHED = 1 / 40  # of the diameter of a red cell
 _DENSEST_RED_CELL = 1.0  # optical density of green; white cells are denser
 
 
@@ -85,14 +88,19 @@ def red_cells(image: np.ndarray, expected_px: float) -> list[RedCell]:
     return found
 
 
-def stained(light: np.ndarray) -> np.ndarray:
-    """Where the slide is not empty, ``(H, W) uint8``, 0 or 1, of a transmittance."""
+def stained(light: np.ndarray, strictness: float = 1.0) -> np.ndarray:
+    """Where the slide is not empty, ``(H, W) uint8``, 0 or 1, of a transmittance.
+
+    Args:
+        light: ``(H, W, 3)``, see :func:`transmittance`.
+        strictness: factor of Otsu's threshold; below 1 the pale middles of cells are stained too, and more of what is out of focus.
+    """
     absorbed = (255 * (1 - light[:, :, 1])).astype(np.uint8)
     seen = absorbed[absorbed < 225]  # not what lies beyond the eyepiece
     if not seen.size:
         return np.zeros(absorbed.shape, np.uint8)
     threshold, _ = cv2.threshold(seen, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    return (absorbed > threshold).astype(np.uint8)
+    return (absorbed > strictness * threshold).astype(np.uint8)
 
 
 def transmittance(image: np.ndarray, rbc_diameter_px: float) -> np.ndarray:
@@ -113,6 +121,22 @@ def _slide_map(field: np.ndarray, rbc_px: float) -> np.ndarray:
     brightest = tiles.reshape(-1, 3)[green.argmax()]
     tiles[green < 0.6 * brightest[1]] = brightest  # a tile without slide: beyond the eyepiece
     return cv2.resize(tiles, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def foreign(light: np.ndarray, clean: list[RedCell], rbc_diameter_px: float) -> np.ndarray:
+    """Where a field shows what no red cell does: nuclei, platelets, parasites, ``(H, W)`` bool.
+
+    They are more purple than nearly all of the clean cells, and than a quarter of their density on top.
+
+    Args:
+        light: ``(H, W, 3)`` transmittance of the field, see :func:`transmittance`.
+        clean: its clean red cells, see :func:`clean_ones`.
+        rbc_diameter_px: of a red cell.
+    """
+    density = -np.log(np.maximum(cv2.GaussianBlur(light, (0, 0), _SMOOTHED * rbc_diameter_px), 0.02))
+    purple = density[:, :, 1] - (density[:, :, 0] + density[:, :, 2]) / 2
+    usual = np.concatenate([purple[cell.window][cell.mask] for cell in clean])
+    return purple > float(np.percentile(usual, 99)) + 0.25 * float(np.median([cell.density for cell in clean]))
 
 
 def is_clean(light: np.ndarray, mask: np.ndarray, diameter_px: float, leniency: float = 1.0) -> bool:

@@ -14,20 +14,18 @@ import numpy as np
 
 from bloodseg_lib.classes import HEALTHY_RBC, RBC_DIAMETER_PX
 from bloodseg_lib.samples import STACK, CellSample, make_sample
-from bloodseg_lib.sources.slide import REACH, RedCell, clean_ones, stained, transmittance
+from bloodseg_lib.sources.slide import LEAST_REFERENCES, REACH, RedCell, clean_ones, foreign, stained, transmittance
 from bloodseg_lib.standardization import slide_colour
 
 STACKS_PER_FIELD = 12
 """The most stacks taken of one field, so that no field prevails."""
-LEAST_REFERENCES = 3
-"""From so many clean free-lying red cells on it is known what the red cells of a field look like."""
 
 # Areas in those of one red cell, lengths in diameters
 _AREAS = (1.4, 16)
 _LEAST_STRANGE = 0.01  # so much that is no red cell spoils a stack
 _PALLOR = 0.2  # a smaller hole is the pale middle of a cell, a larger one the slide between cells
 _MOST_OPEN = 1.08  # what fills up by more than this factor when closed has cells whose pallor was taken for slide
-_OPENED, _CLOSED, _RIM, _SMOOTHED = 1 / 8, 1 / 3, 1 / 20, 1 / 40
+_OPENED, _CLOSED, _RIM = 1 / 8, 1 / 3, 1 / 20
 
 
 def stack_samples(image: np.ndarray, cells: list[RedCell], source: str, group: str, rbc_diameter_px: float) -> Iterator[CellSample]:
@@ -46,11 +44,7 @@ def stack_samples(image: np.ndarray, cells: list[RedCell], source: str, group: s
     if len(clean) < LEAST_REFERENCES:
         return
     light = transmittance(image, rbc_diameter_px)
-    density = -np.log(np.maximum(cv2.GaussianBlur(light, (0, 0), _SMOOTHED * rbc_diameter_px), 0.02))
-    purple = density[:, :, 1] - (density[:, :, 0] + density[:, :, 2]) / 2
-    # Nuclei, platelets and parasites are more purple than nearly all of the clean cells, and than a quarter of their density on top.
-    usual = np.concatenate([purple[cell.window][cell.mask] for cell in clean])
-    strange = purple > float(np.percentile(usual, 99)) + 0.25 * float(np.median([cell.density for cell in clean]))
+    strange = foreign(light, clean, rbc_diameter_px)
     found = [(window, mask) for window, mask in _pieces(stained(light), rbc_diameter_px) if _is_stack(mask, strange[window], rbc_diameter_px)]
     if len(found) > STACKS_PER_FIELD:
         found = [found[i] for i in np.linspace(0, len(found) - 1, STACKS_PER_FIELD).round().astype(int)]
@@ -63,10 +57,7 @@ def stack_samples(image: np.ndarray, cells: list[RedCell], source: str, group: s
 def _pieces(dark: np.ndarray, rbc_px: float) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
     """What hangs together, is larger than a cell and lies within the field: its window, and its mask there."""
     cell_area = np.pi / 4 * rbc_px**2
-    dark = cv2.morphologyEx(dark, cv2.MORPH_OPEN, _disc(_OPENED * rbc_px))
-    count, numbers, stats, _ = cv2.connectedComponentsWithStats(1 - dark, connectivity=4)
-    pallor = [i for i in range(1, count) if stats[i, cv2.CC_STAT_AREA] < _PALLOR * cell_area]
-    dark |= np.isin(numbers, pallor).astype(np.uint8)
+    dark = without_pallor(dark, rbc_px)
     count, numbers, stats, _ = cv2.connectedComponentsWithStats(dark)
     for i in range(1, count):
         x, y, width, height, area = stats[i].tolist()
@@ -74,6 +65,14 @@ def _pieces(dark: np.ndarray, rbc_px: float) -> Iterator[tuple[tuple[slice, slic
         if inside and _AREAS[0] * cell_area < area < _AREAS[1] * cell_area:
             window = np.s_[y : y + height, x : x + width]
             yield window, numbers[window] == i
+
+
+def without_pallor(dark: np.ndarray, rbc_px: float, pallor: float = _PALLOR) -> np.ndarray:
+    """Where red cells lie, from where the slide is not empty, ``(H, W) uint8``, 0 or 1: nothing thinner than a cell, and no hole up to ``pallor`` cells large."""
+    dark = cv2.morphologyEx(dark, cv2.MORPH_OPEN, disc(_OPENED * rbc_px))
+    count, numbers, stats, _ = cv2.connectedComponentsWithStats(1 - dark, connectivity=4)
+    holes = [i for i in range(1, count) if stats[i, cv2.CC_STAT_AREA] < pallor * np.pi / 4 * rbc_px**2]
+    return dark | np.isin(numbers, holes).astype(np.uint8)
 
 
 def _is_stack(mask: np.ndarray, strange: np.ndarray, rbc_px: float) -> bool:
@@ -85,11 +84,12 @@ def _is_stack(mask: np.ndarray, strange: np.ndarray, rbc_px: float) -> bool:
         rbc_px: diameter of a red cell.
     """
     area, mask = np.count_nonzero(mask), mask.astype(np.uint8)
-    closed = cv2.morphologyEx(np.pad(mask, round(rbc_px)), cv2.MORPH_CLOSE, _disc(_CLOSED * rbc_px))
-    inner = cv2.erode(np.pad(mask, 1), _disc(_RIM * rbc_px))[1:-1, 1:-1] > 0
+    closed = cv2.morphologyEx(np.pad(mask, round(rbc_px)), cv2.MORPH_CLOSE, disc(_CLOSED * rbc_px))
+    inner = cv2.erode(np.pad(mask, 1), disc(_RIM * rbc_px))[1:-1, 1:-1] > 0
     return closed.sum() <= _MOST_OPEN * area and np.count_nonzero(strange[inner]) < _LEAST_STRANGE * np.pi / 4 * rbc_px**2
 
 
-def _disc(radius_px: float) -> np.ndarray:
+def disc(radius_px: float) -> np.ndarray:
+    """A disc to open, close or dilate with, ``(2 r + 1, 2 r + 1) uint8``, 0 or 1."""
     side = 2 * round(radius_px) + 1
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
