@@ -1,6 +1,6 @@
 """Batch normalisation that trains faster on TensorFlow: in one operation for mean, variance, scale and offset, where Keras takes one for each.
 
-What is computed is the same, and so are the variables, so that a checkpoint fits either. Taught by ``notebooks/02_unet.ipynb``.
+What is computed is the same, and so are the variables, so that a checkpoint fits either. Taught by ``notebooks/03_weighted_training.ipynb``.
 """
 
 from __future__ import annotations
