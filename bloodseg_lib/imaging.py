@@ -28,6 +28,7 @@ SLIDE_COLOURS = np.array(
 
 _HOW_OFTEN = 0.25 * np.array([2, 1, 1, 1, 1, 1, 0.4])  # Dirichlet parameters: small ones make one colour prevail, white the most often
 _DENSITIES = -np.log(np.maximum(np.arange(256, dtype=np.float32), 1) / 255)[:, None]  # of each grey level
+_SHARP_PX = 0.25  # a blur of less is none
 _QUANTILES = NormalDist().inv_cdf  # of the standard normal distribution
 _NORMAL = np.array([_QUANTILES((i + 0.5) / 256) for i in range(256)])
 _NORMAL /= _NORMAL.std()
@@ -45,6 +46,43 @@ def restained(image: np.ndarray, rng: np.random.Generator, strength: float) -> n
     amount = np.exp(rng.normal(0, 1.3 * strength)) * np.exp(rng.normal(0, strength, 3))
     table = 255 * np.exp(-amount * _DENSITIES) + 0.5  # never above 255.5: no light is added
     return cv2.LUT(image, table.astype(np.uint8)[None])
+
+
+def density(rgba: np.ndarray, share: float) -> np.ndarray:
+    """How densely a cell is dyed: the optical density that ``share`` of its pixels exceed, of each channel.
+
+    Args:
+        rgba: ``(H, W, 4) uint8``, a sample; alpha is its mask.
+        share: 0 to 1; a half for the median, a tenth for the nucleus of a white cell.
+
+    Returns:
+        ``(3,) float32``, natural logarithms of the absorbance.
+    """
+    inside = rgba[:, :, :3][rgba[:, :, 3] >= 128]
+    return _DENSITIES[np.quantile(inside, share, axis=0, method="nearest").astype(np.intp), 0]
+
+
+def redyed(rgba: np.ndarray, factors: np.ndarray | float) -> np.ndarray:
+    """Give a cell more or less dye: its densities multiplied.
+
+    Args:
+        rgba: ``(H, W, 4) uint8``, a sample.
+        factors: of each channel, ``(3,)``, or one of all three, which keeps the hues; above 0.
+
+    Returns:
+        ``(H, W, 4) uint8``, with the same mask.
+    """
+    table = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 4, axis=1)
+    table[:, :3] = 255 * np.exp(-_DENSITIES * np.broadcast_to(factors, 3)) + 0.5
+    return cv2.LUT(rgba, table[None])
+
+
+def defocused(rgba: np.ndarray, sigma_px: float) -> np.ndarray:
+    """Blur the colours of a sample, ``(H, W, 4) uint8``, and not its mask: the colours beside a sample's mask are those of its edge, so no rim appears."""
+    if sigma_px <= _SHARP_PX:
+        return rgba
+    colour = cv2.GaussianBlur(cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB), (0, 0), sigma_px, borderType=cv2.BORDER_REPLICATE)
+    return cv2.merge((*cv2.split(colour), cv2.extractChannel(rgba, 3)))
 
 
 def lit(image: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndarray:
@@ -83,7 +121,7 @@ def photographed(image: np.ndarray, rng: np.random.Generator, blur_px: float, no
         jpeg: probability that the picture was once a JPEG of quality 60 to 95.
     """
     sigma = blur_px * rng.uniform() ** 2  # mostly in focus
-    if sigma > 0.25:
+    if sigma > _SHARP_PX:
         image = cv2.GaussianBlur(image, (0, 0), sigma)
     level = noise * rng.uniform()
     if level > 0.5:

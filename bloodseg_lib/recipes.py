@@ -35,6 +35,11 @@ class Recipe(Config):
         shape_jitter: each cell is stretched by up to this share, and mirrored as often as not.
         beyond_border: share of an affixed cell that may lie beyond the border of the smear.
         stain: variation of the stain from smear to smear, see :func:`bloodseg_lib.imaging.restained`; each cell varies by a third of it.
+        nuclear_dye: least and greatest optical density that a white cell's nucleus, or a platelet, is brought to, drawn anew for each; (0, 0): as it was
+            sampled. Databases differ more in it than slides of one do: in LISC it is 0.9, in PBC 2.3, to green light.
+        one_dye: how far the RBCs of a background are brought to one colour, that of an RBC of any source, for a slide has one stain: 0 not, 1 all the way.
+            Then healthy and infected RBCs of a background may come from different sources, too, so that neither colour nor sharpness tells which is which.
+        cell_blur_px: greatest standard deviation of a blur of each white cell and platelet alone; red cells, whose parasites it would wipe out, have none.
         light: colour and unevenness of the light, see :func:`bloodseg_lib.imaging.lit`.
         debris: mean number of specks on a smear, see :func:`bloodseg_lib.imaging.littered`.
         blur_px, noise, jpeg: of the camera, see :func:`bloodseg_lib.imaging.photographed`.
@@ -56,6 +61,9 @@ class Recipe(Config):
     shape_jitter: float = 0.0
     beyond_border: float = 0.0
     stain: float = 0.0
+    nuclear_dye: tuple[float, float] = (0.0, 0.0)
+    one_dye: float = 0.0
+    cell_blur_px: float = 0.0
     light: float = 0.0
     debris: float = 0.0
     blur_px: float = 0.0
@@ -66,7 +74,7 @@ class Recipe(Config):
         self.expect(self.background_size_px >= 1.5 * SMEAR_SIZE_PX, "background_size_px", f"at least {1.5 * SMEAR_SIZE_PX:.0f}")
         self.expect(0 < self.rbc_count[0] <= self.rbc_count[1], "rbc_count", "two numbers, the least and the greatest, above 0")
         self.expect(0 <= self.edge_softness_px <= 5, "edge_softness_px", "0 to 5 pixels")
-        for field in ("rbc_overlap", "stacks", "patches", "rouleaux", "affixed_overlap", "beyond_border", "light", "jpeg"):
+        for field in ("rbc_overlap", "stacks", "patches", "rouleaux", "affixed_overlap", "beyond_border", "one_dye", "light", "jpeg"):
             self.expect(0 <= getattr(self, field) <= 1, field, "0 to 1")
         for field in ("scale_jitter", "shape_jitter", "stain"):
             self.expect(0 <= getattr(self, field) <= 0.5, field, "0 to 0.5")
@@ -75,7 +83,13 @@ class Recipe(Config):
             "scale_jitter",
             f"at most {1 - SMEAR_SIZE_PX / PATCH_SIZE_PX:.2f} with patches, which are {PATCH_SIZE_PX} pixels wide",
         )
-        for field in ("platelets", "white_cells", "debris", "blur_px", "noise"):
+        least, greatest = self.nuclear_dye
+        self.expect(
+            least == greatest == 0 or 0 < least <= greatest <= 5,
+            "nuclear_dye",
+            "two densities, the least and the greatest, above 0 and up to 5; or (0, 0)",
+        )
+        for field in ("platelets", "white_cells", "debris", "cell_blur_px", "blur_px", "noise"):
             self.expect(getattr(self, field) >= 0, field, "0 or more")
 
 
@@ -96,6 +110,9 @@ RECIPES = {
         shape_jitter=0.08,
         beyond_border=0.4,
         stain=0.15,
+        nuclear_dye=(0.65, 2.4),
+        one_dye=0.8,
+        cell_blur_px=1.5,
         light=1.0,
         debris=1.5,
         blur_px=0.9,

@@ -15,6 +15,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -23,6 +24,7 @@ import numpy as np
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES, class_by_key
 from bloodseg_lib.duplicates import near_identical, thumbnail
 from bloodseg_lib.files import png_bytes, read_rgba, replacing, write_bytes
+from bloodseg_lib.imaging import density
 from bloodseg_lib.splits import AUTOMATIC as AUTOMATIC
 from bloodseg_lib.splits import PATCH as PATCH
 from bloodseg_lib.splits import SPLIT_SHARES as SPLIT_SHARES
@@ -56,6 +58,16 @@ class CellSample:
     def area_px(self) -> int:
         """Pixels of the cell."""
         return int(np.count_nonzero(self.rgba[:, :, 3]))
+
+    @cached_property
+    def dye(self) -> np.ndarray:
+        """Median optical density of each channel, ``(3,) float32``."""
+        return density(self.rgba, 0.5)
+
+    @cached_property
+    def nuclear_dye(self) -> float:
+        """Optical density of green in the darkest tenth: of a white cell, its nucleus."""
+        return float(density(self.rgba, 0.1)[1])
 
     @property
     def is_stack(self) -> bool:

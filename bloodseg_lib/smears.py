@@ -16,7 +16,7 @@ import numpy as np
 
 from bloodseg_lib.canvas import Canvas, PlacedCell, rotated
 from bloodseg_lib.classes import CLASSES, HEALTHY_RBC, INFECTED_RBC, PLATELET_IDS, RBC_DIAMETER_PX, THROMBOCYTE, WBC_IDS
-from bloodseg_lib.imaging import lit, littered, photographed, restained
+from bloodseg_lib.imaging import defocused, lit, littered, photographed, redyed, restained
 from bloodseg_lib.recipes import SMEAR_SIZE_PX, Recipe
 from bloodseg_lib.samples import CellSample
 
@@ -25,6 +25,10 @@ KINDS = ("ii", "nn", "ni")
 
 RBC_OF_KIND = {"ii": (INFECTED_RBC,), "nn": (HEALTHY_RBC,), "ni": (HEALTHY_RBC, INFECTED_RBC)}
 _CHAIN_STEPS = (0.25, 0.75)  # diameters from one cell of a rouleau to the next
+_LEAST_DYE = 0.03  # less is the noise of an empty slide
+_DYE_FACTORS = (0.4, 2.5)  # more would turn the noise of a cell into colours
+_NUCLEAR_DYES = (0.2, 2.5)  # where a camera saw black, it does not tell how dense a nucleus was
+_MOST_DYED = 1.6  # a pale cell of more dye than this has garish colours, since a camera that shows nuclei pale shows all else paler still
 _BEND = 0.3  # standard deviation of its turn from cell to cell, radians
 AFFIXED_IDS = (*WBC_IDS, *PLATELET_IDS)
 
@@ -164,7 +168,7 @@ def combinations(pool: Pool) -> list[tuple[tuple[int, ...], str]]:
 def compose_background(pool: Pool, kind: str, recipe: Recipe, rng: np.random.Generator) -> Smear:
     """Scatter RBCs over an empty slide, or take a patch of a real field.
 
-    The RBCs of one background come from one source: a slide has one stain.
+    The RBCs of one background are of one stain, as those of a slide are.
 
     Args:
         pool: samples of one split.
@@ -204,23 +208,37 @@ def _patch_canvas(pool: Pool, recipe: Recipe, rng: np.random.Generator) -> Canva
 
 
 def _scattered_canvas(pool: Pool, kind: str, recipe: Recipe, rng: np.random.Generator) -> Canvas:
-    """RBCs of one source, scattered over an empty slide."""
+    """RBCs of one stain, scattered over an empty slide: of one source, or brought to one colour."""
     size = recipe.background_size_px
     canvas = Canvas(np.full((size, size, 3), 255, np.uint8), np.zeros((size, size), np.uint16), [], recipe)
-    sources = pool.sources(RBC_OF_KIND[kind])
-    source = sources[rng.integers(len(sources))]
+    source_of, dye = _stain(pool, kind, recipe, rng)
     overlap = recipe.rbc_overlap * rng.uniform(1 / 3, 1)
     thousands = (size / 1000) ** 2
-    stacks = pool.stacks(source) if recipe.stacks and HEALTHY_RBC in RBC_OF_KIND[kind] else []
+    stacks = pool.stacks(source_of[HEALTHY_RBC]) if recipe.stacks and HEALTHY_RBC in source_of else []
     stack_share = recipe.stacks * rng.uniform() if stacks else 0.0
     chain = _Chain(recipe.rouleaux * rng.uniform() if recipe.rouleaux else 0.0)
     for _ in range(round(rng.integers(recipe.rbc_count[0], recipe.rbc_count[1] + 1) * thousands)):
         class_id = RBC_OF_KIND[kind][rng.integers(len(RBC_OF_KIND[kind]))]
-        path, sample = pool.draw(class_id, recipe, rng, source)
+        path, sample = pool.draw(class_id, recipe, rng, source_of[class_id])
         if stack_share and class_id == HEALTHY_RBC and rng.uniform() < stack_share:
             path, sample = stacks[rng.integers(len(stacks))]
-        chain.place(canvas, _varied(sample, recipe, rng), PlacedCell(class_id, path), rng, overlap)
+        chain.place(canvas, _varied(sample, recipe, rng, dye=dye), PlacedCell(class_id, path), rng, overlap)
     return canvas
+
+
+def _stain(pool: Pool, kind: str, recipe: Recipe, rng: np.random.Generator) -> tuple[dict[int, str], np.ndarray | None]:
+    """Where the RBCs of a background come from, by class, and the densities ``(3,)`` that they are brought to, if any."""
+    classes = RBC_OF_KIND[kind]
+    if not recipe.one_dye:
+        sources = pool.sources(classes)
+        return dict.fromkeys(classes, sources[rng.integers(len(sources))]), None
+    source_of = {}
+    for class_id in classes:
+        sources = pool.sources([class_id])
+        source_of[class_id] = sources[rng.integers(len(sources))]
+    example = HEALTHY_RBC if HEALTHY_RBC in pool.class_ids else INFECTED_RBC
+    sources = pool.sources([example])
+    return source_of, pool.draw(example, recipe, rng, sources[rng.integers(len(sources))])[1].dye
 
 
 class _Chain:
@@ -293,9 +311,20 @@ def _photographed(image: np.ndarray, recipe: Recipe, rng: np.random.Generator) -
     return image
 
 
-def _varied(sample: CellSample, recipe: Recipe, rng: np.random.Generator, scale: float = 1.0) -> np.ndarray:
-    """A sample turned at random, and stretched, mirrored and restained as the recipe says. ``(H, W, 4) uint8``."""
+def _varied(sample: CellSample, recipe: Recipe, rng: np.random.Generator, scale: float = 1.0, dye: np.ndarray | None = None) -> np.ndarray:
+    """A sample turned at random, and dyed, blurred, restained, stretched and mirrored as the recipe says. ``(H, W, 4) uint8``.
+
+    ``dye``, ``(3,)`` densities, is what the red cells of its background are brought to.
+    """
     rgba = sample.rgba
+    if dye is not None:
+        rgba = redyed(rgba, np.clip(dye / np.maximum(sample.dye, _LEAST_DYE), *_DYE_FACTORS) ** recipe.one_dye)
+    if sample.class_id in AFFIXED_IDS:
+        if recipe.nuclear_dye[0]:
+            wanted = np.exp(rng.uniform(*np.log(recipe.nuclear_dye)))
+            rgba = redyed(rgba, min(wanted / np.clip(sample.nuclear_dye, *_NUCLEAR_DYES), _MOST_DYED))
+        if recipe.cell_blur_px:
+            rgba = defocused(rgba, recipe.cell_blur_px * rng.uniform() ** 2)
     if recipe.stain:
         colour = restained(cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB), rng, recipe.stain / 3)
         rgba = cv2.merge((*cv2.split(colour), cv2.extractChannel(rgba, 3)))

@@ -59,6 +59,31 @@ def test_a_background_is_of_one_source():
     assert len({cell.sample[0] for cell in background.cells}) == 1
 
 
+def test_red_cells_of_a_background_have_one_colour_where_the_recipe_wants_it():
+    samples = [("a", disc(HEALTHY_RBC, 120, source="a")), ("b", disc(HEALTHY_RBC, 180, source="b")), ("c", disc(INFECTED_RBC, 150, source="c"))]
+    recipe = replace(SMALL, one_dye=1.0)
+    examples = set()
+    for seed in range(8):
+        background = compose_background(Pool(samples), "ni", recipe, np.random.default_rng(seed))
+        assert {cell.sample for cell in background.cells} in ({"a", "c"}, {"b", "c"})  # healthy and infected ones of different sources
+        healthy, infected = (np.median(background.image[background.labels == c], axis=0) for c in (HEALTHY_RBC, INFECTED_RBC))
+        assert np.abs(healthy - infected).max() <= 1
+        examples.add(round(float(healthy[1])))
+    assert examples <= {119, 120, 121, 179, 180, 181}
+    assert len(examples) > 1
+
+
+@pytest.mark.parametrize("number", [60, 200])  # green
+def test_white_cells_and_platelets_alone_are_dyed_anew_where_the_recipe_wants_it(number):
+    pool = Pool([("wbc", disc(NEUTROPHIL, number)), ("rbc", disc(HEALTHY_RBC, 150))])
+    recipe = replace(SMALL, edge_softness_px=0, nuclear_dye=(0.3, 0.35))
+    background = compose_background(pool, "nn", recipe, np.random.default_rng(0))
+    smear = compose_smear(background, (NEUTROPHIL,), pool, recipe, np.random.default_rng(0))
+    greens = {class_id: np.median(smear.image[smear.labels == class_id][:, 1]) for class_id in (NEUTROPHIL, HEALTHY_RBC)}
+    assert 255 * np.exp(-0.35) - 1 <= greens[NEUTROPHIL] <= 255 * np.exp(-0.3) + 1
+    assert greens[HEALTHY_RBC] == 150
+
+
 def test_stacks_lie_in_the_place_of_healthy_cells_where_the_recipe_wants_them():
     cells = [(f"a/{i}", disc(c, i)) for c in (HEALTHY_RBC, INFECTED_RBC) for i in range(3)]
     pool = Pool([*cells, (f"healthy/x{STACK}.png", replace(disc(HEALTHY_RBC, 0, radius_px=30), name=f"x{STACK}"))])
@@ -195,7 +220,9 @@ def test_a_cell_larger_than_the_smear_is_placed_all_the_same():
     assert (smear.labels == NEUTROPHIL).sum() > 20_000
 
 
-@pytest.mark.parametrize("wrong", [{"rbc_count": (0, 10)}, {"rbc_overlap": 1.5}, {"background_size_px": 300}, {"edge_softness_px": "soft"}])
+@pytest.mark.parametrize(
+    "wrong", [{"rbc_count": (0, 10)}, {"rbc_overlap": 1.5}, {"background_size_px": 300}, {"edge_softness_px": "soft"}, {"nuclear_dye": (0.0, 2.0)}]
+)
 def test_a_recipe_out_of_range_is_refused_by_name(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Recipe(**wrong)
