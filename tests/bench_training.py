@@ -151,7 +151,7 @@ def epoch(width: int, augmentation: str) -> list[float]:
     """An epoch's training as ``train`` runs it, loader and all, over the same steps on batches that lie ready in memory; and the share of waiting."""
     from tqdm import tqdm
 
-    from bloodseg_lib import training
+    from bloodseg_lib import epochs
     from bloodseg_lib.training import TrainingConfig
 
     batches = _batches()
@@ -188,14 +188,14 @@ def epoch(width: int, augmentation: str) -> list[float]:
     def taken(make: object) -> tuple[float, float]:
         wall, busy = time.perf_counter(), time.process_time()
         with tqdm(disable=True) as bar:
-            training._learn(steps, make(), BATCH, bar)
+            epochs.learn(steps, make(), BATCH, bar)
         return time.perf_counter() - wall, time.process_time() - busy
 
     with tempfile.TemporaryDirectory() as folder:
         dataset = OnDisk(Path(folder))
 
         def loaded() -> object:
-            return timed(training._one_ahead(training._batches(dataset, config, 1)))
+            return timed(epochs.one_ahead(epochs.batches(dataset, config, 1)))
 
         taken(lambda: iter(batches))
         taken(loaded)

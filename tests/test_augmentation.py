@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from tiny_training import CONFIG, TinyDataset
 
-from bloodseg_lib import training
+from bloodseg_lib import epochs
 from bloodseg_lib.augmentation import augmented, brightened, flipped
 from bloodseg_lib.training import TrainingConfig
 
@@ -83,7 +83,7 @@ def test_contrast_and_brightness_by_hand():
 def test_the_batches_are_a_pure_function_of_seed_epoch_and_number():
     def batches(epoch, **changes):
         config = dataclasses.replace(CONFIG, stain=0.2, brightness=0.2, blur_px=1.0, **changes)
-        return [images.tobytes() + labels.tobytes() for images, labels in training._batches(TinyDataset(), config, epoch)]
+        return [images.tobytes() + labels.tobytes() for images, labels in epochs.batches(TinyDataset(), config, epoch)]
 
     assert batches(1) == batches(1)
     assert batches(1) != batches(2)

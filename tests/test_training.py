@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tiny_training import CONFIG, UNET, TinyDataset, bits, run
 
-from bloodseg_lib import files, training
+from bloodseg_lib import epochs, files, training
 from bloodseg_lib.checkpoint import load_model, read_sidecar
 from bloodseg_lib.steps import Steps
 from bloodseg_lib.training import TrainingConfig, WeightedCrossEntropy, learning_rates
@@ -43,7 +43,7 @@ def test_loss_of_a_batch_by_hand():
 
 def test_the_flips_are_a_pure_function_of_seed_and_epoch():
     def batches(epoch):
-        return [labels.tobytes() for _, labels in training._batches(TinyDataset(), CONFIG, epoch)]
+        return [labels.tobytes() for _, labels in epochs.batches(TinyDataset(), CONFIG, epoch)]
 
     assert batches(1) == batches(1)
     assert batches(1) != batches(2)
@@ -161,9 +161,9 @@ def test_killed_before_any_write_after_the_first_epoch_it_goes_on_bit_for_bit(un
 
 
 def test_the_best_score_is_remembered_across_a_restart(undisturbed, tmp_path, monkeypatch):
-    perfect = training.scores(np.diag(np.arange(1, 11)))
-    real = training._validate
-    monkeypatch.setattr(training, "_validate", lambda *arguments: (perfect, real(*arguments)[1]))
+    perfect = epochs.scores(np.diag(np.arange(1, 11)))
+    real = epochs.validate
+    monkeypatch.setattr(epochs, "validate", lambda *arguments: (perfect, real(*arguments)[1]))
     run(tmp_path, config=dataclasses.replace(CONFIG, epochs=1))
     monkeypatch.undo()
     result = run(tmp_path)
@@ -275,7 +275,7 @@ def test_time_limit_starts_no_epoch_that_would_end_too_late(tmp_path):
 def test_the_collapse_is_told_within_two_epochs_even_without_progress(tmp_path, monkeypatch, capsys):
     confusion = np.zeros((10, 10), dtype=np.int64)
     confusion[0, 0], confusion[4, 0] = 7, 3
-    monkeypatch.setattr(training, "_validate", lambda *_: (training.scores(confusion), 1.0))
+    monkeypatch.setattr(epochs, "validate", lambda *_: (epochs.scores(confusion), 1.0))
     run(tmp_path, config=dataclasses.replace(CONFIG, epochs=2))
     printed = capsys.readouterr().out
     assert printed.count("Warning: collapse") == 1
@@ -359,16 +359,16 @@ def test_another_error_is_not_taken_for_want_of_memory(tmp_path, monkeypatch):
 
 def accuracies(monkeypatch, *values):
     """Let the epochs have these validation accuracies."""
-    real, coming = training._validate, list(values)
+    real, coming = epochs.validate, list(values)
 
     def validate(*arguments):
         found = real(*arguments)
         confusion = np.zeros((10, 10), dtype=np.int64)
         right = round(100 * coming.pop(0))
         confusion[1, 1], confusion[1, 2] = right, 100 - right
-        return training.scores(confusion), found[1]
+        return epochs.scores(confusion), found[1]
 
-    monkeypatch.setattr(training, "_validate", validate)
+    monkeypatch.setattr(epochs, "validate", validate)
 
 
 def test_early_stopping_counts_epochs_without_a_better_accuracy(tmp_path, monkeypatch, capsys):
@@ -402,6 +402,6 @@ def test_weight_decay_is_recorded_and_taken_up_by_a_plain_training(tmp_path, cap
 
 
 def test_weights_that_are_no_numbers_stop_the_training_even_if_the_loss_is_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "broken_variables", lambda _: ["down0_conv1/kernel"])
+    monkeypatch.setattr(epochs, "broken_variables", lambda _: ["down0_conv1/kernel"])
     with pytest.raises(FloatingPointError, match=r"The weight down0_conv1/kernel is not finite in epoch 1; no epoch was finished"):
         run(tmp_path)
