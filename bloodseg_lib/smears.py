@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import cv2
 import numpy as np
@@ -138,10 +139,10 @@ class Pool:
         """A sample of a class, of one source or of any; which are as likely as which, says ``recipe.even_groups``."""
         if recipe.even_groups:
             groups = self._groups[class_id, source]
-            choices = groups[rng.integers(len(groups))]
+            choices = _one_of(groups, rng)
         else:
             choices = self._by_class[class_id][source] if source else self._of_any_source[class_id]
-        return choices[rng.integers(len(choices))]
+        return _one_of(choices, rng)
 
     def stacks(self, source: str) -> list[tuple[str, CellSample]]:
         """Stacks of healthy red cells of a source; those of any source where it has none."""
@@ -188,7 +189,7 @@ def compose_background(pool: Pool, kind: str, recipe: Recipe, rng: np.random.Gen
     red_cells = len(canvas.cells)
     if recipe.white_cells and white:
         for _ in range(rng.poisson(recipe.white_cells * thousands)):
-            class_id = white[rng.integers(len(white))]
+            class_id = _one_of(white, rng)
             path, sample = pool.draw(class_id, recipe, rng)
             canvas.place(_varied(sample, recipe, rng), PlacedCell(class_id, path), rng, recipe.affixed_overlap, margin=0.5, above=red_cells)
     if recipe.platelets and THROMBOCYTE in pool.class_ids:
@@ -200,7 +201,7 @@ def compose_background(pool: Pool, kind: str, recipe: Recipe, rng: np.random.Gen
 
 def _patch_canvas(pool: Pool, recipe: Recipe, rng: np.random.Generator) -> Canvas:
     """A patch of a real field, turned by quarter turns and mirrored at random; all its red cells are one."""
-    path, sample = pool.patches[rng.integers(len(pool.patches))]
+    path, sample = _one_of(pool.patches, rng)
     rgba = np.rot90(sample.rgba, rng.integers(4))
     if rng.uniform() < 0.5:
         rgba = rgba[:, ::-1]
@@ -218,10 +219,10 @@ def _scattered_canvas(pool: Pool, kind: str, recipe: Recipe, rng: np.random.Gene
     stack_share = recipe.stacks * rng.uniform() if stacks else 0.0
     chain = _Chain(recipe.rouleaux * rng.uniform() if recipe.rouleaux else 0.0)
     for _ in range(round(rng.integers(recipe.rbc_count[0], recipe.rbc_count[1] + 1) * thousands)):
-        class_id = RBC_OF_KIND[kind][rng.integers(len(RBC_OF_KIND[kind]))]
+        class_id = _one_of(RBC_OF_KIND[kind], rng)
         path, sample = pool.draw(class_id, recipe, rng, source_of[class_id])
         if stack_share and class_id == HEALTHY_RBC and rng.uniform() < stack_share:
-            path, sample = stacks[rng.integers(len(stacks))]
+            path, sample = _one_of(stacks, rng)
         chain.place(canvas, _varied(sample, recipe, rng, dye=dye), PlacedCell(class_id, path), rng, overlap)
     return canvas
 
@@ -230,15 +231,15 @@ def _stain(pool: Pool, kind: str, recipe: Recipe, rng: np.random.Generator) -> t
     """Where the RBCs of a background come from, by class, and the densities ``(3,)`` that they are brought to, if any."""
     classes = RBC_OF_KIND[kind]
     if not recipe.one_dye:
-        sources = pool.sources(classes)
-        return dict.fromkeys(classes, sources[rng.integers(len(sources))]), None
-    source_of = {}
-    for class_id in classes:
-        sources = pool.sources([class_id])
-        source_of[class_id] = sources[rng.integers(len(sources))]
+        return dict.fromkeys(classes, _one_of(pool.sources(classes), rng)), None
+    source_of = {class_id: _one_of(pool.sources([class_id]), rng) for class_id in classes}
     example = HEALTHY_RBC if HEALTHY_RBC in pool.class_ids else INFECTED_RBC
-    sources = pool.sources([example])
-    return source_of, pool.draw(example, recipe, rng, sources[rng.integers(len(sources))])[1].dye
+    return source_of, pool.draw(example, recipe, rng, _one_of(pool.sources([example]), rng))[1].dye
+
+
+def _one_of(choices: Sequence[Any], rng: np.random.Generator) -> Any:
+    """One of them, each as likely as the next."""
+    return choices[rng.integers(len(choices))]
 
 
 class _Chain:
