@@ -16,7 +16,7 @@ $(READY): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet -e .
 	touch $@
 
-tutorial: $(READY)  ## Run the six notebooks: draws cells, composes smears, trains, measures, animates (23 minutes on a single core).
+tutorial: $(READY)  ## Run the six notebooks: draws cells, composes smears, trains, measures, animates (12 minutes on two cores).
 	$(BIN)/python -m bloodseg_lib run --profile tutorial --out runs/tutorial
 
 test: $(READY)  ## Run all tests, then the notebooks in the quick profile against their committed outputs.
