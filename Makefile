@@ -29,9 +29,9 @@ lab: $(READY)  ## Open the notebooks in JupyterLab.
 	$(BIN)/jupyter lab notebooks
 
 bench: $(READY)  ## Measure speed: composing, training step, prediction. Ratios within one run.
-	$(BIN)/python tests/bench.py
-	$(BIN)/python tests/bench_training.py
-	$(BIN)/python tests/bench_prediction.py
+	$(BIN)/python benchmarks/composing.py
+	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/prediction.py
 
 lint: $(READY)  ## Check style and formatting.
 	$(BIN)/ruff check .

@@ -5,19 +5,19 @@ import json
 import numpy as np
 import pytest
 
-from bloodseg_lib.animation import heat_map_frames, write_gif
 from bloodseg_lib.classes import CELL_CLASSES
-from bloodseg_lib.dataset import DatasetConfig, build_dataset
-from bloodseg_lib.evaluation import evaluate
-from bloodseg_lib.metrics import confusion_matrix
-from bloodseg_lib.prediction import Segmenter
-from bloodseg_lib.recipes import RECIPES, Recipe
+from bloodseg_lib.evaluation.composed import evaluate
+from bloodseg_lib.figures.animation import heat_map_frames, write_gif
+from bloodseg_lib.network.metrics import confusion_matrix
+from bloodseg_lib.network.unet import UNetConfig
+from bloodseg_lib.prediction.segmenter import Segmenter
 from bloodseg_lib.runs import RunFiles
-from bloodseg_lib.samples import SPLITS, write_bank
-from bloodseg_lib.sources import phantom
-from bloodseg_lib.sources.collect import collect
-from bloodseg_lib.training import TrainingConfig, train
-from bloodseg_lib.unet import UNetConfig
+from bloodseg_lib.samples.bank import SPLITS, write_bank
+from bloodseg_lib.samples.collect import collect
+from bloodseg_lib.samples.phantom import cells as phantom
+from bloodseg_lib.smears.dataset import DatasetConfig, build_dataset
+from bloodseg_lib.smears.recipe import RECIPES, Recipe
+from bloodseg_lib.training.train import TrainingConfig, train
 
 
 @pytest.mark.slow

@@ -1,0 +1,1 @@
+"""Pictures: arrays, matplotlib figures and GIFs. Taught by notebook 5."""

@@ -1,0 +1,175 @@
+"""Graphs of numbers: class balance, learning curves, confusion, scores. Figures are returned and never shown.
+
+Class colours come from ``classes`` alone; all else is grey. Every figure says what its colours mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FormatStrFormatter
+
+from bloodseg_lib.classes import CLASSES, NUM_CLASSES
+
+if TYPE_CHECKING:
+    from bloodseg_lib.network.metrics import Scores
+
+INK, FAINT = "0.15", "0.6"
+
+
+def class_balance_figure(pixel_counts: np.ndarray | Mapping[str, np.ndarray]) -> Figure:
+    """Share of each class in the pixels of a dataset, on a logarithmic axis: the imbalance that weights must mend.
+
+    Args:
+        pixel_counts: ``(10,)`` pixels of each class; or several of these by name, drawn one beneath another.
+    """
+    sets = dict(pixel_counts) if isinstance(pixel_counts, Mapping) else {"": pixel_counts}
+    expect_some(sets)
+    height = 0.8 / len(sets)
+    figure = Figure(figsize=(8.5, 1.2 + 0.34 * NUM_CLASSES * max(1, len(sets) * 0.6)), layout="constrained")
+    axes = figure.subplots()
+    for row, (name, counts) in enumerate(sets.items()):
+        share = np.asarray(counts, float) / max(1, np.sum(counts))
+        for c in CLASSES:
+            y = c.id + (row - (len(sets) - 1) / 2) * height
+            axes.barh(y, max(share[c.id], 1e-6), height * 0.92, color=class_colour(c.id), edgecolor=INK, linewidth=0.7)
+            axes.text(max(share[c.id], 1e-4) * 1.12, y, f"{100 * share[c.id]:.2f} % {name}".strip(), va="center", fontsize=9 if len(sets) > 1 else 10)
+    axes.set(yticks=range(NUM_CLASSES), xscale="log", xlim=(1e-4, 4), xlabel="share of all pixels (logarithmic)")
+    axes.set_xticks([1e-4, 1e-3, 1e-2, 1e-1, 1], ["0.01 %", "0.1 %", "1 %", "10 %", "100 %"])
+    axes.set_yticklabels([c.name for c in CLASSES], fontsize=11)
+    axes.invert_yaxis()
+    clear_spines(axes)
+    return figure
+
+
+def learning_curve_figure(history: Sequence[Mapping[str, Any]]) -> Figure:
+    """Accuracy and loss by epoch, beside what a network would score that sees background everywhere.
+
+    Args:
+        history: the ``history`` of a checkpoint's sidecar, one dict an epoch.
+    """
+    expect_some(history)
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    epoch = [entry["epoch"] for entry in history]
+
+    def line(axes: Axes, key: str, label: str, **style: Any) -> None:
+        points = [(e, entry[key]) for e, entry in zip(epoch, history, strict=True) if entry.get(key) is not None]
+        if points:
+            axes.plot(*zip(*points, strict=True), label=label, linewidth=1.8, marker="o", markersize=3 if len(points) > 1 else 6, **style)
+
+    line(left, "valid_accuracy", "validation", color=INK)
+    line(left, "train_accuracy", "training", color=FAINT)
+    line(left, "mean_iou", "validation, mean IoU", color=INK, linestyle=":")
+    shares = [entry["background_share"] for entry in history if entry.get("background_share") is not None]
+    if shares:
+        left.axhline(shares[-1], color=INK, linestyle="--", linewidth=1.2, label="only background")
+    line(right, "valid_loss", "validation", color=INK)
+    line(right, "train_loss", "training", color=FAINT)
+    left.set(xlabel="epoch", ylabel="pixel accuracy", ylim=(0, 1))
+    right.set(xlabel="epoch", ylabel="weighted loss", yscale="log")
+    for which in ("major", "minor"):
+        getattr(right.yaxis, f"set_{which}_formatter")(FormatStrFormatter("%g"))
+    for axes in (left, right):
+        axes.set_xlim(epoch[0] - 0.5, epoch[-1] + 0.5)
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+        axes.grid(color="0.92")
+        axes.legend(frameon=False, fontsize=10)
+        clear_spines(axes)
+    for before, entry in pairwise(history):
+        if entry.get("learning_rate") != before.get("learning_rate") and len({e.get("learning_rate") for e in history}) <= 4:
+            right.axvline((before["epoch"] + entry["epoch"]) / 2, color=FAINT, linewidth=1, linestyle=":")
+            right.text(
+                entry["epoch"], 0.98, f"rate {entry['learning_rate']:g}", transform=right.get_xaxis_transform(), fontsize=9, va="top", color="0.35"
+            )
+    return figure
+
+
+def confusion_figure(confusion: np.ndarray) -> Figure:
+    """Of the pixels of each class, the share that the network gave to each class; the diagonal is right.
+
+    Args:
+        confusion: ``(10, 10)`` pixels, rows truth, columns predicted.
+    """
+    share = 100 * confusion / np.maximum(1, confusion.sum(axis=1, keepdims=True))
+    share = np.where(confusion.sum(axis=1, keepdims=True) > 0, share, np.nan)
+    figure = Figure(figsize=(8.6, 7), layout="constrained")
+    axes = figure.subplots()
+    shown = axes.imshow(share, cmap="Greys", vmin=0, vmax=100)
+    for row in range(NUM_CLASSES):
+        for column in range(NUM_CLASSES):
+            value = share[row, column]
+            if np.isfinite(value) and confusion[row, column]:
+                text = f"{value:.0f}" if value >= 9.95 else f"{value:.1f}" if value >= 0.05 else "<0.1"
+                axes.text(column, row, text, ha="center", va="center", fontsize=9, color="white" if value > 55 else INK)
+        if not confusion[row].sum():
+            axes.text(4.5, row, "none in these images", ha="center", va="center", fontsize=9, color="0.45")
+        for x, y in ((row, -0.03), (-0.03, row)):
+            at = axes.get_xaxis_transform() if y < 0 else axes.get_yaxis_transform()
+            axes.plot(x, y, marker="s", markersize=9, color=class_colour(row), markeredgecolor=INK, clip_on=False, transform=at)
+    names = [c.name for c in CLASSES]
+    axes.set_xticks(range(NUM_CLASSES), names, rotation=40, ha="right", fontsize=10)
+    axes.set_yticks(range(NUM_CLASSES), names, fontsize=10)
+    axes.tick_params(length=0, pad=22)
+    axes.set_xlabel("predicted", fontsize=11)
+    axes.set_ylabel("truth", fontsize=11)
+    figure.colorbar(shown, ax=axes, shrink=0.8, label="% of the class's pixels")
+    return figure
+
+
+def per_class_figure(scores: Scores) -> Figure:
+    """IoU of each class as a bar, with precision, recall and Dice as marks on it."""
+    figure = Figure(figsize=(8.5, 4.8), layout="constrained")
+    axes = figure.subplots()
+    for c in CLASSES:
+        if not scores.support[c.id]:
+            axes.text(
+                0.01,
+                c.id,
+                "none in these images" + (", yet predicted" if np.isfinite(scores.iou[c.id]) else ""),
+                va="center",
+                fontsize=9,
+                color="0.45",
+            )
+            continue
+        axes.barh(c.id, scores.iou[c.id], 0.62, color=class_colour(c.id), edgecolor=INK, linewidth=0.7)
+        for values, marker in ((scores.dice, "D"), (scores.precision, ">"), (scores.recall, "o")):
+            if np.isfinite(values[c.id]):
+                axes.plot(values[c.id], c.id, marker, color="white", markeredgecolor=INK, markersize=7, clip_on=False, zorder=4)
+        axes.text(1.03, c.id, f"{scores.iou[c.id]:.3f}", va="center", fontsize=10)
+    axes.text(1.03, -0.75, "IoU", va="center", fontsize=10)
+    axes.set(yticks=range(NUM_CLASSES), xlim=(0, 1), xlabel="score (1 is perfect)")
+    axes.set_yticklabels([c.name for c in CLASSES], fontsize=11)
+    axes.invert_yaxis()
+    axes.grid(axis="x", color="0.92")
+    axes.set_axisbelow(True)
+    marks = [Patch(facecolor="0.85", edgecolor=INK, label="IoU")]
+    for label, marker in (("Dice", "D"), ("precision", ">"), ("recall", "o")):
+        marks.append(Line2D([], [], linestyle="", marker=marker, color="white", markeredgecolor=INK, label=label))
+    figure.legend(handles=marks, loc="outside lower center", ncols=4, frameon=False)
+    clear_spines(axes)
+    return figure
+
+
+def class_colour(class_id: int) -> tuple[float, float, float]:
+    """The colour of a class for matplotlib."""
+    red, green, blue = CLASSES[class_id].colour
+    return red / 255, green / 255, blue / 255
+
+
+def expect_some(things: Any) -> None:
+    """Refuse to draw nothing."""
+    if not len(things):
+        raise ValueError("Expected at least one thing to draw. Received none.")
+
+
+def clear_spines(axes: Axes) -> None:
+    """Leave only the left and lower axis."""
+    axes.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,292 @@
+"""One trained network on disk: ``NAME.npz`` with the weights and ``NAME.json``, the sidecar, which says what they are.
+
+The weights are plain NumPy arrays, one for each variable under its layer's name (``down0_conv1/kernel``), with checksums and without pickle:
+``numpy.load`` opens them, and a file from a stranger can run no code. A checkpoint to go on training from also holds the optimizer's variables
+and the state of the dropout's random generator.
+
+Two files cannot be replaced in one stroke, so the ``.npz`` holds the sidecar too, as its entry ``sidecar``: it alone is the whole checkpoint,
+and a process killed between the two writes leaves a ``.json`` that is one save behind, which is noticed and not used.
+Taught by ``notebooks/03_weighted_training.ipynb``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import bloodseg_lib
+from bloodseg_lib.classes import CLASSES
+from bloodseg_lib.config import Config
+from bloodseg_lib.io import read_json, replacing, write_json
+from bloodseg_lib.network.backend import keras, versions
+from bloodseg_lib.network.unet import UNetConfig, build_unet
+
+_SIDECAR, _OPTIMIZER, _DROPOUT = "sidecar", "optimizer", "seed_generator_state"
+
+
+@dataclass(frozen=True)
+class Sidecar(Config):
+    """What is known of a trained network.
+
+    Attributes:
+        epoch: how many epochs it was trained.
+        batch_size: of the last epoch.
+        learning_rate: at the end of the last epoch.
+        mean, std: of the training set's pixels, per channel, 0..255 RGB.
+        max_valid_accuracy: the highest validation accuracy of any epoch so far, 0..1.
+        min_valid_loss: the lowest validation loss of any epoch so far.
+        history: one record an epoch, see :func:`bloodseg_lib.training.train.train`.
+        unet: the :class:`~bloodseg_lib.network.unet.UNetConfig` as a dict.
+        training: the :class:`~bloodseg_lib.training.train.TrainingConfig` as a dict.
+        dataset: digest of the dataset it was trained on.
+        classes: keys of the classes, in the order of their ids.
+        versions: of this package, Keras and the backend.
+    """
+
+    epoch: int
+    batch_size: int
+    learning_rate: float
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    max_valid_accuracy: float
+    min_valid_loss: float
+    history: list[dict[str, Any]]
+    unet: dict[str, Any]
+    training: dict[str, Any]
+    dataset: str
+    classes: list[str] = dataclasses.field(default_factory=lambda: [c.key for c in CLASSES])
+    versions: dict[str, str] = dataclasses.field(default_factory=lambda: {"bloodseg_lib": bloodseg_lib.__version__, **versions()})
+
+    def check(self) -> None:
+        self.expect(self.classes == [c.key for c in CLASSES], "classes", f"the classes of this package, {', '.join(c.key for c in CLASSES)}")
+        UNetConfig.from_dict(self.unet)
+
+    @classmethod
+    def parse(cls, values: Any, where: Path | str) -> Sidecar:
+        """Make the sidecar of what JSON held.
+
+        Raises:
+            ValueError: something is missing or of another type; the message names the file, ``where``.
+        """
+        names = [field.name for field in dataclasses.fields(cls)]
+        missing = [name for name in names if not isinstance(values, dict) or name not in values]
+        if missing:
+            raise ValueError(f"{where}: expected a sidecar with {', '.join(names)}. Received none of {', '.join(missing)}. {_mend(where)}")
+        try:
+            return cls.from_dict(values)
+        except ValueError as error:
+            raise ValueError(f"{where}: {error} {_mend(where)}") from error
+
+
+def save_checkpoint(path: Path | str, model: keras.Model, sidecar: Sidecar, optimizer: keras.optimizers.Optimizer | None = None) -> None:
+    """Write a checkpoint. Whenever the process is killed, the old one or the new one is there, whole.
+
+    Args:
+        path: of the weights, ``NAME.npz``; the sidecar goes to ``NAME.json``.
+        model: the network.
+        sidecar: what to say of it.
+        optimizer: ``None``: weights only, enough to predict. Else its state and that of the dropout are saved too, enough to go on training.
+    """
+    path = _weights_path(path)
+    arrays = {name: variable.numpy() for name, variable in _variables(model, optimizer).items()}
+    text = json.dumps(sidecar.to_dict()).encode()
+    with replacing(path) as temporary:
+        np.savez(temporary, **arrays, **{_SIDECAR: np.frombuffer(text, dtype=np.uint8)})
+    write_json(path.with_suffix(".json"), sidecar.to_dict())
+
+
+def read_sidecar(path: Path | str) -> Sidecar:
+    """Read what a checkpoint says of itself.
+
+    Args:
+        path: ``NAME.npz`` (or ``NAME.json``).
+
+    Raises:
+        FileNotFoundError: there is no ``NAME.npz``.
+        ValueError: it, or the ``NAME.json`` beside it, is damaged or belongs to another network.
+    """
+    with _Reader(path) as reader:
+        return reader.sidecar
+
+
+def load_model(path: Path | str, precision: str = "float32") -> tuple[keras.Model, Sidecar]:
+    """Build the network of a checkpoint, ready to predict.
+
+    Args:
+        path: ``NAME.npz`` (or ``NAME.json``).
+        precision: to compute in, see :func:`bloodseg_lib.network.backend.dtype_policy`.
+
+    Returns:
+        The model, as :func:`bloodseg_lib.network.unet.build_unet` makes it, and the sidecar.
+
+    Raises:
+        FileNotFoundError: there is no such checkpoint.
+        ValueError: one of its files is damaged, or the weights are not of the network that the sidecar describes.
+    """
+    with _Reader(path) as reader:
+        model = build_unet(UNetConfig.from_dict(reader.sidecar.unet), precision=precision)
+        reader.assign(_variables(model))
+        return model, reader.sidecar
+
+
+def restore_weights(path: Path | str, model: keras.Model) -> None:
+    """Give a network the weights of a checkpoint, to train it further on something else.
+
+    Args:
+        path: ``NAME.npz``, with or without an optimizer.
+        model: a network of the same shape; its mean and standard deviation of the pixels are not touched.
+
+    Raises:
+        FileNotFoundError, ValueError: as :func:`load_model`.
+    """
+    with _Reader(path) as reader:
+        reader.assign(_variables(model))
+
+
+def restore_checkpoint(path: Path | str, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> Sidecar:
+    """Bring a network, its optimizer and its dropout to the state they were saved in.
+
+    Args:
+        path: ``NAME.npz``, saved with an optimizer.
+        model: a network of the same shape.
+        optimizer: one of the same kind; it is built here, because assigning to one that is not would be lost.
+
+    Raises:
+        FileNotFoundError, ValueError: as :func:`load_model`; also if it was saved without optimizer.
+    """
+    if not optimizer.built:
+        optimizer.build(model.trainable_variables)
+    with _Reader(path) as reader:
+        reader.assign(_variables(model, optimizer))
+        return reader.sidecar
+
+
+def state_of(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> dict[str, np.ndarray]:
+    """A copy of all that a step changes: weights, optimizer, dropout. What a checkpoint to go on from holds, under the same names."""
+    return {name: variable.numpy().copy() for name, variable in _variables(model, optimizer).items()}
+
+
+def set_state(model: keras.Model, optimizer: keras.optimizers.Optimizer, state: Mapping[str, np.ndarray]) -> None:
+    """Bring network, optimizer and dropout back to what :func:`state_of` returned."""
+    for name, variable in _variables(model, optimizer).items():
+        variable.assign(state[name])
+
+
+def broken_variables(model: keras.Model) -> list[str]:
+    """Names of the weights that hold a value that is not finite."""
+    return [name for name, variable in _variables(model).items() if not np.isfinite(variable.numpy()).all()]
+
+
+class _Reader:
+    """An open checkpoint."""
+
+    def __init__(self, path: Path | str):
+        self.path = _weights_path(path)
+        if not self.path.is_file():
+            raise FileNotFoundError(
+                f"{self.path}: expected the weights of a trained network, there are none. Run notebooks/03_weighted_training.ipynb, or correct the path."
+            )
+        try:
+            self._file = zipfile.ZipFile(self.path)
+        except (zipfile.BadZipFile, OSError) as error:
+            raise self._damaged(error) from error
+        try:
+            if f"{_SIDECAR}.npy" not in self._file.namelist():
+                raise self._damaged("it holds no sidecar")
+            self.sidecar = Sidecar.parse(self._json(), self.path)
+            self._check_copy()
+        except Exception:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> _Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def assign(self, variables: Mapping[str, Any]) -> None:
+        """Give each variable its saved value; none is touched unless all fit."""
+        stored = {name.removesuffix(".npy") for name in self._file.namelist()} - {_SIDECAR}
+        needed = set(variables)
+        optional = {name for name in stored if name.startswith(f"{_OPTIMIZER}/") or name.endswith(_DROPOUT)}
+        if any(name.startswith(f"{_OPTIMIZER}/") for name in needed) and not optional:
+            raise ValueError(f"{self.path}: expected a checkpoint with the state of its optimizer. Received weights only; train from latest.npz.")
+        for name in sorted(needed ^ (stored - (optional - needed))):
+            raise self._mismatch(name, "one in the network" if name in needed else "none", "one in the file" if name in stored else "none")
+        values = {name: self._array(name) for name in variables}
+        for name, value in values.items():
+            if value.shape != tuple(variables[name].shape):
+                raise self._mismatch(name, f"shape {tuple(variables[name].shape)}", f"shape {value.shape}")
+        for name, value in values.items():
+            variables[name].assign(value)
+
+    def _array(self, name: str) -> np.ndarray:
+        try:
+            with self._file.open(f"{name}.npy") as stream:
+                return np.lib.format.read_array(stream, allow_pickle=False)
+        except (zipfile.BadZipFile, OSError, EOFError, ValueError) as error:
+            raise self._damaged(error) from error
+
+    def _json(self) -> Any:
+        try:
+            return json.loads(self._array(_SIDECAR).tobytes())
+        except ValueError as error:
+            raise self._damaged(error) from error
+
+    def _check_copy(self) -> None:
+        """Refuse a ``.json`` that cannot be read or speaks of another network; one that is merely older is left alone."""
+        beside = self.path.with_suffix(".json")
+        if not beside.exists():
+            return
+        try:
+            values = read_json(beside)
+        except ValueError as error:
+            raise ValueError(f"{beside}: expected the sidecar of {self.path.name}, received a damaged or cut file. {_mend(beside)}") from error
+        copy = Sidecar.parse(values, beside)
+        if copy.unet != self.sidecar.unet:
+            raise ValueError(
+                f"{beside}: expected the sidecar of {self.path.name}, {self.sidecar.unet}. Received that of another network, {copy.unet}. {_mend(beside)}"
+            )
+
+    def _damaged(self, error: object) -> ValueError:
+        return ValueError(
+            f"{self.path}: expected a checkpoint of this package, received another or a damaged file ({error}). Copy it again or train again."
+        )
+
+    def _mismatch(self, name: str, expected: str, received: str) -> ValueError:
+        return ValueError(
+            f"{self.path}: expected weights of the network its sidecar describes ({self.sidecar.unet}). Received those of another: variable {name}, "
+            f"expected {expected}, received {received}. Copy the checkpoint again, or use the one of this network."
+        )
+
+
+def _variables(model: keras.Model, optimizer: keras.optimizers.Optimizer | None = None) -> dict[str, keras.Variable]:
+    """What a checkpoint holds, by name. ``layer.variables`` adds to ``layer.weights`` the state of random generators."""
+    named = {}
+    for layer in model.layers:
+        for variable in layer.weights if optimizer is None else layer.variables:
+            named[f"{layer.name}/{variable.name}"] = variable
+    for variable in optimizer.variables if optimizer is not None else ():
+        named[f"{_OPTIMIZER}/{variable.path}"] = variable
+    return named
+
+
+def _weights_path(path: Path | str) -> Path:
+    path = Path(path)
+    if path.suffix not in (".npz", ".json"):
+        raise ValueError(f"{path}: expected a checkpoint, a file whose name ends in .npz, e.g. best.npz. Received another kind of file.")
+    return path.with_suffix(".npz")
+
+
+def _mend(where: Path | str) -> str:
+    if Path(where).suffix == ".json":
+        return "Delete it (the .npz beside it holds a copy of its own), or copy both files again."
+    return "Copy the checkpoint again, or train again with this version."

@@ -1,0 +1,265 @@
+"""Running the numbered notebooks headless: profiles, checked parameters, papermill.
+
+The notebooks' own defaults are the ``tutorial`` profile. A profile is a dict of differences from them.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from jupyter_client.kernelspec import KernelSpecManager
+from papermill.parameterize import parameterize_notebook
+from tqdm.auto import tqdm
+
+from bloodseg_lib.io import replacing, write_bytes
+
+NOTEBOOK_FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
+IMAGE_FOLDER = NOTEBOOK_FOLDER.parent / "images"
+NOTEBOOKS = (
+    "01_dataset_creation",
+    "02_unet_architecture",
+    "03_weighted_training",
+    "04_evaluation",
+    "05_gif_visualization",
+    "06_interactive_prediction",
+)
+
+PROFILES: dict[str, dict[str, Any]] = {
+    "tutorial": {},
+    "quick": {
+        "cells_per_class": 20,
+        "train": 48,
+        "valid": 12,
+        "test": 12,
+        "backgrounds": 9,
+        "width": 4,
+        "epochs": 2,
+    },
+    "paper": {
+        "cells_per_class": 500,
+        "recipe": "white",
+        "train": 65350,
+        "valid": 6560,
+        "test": 6560,
+        "backgrounds": 1500,
+        "width": 32,
+        "normalization": "none",
+        "dropout": 0.5,
+        "batch_size": 100,
+        "epochs": 35,
+        "schedule": "step",
+        "learning_rate": 0.001,
+        "warmup_steps": 0,
+        "weight_exponent": 1.0,
+        "flips": False,
+    },
+}
+"""Profile -> parameter -> value. A parameter goes to every notebook that declares it."""
+
+
+def notebook_path(name: str) -> Path:
+    """Where a numbered notebook lies.
+
+    Raises:
+        FileNotFoundError: the notebooks are not beside the package, as they are in a clone installed with ``pip install -e .``.
+    """
+    path = NOTEBOOK_FOLDER / f"{name}.ipynb"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: not there. Run from a clone of the repository, installed with: pip install -e .")
+    return path
+
+
+def declared_parameters(name: str) -> dict[str, Any]:
+    """Parameters that a notebook declares in its first code cell, with their default values."""
+    found = papermill.inspect_notebook(str(notebook_path(name)))
+    return {parameter: ast.literal_eval(entry["default"]) for parameter, entry in found.items()}
+
+
+def parameters_of(profile: str, overrides: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
+    """What to hand to each notebook.
+
+    Args:
+        profile: ``"quick"``, ``"tutorial"`` or ``"paper"``.
+        overrides: parameters on top of the profile's; texts are read as Python values where the notebook's default is no text.
+
+    Returns:
+        notebook -> parameter -> value.
+
+    Raises:
+        ValueError: a profile that is none, a parameter that no notebook declares, or a value of another type than its default.
+    """
+    if profile not in PROFILES:
+        raise ValueError(f"Expected a profile, one of {', '.join(PROFILES)}. Received {profile!r}.")
+    values = {**PROFILES[profile], **(overrides or {})}
+    declared = {name: declared_parameters(name) for name in NOTEBOOKS}
+    known = sorted({parameter for parameters in declared.values() for parameter in parameters})
+    for parameter in values:
+        if parameter not in known:
+            raise ValueError(f"Expected a parameter of the notebooks, one of {', '.join(known)}. Received {parameter!r}.")
+    return {
+        name: {parameter: _typed(parameter, values[parameter], default) for parameter, default in parameters.items() if parameter in values}
+        for name, parameters in declared.items()
+    }
+
+
+def _typed(parameter: str, value: Any, default: Any) -> Any:
+    if isinstance(value, str) and not isinstance(default, str):
+        try:
+            value = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            raise ValueError(f"Parameter {parameter}: expected {type(default).__name__}, e.g. {default!r}. Received {value!r}.") from None
+    if type(value) is int and isinstance(default, float):
+        value = float(value)
+    if type(value) is not type(default):
+        raise ValueError(f"Parameter {parameter}: expected {type(default).__name__}, e.g. {default!r}. Received {value!r}.")
+    return value
+
+
+def check_kernel(kernel: str) -> str:
+    """Return the name of a Jupyter kernel if this machine has it.
+
+    Raises:
+        ValueError: it has not; the message lists those it has.
+    """
+    kernels = KernelSpecManager().find_kernel_specs()
+    if kernel not in kernels:
+        raise ValueError(f"Expected a Jupyter kernel of this machine, one of {', '.join(sorted(kernels))}. Received {kernel!r}.")
+    return kernel
+
+
+def run(
+    profile: str,
+    out: Path | str,
+    bank: Path | str | None = None,
+    kernel: str = "python3",
+    overrides: Mapping[str, Any] | None = None,
+    progress: bool = True,
+) -> Path:
+    """Run the notebooks one after the other, headless.
+
+    Every parameter is checked before the first notebook starts. Run again after an interruption, the notebooks find what is finished (the
+    bank, the dataset, each epoch) and go on from there.
+
+    Args:
+        profile: ``"quick"``, ``"tutorial"`` or ``"paper"``.
+        out: the run's folder; the executed notebooks go to ``<out>/notebooks``.
+        bank: a sample bank; without one, cells are drawn.
+        kernel: name of the Jupyter kernel to run on.
+        overrides: see :func:`parameters_of`.
+        progress: show progress bars.
+
+    Returns:
+        the run's folder.
+
+    Raises:
+        ValueError: see :func:`parameters_of`; no such kernel.
+        papermill.PapermillExecutionError: a cell raised an error; the executed notebook shows it.
+    """
+    out = Path(out)
+    check_kernel(kernel)
+    places = {"run_dir": _seen_from_notebooks(out), **({"bank_dir": _seen_from_notebooks(bank)} if bank else {})}
+    parameters = parameters_of(profile, {**(overrides or {}), **places})
+    (out / "notebooks").mkdir(parents=True, exist_ok=True)
+    bar = tqdm(NOTEBOOKS, unit="notebook", disable=not progress)
+    for name in bar:
+        bar.set_description(name)
+        papermill.execute_notebook(
+            str(notebook_path(name)),
+            str(out / "notebooks" / f"{name}.ipynb"),
+            parameters=parameters[name],
+            kernel_name=kernel,
+            progress_bar=progress,
+            cwd=str(NOTEBOOK_FOLDER),
+        )
+    return out
+
+
+def _seen_from_notebooks(path: Path | str) -> str:
+    """A path as the notebooks see it: relative, so that no output names a folder of this machine."""
+    return Path(os.path.relpath(path, NOTEBOOK_FOLDER)).as_posix()
+
+
+def write_parameterized(profile: str, out: Path | str, folder: Path | str) -> list[Path]:
+    """Write the notebooks with a profile's parameters injected, not executed, and the outputs they were committed with.
+
+    This is what nbval runs: the small profile against the committed outputs.
+
+    Args:
+        profile: ``"quick"``, ``"tutorial"`` or ``"paper"``.
+        out: the run folder that they shall write to.
+        folder: where to write the notebooks.
+
+    Returns:
+        their paths.
+    """
+    parameters = parameters_of(profile, {"run_dir": str(Path(out).resolve())})
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name in NOTEBOOKS:
+        notebook = parameterize_notebook(papermill.iorw.load_notebook_node(str(notebook_path(name))), parameters[name])
+        for cell in notebook.cells:
+            if "injected-parameters" in cell.metadata.get("tags", []):
+                cell.execution_count = 0  # nbval takes a cell without a count for one that was never run
+        paths.append(Path(folder) / f"{name}.ipynb")
+        nbformat.write(notebook, paths[-1])
+    return paths
+
+
+def adopt_outputs(out: Path | str) -> None:
+    """Put the outputs of a finished ``tutorial`` run into the committed notebooks.
+
+    Progress bars and what libraries say on standard error are not kept. The picture of a cell tagged ``images:NAME`` is written to ``images/NAME`` too,
+    for the README.
+
+    Args:
+        out: the run's folder, e.g. ``runs/tutorial``.
+
+    Raises:
+        FileNotFoundError: the run has not executed every notebook.
+        ValueError: a cell was changed since that run.
+    """
+    made = {}
+    for name in NOTEBOOKS:
+        path = Path(out) / "notebooks" / f"{name}.ipynb"
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: not there. Run the notebooks first: make tutorial.")
+        executed = {cell.id: cell for cell in nbformat.read(path, as_version=4).cells}
+        made[name] = notebook = nbformat.read(notebook_path(name), as_version=4)
+        for cell in notebook.cells:
+            if cell.cell_type != "code":
+                continue
+            if cell.id not in executed or executed[cell.id].source != cell.source or not executed[cell.id].execution_count:
+                raise ValueError(
+                    f"{path}, cell {cell.id}: expected the cell of {notebook_path(name)}, executed. Run the notebooks again: make tutorial."
+                )
+            cell.execution_count = executed[cell.id].execution_count
+            cell.outputs = [output for output in executed[cell.id].outputs if not _is_passing(output)]
+    for name, notebook in made.items():
+        for cell in notebook.cells:
+            for tag in (tag for tag in cell.metadata.get("tags", []) if tag.startswith("images:")):
+                write_bytes(IMAGE_FOLDER / tag.removeprefix("images:"), _picture(name, cell))
+        with replacing(notebook_path(name)) as temporary:
+            nbformat.write(notebook, temporary)
+
+
+def _picture(notebook: str, cell: Mapping[str, Any]) -> bytes:
+    for output in cell["outputs"]:
+        for kind in ("image/gif", "image/png"):
+            if kind in output.get("data", {}):
+                return base64.b64decode(output["data"][kind])
+    raise ValueError(f"{notebook}, cell {cell['id']}: expected a picture, because of its tag images:..., and it shows none.")
+
+
+def _is_passing(output: Mapping[str, Any]) -> bool:
+    """Whether an output is of the moment only: a tqdm bar in its notebook or text form, or what a library said on standard error."""
+    return output.get("name") == "stderr" or bool(
+        re.search(r"\d+%\||\[\d\d:\d\d[,<]", output.get("data", {}).get("text/plain", output.get("text", "")))
+    )

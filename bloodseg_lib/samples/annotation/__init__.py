@@ -1,0 +1,1 @@
+"""Marking the cells of whole fields by hand, from boxes that a program proposes."""

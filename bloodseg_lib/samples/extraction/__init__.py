@@ -1,0 +1,1 @@
+"""Cutting single cells and background crops out of fields of view."""

@@ -1,0 +1,1 @@
+"""Drawing cells by program, for those who have no database."""

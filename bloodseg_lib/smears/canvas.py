@@ -1,0 +1,153 @@
+"""Laying single cells on a smear in the making: turning them, finding a place, pasting them with a soft edge.
+
+Everything here is done for each of the hundreds of cells of a background, so that it decides how fast a dataset is composed: whole numbers only, and
+no more pixels than the cell has.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, WBC_IDS
+from bloodseg_lib.smears.recipe import Recipe
+
+POSITION_TRIES = 12
+
+
+@dataclass(frozen=True)
+class PlacedCell:
+    """A cell that lies on a background or smear.
+
+    Attributes:
+        class_id: 1..9.
+        sample: where its sample came from: a path in the bank.
+    """
+
+    class_id: int
+    sample: str
+
+
+def rotated(rgba: np.ndarray, angle_deg: float, stretch: tuple[float, float] = (1.0, 1.0), softness_px: float = 0.0) -> np.ndarray:
+    """A sample turned about its centre, on a canvas that holds all of it.
+
+    Args:
+        rgba: ``(H, W, 4) uint8``.
+        angle_deg: counter-clockwise.
+        stretch: factors of the width and height before it is turned; negative ones mirror.
+        softness_px: standard deviation of the blur that the matte is to get: as far as it reaches the cell is given colours of its edge.
+
+    Returns:
+        ``(H', W', 4) uint8``. Colours and matte are interpolated; where the cell is, is decided by matte >= 128.
+    """
+    height, width = rgba.shape[:2]
+    cos, sin = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
+    (a, b), (c, d) = (cos * stretch[0], sin * stretch[1]), (-sin * stretch[0], cos * stretch[1])
+    # Rounded first: cos(90 degrees) is 6e-17 in floating point, and would make the canvas of a quarter turn a pixel too large.
+    new_width = math.ceil(round(abs(a) * width + abs(b) * height, 6)) + 2
+    new_height = math.ceil(round(abs(c) * width + abs(d) * height, 6)) + 2
+    # A rim in the colours of the edge, with a matte of 0: one warp of four channels then does, and beyond the rim nothing need be computed.
+    # The blur's window is square, so it reaches farther along its diagonal.
+    rim = math.ceil(math.sqrt(2) * (2 + 3 * softness_px) / min(map(abs, stretch))) + 1
+    padded = cv2.copyMakeBorder(rgba, rim, rim, rim, rim, cv2.BORDER_REPLICATE)
+    padded[:rim, :, 3] = padded[-rim:, :, 3] = padded[:, :rim, 3] = padded[:, -rim:, 3] = 0
+    x, y = rim + (width - 1) / 2, rim + (height - 1) / 2  # the centre, which comes to lie in that of the new canvas
+    matrix = np.array([[a, b, (new_width - 1) / 2 - a * x - b * y], [c, d, (new_height - 1) / 2 - c * x - d * y]])
+    return cv2.warpAffine(padded, matrix, (new_width, new_height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+
+
+class Canvas:
+    """A smear in the making.
+
+    Args:
+        image: ``(H, W, 3) uint8`` RGB, drawn upon.
+        instances: ``(H, W) uint16``, drawn upon; 0 slide, *i* where cell ``cells[i - 1]`` is seen.
+        cells: what lies on it; added to.
+        recipe: how cells are laid.
+    """
+
+    def __init__(self, image: np.ndarray, instances: np.ndarray, cells: list[PlacedCell], recipe: Recipe):
+        self.image, self.instances, self.cells, self.recipe = image, instances, cells, recipe
+        self._infected = np.zeros(np.iinfo(instances.dtype).max + 1, bool)  # by instance
+        self._infected[1 : 1 + len(cells)] = [cell.class_id == INFECTED_RBC for cell in cells]
+
+    def place(self, rgba: np.ndarray, cell: PlacedCell, rng: np.random.Generator, overlap: float, margin: float, above: int = 0) -> tuple[int, int]:
+        """Paste a cell where it covers at most ``overlap`` of itself with cells numbered beyond ``above``, or the best place tried.
+
+        Args:
+            rgba: ``(H, W, 4) uint8``, turned as it is to lie.
+            cell: what it is.
+            rng: all randomness.
+            overlap: share of the cell, 0 to 1.
+            margin: share of the cell that may lie beyond the border of the canvas.
+            above: number of cells that it may cover freely.
+
+        Returns:
+            row and column of its top left corner.
+        """
+        height, width = rgba.shape[:2]
+        mask = rgba[:, :, 3] >= 128
+        area = max(1, np.count_nonzero(mask))  # what is very thin may leave no pixel
+        rows, columns = self.instances.shape
+        # low > high where a cell is larger than the smear: then it is placed anywhere that it covers
+        spans = [sorted((round(-margin * n), round(m - n + margin * n))) for n, m in ((height, rows), (width, columns))]
+        best, least = (0, 0), np.inf
+        for _ in range(POSITION_TRIES):
+            y, x = (int(rng.integers(low, high + 1)) for low, high in spans)
+            inside, there = _clip(y, x, height, width, rows, columns)
+            covered = np.count_nonzero((self.instances[there] > above) & mask[inside]) / area
+            if covered < least:
+                best, least = (y, x), covered
+            if covered <= overlap:
+                break
+        self.paste(rgba, cell, *best)
+        return best
+
+    def paste(self, rgba: np.ndarray, cell: PlacedCell, y: int, x: int) -> None:
+        """Lay a cell over what is there, its top left corner at row ``y``, column ``x``, which may lie outside."""
+        self.cells.append(cell)
+        self._infected[len(self.cells)] = cell.class_id == INFECTED_RBC
+        matte = cv2.extractChannel(rgba, 3)
+        mask = matte >= 128
+        if self.recipe.edge_softness_px:
+            matte = cv2.GaussianBlur(matte, (0, 0), self.recipe.edge_softness_px)
+        left, top, width, height = cv2.boundingRect(matte)  # a turned cell fills half of its canvas
+        box, there = _clip(y + top, x + left, height, width, *self.instances.shape)
+        inside = np.s_[top + box[0].start : top + box[0].stop, left + box[1].start : left + box[1].stop]
+        below = self.image[there]
+        if not below.size:
+            return
+        colour, alpha = cv2.cvtColor(rgba[inside], cv2.COLOR_RGBA2RGB), cv2.cvtColor(matte[inside], cv2.COLOR_GRAY2RGB)
+        if self.recipe.translucent and cell.class_id not in WBC_IDS:
+            through = 255 - alpha + _shared(colour, alpha)  # transmittance of the cell, 0..255
+            below[:] = _shared(below, through)
+        else:
+            mixed = np.multiply(colour, alpha, dtype=np.uint16)
+            mixed += np.multiply(below, 255 - alpha, dtype=np.uint16)
+            below[:] = _by_255(mixed)
+        seen = mask[inside]
+        if self.recipe.translucent and cell.class_id == HEALTHY_RBC:
+            seen = seen & ~self._infected[self.instances[there]]
+        np.copyto(self.instances[there], len(self.cells), where=seen)
+
+
+def _shared(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The product of two ``uint8`` pictures, with 255 for 1."""
+    return _by_255(np.multiply(one, other, dtype=np.uint16)).astype(np.uint8)
+
+
+def _by_255(values: np.ndarray) -> np.ndarray:
+    """``uint16`` values up to 255 * 255 divided by 255 and rounded, in place."""
+    values += 127
+    values //= 255
+    return values
+
+
+def _clip(y: int, x: int, height: int, width: int, rows: int, columns: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Slices of a patch at (y, x) that lie on a canvas: within the patch, and on the canvas."""
+    top, left, bottom, right = max(y, 0), max(x, 0), min(y + height, rows), min(x + width, columns)
+    bottom, right = max(bottom, top), max(right, left)
+    return np.s_[top - y : bottom - y, left - x : right - x], np.s_[top:bottom, left:right]

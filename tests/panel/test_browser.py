@@ -1,0 +1,239 @@
+"""The panel as people meet it: notebook 06 in a real JupyterLab, in a real Chromium.
+
+With ``BLOODSEG_SCREENSHOTS`` set to a folder, a screenshot of each step is kept there, to be looked at.
+"""
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import zipfile
+from importlib.util import find_spec
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from colour_network import write_colour_network
+
+from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC
+from bloodseg_lib.io import write_image, write_json
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CHROMIUM = next((path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path), None)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium"),
+    pytest.mark.skipif(find_spec("playwright") is None, reason="Playwright is not installed: pip install playwright"),
+]
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+STARTS_WITHIN_S = 60
+_HOMES = ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    """What notebook 06 reads of a run: a bank and a network."""
+    from bloodseg_lib.runs import RunFiles
+    from bloodseg_lib.samples.bank import write_bank
+    from bloodseg_lib.samples.phantom import cells as phantom
+
+    files = RunFiles(tmp_path_factory.mktemp("run"))
+    write_bank(phantom.read({HEALTHY_RBC: 10, INFECTED_RBC: 10}), files.bank)
+    write_colour_network(files.best)
+    return files.root
+
+
+@pytest.fixture(scope="module")
+def lab(run_folder, tmp_path_factory):
+    """JupyterLab on a copy of notebook 06; gives its address."""
+    folder = tmp_path_factory.mktemp("lab")
+    notebook = nbformat.read(REPOSITORY / "notebooks" / "06_interactive_prediction.ipynb", as_version=4)
+    values = {"run_dir": str(run_folder), "image_dir": str(REPOSITORY / "trial" / "images")}
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.update(outputs=[], execution_count=None)
+        if "parameters" in cell.metadata.get("tags", []):
+            cell.source = re.sub(r'^(\w+)(: str = )".*?"', lambda m: m[1] + m[2] + json.dumps(values.get(m[1], "")), cell.source, flags=re.MULTILINE)
+    nbformat.write(notebook, folder / "06.ipynb")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    homes = {name: str(tmp_path_factory.mktemp(name.lower())) for name in _HOMES}
+    # The question whether to show news covers the page, and cells out of sight would not be part of it.
+    write_json(
+        Path(homes["JUPYTER_CONFIG_DIR"]) / "labconfig/page_config.json",
+        {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}},
+    )
+    write_json(Path(homes["JUPYTERLAB_SETTINGS_DIR"]) / "@jupyterlab/notebook-extension/tracker.jupyterlab-settings", {"windowingMode": "none"})
+    options = [
+        "--no-browser",
+        "--allow-root",
+        "--ServerApp.ip=127.0.0.1",
+        f"--ServerApp.port={port}",
+        "--IdentityProvider.token=",
+        f"--ServerApp.root_dir={folder}",
+    ]
+    with open(folder / "lab.log", "wb") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", *options], stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **homes}, cwd=folder
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(f"{address}/api/status", server, folder / "lab.log")
+        yield f"{address}/lab/tree/06.ipynb"
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def _wait_for(address, server, log):
+    ends = time.monotonic() + STARTS_WITHIN_S
+    while time.monotonic() < ends and server.poll() is None:
+        try:
+            urllib.request.urlopen(address, timeout=2).close()
+            return
+        except OSError:
+            time.sleep(0.2)
+    pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
+
+
+@pytest.fixture(scope="module")
+def page(lab):
+    """Notebook 06 in Chromium, all its cells executed."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1280, "height": 1000}, accept_downloads=True)
+        page.set_default_timeout(30000)
+        page.goto(lab)
+        page.get_by_text(re.compile(r"Python 3.*\| Idle")).wait_for()  # before the kernel is there, JupyterLab would ask for one
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        error = page.locator('[data-mime-type="application/vnd.jupyter.stderr"], [data-mime-type="application/vnd.jupyter.error"]')
+        page.locator(".bloodseg-panel").or_(error).first.wait_for()
+        assert not error.count(), error.first.inner_text()
+        yield page
+        browser.close()
+
+
+@pytest.fixture
+def shot(page, request):
+    folder = os.environ.get("BLOODSEG_SCREENSHOTS")
+
+    def take(name):
+        if folder:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            page.screenshot(path=str(Path(folder) / f"{name}.png"))
+
+    return take
+
+
+CENTRES = [(60 + 90 * column, 60 + 80 * row) for row in range(3) for column in range(4)]  # x, y
+
+
+@pytest.fixture(scope="module")
+def smear_file(tmp_path_factory):
+    """Twelve red cells of 37 pixels, the last of which is dark, in a file above the 10 MB that Jupyter's server lets pass in one message."""
+    x, y = np.meshgrid(np.arange(400), np.arange(300))
+    smear = np.full((300, 400, 3), 245, np.uint8)
+    for centre in CENTRES:
+        smear[np.hypot(x - centre[0], y - centre[1]) < 18.5] = (215, 150, 155)
+    smear[np.hypot(x - CENTRES[-1][0], y - CENTRES[-1][1]) < 18.5] = (70, 30, 120)
+    path = tmp_path_factory.mktemp("upload") / "my smear.png"
+    write_image(path, smear)
+    path.write_bytes(path.read_bytes() + bytes(12 * 2**20))  # what follows the end of a PNG is ignored
+    return path
+
+
+def panel_of(page):
+    return page.locator(".bloodseg-panel").first
+
+
+def click_at(page, x, y):
+    """Click the picture at a place given in pixels of the image of 400 x 300."""
+    stage = panel_of(page).locator(".bloodseg-stage")
+    bounds = stage.bounding_box()
+    stage.click(position={"x": x * bounds["width"] / 400, "y": y * bounds["height"] / 300})
+
+
+def picture_of(page):
+    return panel_of(page).locator(".bloodseg-stage img").get_attribute("src")
+
+
+def expect_change(page, before):
+    """Wait until the picture is another one."""
+    page.wait_for_function("before => document.querySelector('.bloodseg-stage img').src !== before", arg=before)
+
+
+def row_of(page, name):
+    """The figures of a class: cells, pieces, area / mean."""
+    return panel_of(page).locator("table").first.locator("tr", has_text=name).locator("td").all_inner_texts()
+
+
+def test_an_image_goes_through_the_panel_by_hand(page, shot, smear_file):
+    panel = panel_of(page)
+    # Later cells of the notebook use the panel too; the last one has run when no cell waits any more.
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
+    panel.scroll_into_view_if_needed()
+    shot("1_notebook_executed")
+
+    with page.expect_file_chooser() as chooser:
+        panel.get_by_role("button", name="Upload an image").click()
+    chooser.value.set_files(smear_file)
+    panel.get_by_text("my smear.png: press Segment.").wait_for()
+    shot("2_uploaded")
+    panel.get_by_role("button", name="Segment", exact=True).click()
+    panel.get_by_text("12 cells counted").wait_for()
+    shot("3_segmented")
+    assert row_of(page, "Healthy RBC")[:2] == ["11", "11"] and row_of(page, "Infected RBC")[:2] == ["0", "0"]
+
+    before = picture_of(page)
+    panel.get_by_role("checkbox", name="Healthy RBC").uncheck()
+    expect_change(page, before)
+    shot("4_class_switched_off")
+    panel.get_by_role("checkbox", name="Healthy RBC").check()
+    panel.get_by_label("Show", exact=True).select_option("probability: Healthy RBC")
+    panel.get_by_alt_text("Scale of the probability").wait_for()
+    shot("5_probability")
+    panel.get_by_label("Show", exact=True).select_option("the classes")
+
+    click_at(page, *CENTRES[5])
+    panel.get_by_text("Cell 6: Healthy RBC").wait_for()
+    assert panel.get_by_label("Cells", exact=True).input_value() != ""
+    assert panel.get_by_text("37 x 37 pixels at (132, 122)").is_visible()
+    shot("6_cell_clicked")
+    page.keyboard.press("ArrowRight")
+    panel.get_by_text("Cell 7: Healthy RBC").wait_for()
+
+    panel.get_by_label("It is a", exact=True).select_option("Infected RBC")
+    panel.get_by_role("button", name="Change class").click()
+    panel.get_by_text("Healthy RBC was changed to Infected RBC").wait_for()
+    assert row_of(page, "Healthy RBC")[0] == "10" and row_of(page, "Infected RBC")[0] == "1"
+    assert panel.get_by_text("1 of 11: too few cells").is_visible()
+    panel.get_by_label("Cells", exact=True).select_option(index=0)
+    panel.get_by_text("Cell 1: Healthy RBC").wait_for()
+    panel.get_by_role("button", name="Delete cell").click()
+    panel.get_by_text("1 of 10: too few cells").wait_for()
+    shot("7_corrected")
+
+    with page.expect_download() as download:
+        panel.get_by_role("button", name="Download all").click()
+    assert download.value.suggested_filename == "my smear.zip"
+    with zipfile.ZipFile(download.value.path()) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    rows = list(csv.DictReader(io.StringIO(files["my smear_cells.csv"].decode())))
+    assert [row["correction"] for row in rows] == ["deleted", *[""] * 5, "changed", *[""] * 5]
+    assert json.loads(files["my smear_counts.json"])["counts"]["infected_rbc"]["watershed"] == 1
+
+    assert not panel.get_by_role("alert").count()
+    assert page.evaluate("document.querySelector('.bloodseg-panel').scrollWidth <= document.querySelector('.bloodseg-panel').clientWidth")

@@ -1,0 +1,80 @@
+import csv
+import io
+import json
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from bloodseg_lib.classes import HEALTHY_RBC
+from bloodseg_lib.prediction import results
+from bloodseg_lib.prediction.probabilities import PackedProbabilities
+from bloodseg_lib.prediction.results import result_files, save_pooled, save_segmentation
+from bloodseg_lib.prediction.scale import Scale
+from bloodseg_lib.prediction.segmenter import Segmentation
+
+IMAGE = np.full((100, 120, 3), 220, np.uint8)
+LABELS = cv2.circle(np.zeros((100, 120), np.uint8), (60, 50), 18, HEALTHY_RBC, -1)
+SEGMENTATION = Segmentation(LABELS, np.eye(10, dtype=np.float16)[LABELS])
+
+
+def test_the_files_hold_map_overlay_cells_and_summary(tmp_path):
+    counts = save_segmentation(SEGMENTATION, IMAGE, tmp_path / "out", "field 1")
+    names = ["field 1_cells.csv", "field 1_classes.png", "field 1_counts.json", "field 1_overlay.png"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == names and len(counts.cells) == 1
+    with Image.open(tmp_path / "out" / names[1]) as picture:
+        np.testing.assert_array_equal(np.array(picture), LABELS)
+    with Image.open(tmp_path / "out" / names[3]) as picture:
+        assert picture.width == 120 and picture.height > 100  # the legend is beneath
+    (row,) = csv.DictReader(io.StringIO((tmp_path / "out" / names[0]).read_text()))
+    assert row["class"] == "healthy_rbc" and row["field"] == "field 1" and row["confidence"] == "1.0000"
+    summary = json.loads((tmp_path / "out" / names[2]).read_text())
+    assert summary["counts"]["healthy_rbc"]["watershed"] == 1 and summary["notice"] == "Not for diagnosis." and summary["scale"] == 1.0
+
+
+def test_the_same_segmentation_gives_the_same_bytes():
+    assert result_files(SEGMENTATION, IMAGE, "a")[1] == result_files(SEGMENTATION, IMAGE.copy(), "a")[1]
+
+
+def test_an_image_of_another_size_is_refused():
+    with pytest.raises(ValueError, match=r"\(100, 120, 3\)"):
+        result_files(SEGMENTATION, IMAGE[1:], "a")
+
+
+def test_the_summary_says_where_the_scale_comes_from():
+    found = Scale(0.5, "measured", 74.0, 12)
+    segmentation = Segmentation(LABELS, np.eye(10, dtype=np.float16)[LABELS], 0.5, found=found)
+    summary = json.loads(result_files(segmentation, IMAGE, "a")[1]["a_counts.json"])
+    assert summary["scale"] == 0.5 and summary["scale_found"] == {
+        "factor": 0.5,
+        "how": "measured",
+        "rbc_diameter_px": 74.0,
+        "cells": 12,
+        "words": str(found),
+    }
+    summary = json.loads(result_files(SEGMENTATION, IMAGE, "a")[1]["a_counts.json"])
+    assert summary["scale_found"]["how"] == "given"
+
+
+def test_packed_probabilities_give_the_same_files():
+    packed = PackedProbabilities(*LABELS.shape)
+    packed.append(SEGMENTATION.probabilities)  # each is 0 or 1, which 255ths hold exactly
+    bare = Segmentation(LABELS, None, 1.0, packed=packed)
+    assert result_files(bare, IMAGE, "a") == result_files(SEGMENTATION, IMAGE, "a")
+
+
+def test_the_overlay_of_a_large_image_is_reduced_its_class_map_is_not(monkeypatch):
+    monkeypatch.setattr(results, "OVERLAY_PX", 60)
+    files = result_files(SEGMENTATION, IMAGE, "a")[1]
+    assert cv2.imdecode(np.frombuffer(files["a_overlay.png"], np.uint8), 1).shape[1] == 60
+    assert cv2.imdecode(np.frombuffer(files["a_classes.png"], np.uint8), 1).shape[:2] == (100, 120)
+
+
+def test_several_fields_are_pooled_into_files_of_their_own(tmp_path):
+    counts = [save_segmentation(SEGMENTATION, IMAGE, tmp_path, stem) for stem in ("a", "b")]
+    pooled = save_pooled(counts, tmp_path)
+    assert pooled.watershed["healthy_rbc"] == 2
+    summary = json.loads((tmp_path / "pooled_counts.json").read_text())
+    assert summary["fields"] == 2 and summary["counts"]["healthy_rbc"]["watershed"] == 2 and summary["notice"] == "Not for diagnosis."
+    assert [row["field"] for row in csv.DictReader(io.StringIO((tmp_path / "pooled_cells.csv").read_text()))] == ["a", "b"]

@@ -1,0 +1,122 @@
+import cv2
+import numpy as np
+import pytest
+from skimage import data
+
+from bloodseg_lib.io import read_image
+from bloodseg_lib.prediction import scale as scale_module
+from bloodseg_lib.prediction.scale import Scale, find_scale, measure_rbc_diameter
+
+SLIDE, RED, NUCLEUS = (240, 238, 235), (205, 140, 150), (70, 30, 110)
+
+
+def near(diameter_px):
+    """The measurement allows for soft rims; discs as sharp as these read 4 % and half a pixel too large."""
+    return pytest.approx(1.05 * diameter_px + 0.7, rel=0.06)
+
+
+def smear(diameter_px, size=(600, 600), step=1.6, slide=SLIDE):
+    """Cells of one size on a grid, softly rimmed; those at the edges are cut."""
+    image = np.full((*size, 3), slide, np.uint8)
+    for y in np.arange(0, size[0] + diameter_px, step * diameter_px):
+        for x in np.arange(0, size[1] + diameter_px, step * diameter_px):
+            cv2.circle(image, (round(x * 16), round(y * 16)), round(diameter_px * 8), RED, -1, cv2.LINE_AA, 4)
+    return cv2.GaussianBlur(image, (0, 0), diameter_px / 50)
+
+
+@pytest.mark.parametrize("diameter_px", [16, 25, 37, 70, 120])
+def test_a_known_diameter_is_found(diameter_px):
+    found, cells = measure_rbc_diameter(smear(diameter_px))
+    assert found == near(diameter_px) and cells >= 3
+
+
+@pytest.mark.parametrize("slide", [(255, 255, 255), (252, 229, 205), (219, 222, 210)])
+def test_the_colour_of_the_slide_does_not_matter(slide):
+    assert measure_rbc_diameter(smear(40, slide=slide))[0] == near(40)
+
+
+def test_cells_that_touch_are_measured_one_by_one():
+    image = np.full((400, 400, 3), SLIDE, np.uint8)
+    for y in (60, 160, 260, 360):
+        for x in range(60, 360, 34):  # chains of cells that overlap by 6 of 40 pixels
+            cv2.circle(image, (x, y), 20, RED, -1, cv2.LINE_AA)
+    assert measure_rbc_diameter(image)[0] == near(41)
+
+
+def test_a_pale_centre_belongs_to_its_cell():
+    image = smear(60)
+    for y in np.arange(0, 660, 96):
+        for x in np.arange(0, 660, 96):
+            cv2.circle(image, (int(x), int(y)), 10, SLIDE, -1, cv2.LINE_AA)
+    assert measure_rbc_diameter(image)[0] == near(60)
+
+
+def test_white_cells_and_dirt_do_not_decide():
+    image = smear(30, size=(300, 300), step=2.4)
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        cv2.circle(image, rng.integers(300, size=2).tolist(), 3, NUCLEUS, -1)
+    cv2.circle(image, (110, 110), 45, (190, 150, 190), -1)
+    cv2.circle(image, (110, 110), 35, NUCLEUS, -1)
+    assert measure_rbc_diameter(image)[0] == near(30)
+
+
+def single_white_cell():
+    image = np.full((120, 120, 3), SLIDE, np.uint8)
+    cv2.circle(image, (60, 60), 45, (190, 150, 190), -1)
+    cv2.circle(image, (60, 60), 30, NUCLEUS, -1)
+    return image
+
+
+@pytest.mark.parametrize(
+    "image", [np.full((300, 300, 3), 240, np.uint8), np.zeros((50, 60, 3), np.uint8), np.full((1, 1, 3), 9, np.uint8), single_white_cell()]
+)
+def test_where_it_cannot_tell_it_says_so_and_assumes_40x(image):
+    assert measure_rbc_diameter(image)[0] is None
+    found = find_scale(image)
+    assert found.how == "assumed" and found.factor == 1.0 and found.rbc_diameter_px is None and "give their diameter" in str(found)
+
+
+@pytest.mark.parametrize("name", ["chelsea", "gravel", "grass", "astronaut", "rocket"])
+def test_a_photograph_of_something_else_has_no_scale(name):
+    """A cat, among others: scikit-image brings them along."""
+    found = find_scale(getattr(data, name)() if name in ("chelsea", "astronaut", "rocket") else np.dstack([getattr(data, name)()] * 3))
+    assert found.how == "assumed" and "give their diameter" in str(found)
+
+
+def test_the_factor_brings_the_diameter_to_37():
+    found = find_scale(smear(74))
+    assert found.how == "measured" and found.factor == 37 / found.rbc_diameter_px == pytest.approx(0.5, rel=0.08)
+    assert f"{found.cells} cells" in str(found) and found.to_dict()["how"] == "measured"
+
+
+def test_an_image_near_40x_is_left_as_it_is():
+    found = find_scale(smear(38))
+    assert found.how == "measured" and found.factor == 1.0 and found.rbc_diameter_px == near(38)
+
+
+def test_a_given_scale_says_so():
+    assert str(Scale(0.5)) == "scale 0.5 as given: red blood cells measure 74.0 pixels"
+
+
+@pytest.mark.parametrize("diameter_px", [30, 100])
+def test_a_large_image_is_seen_through_windows(diameter_px, monkeypatch):
+    monkeypatch.setattr(scale_module, "_WHOLE_PX", 1200)
+    monkeypatch.setattr(scale_module, "_LOOKED_AT_PX", 400)
+    image = smear(diameter_px, size=(1500, 1600))
+    assert measure_rbc_diameter(image)[0] == near(diameter_px)
+
+
+def test_small_cells_in_a_large_image_are_measured_at_full_size():
+    assert measure_rbc_diameter(smear(20, size=(2000, 2100), step=3))[0] == near(20)
+
+
+@pytest.mark.parametrize(("pattern", "expected"), [("mamic/fields/*.jpg", 70), ("clumps/eyepiece_photo.jpg", 120)])
+def test_real_fields_are_measured_as_by_eye(real_data, pattern, expected):
+    for path in sorted(real_data.glob(pattern))[:4]:
+        assert measure_rbc_diameter(read_image(path))[0] == pytest.approx(expected, rel=0.15), path.name
+
+
+def test_crops_of_a_single_white_cell_are_not_measured(real_data):
+    paths = sorted((real_data / "zheng" / "Dataset 1").glob("*.bmp"))[::15]
+    assert sum(measure_rbc_diameter(read_image(path))[0] is not None for path in paths) <= 1

@@ -1,0 +1,161 @@
+import functools
+import hashlib
+import http.server
+import threading
+import zipfile
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from bloodseg_lib.samples.sources import download
+
+DATA = np.random.default_rng(0).bytes(300_000)
+SHA256 = hashlib.sha256(DATA).hexdigest()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Serves ``files`` with ranges, or without; breaks off after ``break_after`` bytes once."""
+
+    files: ClassVar[dict] = {}
+    ranges = True
+    break_after = None
+    asked: ClassVar[list] = []
+
+    def do_GET(self):
+        data = self.files.get(self.path)
+        self.asked.append(self.headers.get("Range"))
+        if data is None:
+            self.send_error(404)
+            return
+        start = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-")) if self.headers.get("Range") and self.ranges else 0
+        if start and start >= len(data):
+            self.send_error(416)
+            return
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(data) - start))
+        self.end_headers()
+        body = data[start:]
+        if self.break_after is not None:
+            body, type(self).break_after = body[: self.break_after], None
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server():
+    handler = type("H", (Handler,), {"files": {"/cells.bin": DATA}, "asked": []})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        thread = threading.Thread(target=functools.partial(running.serve_forever, poll_interval=0.01))
+        thread.start()
+        handler.url = f"http://127.0.0.1:{running.server_address[1]}"
+        yield handler
+        running.shutdown()
+        thread.join()
+
+
+def retrieve(server, path, sha256=SHA256, name="cells.bin"):
+    return download.retrieve(f"{server.url}/{name}", path, sha256, progress=False)
+
+
+def test_a_file_comes_as_it_is(server, tmp_path):
+    assert retrieve(server, tmp_path / "new" / "a.bin").read_bytes() == DATA
+
+
+def test_a_file_that_is_there_is_not_fetched_again(server, tmp_path):
+    retrieve(server, tmp_path / "a.bin")
+    retrieve(server, tmp_path / "a.bin")
+    assert len(server.asked) == 1
+
+
+def test_a_broken_download_goes_on_where_it_stopped(server, tmp_path):
+    server.break_after = 100_000
+    with pytest.raises(OSError, match="goes on where it stopped"):
+        retrieve(server, tmp_path / "a.bin")
+    assert not (tmp_path / "a.bin").exists()
+    assert retrieve(server, tmp_path / "a.bin").read_bytes() == DATA
+    assert server.asked == [None, "bytes=100000-"]
+
+
+def test_a_server_without_ranges_sends_all_again(server, tmp_path):
+    server.ranges, server.break_after = False, 100_000
+    with pytest.raises(OSError):
+        retrieve(server, tmp_path / "a.bin")
+    assert retrieve(server, tmp_path / "a.bin").read_bytes() == DATA
+
+
+def test_a_part_that_is_whole_already_is_taken(server, tmp_path):
+    (tmp_path / "a.bin.part").write_bytes(DATA)
+    assert retrieve(server, tmp_path / "a.bin").read_bytes() == DATA
+
+
+def test_a_corrupted_file_is_refused_and_deleted(server, tmp_path):
+    server.files["/cells.bin"] = DATA[:-1] + b"x"
+    with pytest.raises(ValueError, match=rf"cells\.bin: expected a file of sha256 {SHA256}, received [0-9a-f]{{64}}.*fetch it again"):
+        retrieve(server, tmp_path / "a.bin")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_not_on_the_server_is_named(server, tmp_path):
+    with pytest.raises(OSError, match=r"none\.bin: the server answered 404"):
+        retrieve(server, tmp_path / "a.bin", name="none.bin")
+
+
+def test_a_server_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(OSError, match="cannot be reached"):
+        download.retrieve("http://127.0.0.1:9/a.zip", tmp_path / "a.zip", progress=False)
+
+
+def test_other_addresses_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="begins with http"):
+        download.retrieve("file:///etc/hostname", tmp_path / "a")
+
+
+class TestFetch:
+    @pytest.fixture
+    def archive(self, server, tmp_path):
+        path = tmp_path / "made.zip"
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr("segmentation_WBC-master/Dataset 1/001.bmp", DATA)
+        server.files["/z.zip"] = path.read_bytes()
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+
+    def fetch(self, server, folder, **options):
+        return download.fetch("zheng", folder, f"{server.url}/z.zip", progress=False, **options)
+
+    def test_an_archive_is_unpacked(self, server, archive, tmp_path):
+        root = self.fetch(server, tmp_path / "out", sha256=archive)
+        assert root.name == "segmentation_WBC-master"
+        assert (root / "Dataset 1" / "001.bmp").read_bytes() == DATA
+
+    def test_what_cannot_be_checked_must_be_asked_for(self, server, archive, tmp_path, capsys):
+        with pytest.raises(ValueError, match=r"sha256 is not known.*--sha256.*--unchecked"):
+            self.fetch(server, tmp_path / "out")
+        assert self.fetch(server, tmp_path / "out", unchecked=True).is_dir()
+        assert archive in capsys.readouterr().out
+
+    def test_a_damaged_archive_leaves_no_folder(self, server, archive, tmp_path):
+        whole = server.files["/z.zip"]
+        server.files["/z.zip"] = whole[:1000] + bytes(100) + whole[1100:]
+        with pytest.raises(ValueError, match=r"z\.zip: expected a zip archive"):
+            self.fetch(server, tmp_path / "out", unchecked=True)
+        assert [path.name for path in (tmp_path / "out").iterdir()] == ["z.zip"]
+
+    @pytest.mark.parametrize("key", ["lisc", "iumc", "mamic"])
+    def test_what_must_be_fetched_by_hand_is_told(self, tmp_path, key):
+        with pytest.raises(ValueError, match=rf"by hand from http.*unpack it so that it holds .*{key}=FOLDER"):
+            download.fetch(key, tmp_path)
+
+    def test_kaggle_without_its_package_tells_what_to_install(self, tmp_path, monkeypatch):
+        monkeypatch.setitem(__import__("sys").modules, "kagglehub", None)
+        with pytest.raises(ValueError, match=r"pip install kagglehub.*by hand from https://www.kaggle.com"):
+            download.fetch("kaggle", tmp_path)
+
+    def test_kaggle_through_its_package(self, tmp_path, monkeypatch):
+        class Hub:
+            dataset_download = staticmethod(lambda name: str(tmp_path / name.split("/")[1]))
+
+        monkeypatch.setitem(__import__("sys").modules, "kagglehub", Hub)
+        assert download.fetch("kaggle", tmp_path).name == "cell-images-for-detecting-malaria"

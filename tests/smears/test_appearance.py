@@ -1,0 +1,34 @@
+import numpy as np
+import pytest
+
+from bloodseg_lib.smears.appearance import defocused, density, redyed
+
+
+def cell(*colours):
+    """A sample of one row: a pixel of each colour, and one of another beside the mask."""
+    rgba = np.full((1, len(colours) + 1, 4), 7, np.uint8)
+    rgba[0, :-1, :3], rgba[0, :-1, 3], rgba[0, -1, 3] = colours, 255, 0
+    return rgba
+
+
+def test_density_is_the_logarithm_of_the_absorbance_under_the_mask():
+    rgba = cell((51, 102, 255), (51, 102, 255), (255, 204, 255))
+    assert density(rgba, 0.5) == pytest.approx(np.log([5, 2.5, 1]), abs=1e-6)
+    assert density(rgba, 1.0) == pytest.approx(np.log([1, 1.25, 1]), abs=1e-6)
+
+
+def test_twice_the_dye_lets_the_square_of_the_light_through():
+    twice = redyed(cell((51, 102, 255)), 2)
+    assert twice[0, 0].tolist() == [10, 41, 255, 255]  # 255 * 0.2 ** 2, 255 * 0.4 ** 2; white stays white, the mask as it is
+    assert twice[0, 1, 3] == 0
+    assert redyed(cell((51, 102, 204)), np.array([1, 2, 0.5]))[0, 0].tolist() == [51, 41, 228, 255]
+
+
+def test_a_blur_of_a_cell_alone_leaves_its_mask_and_its_rim():
+    rgba = np.full((20, 20, 4), 90, np.uint8)
+    rgba[5:15, 5:15, 3], rgba[10, 10, 0] = 255, 250
+    blurred = defocused(rgba, 1.0)
+    assert np.array_equal(blurred[:, :, 3], rgba[:, :, 3])
+    assert 90 < blurred[10, 9, 0] < blurred[10, 10, 0] < 250
+    assert (blurred[:, :, 1:3] == 90).all()
+    assert defocused(rgba, 0.1) is rgba

@@ -1,0 +1,84 @@
+import pytest
+from click.testing import CliRunner
+
+from bloodseg_lib.cli import main
+from bloodseg_lib.samples.bank import SampleBank
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_bank_then_dataset(tmp_path):
+    made = invoke("bank", "phantom=10", "--out", tmp_path / "bank")
+    assert made.exit_code == 0, made.output
+    assert "Every split has samples of every class." in made.output
+    assert len(SampleBank(tmp_path / "bank").entries) == 90
+    composed = invoke(
+        "dataset",
+        "--bank",
+        tmp_path / "bank",
+        "--out",
+        tmp_path / "data",
+        "--train",
+        2,
+        "--valid",
+        1,
+        "--test",
+        1,
+        "--backgrounds",
+        3,
+        "--workers",
+        1,
+    )
+    assert composed.exit_code == 0, composed.output
+    assert len(list((tmp_path / "data/train/segments").glob("*.png"))) == 2
+
+
+def test_missing_classes_are_drawn_only_when_asked(tmp_path):
+    folder = tmp_path / "lisc"
+    result = invoke("bank", f"lisc={folder}", "--out", tmp_path / "bank")
+    assert result.exit_code == 1
+    assert str(folder) in result.output
+    assert not (tmp_path / "bank" / "index.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("database", "expected"),
+    [("lisk=/data", "lisk"), ("lisc", "expected KEY=FOLDER"), ("phantom=many", "number of cells"), ("phantom=0", "number of cells")],
+)
+def test_a_wrong_database_is_refused_in_words(tmp_path, database, expected):
+    result = invoke("bank", database, "--out", tmp_path / "bank")
+    assert result.exit_code
+    assert expected in result.output
+    assert "Traceback" not in result.output
+    assert not (tmp_path / "bank").exists()
+
+
+def test_a_finished_bank_is_not_overwritten(tmp_path):
+    assert invoke("bank", "phantom=3", "--out", tmp_path / "bank").exit_code == 0
+    before = (tmp_path / "bank/index.csv").read_bytes()
+    again = invoke("bank", "phantom=4", "--out", tmp_path / "bank")
+    assert "already" in again.output
+    assert (tmp_path / "bank/index.csv").read_bytes() == before
+
+
+def test_predict_without_a_checkpoint_says_what_to_do(tmp_path):
+    result = invoke("predict", tmp_path / "smear.png", "--checkpoint", tmp_path / "none.npz", "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "none.npz" in result.output
+    assert "Traceback" not in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_sources_lists_every_database():
+    result = invoke("sources")
+    assert result.exit_code == 0, result.output
+    for name in ("LISC", "IUMC", "MAMIC", "KAGGLE", "Zheng"):
+        assert name.lower() in result.output.lower()
+
+
+def test_an_unknown_recipe_lists_the_recipes(tmp_path):
+    invoke("bank", "phantom=3", "--out", tmp_path / "bank")
+    result = invoke("dataset", "--bank", tmp_path / "bank", "--out", tmp_path / "data", "--recipe", "green")
+    assert "one of white, realistic. Received 'green'" in result.output

@@ -1,0 +1,129 @@
+import io
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image
+
+from bloodseg_lib.io import png_bytes, read_image, read_json, read_mask, read_rgba, replacing, write_bytes, write_image, write_json
+
+RGB = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
+
+
+def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path):
+    write_bytes(tmp_path / "a.txt", b"old")
+    with pytest.raises(RuntimeError), replacing(tmp_path / "a.txt") as temporary:
+        temporary.write_bytes(b"half of the ne")
+        raise RuntimeError
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("a.txt", b"old")]
+
+
+def test_the_old_file_stands_until_the_new_one_is_whole(tmp_path):
+    write_bytes(tmp_path / "a.txt", b"old")
+    with replacing(tmp_path / "a.txt") as temporary:
+        temporary.write_bytes(b"new")
+        assert (tmp_path / "a.txt").read_bytes() == b"old"
+    assert (tmp_path / "a.txt").read_bytes() == b"new"
+
+
+def test_folders_are_made_and_the_file_is_for_all_to_read(tmp_path):
+    write_bytes(tmp_path / "deep/er/a.txt", b"x")
+    assert (tmp_path / "deep/er/a.txt").stat().st_mode & 0o777 == 0o644
+
+
+def test_json_goes_there_and_back(tmp_path):
+    value = {"a": [1, 2.5, None], "b": "ß"}
+    write_json(tmp_path / "a.json", value)
+    assert read_json(tmp_path / "a.json") == value
+
+
+@pytest.mark.parametrize("data", [b"", b'{"epoch": 3, "hist', b"\xff\xfe\x00"])
+def test_truncated_json_is_refused_with_file_and_mend(tmp_path, data):
+    (tmp_path / "a.json").write_bytes(data)
+    with pytest.raises(ValueError, match=r"a\.json: expected JSON.*Delete it"):
+        read_json(tmp_path / "a.json")
+
+
+@given(image=arrays(np.uint8, st.tuples(st.integers(1, 8), st.integers(1, 8), st.just(3))))
+def test_an_image_is_rgb_there_and_back(image, tmp_path_factory):
+    path = tmp_path_factory.mktemp("images") / "ü.png"
+    write_image(path, image)
+    np.testing.assert_array_equal(read_image(path), image)
+
+
+def test_rgba_goes_there_and_back_and_needs_its_alpha(tmp_path):
+    rgba = np.dstack([RGB, np.full((4, 5), 200, np.uint8)])
+    write_image(tmp_path / "a.png", rgba)
+    np.testing.assert_array_equal(read_rgba(tmp_path / "a.png"), rgba)
+    write_image(tmp_path / "b.png", RGB)
+    with pytest.raises(ValueError, match=r"b\.png: expected an 8-bit RGBA"):
+        read_rgba(tmp_path / "b.png")
+
+
+def test_grey_16_bit_alpha_and_cmyk_are_read_as_rgb(tmp_path):
+    cv2.imwrite(str(tmp_path / "grey.png"), np.full((2, 2), 77, np.uint8))
+    cv2.imwrite(str(tmp_path / "deep.png"), np.full((2, 2, 3), 0x4D00, np.uint16))
+    Image.new("RGBA", (2, 2), (77, 77, 77, 255)).save(tmp_path / "opaque.png")
+    Image.new("RGBA", (2, 2), (9, 9, 9, 0)).save(tmp_path / "clear.png")
+    Image.new("CMYK", (8, 8), (0, 0, 0, 178)).save(tmp_path / "print.jpg")
+    for name in ("grey.png", "deep.png", "opaque.png"):
+        np.testing.assert_array_equal(read_image(tmp_path / name), np.full((2, 2, 3), 77))
+    np.testing.assert_array_equal(read_image(tmp_path / "clear.png"), np.full((2, 2, 3), 255))  # what is clear is white
+    assert np.abs(read_image(tmp_path / "print.jpg").astype(int) - 77).max() <= 3
+
+
+@pytest.mark.parametrize("ending", [".png", ".jpg", ".bmp"])
+@pytest.mark.parametrize("share", [0, 0.1, 0.6])
+def test_an_image_cut_short_is_refused_by_name(tmp_path, ending, share):
+    data = cv2.imencode(ending, np.random.default_rng(0).integers(0, 256, (60, 60, 3), np.uint8))[1].tobytes()
+    (tmp_path / f"cut{ending}").write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(ValueError, match=rf"cut\{ending}: expected an image.*again"):
+        read_image(tmp_path / f"cut{ending}")
+
+
+def test_a_text_called_png_is_refused_by_name(tmp_path):
+    (tmp_path / "a.png").write_text("not a picture")
+    with pytest.raises(ValueError, match=r"a\.png: expected an image, received 13 bytes"):
+        read_image(tmp_path / "a.png")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    for read in (read_image, read_mask, read_rgba, read_json):
+        with pytest.raises(FileNotFoundError, match="none"):
+            read(tmp_path / "none.png")
+
+
+def test_a_mask_is_read_as_stored(tmp_path):
+    mask = np.array([[0, 50], [75, 255]], np.uint8)
+    write_image(tmp_path / "m.png", mask)
+    np.testing.assert_array_equal(read_mask(tmp_path / "m.png"), mask)
+
+
+def test_the_same_pixels_give_the_same_bytes():
+    assert png_bytes(RGB) == png_bytes(RGB.copy())
+
+
+@given(image=arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.sampled_from([3, 4]))))
+def test_opencv_and_pillow_read_the_pixels_of_our_png(image):
+    data = png_bytes(image)
+    code = cv2.COLOR_BGR2RGB if image.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
+    np.testing.assert_array_equal(cv2.cvtColor(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED), code), image)
+    np.testing.assert_array_equal(np.array(Image.open(io.BytesIO(data))), image)
+    np.testing.assert_array_equal(np.array(Image.open(io.BytesIO(png_bytes(image[::-1, ::2, 0])))), image[::-1, ::2, 0])
+
+
+def test_a_large_png_is_written_in_several_chunks(monkeypatch):
+    monkeypatch.setattr("bloodseg_lib.io._LONGEST_CHUNK", 1000)
+    image = np.random.default_rng(0).integers(0, 256, (60, 50, 3), np.uint8)
+    data = png_bytes(image)
+    assert data.count(b"IDAT") > 5
+    np.testing.assert_array_equal(np.array(Image.open(io.BytesIO(data))), image)
+
+
+@pytest.mark.parametrize("wrong", [np.zeros((4, 4)), np.zeros((4, 4, 2), np.uint8), np.zeros((0, 4, 3), np.uint8), np.zeros(4, np.uint8)])
+def test_what_is_no_picture_is_not_written(wrong):
+    with pytest.raises(ValueError, match="Expected a picture to write"):
+        png_bytes(wrong)
