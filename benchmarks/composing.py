@@ -1,4 +1,7 @@
-"""Speed, as figures and ratios within one run: ``make bench``. Other load on the machine changes the figures; the ratios less."""
+"""Speed, as figures and ratios within one run:
+
+``make bench``. Other load on the machine changes the figures; the ratios less.
+"""
 
 import subprocess
 import sys
@@ -37,7 +40,10 @@ STAGES = {
 
 
 def peak_memory(command: list[str]) -> float:
-    """The greatest memory of a command and the processes it starts, together, in MiB; what they share is counted once."""
+    """The greatest memory of a command and the processes it starts, together, in MiB;
+
+    what they share is counted once.
+    """
     peak = 0
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         while process.poll() is None:
@@ -48,32 +54,59 @@ def peak_memory(command: list[str]) -> float:
             peak = max(peak, sum(sizes))
             time.sleep(0.1)
     if process.returncode:
-        raise RuntimeError(f"{' '.join(command)}: ended with {process.returncode}. Run it by itself to see why.")
+        raise RuntimeError(
+            f"{' '.join(command)}: ended with {process.returncode}. Run it by itself to see why."
+        )
     return peak / 2**20
 
 
 def composing(recipe: str, bank: SampleBank, folder: Path) -> Dataset:
-    """Smears per second, every file written, with one and with two workers; and where the time goes."""
-    config = DatasetConfig(train=SMEARS, valid=0, test=0, backgrounds=3 * SETS, recipe=RECIPES[recipe])
+    """Smears per second, every file written, with one and with two workers;
+
+    and where the time goes.
+    """
+    config = DatasetConfig(
+        train=SMEARS, valid=0, test=0, backgrounds=3 * SETS, recipe=RECIPES[recipe]
+    )
     rates = {}
     for workers in (1, 2):
         warm = DatasetConfig(train=12, valid=0, test=0, backgrounds=12, recipe=RECIPES[recipe])
-        build_dataset(warm, bank, folder / f"warm-{recipe}{workers}", workers=workers, progress=False)  # processes begun, samples read
+        # processes begun, samples read
+        build_dataset(
+            warm, bank, folder / f"warm-{recipe}{workers}", workers=workers, progress=False
+        )
         # Into a new folder: ext4 is slow to make files where others were deleted a moment ago.
         start = time.perf_counter()
-        dataset = build_dataset(config, bank, folder / f"{recipe}{workers}", workers=workers, progress=False)
+        dataset = build_dataset(
+            config, bank, folder / f"{recipe}{workers}", workers=workers, progress=False
+        )
         rates[workers] = SMEARS / (time.perf_counter() - start)
-    print(f"composing, {recipe}: {rates[1]:.0f} smears/s with 1 worker, {rates[2]:.0f} with 2: x {rates[2] / rates[1]:.2f}")
+    print(
+        f"composing, {recipe}: {rates[1]:.0f} smears/s with 1 worker, {rates[2]:.0f} with 2: x {rates[2] / rates[1]:.2f}"
+    )
     spent, whole = Counter(), time.process_time()
     with ExitStack() as stack:
         for stage, (owner, name) in STAGES.items():
-            stack.enter_context(mock.patch.object(owner, name, timed(getattr(owner, name), stage, spent)))
+            stack.enter_context(
+                mock.patch.object(owner, name, timed(getattr(owner, name), stage, spent))
+            )
         build_dataset(config, bank, folder / f"{recipe}-timed", progress=False)
     whole = time.process_time() - whole
     spent["the rest"] = whole - spent.total()
-    shares = ", ".join(f"{stage} {1000 * seconds / SMEARS:.2f}" for stage, seconds in spent.most_common())
+    shares = ", ".join(
+        f"{stage} {1000 * seconds / SMEARS:.2f}" for stage, seconds in spent.most_common()
+    )
     print(f"    {1000 * whole / SMEARS:.2f} ms of CPU a smear: {shares}")
-    command = [sys.executable, "-m", "bloodseg_lib", "dataset", "--bank", str(bank.folder), "--out", str(folder / f"{recipe}-memory")]
+    command = [
+        sys.executable,
+        "-m",
+        "bloodseg_lib",
+        "dataset",
+        "--bank",
+        str(bank.folder),
+        "--out",
+        str(folder / f"{recipe}-memory"),
+    ]
     command += f"--train {SMEARS} --valid 0 --test 0 --backgrounds {3 * SETS} --recipe {recipe} --workers 2".split()
     print(f"    {peak_memory(command):.0f} MiB at most with 2 workers, all processes together")
     return dataset
@@ -105,9 +138,13 @@ def loading(dataset: Dataset) -> float:
 
 
 def training(loader_rate: float) -> None:
-    """How many times as fast as the training step the loader is, at the narrowest width that is used, where the step is fastest."""
+    """How many times as fast as the training step the loader is, at the narrowest width that is
+    used, where the step is fastest.
+    """
     rate, _ = bench_training.ours(8)
-    print(f"training step, width 8: {rate:.2f} images/s; the loader is {loader_rate / rate:.0f} times as fast")
+    print(
+        f"training step, width 8: {rate:.2f} images/s; the loader is {loader_rate / rate:.0f} times as fast"
+    )
 
 
 def main() -> None:

@@ -1,6 +1,8 @@
-"""How fast and in how much memory a field is segmented. ``make bench`` runs it; alone: ``python benchmarks/prediction.py [CHECKPOINT]``.
+"""How fast and in how much memory a field is segmented. ``make bench`` runs it; alone: ``python
+benchmarks/prediction.py [CHECKPOINT]``.
 
-Processor seconds are given beside the wall clock's: on a machine with other work, those divided by the number of cores tell what an idle one takes.
+Processor seconds are given beside the wall clock's: on a machine with other work, those divided by
+the number of cores tell what an idle one takes.
 """
 
 from __future__ import annotations
@@ -20,11 +22,19 @@ FIELD_PX = (890, 1490)  # of the MAMIC fields, whose red cells measure 70 pixels
 
 
 def main() -> None:
-    """Print seconds for a field with the full network, with and without oneDNN, and the peak memory of a very large image."""
+    """Print seconds for a field with the full network, with and without oneDNN, and the peak memory
+    of a very large image.
+    """
     for words, onednn in (("field", "1"), ("field", "0"), ("field", "1"), ("large", "1")):
         environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": onednn}
         command = [sys.executable, __file__, words, *sys.argv[1:]]
-        print(subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout, end="", flush=True)
+        print(
+            subprocess.run(
+                command, capture_output=True, text=True, check=True, env=environment
+            ).stdout,
+            end="",
+            flush=True,
+        )
 
 
 def field() -> None:
@@ -58,7 +68,10 @@ def field() -> None:
 
 
 def large() -> None:
-    """An image on disk, memory-mapped, through everything but the network; or through that of a checkpoint too."""
+    """An image on disk, memory-mapped, through everything but the network;
+
+    or through that of a checkpoint too.
+    """
     from bloodseg_lib.prediction.results import save_segmentation
     from bloodseg_lib.prediction.segmenter import Segmenter, open_image, segment_image
 
@@ -68,7 +81,11 @@ def large() -> None:
         path = Path(folder) / "large.npy"
         mapped = np.lib.format.open_memmap(path, "w+", np.uint8, (side, side, 3))
         rows, columns = np.ogrid[:500, :500]
-        block = np.where(((rows % 50 - 25) ** 2 + (columns % 50 - 25) ** 2 < 18**2)[:, :, None], (200, 130, 140), (240, 238, 235)).astype(np.uint8)
+        block = np.where(
+            ((rows % 50 - 25) ** 2 + (columns % 50 - 25) ** 2 < 18**2)[:, :, None],
+            (200, 130, 140),
+            (240, 238, 235),
+        ).astype(np.uint8)
         for top in range(0, side, 500):
             mapped[top : top + 500] = np.tile(block, (1, side // 500, 1))
         del mapped

@@ -22,7 +22,8 @@ class CellClass:
         code: four letters for the names of composed smears, e.g. ``"Infe"``.
         colour: RGB, 0..255.
         group: ``"WBC"``, ``"platelet"``, ``"RBC"`` or ``"background"``.
-        mean_area_px: mean area of such a cell at 40x in square pixels as the original project measured it; 0 for background.
+        mean_area_px: mean area of such a cell at 40x in square pixels as the original project
+            measured it; 0 for background.
     """
 
     id: int
@@ -34,7 +35,18 @@ class CellClass:
     mean_area_px: float
 
 
-BACKGROUND, EOSINOPHIL, BASOPHIL, NEUTROPHIL, LYMPHOCYTE, MONOCYTE, THROMBOCYTE, PLATELET_CLUMP, INFECTED_RBC, HEALTHY_RBC = range(10)
+(
+    BACKGROUND,
+    EOSINOPHIL,
+    BASOPHIL,
+    NEUTROPHIL,
+    LYMPHOCYTE,
+    MONOCYTE,
+    THROMBOCYTE,
+    PLATELET_CLUMP,
+    INFECTED_RBC,
+    HEALTHY_RBC,
+) = range(10)
 
 CLASSES: tuple[CellClass, ...] = (
     CellClass(BACKGROUND, "Background", "background", "Back", (0, 0, 0), "background", 0),
@@ -44,7 +56,9 @@ CLASSES: tuple[CellClass, ...] = (
     CellClass(LYMPHOCYTE, "Lymphocyte", "lymphocyte", "Lymp", (128, 128, 0), "WBC", 2744),
     CellClass(MONOCYTE, "Monocyte", "monocyte", "Mono", (0, 0, 128), "WBC", 6694),
     CellClass(THROMBOCYTE, "Thrombocyte", "thrombocyte", "Thro", (255, 255, 0), "platelet", 244),
-    CellClass(PLATELET_CLUMP, "Platelet clump", "platelet_clump", "Clum", (255, 0, 255), "platelet", 614),
+    CellClass(
+        PLATELET_CLUMP, "Platelet clump", "platelet_clump", "Clum", (255, 0, 255), "platelet", 614
+    ),
     CellClass(INFECTED_RBC, "Infected RBC", "infected_rbc", "Infe", (255, 0, 0), "RBC", 1092),
     CellClass(HEALTHY_RBC, "Healthy RBC", "healthy_rbc", "Heal", (0, 255, 0), "RBC", 1040),
 )
@@ -72,7 +86,9 @@ def class_by_key(key: str) -> CellClass:
         ValueError: no class has that key; the message lists the legal ones.
     """
     if key not in _KEYS:
-        raise ValueError(f"Expected the key of a class, one of {', '.join(_KEYS)}. Received {key!r}.")
+        raise ValueError(
+            f"Expected the key of a class, one of {', '.join(_KEYS)}. Received {key!r}."
+        )
     return _KEYS[key]
 
 
@@ -87,9 +103,13 @@ def check_labels(labels: np.ndarray, where: str = "label map") -> np.ndarray:
         ValueError: wrong shape, dtype or an id above 9.
     """
     if labels.ndim != 2 or labels.dtype != np.uint8:
-        raise ValueError(f"{where}: expected a label map of shape (H, W) and dtype uint8. Received {labels.shape} {labels.dtype}.")
+        raise ValueError(
+            f"{where}: expected a label map of shape (H, W) and dtype uint8. Received {labels.shape} {labels.dtype}."
+        )
     if labels.size and labels.max() >= NUM_CLASSES:
-        raise ValueError(f"{where}: expected class ids 0..{NUM_CLASSES - 1}. Received {labels.max()}.")
+        raise ValueError(
+            f"{where}: expected class ids 0..{NUM_CLASSES - 1}. Received {labels.max()}."
+        )
     return labels
 
 
@@ -105,11 +125,14 @@ def labels_to_colours(labels: np.ndarray) -> np.ndarray:
     return PALETTE[check_labels(labels)]
 
 
-def colours_to_labels(image: np.ndarray, tolerance: int = 40, where: str = "colour map") -> np.ndarray:
+def colours_to_labels(
+    image: np.ndarray, tolerance: int = 40, where: str = "colour map"
+) -> np.ndarray:
     """Read a colour picture of a segmentation back into a label map.
 
-    Colours near a class colour are accepted, because published maps differ by a little (the original project
-    draws thrombocytes as ``ffe100`` instead of ``ffff00``); far ones are refused by name.
+    Colours near a class colour are accepted, because published maps differ by a little (the
+    original project draws thrombocytes as ``ffe100`` instead of ``ffff00``); far ones are refused
+    by name.
 
     Args:
         image: ``(H, W, 3) uint8`` RGB.
@@ -123,10 +146,13 @@ def colours_to_labels(image: np.ndarray, tolerance: int = 40, where: str = "colo
         ValueError: wrong shape or dtype, or a colour that is no class's.
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise ValueError(f"{where}: expected a colour map of shape (H, W, 3) and dtype uint8. Received {image.shape} {image.dtype}.")
+        raise ValueError(
+            f"{where}: expected a colour map of shape (H, W, 3) and dtype uint8. Received {image.shape} {image.dtype}."
+        )
     packed = image.astype(np.uint32) @ np.array([65536, 256, 1], dtype=np.uint32)
     codes, first, inverse = np.unique(packed, return_index=True, return_inverse=True)
-    colours = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1).astype(np.int16)  # (colours, 3)
+    # (colours, 3)
+    colours = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1).astype(np.int16)
     distance = np.abs(colours[:, None] - PALETTE.astype(np.int16)).max(axis=2)  # (colours, 10)
     far = distance.min(axis=1) > tolerance
     if far.any():

@@ -1,4 +1,7 @@
-"""Frozen, type-checked configuration: what every configuration dataclass of the package inherits from."""
+"""Frozen, type-checked configuration:
+
+what every configuration dataclass of the package inherits from.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,12 @@ ConfigType = TypeVar("ConfigType", bound="Config")
 
 
 class Config:
-    """Base of the frozen configuration dataclasses: every field is checked against its annotation when one is made.
+    """Base of the frozen configuration dataclasses: every field is checked against its annotation
+    when one is made.
 
-    An ``int`` is taken where a ``float`` is expected, and a list where a tuple is (JSON and papermill know no tuples). Anything else of
-    another type is an error. Subclasses check ranges in :meth:`check`, with :meth:`expect`.
+    An ``int`` is taken where a ``float`` is expected, and a list where a tuple is (JSON and
+    papermill know no tuples). Anything else of another type is an error. Subclasses check ranges in
+    :meth:`check`, with :meth:`expect`.
     """
 
     def __post_init__(self) -> None:
@@ -33,17 +38,26 @@ class Config:
         """Check what types cannot say: ranges, choices, fields that must fit each other."""
 
     def expect(self, condition: bool, field: str, expected: str) -> None:
-        """Raise a ``ValueError`` that names ``field``, what was expected and what was received, unless ``condition`` holds."""
+        """Raise a ``ValueError`` that names ``field``, what was expected and what was received,
+        unless ``condition`` holds.
+        """
         if not condition:
-            raise ValueError(f"{type(self).__name__}.{field}: expected {expected}. Received {getattr(self, field)!r}.")
+            raise ValueError(
+                f"{type(self).__name__}.{field}: expected {expected}. Received {getattr(self, field)!r}."
+            )
 
     @classmethod
     def from_dict(cls: type[ConfigType], values: dict[str, Any]) -> ConfigType:
-        """Make the configuration of ``values``; a name that is no field is an error that lists the fields."""
+        """Make the configuration of ``values``;
+
+        a name that is no field is an error that lists the fields.
+        """
         names = [field.name for field in dataclasses.fields(cls)]
         unknown = sorted(set(values) - set(names))
         if unknown:
-            raise ValueError(f"{cls.__name__}: expected only the parameters {', '.join(names)}. Received {', '.join(unknown)}.")
+            raise ValueError(
+                f"{cls.__name__}: expected only the parameters {', '.join(names)}. Received {', '.join(unknown)}."
+            )
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
@@ -80,8 +94,14 @@ def _fits(value: Any, expected: Any) -> bool:
     if origin is typing.Literal:
         return any(type(value) is type(choice) and value == choice for choice in arguments)
     if origin is tuple:
-        inner = arguments[:1] * len(value) if isinstance(value, tuple) and len(arguments) == 2 and arguments[1] is ... else arguments
-        return isinstance(value, tuple) and len(value) == len(inner) and all(map(_fits, value, inner))
+        inner = (
+            arguments[:1] * len(value)
+            if isinstance(value, tuple) and len(arguments) == 2 and arguments[1] is ...
+            else arguments
+        )
+        return (
+            isinstance(value, tuple) and len(value) == len(inner) and all(map(_fits, value, inner))
+        )
     if isinstance(value, bool):  # bool is a subclass of int, and True is no batch size
         return expected is bool
     return isinstance(value, origin or expected)
@@ -90,4 +110,8 @@ def _fits(value: Any, expected: Any) -> bool:
 def _spelled(expected: Any) -> str:
     if typing.get_origin(expected) is typing.Literal:
         return "one of " + ", ".join(repr(choice) for choice in typing.get_args(expected))
-    return getattr(expected, "__name__", str(expected)) if not typing.get_args(expected) else str(expected)
+    return (
+        getattr(expected, "__name__", str(expected))
+        if not typing.get_args(expected)
+        else str(expected)
+    )

@@ -1,4 +1,5 @@
-"""Label maps on disk: indexed PNGs, in which people see the class colours and programs read the class ids.
+"""Label maps on disk: indexed PNGs, in which people see the class colours and programs read the
+class ids.
 
 The byte stored for a pixel is its class id, and the file's palette holds the class colours.
 """
@@ -25,8 +26,11 @@ def label_map_bytes(labels: np.ndarray) -> bytes:
     """
     height, width = check_labels(labels).shape
     if not labels.size:
-        raise ValueError(f"Expected a label map with at least one pixel. Received shape {labels.shape}.")
-    rows = np.zeros((height, width + 1), np.uint8)  # each row of a PNG starts with the number of its filter, 0: none
+        raise ValueError(
+            f"Expected a label map with at least one pixel. Received shape {labels.shape}."
+        )
+    # each row of a PNG starts with the number of its filter, 0: none
+    rows = np.zeros((height, width + 1), np.uint8)
     rows[:, 1:] = labels
     return assembled_png(rows, width, colour_type=3, palette=PALETTE.tobytes())
 
@@ -49,7 +53,8 @@ def write_label_map(path: Path | str, labels: np.ndarray) -> None:
 
 
 def read_label_map(path: Path | str) -> np.ndarray:
-    """Read a label map: an indexed PNG of ours, a grey picture of ids, or a picture in the class colours, exact or nearly so.
+    """Read a label map: an indexed PNG of ours, a grey picture of ids, or a picture in the class
+    colours, exact or nearly so.
 
     Args:
         path: the file.
@@ -75,9 +80,13 @@ def read_label_map(path: Path | str) -> np.ndarray:
             colours = np.array(picture.convert("RGB"))
     except ValueError:
         raise
-    except (OSError, SyntaxError, EOFError, Image.DecompressionBombError) as error:  # what Pillow raises for a damaged file depends on the damage
-        raise ValueError(f"{path}: expected a label map, received a file that cannot be decoded ({error}). Copy or make it again.") from error
-    if 0 < colours.max() < NUM_CLASSES and (colours == colours[:, :, :1]).all():  # ids saved as grey RGB; as colours they would all pass for black
+    # what Pillow raises for a damaged file depends on the damage
+    except (OSError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise ValueError(
+            f"{path}: expected a label map, received a file that cannot be decoded ({error}). Copy or make it again."
+        ) from error
+    # ids saved as grey RGB; as colours they would all pass for black
+    if 0 < colours.max() < NUM_CLASSES and (colours == colours[:, :, :1]).all():
         return np.ascontiguousarray(colours[:, :, 0])
     return colours_to_labels(colours, where=str(path))
 

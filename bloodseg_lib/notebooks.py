@@ -1,6 +1,7 @@
 """Running the numbered notebooks headless: profiles, checked parameters, papermill.
 
-The notebooks' own defaults are the ``tutorial`` profile. A profile is a dict of differences from them.
+The notebooks' own defaults are the ``tutorial`` profile. A profile is a dict of differences from
+them.
 """
 
 from __future__ import annotations
@@ -69,11 +70,14 @@ def notebook_path(name: str) -> Path:
     """Where a numbered notebook lies.
 
     Raises:
-        FileNotFoundError: the notebooks are not beside the package, as they are in a clone installed with ``pip install -e .``.
+        FileNotFoundError: the notebooks are not beside the package, as they are in a clone
+            installed with ``pip install -e .``.
     """
     path = NOTEBOOK_FOLDER / f"{name}.ipynb"
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: not there. Run from a clone of the repository, installed with: pip install -e .")
+        raise FileNotFoundError(
+            f"{path}: not there. Run from a clone of the repository, installed with: pip install -e ."
+        )
     return path
 
 
@@ -83,18 +87,22 @@ def declared_parameters(name: str) -> dict[str, Any]:
     return {parameter: ast.literal_eval(entry["default"]) for parameter, entry in found.items()}
 
 
-def parameters_of(profile: str, overrides: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
+def parameters_of(
+    profile: str, overrides: Mapping[str, Any] | None = None
+) -> dict[str, dict[str, Any]]:
     """What to hand to each notebook.
 
     Args:
         profile: ``"quick"``, ``"tutorial"`` or ``"paper"``.
-        overrides: parameters on top of the profile's; texts are read as Python values where the notebook's default is no text.
+        overrides: parameters on top of the profile's; texts are read as Python values where the
+            notebook's default is no text.
 
     Returns:
         notebook -> parameter -> value.
 
     Raises:
-        ValueError: a profile that is none, a parameter that no notebook declares, or a value of another type than its default.
+        ValueError: a profile that is none, a parameter that no notebook declares, or a value of
+            another type than its default.
     """
     if profile not in PROFILES:
         raise ValueError(f"Expected a profile, one of {', '.join(PROFILES)}. Received {profile!r}.")
@@ -103,9 +111,15 @@ def parameters_of(profile: str, overrides: Mapping[str, Any] | None = None) -> d
     known = sorted({parameter for parameters in declared.values() for parameter in parameters})
     for parameter in values:
         if parameter not in known:
-            raise ValueError(f"Expected a parameter of the notebooks, one of {', '.join(known)}. Received {parameter!r}.")
+            raise ValueError(
+                f"Expected a parameter of the notebooks, one of {', '.join(known)}. Received {parameter!r}."
+            )
     return {
-        name: {parameter: _typed(parameter, values[parameter], default) for parameter, default in parameters.items() if parameter in values}
+        name: {
+            parameter: _typed(parameter, values[parameter], default)
+            for parameter, default in parameters.items()
+            if parameter in values
+        }
         for name, parameters in declared.items()
     }
 
@@ -115,11 +129,15 @@ def _typed(parameter: str, value: Any, default: Any) -> Any:
         try:
             value = ast.literal_eval(value)
         except (ValueError, SyntaxError):
-            raise ValueError(f"Parameter {parameter}: expected {type(default).__name__}, e.g. {default!r}. Received {value!r}.") from None
+            raise ValueError(
+                f"Parameter {parameter}: expected {type(default).__name__}, e.g. {default!r}. Received {value!r}."
+            ) from None
     if type(value) is int and isinstance(default, float):
         value = float(value)
     if type(value) is not type(default):
-        raise ValueError(f"Parameter {parameter}: expected {type(default).__name__}, e.g. {default!r}. Received {value!r}.")
+        raise ValueError(
+            f"Parameter {parameter}: expected {type(default).__name__}, e.g. {default!r}. Received {value!r}."
+        )
     return value
 
 
@@ -131,7 +149,9 @@ def check_kernel(kernel: str) -> str:
     """
     kernels = KernelSpecManager().find_kernel_specs()
     if kernel not in kernels:
-        raise ValueError(f"Expected a Jupyter kernel of this machine, one of {', '.join(sorted(kernels))}. Received {kernel!r}.")
+        raise ValueError(
+            f"Expected a Jupyter kernel of this machine, one of {', '.join(sorted(kernels))}. Received {kernel!r}."
+        )
     return kernel
 
 
@@ -145,8 +165,8 @@ def run(
 ) -> Path:
     """Run the notebooks one after the other, headless.
 
-    Every parameter is checked before the first notebook starts. Run again after an interruption, the notebooks find what is finished (the
-    bank, the dataset, each epoch) and go on from there.
+    Every parameter is checked before the first notebook starts. Run again after an interruption,
+    the notebooks find what is finished (the bank, the dataset, each epoch) and go on from there.
 
     Args:
         profile: ``"quick"``, ``"tutorial"`` or ``"paper"``.
@@ -165,7 +185,10 @@ def run(
     """
     out = Path(out)
     check_kernel(kernel)
-    places = {"run_dir": _seen_from_notebooks(out), **({"bank_dir": _seen_from_notebooks(bank)} if bank else {})}
+    places = {
+        "run_dir": _seen_from_notebooks(out),
+        **({"bank_dir": _seen_from_notebooks(bank)} if bank else {}),
+    }
     parameters = parameters_of(profile, {**(overrides or {}), **places})
     (out / "notebooks").mkdir(parents=True, exist_ok=True)
     bar = tqdm(NOTEBOOKS, unit="notebook", disable=not progress)
@@ -188,7 +211,8 @@ def _seen_from_notebooks(path: Path | str) -> str:
 
 
 def write_parameterized(profile: str, out: Path | str, folder: Path | str) -> list[Path]:
-    """Write the notebooks with a profile's parameters injected, not executed, and the outputs they were committed with.
+    """Write the notebooks with a profile's parameters injected, not executed, and the outputs they
+    were committed with.
 
     This is what nbval runs: the small profile against the committed outputs.
 
@@ -204,10 +228,13 @@ def write_parameterized(profile: str, out: Path | str, folder: Path | str) -> li
     Path(folder).mkdir(parents=True, exist_ok=True)
     paths = []
     for name in NOTEBOOKS:
-        notebook = parameterize_notebook(papermill.iorw.load_notebook_node(str(notebook_path(name))), parameters[name])
+        notebook = parameterize_notebook(
+            papermill.iorw.load_notebook_node(str(notebook_path(name))), parameters[name]
+        )
         for cell in notebook.cells:
             if "injected-parameters" in cell.metadata.get("tags", []):
-                cell.execution_count = 0  # nbval takes a cell without a count for one that was never run
+                # nbval takes a cell without a count for one that was never run
+                cell.execution_count = 0
         paths.append(Path(folder) / f"{name}.ipynb")
         nbformat.write(notebook, paths[-1])
     return paths
@@ -216,8 +243,8 @@ def write_parameterized(profile: str, out: Path | str, folder: Path | str) -> li
 def adopt_outputs(out: Path | str) -> None:
     """Put the outputs of a finished ``tutorial`` run into the committed notebooks.
 
-    Progress bars and what libraries say on standard error are not kept. The picture of a cell tagged ``images:NAME`` is written to ``images/NAME`` too,
-    for the README.
+    Progress bars and what libraries say on standard error are not kept. The picture of a cell
+    tagged ``images:NAME`` is written to ``images/NAME`` too, for the README.
 
     Args:
         out: the run's folder, e.g. ``runs/tutorial``.
@@ -236,12 +263,18 @@ def adopt_outputs(out: Path | str) -> None:
         for cell in notebook.cells:
             if cell.cell_type != "code":
                 continue
-            if cell.id not in executed or executed[cell.id].source != cell.source or not executed[cell.id].execution_count:
+            if (
+                cell.id not in executed
+                or executed[cell.id].source != cell.source
+                or not executed[cell.id].execution_count
+            ):
                 raise ValueError(
                     f"{path}, cell {cell.id}: expected the cell of {notebook_path(name)}, executed. Run the notebooks again: make tutorial."
                 )
             cell.execution_count = executed[cell.id].execution_count
-            cell.outputs = [output for output in executed[cell.id].outputs if not _is_passing(output)]
+            cell.outputs = [
+                output for output in executed[cell.id].outputs if not _is_passing(output)
+            ]
     for name, notebook in made.items():
         for cell in notebook.cells:
             for tag in (tag for tag in cell.metadata.get("tags", []) if tag.startswith("images:")):
@@ -255,11 +288,19 @@ def _picture(notebook: str, cell: Mapping[str, Any]) -> bytes:
         for kind in ("image/gif", "image/png"):
             if kind in output.get("data", {}):
                 return base64.b64decode(output["data"][kind])
-    raise ValueError(f"{notebook}, cell {cell['id']}: expected a picture, because of its tag images:..., and it shows none.")
+    raise ValueError(
+        f"{notebook}, cell {cell['id']}: expected a picture, because of its tag images:..., and it shows none."
+    )
 
 
 def _is_passing(output: Mapping[str, Any]) -> bool:
-    """Whether an output is of the moment only: a tqdm bar in its notebook or text form, or what a library said on standard error."""
+    """Whether an output is of the moment only:
+
+    a tqdm bar in its notebook or text form, or what a library said on standard error.
+    """
     return output.get("name") == "stderr" or bool(
-        re.search(r"\d+%\||\[\d\d:\d\d[,<]", output.get("data", {}).get("text/plain", output.get("text", "")))
+        re.search(
+            r"\d+%\||\[\d\d:\d\d[,<]",
+            output.get("data", {}).get("text/plain", output.get("text", "")),
+        )
     )

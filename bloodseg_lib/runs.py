@@ -1,4 +1,7 @@
-"""The names of the files in a run folder. Notebooks and the pipeline pass everything through these files."""
+"""The names of the files in a run folder.
+
+Notebooks and the pipeline pass everything through these files.
+"""
 
 from __future__ import annotations
 
@@ -61,5 +64,7 @@ class RunFiles:
             FileNotFoundError: it is not; the message names the notebook that makes it.
         """
         if not path.exists():
-            raise FileNotFoundError(f"{path}: not there yet. Run notebooks/{notebook}.ipynb first, with the same run_dir.")
+            raise FileNotFoundError(
+                f"{path}: not there yet. Run notebooks/{notebook}.ipynb first, with the same run_dir."
+            )
         return path

@@ -37,7 +37,11 @@ def test_names_and_colours_are_those_of_the_field():
 
 def test_ids_count_from_background_and_every_cell_class_has_one_group():
     assert [c.id for c in CLASSES] == list(range(10))
-    assert sorted(WBC_IDS + PLATELET_IDS + RBC_IDS) == [c.id for c in CELL_CLASSES] == list(range(1, 10))
+    assert (
+        sorted(WBC_IDS + PLATELET_IDS + RBC_IDS)
+        == [c.id for c in CELL_CLASSES]
+        == list(range(1, 10))
+    )
 
 
 def test_keys_and_codes_are_unique():
@@ -55,7 +59,11 @@ def test_a_class_is_found_by_its_key_and_an_unknown_key_lists_the_legal_ones():
         class_by_key("Monocyte")
 
 
-@given(labels=arrays(np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12)), elements=st.integers(0, 9)))
+@given(
+    labels=arrays(
+        np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12)), elements=st.integers(0, 9)
+    )
+)
 def test_labels_to_colours_and_back_is_nothing(labels):
     np.testing.assert_array_equal(colours_to_labels(labels_to_colours(labels)), labels)
 
@@ -76,17 +84,26 @@ def test_the_original_projects_thrombocyte_is_accepted():
 def test_a_far_colour_is_refused_with_its_place_and_the_nearest_class():
     image = labels_to_colours(np.full((3, 4), 9, np.uint8))
     image[2, 1] = (0, 130, 0)
-    with pytest.raises(ValueError, match=r"map\.bmp: colour #008200 at row 2, column 1 is no class's.*nearest is Healthy RBC"):
+    with pytest.raises(
+        ValueError,
+        match=r"map\.bmp: colour #008200 at row 2, column 1 is no class's.*nearest is Healthy RBC",
+    ):
         colours_to_labels(image, where="map.bmp")
 
 
-@pytest.mark.parametrize("wrong", [np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2), np.int32), np.full((2, 2), 10, np.uint8)])
+@pytest.mark.parametrize(
+    "wrong",
+    [np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2), np.int32), np.full((2, 2), 10, np.uint8)],
+)
 def test_what_is_no_label_map_is_refused_by_name(wrong):
     with pytest.raises(ValueError, match=r"^here\.png"):
         check_labels(wrong, "here.png")
 
 
-@pytest.mark.parametrize("wrong", [np.zeros((2, 2), np.uint8), np.zeros((2, 2, 4), np.uint8), np.zeros((2, 2, 3), np.float32)])
+@pytest.mark.parametrize(
+    "wrong",
+    [np.zeros((2, 2), np.uint8), np.zeros((2, 2, 4), np.uint8), np.zeros((2, 2, 3), np.float32)],
+)
 def test_what_is_no_colour_map_is_refused(wrong):
     with pytest.raises(ValueError, match="expected a colour map"):
         colours_to_labels(wrong)

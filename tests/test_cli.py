@@ -45,7 +45,12 @@ def test_missing_classes_are_drawn_only_when_asked(tmp_path):
 
 @pytest.mark.parametrize(
     ("database", "expected"),
-    [("lisk=/data", "lisk"), ("lisc", "expected KEY=FOLDER"), ("phantom=many", "number of cells"), ("phantom=0", "number of cells")],
+    [
+        ("lisk=/data", "lisk"),
+        ("lisc", "expected KEY=FOLDER"),
+        ("phantom=many", "number of cells"),
+        ("phantom=0", "number of cells"),
+    ],
 )
 def test_a_wrong_database_is_refused_in_words(tmp_path, database, expected):
     result = invoke("bank", database, "--out", tmp_path / "bank")
@@ -64,7 +69,14 @@ def test_a_finished_bank_is_not_overwritten(tmp_path):
 
 
 def test_predict_without_a_checkpoint_says_what_to_do(tmp_path):
-    result = invoke("predict", tmp_path / "smear.png", "--checkpoint", tmp_path / "none.npz", "--out", tmp_path / "out")
+    result = invoke(
+        "predict",
+        tmp_path / "smear.png",
+        "--checkpoint",
+        tmp_path / "none.npz",
+        "--out",
+        tmp_path / "out",
+    )
     assert result.exit_code == 1
     assert "none.npz" in result.output
     assert "Traceback" not in result.output
@@ -80,5 +92,7 @@ def test_sources_lists_every_database():
 
 def test_an_unknown_recipe_lists_the_recipes(tmp_path):
     invoke("bank", "phantom=3", "--out", tmp_path / "bank")
-    result = invoke("dataset", "--bank", tmp_path / "bank", "--out", tmp_path / "data", "--recipe", "green")
+    result = invoke(
+        "dataset", "--bank", tmp_path / "bank", "--out", tmp_path / "data", "--recipe", "green"
+    )
     assert "one of white, realistic. Received 'green'" in result.output

@@ -50,7 +50,13 @@ def test_a_value_of_another_type_is_refused_by_the_name_of_its_field(name, value
 
 def test_what_json_turns_into_something_else_is_taken():
     config = Sowing(rate=1, tint=[0.5, 0.5], sizes=[1, 2], folder="there", limit=4)
-    assert (config.rate, config.tint, config.sizes, config.folder, config.limit) == (1.0, (0.5, 0.5), (1, 2), Path("there"), 4)
+    assert (config.rate, config.tint, config.sizes, config.folder, config.limit) == (
+        1.0,
+        (0.5, 0.5),
+        (1, 2),
+        Path("there"),
+        4,
+    )
     assert type(config.rate) is float
 
 

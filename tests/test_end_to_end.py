@@ -1,4 +1,7 @@
-"""The whole way from single cells to a report, small: on drawn cells, and on real ones where they are at hand."""
+"""The whole way from single cells to a report, small:
+
+on drawn cells, and on real ones where they are at hand.
+"""
 
 import json
 
@@ -24,10 +27,18 @@ from bloodseg_lib.training.train import TrainingConfig, train
 def test_from_drawn_cells_to_report_and_animation(tmp_path):
     files = RunFiles(tmp_path)
     bank = write_bank(phantom.read(12), files.bank)
-    config = DatasetConfig(train=24, valid=4, test=4, backgrounds=9, recipe=Recipe(background_size_px=400))
+    config = DatasetConfig(
+        train=24, valid=4, test=4, backgrounds=9, recipe=Recipe(background_size_px=400)
+    )
     dataset = build_dataset(config, bank, files.dataset, progress=False)
     training = TrainingConfig(batch_size=4, epochs=2, learning_rate=0.005, weight_exponent=0.5)
-    result = train(dataset, UNetConfig(width=4, normalization="batch"), training, files.training, progress=False)
+    result = train(
+        dataset,
+        UNetConfig(width=4, normalization="batch"),
+        training,
+        files.training,
+        progress=False,
+    )
     assert result.history[1]["train_loss"] < result.history[0]["train_loss"]
     assert result.best == files.best
 
@@ -35,28 +46,54 @@ def test_from_drawn_cells_to_report_and_animation(tmp_path):
     report = evaluate(segmenter, dataset, "test", progress=False)
     report.save(files.evaluation)
     by_hand = sum(
-        confusion_matrix(dataset.labels("test", i), segmenter.segment(dataset.image("test", i), scale=1.0, standardize=False).labels)
+        confusion_matrix(
+            dataset.labels("test", i),
+            segmenter.segment(dataset.image("test", i), scale=1.0, standardize=False).labels,
+        )
         for i in range(config.test)
     )
     assert np.array_equal(report.confusion, by_hand)
-    assert json.loads((files.evaluation / "report.json").read_text())["scores"]["pixel_accuracy"] == pytest.approx(np.trace(by_hand) / by_hand.sum())
+    assert json.loads((files.evaluation / "report.json").read_text())["scores"][
+        "pixel_accuracy"
+    ] == pytest.approx(np.trace(by_hand) / by_hand.sum())
 
-    write_gif(files.gif, heat_map_frames(dataset.image("test", 0), segmenter.segment(dataset.image("test", 0), scale=1.0).probabilities))
+    write_gif(
+        files.gif,
+        heat_map_frames(
+            dataset.image("test", 0),
+            segmenter.segment(dataset.image("test", 0), scale=1.0).probabilities,
+        ),
+    )
     assert files.gif.read_bytes()[:6] == b"GIF89a"
 
 
 @pytest.mark.slow
 def test_from_real_cells_to_composed_smears(tmp_path, real_data):
-    bank, collection = collect({"lisc": real_data / "lisc", "kaggle": real_data / "kaggle"}, tmp_path / "bank", draw_missing=20, progress=False)
+    bank, collection = collect(
+        {"lisc": real_data / "lisc", "kaggle": real_data / "kaggle"},
+        tmp_path / "bank",
+        draw_missing=20,
+        progress=False,
+    )
     counts = bank.counts()
     assert all(counts[c.key][split] for c in CELL_CLASSES for split in SPLITS)
     groups = {split: {(e.source, e.group) for e in bank.select(split)} for split in SPLITS}
-    assert not groups["train"] & groups["test"] | groups["train"] & groups["valid"] | groups["valid"] & groups["test"]
+    assert (
+        not groups["train"] & groups["test"]
+        | groups["train"] & groups["valid"]
+        | groups["valid"] & groups["test"]
+    )
     assert sum(e.is_single for e in bank.entries) == sum(map(len, collection.accepted.values()))
-    assert sum(not e.is_single for e in bank.entries) == collection.stacks.total() + collection.patches.total() > 0
+    assert (
+        sum(not e.is_single for e in bank.entries)
+        == collection.stacks.total() + collection.patches.total()
+        > 0
+    )
     for recipe in RECIPES:
         config = DatasetConfig(train=6, valid=2, test=2, backgrounds=3, recipe=RECIPES[recipe])
         dataset = build_dataset(config, bank, tmp_path / recipe, progress=False)
         for i in range(6):
             labels = dataset.labels("train", i)
-            assert {cell["id"] for cell in dataset.objects("train", i)} == set(np.unique(labels)) - {0}
+            assert {cell["id"] for cell in dataset.objects("train", i)} == set(
+                np.unique(labels)
+            ) - {0}

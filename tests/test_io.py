@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from bloodseg_lib.io import png_bytes, read_image, read_json, read_mask, read_rgba, replacing, write_bytes, write_image, write_json
+from bloodseg_lib.io import (
+    png_bytes,
+    read_image,
+    read_json,
+    read_mask,
+    read_rgba,
+    replacing,
+    write_bytes,
+    write_image,
+    write_json,
+)
 
 RGB = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
 
@@ -71,14 +81,17 @@ def test_grey_16_bit_alpha_and_cmyk_are_read_as_rgb(tmp_path):
     Image.new("CMYK", (8, 8), (0, 0, 0, 178)).save(tmp_path / "print.jpg")
     for name in ("grey.png", "deep.png", "opaque.png"):
         np.testing.assert_array_equal(read_image(tmp_path / name), np.full((2, 2, 3), 77))
-    np.testing.assert_array_equal(read_image(tmp_path / "clear.png"), np.full((2, 2, 3), 255))  # what is clear is white
+    # what is clear is white
+    np.testing.assert_array_equal(read_image(tmp_path / "clear.png"), np.full((2, 2, 3), 255))
     assert np.abs(read_image(tmp_path / "print.jpg").astype(int) - 77).max() <= 3
 
 
 @pytest.mark.parametrize("ending", [".png", ".jpg", ".bmp"])
 @pytest.mark.parametrize("share", [0, 0.1, 0.6])
 def test_an_image_cut_short_is_refused_by_name(tmp_path, ending, share):
-    data = cv2.imencode(ending, np.random.default_rng(0).integers(0, 256, (60, 60, 3), np.uint8))[1].tobytes()
+    data = cv2.imencode(ending, np.random.default_rng(0).integers(0, 256, (60, 60, 3), np.uint8))[
+        1
+    ].tobytes()
     (tmp_path / f"cut{ending}").write_bytes(data[: int(len(data) * share)])
     with pytest.raises(ValueError, match=rf"cut\{ending}: expected an image.*again"):
         read_image(tmp_path / f"cut{ending}")
@@ -106,13 +119,19 @@ def test_the_same_pixels_give_the_same_bytes():
     assert png_bytes(RGB) == png_bytes(RGB.copy())
 
 
-@given(image=arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.sampled_from([3, 4]))))
+@given(
+    image=arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.sampled_from([3, 4])))
+)
 def test_opencv_and_pillow_read_the_pixels_of_our_png(image):
     data = png_bytes(image)
     code = cv2.COLOR_BGR2RGB if image.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
-    np.testing.assert_array_equal(cv2.cvtColor(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED), code), image)
+    np.testing.assert_array_equal(
+        cv2.cvtColor(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED), code), image
+    )
     np.testing.assert_array_equal(np.array(Image.open(io.BytesIO(data))), image)
-    np.testing.assert_array_equal(np.array(Image.open(io.BytesIO(png_bytes(image[::-1, ::2, 0])))), image[::-1, ::2, 0])
+    np.testing.assert_array_equal(
+        np.array(Image.open(io.BytesIO(png_bytes(image[::-1, ::2, 0])))), image[::-1, ::2, 0]
+    )
 
 
 def test_a_large_png_is_written_in_several_chunks(monkeypatch):
@@ -123,7 +142,15 @@ def test_a_large_png_is_written_in_several_chunks(monkeypatch):
     np.testing.assert_array_equal(np.array(Image.open(io.BytesIO(data))), image)
 
 
-@pytest.mark.parametrize("wrong", [np.zeros((4, 4)), np.zeros((4, 4, 2), np.uint8), np.zeros((0, 4, 3), np.uint8), np.zeros(4, np.uint8)])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        np.zeros((4, 4)),
+        np.zeros((4, 4, 2), np.uint8),
+        np.zeros((0, 4, 3), np.uint8),
+        np.zeros(4, np.uint8),
+    ],
+)
 def test_what_is_no_picture_is_not_written(wrong):
     with pytest.raises(ValueError, match="Expected a picture to write"):
         png_bytes(wrong)

@@ -12,7 +12,11 @@ from bloodseg_lib.label_maps import label_map_bytes, read_label_map, write_label
 MAP = np.arange(10, dtype=np.uint8).repeat(3).reshape(5, 6)
 
 
-@given(labels=arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.integers(0, 9)))
+@given(
+    labels=arrays(
+        np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.integers(0, 9)
+    )
+)
 def test_what_is_written_is_read(labels, tmp_path_factory):
     path = tmp_path_factory.mktemp("maps") / "map.png"
     write_label_map(path, labels)
@@ -38,7 +42,9 @@ def test_maps_from_elsewhere_are_read(tmp_path):
         "grey": Image.fromarray(MAP),
         "grey_rgb": Image.fromarray(np.repeat(MAP[:, :, None], 3, axis=2)),
         "colours": Image.fromarray(PALETTE[MAP]),
-        "near": Image.fromarray(np.where(PALETTE[MAP] == (255, 255, 0), (255, 0xE1, 0), PALETTE[MAP]).astype(np.uint8)),
+        "near": Image.fromarray(
+            np.where(PALETTE[MAP] == (255, 255, 0), (255, 0xE1, 0), PALETTE[MAP]).astype(np.uint8)
+        ),
         "other_palette": shuffled,
     }
     for name, picture in pictures.items():

@@ -9,7 +9,11 @@ from bloodseg_lib import notebooks as pipeline
 from bloodseg_lib.cli import main
 
 CODE = {
-    name: [cell for cell in nbformat.read(pipeline.notebook_path(name), as_version=4).cells if cell.cell_type == "code"]
+    name: [
+        cell
+        for cell in nbformat.read(pipeline.notebook_path(name), as_version=4).cells
+        if cell.cell_type == "code"
+    ]
     for name in pipeline.NOTEBOOKS
 }
 
@@ -17,7 +21,9 @@ CODE = {
 def test_every_profile_fits_the_notebooks():
     for profile in pipeline.PROFILES:
         handed = pipeline.parameters_of(profile)
-        assert {p for parameters in handed.values() for p in parameters} == set(pipeline.PROFILES[profile])
+        assert {p for parameters in handed.values() for p in parameters} == set(
+            pipeline.PROFILES[profile]
+        )
 
 
 def test_a_parameter_goes_to_every_notebook_that_declares_it():
@@ -28,14 +34,27 @@ def test_a_parameter_goes_to_every_notebook_that_declares_it():
 
 def test_the_paper_profile_is_the_size_and_schedule_of_the_original():
     handed = pipeline.parameters_of("paper")
-    assert (handed["01_dataset_creation"]["train"], handed["01_dataset_creation"]["valid"], handed["01_dataset_creation"]["test"]) == (
+    assert (
+        handed["01_dataset_creation"]["train"],
+        handed["01_dataset_creation"]["valid"],
+        handed["01_dataset_creation"]["test"],
+    ) == (
         65350,
         6560,
         6560,
     )
     training = handed["03_weighted_training"]
-    assert (training["batch_size"], training["epochs"], training["width"], training["normalization"]) == (100, 35, 32, "none")
-    assert (training["schedule"], training["learning_rate"], training["weight_exponent"]) == ("step", 0.001, 1.0)
+    assert (
+        training["batch_size"],
+        training["epochs"],
+        training["width"],
+        training["normalization"],
+    ) == (100, 35, 32, "none")
+    assert (training["schedule"], training["learning_rate"], training["weight_exponent"]) == (
+        "step",
+        0.001,
+        1.0,
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,8 +73,15 @@ def test_unknown_and_ill_typed_parameters_are_refused(overrides, expected):
 
 
 def test_texts_from_the_command_line_become_values():
-    handed = pipeline.parameters_of("tutorial", {"epochs": "7", "learning_rate": "1", "flips": "False", "schedule": "step"})
-    assert handed["03_weighted_training"] == {"epochs": 7, "learning_rate": 1.0, "flips": False, "schedule": "step"}
+    handed = pipeline.parameters_of(
+        "tutorial", {"epochs": "7", "learning_rate": "1", "flips": "False", "schedule": "step"}
+    )
+    assert handed["03_weighted_training"] == {
+        "epochs": 7,
+        "learning_rate": 1.0,
+        "flips": False,
+        "schedule": "step",
+    }
 
 
 def test_an_unknown_profile_is_refused_by_name():
@@ -64,7 +90,9 @@ def test_an_unknown_profile_is_refused_by_name():
 
 
 def test_an_unknown_kernel_is_refused_before_anything_runs(tmp_path):
-    result = CliRunner().invoke(main, ["run", "--profile", "quick", "--kernel", "gpu-host", "--out", str(tmp_path / "run")])
+    result = CliRunner().invoke(
+        main, ["run", "--profile", "quick", "--kernel", "gpu-host", "--out", str(tmp_path / "run")]
+    )
     assert result.exit_code == 1
     assert "Error: Expected a Jupyter kernel of this machine, one of" in result.output
     assert not (tmp_path / "run").exists()
@@ -74,9 +102,14 @@ def test_an_unknown_kernel_is_refused_before_anything_runs(tmp_path):
 def test_committed_notebooks_are_whole(name):
     for cell in CODE[name]:
         assert cell.execution_count, f"cell {cell.id} was never run"
-        assert all(output.output_type != "error" and output.get("name") != "stderr" for output in cell.outputs)
+        assert all(
+            output.output_type != "error" and output.get("name") != "stderr"
+            for output in cell.outputs
+        )
         if "nbval-check-output" in cell.metadata.get("tags", []):
-            assert cell.outputs, f"cell {cell.id} is to be compared, and has nothing to compare with"
+            assert cell.outputs, (
+                f"cell {cell.id} is to be compared, and has nothing to compare with"
+            )
     assert pipeline.notebook_path(name).stat().st_size < 1_000_000
 
 
@@ -94,35 +127,52 @@ def test_notebooks_define_no_long_functions_and_use_public_names(name):
 @pytest.mark.parametrize("name", pipeline.NOTEBOOKS)
 def test_notebooks_show_no_path_of_a_machine(name):
     assert "/home/" not in json.dumps([cell.outputs for cell in CODE[name]])
-    assert str(pipeline.NOTEBOOK_FOLDER.parent) not in json.dumps([cell.outputs for cell in CODE[name]])
+    assert str(pipeline.NOTEBOOK_FOLDER.parent) not in json.dumps(
+        [cell.outputs for cell in CODE[name]]
+    )
 
 
 def test_parameterized_notebooks_keep_their_outputs_and_get_the_profile(tmp_path):
     paths = pipeline.write_parameterized("quick", tmp_path / "run", tmp_path / "notebooks")
     cells = nbformat.read(paths[0], as_version=4).cells
-    injected = next(cell for cell in cells if "injected-parameters" in cell.metadata.get("tags", []))
+    injected = next(
+        cell for cell in cells if "injected-parameters" in cell.metadata.get("tags", [])
+    )
     assert f"train = {pipeline.PROFILES['quick']['train']}" in injected.source
     assert [cell.source for cell in cells if cell is not injected] == [
-        cell.source for cell in nbformat.read(pipeline.notebook_path(pipeline.NOTEBOOKS[0]), as_version=4).cells
+        cell.source
+        for cell in nbformat.read(pipeline.notebook_path(pipeline.NOTEBOOKS[0]), as_version=4).cells
     ]
 
 
 def executed_run(folder):
-    """A run's notebooks as papermill leaves them: parameters injected, every cell executed and showing its number."""
+    """A run's notebooks as papermill leaves them:
+
+    parameters injected, every cell executed and showing its number.
+    """
     (folder / "notebooks").mkdir(parents=True)
     for name in pipeline.NOTEBOOKS:
         notebook = nbformat.read(pipeline.notebook_path(name), as_version=4)
         for number, cell in enumerate(cell for cell in notebook.cells if cell.cell_type == "code"):
             cell.execution_count = number + 2
-            cell.outputs = [nbformat.v4.new_output("display_data", {"image/png": "aGk=", "text/plain": f"{number}"})]
-        notebook.cells.insert(1, nbformat.v4.new_code_cell("run_dir = '.'", metadata={"tags": ["injected-parameters"]}))
+            cell.outputs = [
+                nbformat.v4.new_output(
+                    "display_data", {"image/png": "aGk=", "text/plain": f"{number}"}
+                )
+            ]
+        notebook.cells.insert(
+            1,
+            nbformat.v4.new_code_cell("run_dir = '.'", metadata={"tags": ["injected-parameters"]}),
+        )
         nbformat.write(notebook, folder / "notebooks" / f"{name}.ipynb")
     return folder
 
 
 @pytest.fixture
 def copied_notebooks(tmp_path, monkeypatch):
-    shutil.copytree(pipeline.NOTEBOOK_FOLDER, tmp_path / "notebooks", ignore=shutil.ignore_patterns(".*"))
+    shutil.copytree(
+        pipeline.NOTEBOOK_FOLDER, tmp_path / "notebooks", ignore=shutil.ignore_patterns(".*")
+    )
     monkeypatch.setattr(pipeline, "NOTEBOOK_FOLDER", tmp_path / "notebooks")
     monkeypatch.setattr(pipeline, "IMAGE_FOLDER", tmp_path / "images")
     return tmp_path / "notebooks"
@@ -133,7 +183,9 @@ def test_the_outputs_of_a_run_are_adopted_without_its_parameters(copied_notebook
     for name in pipeline.NOTEBOOKS:
         cells = nbformat.read(copied_notebooks / f"{name}.ipynb", as_version=4).cells
         assert not any("injected-parameters" in cell.metadata.get("tags", []) for cell in cells)
-        assert [cell.execution_count for cell in cells if cell.cell_type == "code"] == [number + 2 for number in range(len(CODE[name]))]
+        assert [cell.execution_count for cell in cells if cell.cell_type == "code"] == [
+            number + 2 for number in range(len(CODE[name]))
+        ]
     assert (tmp_path / "images" / "drawn_cells.png").read_bytes() == b"hi"
 
 

@@ -1,6 +1,7 @@
 """Real fields that somebody annotated: what a network is scored on beside composed smears.
 
-Two kinds of truth: one labelled cell a field, with or without its mask (LISC, Zheng, PBC), or boxes around some of a field's cells (MAMIC, one's own).
+Two kinds of truth: one labelled cell a field, with or without its mask (LISC, Zheng, PBC), or boxes
+    around some of a field's cells (MAMIC, one's own).
 Nothing is said of the other cells of a field, so nothing is scored there.
 Taught by ``notebooks/04_evaluation.ipynb``.
 """
@@ -49,17 +50,27 @@ def read(source: str, root: Path | str) -> Iterator[AnnotatedField]:
         FileNotFoundError, ValueError: the folder is not as it should be, or an unknown source.
     """
     if source not in _READERS:
-        raise ValueError(f"Expected a database with annotated fields, one of {', '.join(_READERS)}. Received {source!r}.")
+        raise ValueError(
+            f"Expected a database with annotated fields, one of {', '.join(_READERS)}. Received {source!r}."
+        )
     return _READERS[source](Path(root))
 
 
 def _lisc(root: Path) -> Iterator[AnnotatedField]:
-    for folder, class_id in class_folders(root / lisc.FIELDS, lisc.CLASS_FOLDERS, lisc.LAYOUT, also=(lisc.MIXED,)):
+    for folder, class_id in class_folders(
+        root / lisc.FIELDS, lisc.CLASS_FOLDERS, lisc.LAYOUT, also=(lisc.MIXED,)
+    ):
         masks = root / lisc.MASKS / folder.name / "areaforexpert1"
         for path in image_files(folder, lisc.SOURCE, class_id, []):
             mask_path = one_file(masks, f"{path.stem}_expert") if masks.is_dir() else None
-            cells = lisc.marked_cells(colour_image(path), path, masks, mask_path, class_id) if mask_path else []
-            yield AnnotatedField(lisc.SOURCE, path, class_id, np.logical_or.reduce(cells) if cells else None)
+            cells = (
+                lisc.marked_cells(colour_image(path), path, masks, mask_path, class_id)
+                if mask_path
+                else []
+            )
+            yield AnnotatedField(
+                lisc.SOURCE, path, class_id, np.logical_or.reduce(cells) if cells else None
+            )
 
 
 def _zheng(root: Path) -> Iterator[AnnotatedField]:
@@ -80,7 +91,9 @@ def _boxed(source: str) -> Callable[[Path], Iterator[AnnotatedField]]:
         folder = root / "fields" if (root / "fields").is_dir() else root
         for name, of_field in sorted(boxes.items()):
             if not (folder / name).is_file():
-                raise FileNotFoundError(f"{folder / name}: {root / BOXES} names this field, but it is not there. Add it, or delete its lines.")
+                raise FileNotFoundError(
+                    f"{folder / name}: {root / BOXES} names this field, but it is not there. Add it, or delete its lines."
+                )
             yield AnnotatedField(source, folder / name, boxes=tuple(of_field))
 
     return fields_of

@@ -1,4 +1,7 @@
-"""Prediction over a split of a dataset -> one confusion matrix -> scores and a report. Taught by ``notebooks/04_evaluation.ipynb``."""
+"""Prediction over a split of a dataset -> one confusion matrix -> scores and a report.
+
+Taught by ``notebooks/04_evaluation.ipynb``.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,8 @@ class Report:
     Attributes:
         scores: of all pixels together.
         confusion: ``(10, 10) int64`` pixels, rows truth, columns predicted.
-        image_accuracy: ``(n,) float64``, share of right pixels of each image, in the order of the dataset.
+        image_accuracy: ``(n,) float64``, share of right pixels of each image, in the order of the
+            dataset.
         names: of the images.
         seconds: how long the prediction took.
         checkpoint: the weights file, or empty.
@@ -57,7 +61,10 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON can hold it."""
         listed = {
-            which: [{"index": i, "name": self.names[i], "accuracy": float(self.image_accuracy[i])} for i in indices]
+            which: [
+                {"index": i, "name": self.names[i], "accuracy": float(self.image_accuracy[i])}
+                for i in indices
+            ]
             for which, indices in (("worst", self.worst()), ("best", self.best()))
         }
         return {
@@ -77,7 +84,13 @@ class Report:
         writer = csv.writer(table, lineterminator="\n")
         writer.writerow(["class", "iou", "dice", "precision", "recall", "pixels"])
         for c in CLASSES:
-            writer.writerow([c.key, *(_number(v[c.id], "") for v in self._columns()), int(self.scores.support[c.id])])
+            writer.writerow(
+                [
+                    c.key,
+                    *(_number(v[c.id], "") for v in self._columns()),
+                    int(self.scores.support[c.id]),
+                ]
+            )
         return table.getvalue()
 
     def to_markdown(self) -> str:
@@ -93,11 +106,20 @@ class Report:
         ]
         if s.zero_recall:
             lines += [f"**Never found:** {', '.join(CLASSES[i].name for i in s.zero_recall)}.", ""]
-        lines += [CAVEAT, "", "| class | IoU | Dice | precision | recall | share of pixels |", "|---|---|---|---|---|---|"]
+        lines += [
+            CAVEAT,
+            "",
+            "| class | IoU | Dice | precision | recall | share of pixels |",
+            "|---|---|---|---|---|---|",
+        ]
         for c in CLASSES:
             cells = [_number(v[c.id], "-") for v in self._columns()]
             lines.append(f"| {c.name} | {' | '.join(cells)} | {s.support[c.id] / total:.2%} |")
-        lines += ["", f"Checkpoint: `{self.checkpoint or 'not given'}`. Prediction took {self.seconds:.1f} s. Not for diagnosis.", ""]
+        lines += [
+            "",
+            f"Checkpoint: `{self.checkpoint or 'not given'}`. Prediction took {self.seconds:.1f} s. Not for diagnosis.",
+            "",
+        ]
         return "\n".join(lines)
 
     def save(self, folder: Path | str) -> None:
@@ -111,11 +133,18 @@ class Report:
         return self.scores.iou, self.scores.dice, self.scores.precision, self.scores.recall
 
 
-def evaluate(segmenter: Segmenter | Predict, dataset: Dataset, split: str = "test", progress: bool = True, limit: int | None = None) -> Report:
+def evaluate(
+    segmenter: Segmenter | Predict,
+    dataset: Dataset,
+    split: str = "test",
+    progress: bool = True,
+    limit: int | None = None,
+) -> Report:
     """Predict the images of a split and compare every pixel with the truth.
 
     Args:
-        segmenter: a :class:`bloodseg_lib.prediction.segmenter.Segmenter`, or anything that predicts tiles as one does.
+        segmenter: a :class:`bloodseg_lib.prediction.segmenter.Segmenter`, or anything that predicts
+            tiles as one does.
         dataset: what to evaluate on.
         split: ``"train"``, ``"valid"`` or ``"test"``.
         progress: show a tqdm bar.
@@ -128,14 +157,23 @@ def evaluate(segmenter: Segmenter | Predict, dataset: Dataset, split: str = "tes
         raise ValueError(f"limit: expected at least 1 image, or None for all. Received {limit}.")
     names = tuple(dataset.names(split)[:limit])
     if not names:
-        raise ValueError(f"{split}: expected a split with at least one image. Received an empty one; build the dataset with more.")
+        raise ValueError(
+            f"{split}: expected a split with at least one image. Received an empty one; build the dataset with more."
+        )
     predict: Predict = getattr(segmenter, "predict", segmenter)
     confusion = np.zeros((NUM_CLASSES, NUM_CLASSES), np.int64)
     accuracy = []
     started = time.perf_counter()
-    with tqdm(total=len(names), desc=f"Evaluating {split}", unit="image", disable=not progress) as bar:
-        for images, labels in dataset.batches(split, getattr(segmenter, "batch_size", BATCH_SIZE), shuffle=False):
-            images, labels = images[: len(names) - len(accuracy)], labels[: len(names) - len(accuracy)]
+    with tqdm(
+        total=len(names), desc=f"Evaluating {split}", unit="image", disable=not progress
+    ) as bar:
+        for images, labels in dataset.batches(
+            split, getattr(segmenter, "batch_size", BATCH_SIZE), shuffle=False
+        ):
+            images, labels = (
+                images[: len(names) - len(accuracy)],
+                labels[: len(names) - len(accuracy)],
+            )
             predicted = np.asarray(predict(images)).argmax(axis=-1)
             confusion += confusion_matrix(labels, predicted)
             accuracy.extend((predicted == labels).mean(axis=(1, 2)).tolist())
@@ -143,7 +181,15 @@ def evaluate(segmenter: Segmenter | Predict, dataset: Dataset, split: str = "tes
             if len(accuracy) == len(names):
                 break
     seconds = time.perf_counter() - started
-    return Report(scores(confusion), confusion, np.array(accuracy), names, seconds, str(getattr(segmenter, "checkpoint", "")), split)
+    return Report(
+        scores(confusion),
+        confusion,
+        np.array(accuracy),
+        names,
+        seconds,
+        str(getattr(segmenter, "checkpoint", "")),
+        split,
+    )
 
 
 def _number(value: float, undefined: str) -> str:

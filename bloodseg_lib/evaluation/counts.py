@@ -1,4 +1,7 @@
-"""How far the counts are from the truth: on composed smears every cell is known. Taught by ``notebooks/06_interactive_prediction.ipynb``."""
+"""How far the counts are from the truth:
+
+on composed smears every cell is known. Taught by ``notebooks/06_interactive_prediction.ipynb``.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ if TYPE_CHECKING:
     from bloodseg_lib.smears.dataset import Dataset
 
 TOGETHER = {"All white cells": WBC_IDS, "All red cells": RBC_IDS}
-"""Classes that are also counted as one: whether a cell is found at all is another question than what it is taken for."""
+"""Classes that are also counted as one:
+
+whether a cell is found at all is another question than what it is taken for.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,19 +47,27 @@ class CountingError:
     def rows(self) -> dict[str, dict[str, float]]:
         """Of each class, and of some together, by name.
 
-        ``smears``: on how many there are such cells; ``truth``, ``perfect``, ``counted``: cells on all smears; ``percentage_error`` and
-        ``perfect_percentage_error``: mean over the smears that have any of the difference to the true count as a percentage of it; ``pooled_error``:
+        ``smears``: on how many there are such cells; ``truth``, ``perfect``, ``counted``: cells on
+            all smears; ``percentage_error`` and
+        ``perfect_percentage_error``: mean over the smears that have any of the difference to the
+            true count as a percentage of it; ``pooled_error``:
         the percentage by which the sum over all smears is off.
         """
         groups = {**{c.name: (c.id,) for c in CELL_CLASSES}, **TOGETHER}
         return {name: self._row(list(ids)) for name, ids in groups.items()}
 
     def _row(self, ids: list[int]) -> dict[str, float]:
-        truth, perfect, counted = (counts[:, ids].sum(axis=1) for counts in (self.truth, self.perfect, self.counted))
+        truth, perfect, counted = (
+            counts[:, ids].sum(axis=1) for counts in (self.truth, self.perfect, self.counted)
+        )
         there = truth > 0
 
         def error(counts: np.ndarray) -> float:
-            return float(100 * np.mean(np.abs(counts - truth)[there] / truth[there])) if there.any() else float("nan")
+            return (
+                float(100 * np.mean(np.abs(counts - truth)[there] / truth[there]))
+                if there.any()
+                else float("nan")
+            )
 
         return {
             "smears": int(there.sum()),
@@ -62,12 +76,17 @@ class CountingError:
             "counted": int(counted.sum()),
             "percentage_error": error(counted),
             "perfect_percentage_error": error(perfect),
-            "pooled_error": float(100 * (counted.sum() / truth.sum() - 1)) if truth.sum() else float("nan"),
+            "pooled_error": float(100 * (counted.sum() / truth.sum() - 1))
+            if truth.sum()
+            else float("nan"),
         }
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON; errors of classes that no smear has are ``None``."""
-        rows = {name: {key: None if value != value else value for key, value in row.items()} for name, row in self.rows().items()}
+        rows = {
+            name: {key: None if value != value else value for key, value in row.items()}
+            for name, row in self.rows().items()
+        }
         return {"split": self.split, "smears": len(self.truth), "classes": rows}
 
     def to_markdown(self) -> str:
@@ -80,8 +99,12 @@ class CountingError:
             "|---|---:|---:|---:|---:|---:|---:|",
         ]
         for name, row in self.rows().items():
-            pooled, *errors = (_percent(row[key], "+" if key == "pooled_error" else "") for key in _PERCENTAGES)
-            lines.append(f"| {name} | {row['smears']} | {row['truth']} | {row['counted']} | {pooled} | {' | '.join(errors)} |")
+            pooled, *errors = (
+                _percent(row[key], "+" if key == "pooled_error" else "") for key in _PERCENTAGES
+            )
+            lines.append(
+                f"| {name} | {row['smears']} | {row['truth']} | {row['counted']} | {pooled} | {' | '.join(errors)} |"
+            )
         return "\n".join([*lines, ""])
 
 
@@ -100,13 +123,15 @@ def counting_error(
     config: CountingConfig | None = None,
     progress: bool = True,
 ) -> CountingError:
-    """Count the cells of composed smears on predicted label maps and on the true ones, and set both beside the truth.
+    """Count the cells of composed smears on predicted label maps and on the true ones, and set both
+    beside the truth.
 
-    A cell is there when as much of it is to be seen as counting takes for a cell (``minimum_area``) and, with the border rule, when it does
-    not touch the bottom or right border.
+    A cell is there when as much of it is to be seen as counting takes for a cell (``minimum_area``)
+    and, with the border rule, when it does not touch the bottom or right border.
 
     Args:
-        segmenter: a :class:`bloodseg_lib.prediction.segmenter.Segmenter`, or anything that predicts tiles as one does.
+        segmenter: a :class:`bloodseg_lib.prediction.segmenter.Segmenter`, or anything that predicts
+            tiles as one does.
         dataset: composed smears.
         split: ``"train"``, ``"valid"`` or ``"test"``.
         limit: only the first so many smears; ``None``: all.
@@ -121,24 +146,40 @@ def counting_error(
     config = config or CountingConfig()
     number = len(dataset.names(split)[:limit])
     if not number:
-        raise ValueError(f"{split}: expected a split with at least one smear. Received an empty one; build the dataset with more.")
+        raise ValueError(
+            f"{split}: expected a split with at least one smear. Received an empty one; build the dataset with more."
+        )
     predict: Predict = getattr(segmenter, "predict", segmenter)
     truth, perfect, counted = [], [], []
     with tqdm(total=number, desc=f"Counting {split}", unit="smear", disable=not progress) as bar:
-        for images, labels in dataset.batches(split, getattr(segmenter, "batch_size", BATCH_SIZE), shuffle=False):
+        for images, labels in dataset.batches(
+            split, getattr(segmenter, "batch_size", BATCH_SIZE), shuffle=False
+        ):
             images, labels = images[: number - len(truth)], labels[: number - len(truth)]
             predicted = np.asarray(predict(images))
             for true_map, probabilities in zip(np.asarray(labels), predicted, strict=True):
-                truth.append(true_counts(dataset.objects(split, len(truth)), true_map.shape, config))
+                truth.append(
+                    true_counts(dataset.objects(split, len(truth)), true_map.shape, config)
+                )
                 perfect.append(_by_id(count_cells(true_map, config=config).watershed))
-                counted.append(_by_id(count_cells(probabilities.argmax(axis=-1).astype(np.uint8), probabilities, config=config).watershed))
+                counted.append(
+                    _by_id(
+                        count_cells(
+                            probabilities.argmax(axis=-1).astype(np.uint8),
+                            probabilities,
+                            config=config,
+                        ).watershed
+                    )
+                )
             bar.update(len(images))
             if len(truth) == number:
                 break
     return CountingError(np.array(truth), np.array(perfect), np.array(counted), split)
 
 
-def true_counts(objects: Sequence[Mapping[str, Any]], shape: tuple[int, ...], config: CountingConfig) -> list[int]:
+def true_counts(
+    objects: Sequence[Mapping[str, Any]], shape: tuple[int, ...], config: CountingConfig
+) -> list[int]:
     """How many cells of each class, ten numbers, a smear has by the rules of counting.
 
     Args:
@@ -150,7 +191,9 @@ def true_counts(objects: Sequence[Mapping[str, Any]], shape: tuple[int, ...], co
     for thing in objects:
         box = thing["box"]
         at_border = box["y"] + box["height"] >= shape[0] or box["x"] + box["width"] >= shape[1]
-        if thing["area_px"] >= config.minimum_area * CLASSES[thing["id"]].mean_area_px and not (config.border_rule and at_border):
+        if thing["area_px"] >= config.minimum_area * CLASSES[thing["id"]].mean_area_px and not (
+            config.border_rule and at_border
+        ):
             tally[thing["id"]] += 1
     return [tally[c.id] for c in CLASSES]
 

@@ -1,7 +1,9 @@
-"""Scores on real fields, which nobody composed: is a labelled cell found, named rightly, and outlined well?
+"""Scores on real fields, which nobody composed: is a labelled cell found, named rightly, and
+outlined well?
 
-What a network scores on composed smears flatters it. Here it meets whole fields as :mod:`bloodseg_lib.evaluation.annotated` reads them, on the one code path
-that everybody's images take: scale measured in the field, or given. Taught by ``notebooks/04_evaluation.ipynb``.
+What a network scores on composed smears flatters it. Here it meets whole fields as
+:mod:`bloodseg_lib.evaluation.annotated` reads them, on the one code path that everybody's images
+take: scale measured in the field, or given. Taught by ``notebooks/04_evaluation.ipynb``.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ class FieldScore:
         field: name of the image's file.
         true_id: class it has.
         called_id: class it was given; 0: not found.
-        iou: of its mask, intersection over union with the object found, whatever its class; None without a mask.
+        iou: of its mask, intersection over union with the object found, whatever its class; None
+            without a mask.
     """
 
     source: str
@@ -49,7 +52,10 @@ class FieldScore:
 
 
 def score_fields(
-    segmenter: Segmenter, fields: Iterable[AnnotatedField], rbc_diameter_px: float | None = None, progress: bool = True
+    segmenter: Segmenter,
+    fields: Iterable[AnnotatedField],
+    rbc_diameter_px: float | None = None,
+    progress: bool = True,
 ) -> list[FieldScore]:
     """Segment annotated fields, and compare with what is known of them.
 
@@ -70,10 +76,21 @@ def score_fields(
     for field in tqdm(fields, unit="field", disable=not progress):
         labels = segmenter.segment(open_image(field.path), scale).labels
         if field.boxes:
-            found += [FieldScore(field.source, field.path.name, box.class_id, called_in_box(labels, box)) for box in field.boxes]
+            found += [
+                FieldScore(field.source, field.path.name, box.class_id, called_in_box(labels, box))
+                for box in field.boxes
+            ]
         else:
             called, cell = labelled_cell(labels, field.class_id)
-            found.append(FieldScore(field.source, field.path.name, field.class_id, called, None if field.mask is None else _iou(field.mask, cell)))
+            found.append(
+                FieldScore(
+                    field.source,
+                    field.path.name,
+                    field.class_id,
+                    called,
+                    None if field.mask is None else _iou(field.mask, cell),
+                )
+            )
     return found
 
 
@@ -85,7 +102,8 @@ def labelled_cell(labels: np.ndarray, class_id: int) -> tuple[int, np.ndarray]:
         class_id: the label, a white cell or a platelet.
 
     Returns:
-        the class that most of its pixels were given, 0 if there is none, and the object, ``(H, W) bool``.
+        the class that most of its pixels were given, 0 if there is none, and the object, ``(H, W)
+        bool``.
     """
     group = WBC_IDS if class_id in WBC_IDS else PLATELET_IDS
     kind = np.isin(labels, group)
@@ -97,16 +115,24 @@ def labelled_cell(labels: np.ndarray, class_id: int) -> tuple[int, np.ndarray]:
 
 
 def called_in_box(labels: np.ndarray, box: Box) -> int:
-    """The class that most pixels of the middle of a box were given, half its width and height; 0 where too few of them are a cell.
+    """The class that most pixels of the middle of a box were given, half its width and height; 0
+    where too few of them are a cell.
 
     Args:
         labels: ``(H, W) uint8`` predicted label map.
         box: around a cell.
     """
-    middle = labels[box.y + box.height // 4 : box.y + 3 * box.height // 4, box.x + box.width // 4 : box.x + 3 * box.width // 4]
+    middle = labels[
+        box.y + box.height // 4 : box.y + 3 * box.height // 4,
+        box.x + box.width // 4 : box.x + 3 * box.width // 4,
+    ]
     counts = np.bincount(middle.ravel(), minlength=NUM_CLASSES)
     cells = counts[1:]
-    return int(cells.argmax()) + 1 if cells.sum() >= LEAST_SHARE * middle.size and cells.any() else BACKGROUND
+    return (
+        int(cells.argmax()) + 1
+        if cells.sum() >= LEAST_SHARE * middle.size and cells.any()
+        else BACKGROUND
+    )
 
 
 def _iou(a: np.ndarray, b: np.ndarray) -> float:
@@ -114,7 +140,11 @@ def _iou(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def to_markdown(found: list[FieldScore]) -> str:
-    """A table for people: each class of each database, how many cells, how many were found and named rightly, and what the others were called."""
+    """A table for people:
+
+    each class of each database, how many cells, how many were found and named rightly, and what the
+    others were called.
+    """
     lines = [
         "| database | class | cells | found | named rightly | 95 % interval | mean IoU | most often called |",
         "|---|---|---:|---:|---:|---|---:|---|",
@@ -123,7 +153,13 @@ def to_markdown(found: list[FieldScore]) -> str:
         of_source = [score for score in found if score.source == source]
         classes = sorted({score.true_id for score in of_source})
         for class_id in classes:
-            lines.append(_row(source, CLASSES[class_id].name, [score for score in of_source if score.true_id == class_id]))
+            lines.append(
+                _row(
+                    source,
+                    CLASSES[class_id].name,
+                    [score for score in of_source if score.true_id == class_id],
+                )
+            )
         if len(classes) > 1:
             lines.append(_row(source, "**all**", of_source))
     return "\n".join(lines) + "\n"
@@ -134,7 +170,11 @@ def _row(source: str, name: str, scores: list[FieldScore]) -> str:
     low, high = wilson_interval(right, n)
     ious = [score.iou for score in scores if score.iou is not None]
     called = np.bincount([score.called_id for score in scores], minlength=NUM_CLASSES)
-    words = ", ".join(f"{CLASSES[i].key if i else 'nothing'} {called[i]}" for i in np.argsort(-called, kind="stable")[:3] if called[i])
+    words = ", ".join(
+        f"{CLASSES[i].key if i else 'nothing'} {called[i]}"
+        for i in np.argsort(-called, kind="stable")[:3]
+        if called[i]
+    )
     return (
         f"| {source} | {name} | {n} | {sum(score.called_id > 0 for score in scores) / n:.1%} | {right / n:.1%} | {low:.1%} to {high:.1%} "
         f"| {f'{np.mean(ious):.3f}' if ious else '-'} | {words} |"
@@ -142,7 +182,9 @@ def _row(source: str, name: str, scores: list[FieldScore]) -> str:
 
 
 def summary(found: list[FieldScore]) -> dict[str, dict[str, float | int | None]]:
-    """Database -> number of annotated cells, shares found and named rightly, mean IoU (None without masks)."""
+    """Database -> number of annotated cells, shares found and named rightly, mean IoU (None without
+    masks).
+    """
     out = {}
     for source in dict.fromkeys(score.source for score in found):
         scores = [score for score in found if score.source == source]
@@ -157,13 +199,23 @@ def summary(found: list[FieldScore]) -> dict[str, dict[str, float | int | None]]
 
 
 def save(found: list[FieldScore], folder: Path | str) -> None:
-    """Write ``fields.md`` (the table), ``fields.csv`` (a line a cell) and ``fields.json`` (the summary) into a folder."""
+    """Write ``fields.md`` (the table), ``fields.csv`` (a line a cell) and ``fields.json`` (the
+    summary) into a folder.
+    """
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["database", "field", "class", "called", "iou"])
     for score in found:
         called = CLASSES[score.called_id].key if score.called_id else ""
-        writer.writerow([score.source, score.field, CLASSES[score.true_id].key, called, "" if score.iou is None else f"{score.iou:.4f}"])
+        writer.writerow(
+            [
+                score.source,
+                score.field,
+                CLASSES[score.true_id].key,
+                called,
+                "" if score.iou is None else f"{score.iou:.4f}",
+            ]
+        )
     folder = Path(folder)
     write_bytes(folder / "fields.csv", table.getvalue().encode())
     write_bytes(folder / "fields.md", to_markdown(found).encode())

@@ -1,4 +1,7 @@
-"""Animated GIFs of smears under the heat map of each class in turn. Taught by ``notebooks/05_gif_visualization.ipynb``."""
+"""Animated GIFs of smears under the heat map of each class in turn.
+
+Taught by ``notebooks/05_gif_visualization.ipynb``.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,18 @@ from bloodseg_lib.io import replacing
 
 FRAME_MS = 900
 _HEADER_PX, _GAP_PX = 40, 4
-_COLOURS = 128  # of a frame's palette: half of what GIF allows makes the file a third smaller and is no different to the eye
+# of a frame's palette: half of what GIF allows makes the file a third smaller and is no different
+# to the eye
+_COLOURS = 128
 
 
 def heat_map_frames(
-    images: np.ndarray | Sequence[np.ndarray], probabilities: np.ndarray | Sequence[np.ndarray], width_px: int = 720
+    images: np.ndarray | Sequence[np.ndarray],
+    probabilities: np.ndarray | Sequence[np.ndarray],
+    width_px: int = 720,
 ) -> list[np.ndarray]:
-    """The frames of an animation: the images alone, then under the heat map of each class in turn, then tinted with the predicted classes.
+    """The frames of an animation: the images alone, then under the heat map of each class in turn,
+    then tinted with the predicted classes.
 
     Args:
         images: one ``(H, W, 3) uint8`` RGB image, or several of one size, which stand side by side.
@@ -31,7 +39,8 @@ def heat_map_frames(
         width_px: width of a frame.
 
     Returns:
-        twelve frames ``(h, width_px, 3) uint8`` RGB, each with a caption, and with a legend or a scale of the heat map.
+        twelve frames ``(h, width_px, 3) uint8`` RGB, each with a caption, and with a legend or a
+        scale of the heat map.
 
     Raises:
         ValueError: no images, or sizes that do not fit each other.
@@ -39,19 +48,29 @@ def heat_map_frames(
     images, probabilities = _several(images, 3), _several(probabilities, 3)
     shape = images[0].shape if images else None
     if not images or len(images) != len(probabilities) or any(i.shape != shape for i in images):
-        raise ValueError(f"Expected one or more images of one size, and probabilities for each. Received {len(images)} and {len(probabilities)}.")
+        raise ValueError(
+            f"Expected one or more images of one size, and probabilities for each. Received {len(images)} and {len(probabilities)}."
+        )
     if any(p.shape != (*shape[:2], NUM_CLASSES) for p in probabilities):
-        raise ValueError(f"Expected probabilities of shape {(*shape[:2], NUM_CLASSES)}. Received {probabilities[0].shape}.")
+        raise ValueError(
+            f"Expected probabilities of shape {(*shape[:2], NUM_CLASSES)}. Received {probabilities[0].shape}."
+        )
     maps = [p.argmax(axis=2).astype(np.uint8) for p in probabilities]
     present = sorted({int(i) for m in maps for i in np.unique(m)} - {0})
-    legend = legend_strip(width_px, present) if present else np.full((30, width_px, 3), 255, np.uint8)
+    legend = (
+        legend_strip(width_px, present) if present else np.full((30, width_px, 3), 255, np.uint8)
+    )
     scale = _scale_bar(width_px, len(legend))
     blank = np.full_like(legend, 255)
-    frames = [_frame("The smear" if len(images) == 1 else "The smears", None, images, blank, width_px)]
+    frames = [
+        _frame("The smear" if len(images) == 1 else "The smears", None, images, blank, width_px)
+    ]
     for c in CLASSES:
         shown = [heat(image, p[:, :, c.id]) for image, p in zip(images, probabilities, strict=True)]
         largest = max(float(p[:, :, c.id].max()) for p in probabilities)
-        frames.append(_frame(f"{c.name}: probability up to {largest:.2f}", c.id, shown, scale, width_px))
+        frames.append(
+            _frame(f"{c.name}: probability up to {largest:.2f}", c.id, shown, scale, width_px)
+        )
     tinted = [overlay(image, m) for image, m in zip(images, maps, strict=True)]
     frames.append(_frame("The most probable class of each pixel", None, tinted, legend, width_px))
     return frames
@@ -66,14 +85,18 @@ def write_gif(path: Path | str, frames: Sequence[np.ndarray], frame_ms: int = FR
         frame_ms: how long each is shown, in milliseconds; GIF counts in steps of 10.
 
     Raises:
-        ValueError: no frames, frames of different sizes, or a time below 20 ms, which browsers do not honour.
+        ValueError: no frames, frames of different sizes, or a time below 20 ms, which browsers do
+            not honour.
     """
     if not frames or any(f.shape != frames[0].shape or f.dtype != np.uint8 for f in frames):
-        raise ValueError(f"{path}: expected one or more uint8 frames of one size. Received {sorted({f'{f.shape} {f.dtype}' for f in frames})}.")
+        raise ValueError(
+            f"{path}: expected one or more uint8 frames of one size. Received {sorted({f'{f.shape} {f.dtype}' for f in frames})}."
+        )
     if frame_ms < 20:
         raise ValueError(f"{path}: expected a frame_ms of at least 20. Received {frame_ms}.")
     few = [_reduced(f) for f in frames]
-    # Identical neighbours would be written as one frame, and its time must then be theirs together: say so instead of leaving it to the writer.
+    # Identical neighbours would be written as one frame, and its time must then be theirs together:
+    # say so instead of leaving it to the writer.
     kept, times = [few[0]], [frame_ms]
     for frame in few[1:]:
         if np.array_equal(frame, kept[-1]):
@@ -82,12 +105,23 @@ def write_gif(path: Path | str, frames: Sequence[np.ndarray], frame_ms: int = FR
             kept.append(frame)
             times.append(frame_ms)
     with replacing(path) as temporary:
-        iio.imwrite(temporary, kept, extension=".gif", duration=times if len(times) > 1 else frame_ms, loop=0)
+        iio.imwrite(
+            temporary,
+            kept,
+            extension=".gif",
+            duration=times if len(times) > 1 else frame_ms,
+            loop=0,
+        )
 
 
 def _reduced(frame: np.ndarray) -> np.ndarray:
-    """A frame in few colours, those of the classes and of the heat map among them: a palette made of the frame alone would bend rare ones."""
-    fixed = np.vstack([PALETTE, (colormaps[HEAT](np.linspace(0, 1, 32))[:, :3] * 255).astype(np.uint8)])
+    """A frame in few colours, those of the classes and of the heat map among them:
+
+    a palette made of the frame alone would bend rare ones.
+    """
+    fixed = np.vstack(
+        [PALETTE, (colormaps[HEAT](np.linspace(0, 1, 32))[:, :3] * 255).astype(np.uint8)]
+    )
     picture = Image.fromarray(frame)
     own = picture.quantize(_COLOURS - len(fixed), Image.Quantize.MEDIANCUT).getpalette()
     palette = Image.new("P", (1, 1))
@@ -96,10 +130,18 @@ def _reduced(frame: np.ndarray) -> np.ndarray:
 
 
 def _several(arrays: np.ndarray | Sequence[np.ndarray], dimensions: int) -> list[np.ndarray]:
-    return [arrays] if isinstance(arrays, np.ndarray) and arrays.ndim == dimensions else list(arrays)
+    return (
+        [arrays] if isinstance(arrays, np.ndarray) and arrays.ndim == dimensions else list(arrays)
+    )
 
 
-def _frame(caption: str, class_id: int | None, pictures: Sequence[np.ndarray], footer: np.ndarray, width_px: int) -> np.ndarray:
+def _frame(
+    caption: str,
+    class_id: int | None,
+    pictures: Sequence[np.ndarray],
+    footer: np.ndarray,
+    width_px: int,
+) -> np.ndarray:
     """Caption above, pictures side by side at the width that fits, footer below."""
     side = (width_px - _GAP_PX * (len(pictures) - 1)) // len(pictures)
     height = round(side * pictures[0].shape[0] / pictures[0].shape[1])
@@ -121,10 +163,14 @@ def _frame(caption: str, class_id: int | None, pictures: Sequence[np.ndarray], f
 def _scale_bar(width_px: int, height_px: int) -> np.ndarray:
     """The colours of the heat map from 0 to 1."""
     strip = Image.new("RGB", (width_px, height_px), "white")
-    bar = (colormaps[HEAT](np.linspace(0, 1, min(200, width_px // 2)))[None, :, :3] * 255).astype(np.uint8)
+    bar = (colormaps[HEAT](np.linspace(0, 1, min(200, width_px // 2)))[None, :, :3] * 255).astype(
+        np.uint8
+    )
     draw, top = ImageDraw.Draw(strip), 8
     draw.text((8, top + 6), "probability  0", fill=(30, 30, 30), font=font(13), anchor="lm")
     left = 8 + round(font(13).getlength("probability  0 "))
     strip.paste(Image.fromarray(np.repeat(bar, 13, axis=0)), (left, top))
-    draw.text((left + bar.shape[1] + 5, top + 6), "1", fill=(30, 30, 30), font=font(13), anchor="lm")
+    draw.text(
+        (left + bar.shape[1] + 5, top + 6), "1", fill=(30, 30, 30), font=font(13), anchor="lm"
+    )
     return np.array(strip)

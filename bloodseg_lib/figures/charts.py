@@ -1,6 +1,8 @@
-"""Graphs of numbers: class balance, learning curves, confusion, scores. Figures are returned and never shown.
+"""Graphs of numbers: class balance, learning curves, confusion, scores. Figures are returned and
+never shown.
 
-Class colours come from ``classes`` alone; all else is grey. Every figure says what its colours mean.
+Class colours come from ``classes`` alone; all else is grey. Every figure says what its colours
+mean.
 """
 
 from __future__ import annotations
@@ -25,23 +27,45 @@ INK, FAINT = "0.15", "0.6"
 
 
 def class_balance_figure(pixel_counts: np.ndarray | Mapping[str, np.ndarray]) -> Figure:
-    """Share of each class in the pixels of a dataset, on a logarithmic axis: the imbalance that weights must mend.
+    """Share of each class in the pixels of a dataset, on a logarithmic axis: the imbalance that
+    weights must mend.
 
     Args:
-        pixel_counts: ``(10,)`` pixels of each class; or several of these by name, drawn one beneath another.
+        pixel_counts: ``(10,)`` pixels of each class; or several of these by name, drawn one beneath
+            another.
     """
     sets = dict(pixel_counts) if isinstance(pixel_counts, Mapping) else {"": pixel_counts}
     expect_some(sets)
     height = 0.8 / len(sets)
-    figure = Figure(figsize=(8.5, 1.2 + 0.34 * NUM_CLASSES * max(1, len(sets) * 0.6)), layout="constrained")
+    figure = Figure(
+        figsize=(8.5, 1.2 + 0.34 * NUM_CLASSES * max(1, len(sets) * 0.6)), layout="constrained"
+    )
     axes = figure.subplots()
     for row, (name, counts) in enumerate(sets.items()):
         share = np.asarray(counts, float) / max(1, np.sum(counts))
         for c in CLASSES:
             y = c.id + (row - (len(sets) - 1) / 2) * height
-            axes.barh(y, max(share[c.id], 1e-6), height * 0.92, color=class_colour(c.id), edgecolor=INK, linewidth=0.7)
-            axes.text(max(share[c.id], 1e-4) * 1.12, y, f"{100 * share[c.id]:.2f} % {name}".strip(), va="center", fontsize=9 if len(sets) > 1 else 10)
-    axes.set(yticks=range(NUM_CLASSES), xscale="log", xlim=(1e-4, 4), xlabel="share of all pixels (logarithmic)")
+            axes.barh(
+                y,
+                max(share[c.id], 1e-6),
+                height * 0.92,
+                color=class_colour(c.id),
+                edgecolor=INK,
+                linewidth=0.7,
+            )
+            axes.text(
+                max(share[c.id], 1e-4) * 1.12,
+                y,
+                f"{100 * share[c.id]:.2f} % {name}".strip(),
+                va="center",
+                fontsize=9 if len(sets) > 1 else 10,
+            )
+    axes.set(
+        yticks=range(NUM_CLASSES),
+        xscale="log",
+        xlim=(1e-4, 4),
+        xlabel="share of all pixels (logarithmic)",
+    )
     axes.set_xticks([1e-4, 1e-3, 1e-2, 1e-1, 1], ["0.01 %", "0.1 %", "1 %", "10 %", "100 %"])
     axes.set_yticklabels([c.name for c in CLASSES], fontsize=11)
     axes.invert_yaxis()
@@ -50,7 +74,8 @@ def class_balance_figure(pixel_counts: np.ndarray | Mapping[str, np.ndarray]) ->
 
 
 def learning_curve_figure(history: Sequence[Mapping[str, Any]]) -> Figure:
-    """Accuracy and loss by epoch, beside what a network would score that sees background everywhere.
+    """Accuracy and loss by epoch, beside what a network would score that sees background
+    everywhere.
 
     Args:
         history: the ``history`` of a checkpoint's sidecar, one dict an epoch.
@@ -61,14 +86,27 @@ def learning_curve_figure(history: Sequence[Mapping[str, Any]]) -> Figure:
     epoch = [entry["epoch"] for entry in history]
 
     def line(axes: Axes, key: str, label: str, **style: Any) -> None:
-        points = [(e, entry[key]) for e, entry in zip(epoch, history, strict=True) if entry.get(key) is not None]
+        points = [
+            (e, entry[key])
+            for e, entry in zip(epoch, history, strict=True)
+            if entry.get(key) is not None
+        ]
         if points:
-            axes.plot(*zip(*points, strict=True), label=label, linewidth=1.8, marker="o", markersize=3 if len(points) > 1 else 6, **style)
+            axes.plot(
+                *zip(*points, strict=True),
+                label=label,
+                linewidth=1.8,
+                marker="o",
+                markersize=3 if len(points) > 1 else 6,
+                **style,
+            )
 
     line(left, "valid_accuracy", "validation", color=INK)
     line(left, "train_accuracy", "training", color=FAINT)
     line(left, "mean_iou", "validation, mean IoU", color=INK, linestyle=":")
-    shares = [entry["background_share"] for entry in history if entry.get("background_share") is not None]
+    shares = [
+        entry["background_share"] for entry in history if entry.get("background_share") is not None
+    ]
     if shares:
         left.axhline(shares[-1], color=INK, linestyle="--", linewidth=1.2, label="only background")
     line(right, "valid_loss", "validation", color=INK)
@@ -84,16 +122,28 @@ def learning_curve_figure(history: Sequence[Mapping[str, Any]]) -> Figure:
         axes.legend(frameon=False, fontsize=10)
         clear_spines(axes)
     for before, entry in pairwise(history):
-        if entry.get("learning_rate") != before.get("learning_rate") and len({e.get("learning_rate") for e in history}) <= 4:
-            right.axvline((before["epoch"] + entry["epoch"]) / 2, color=FAINT, linewidth=1, linestyle=":")
+        if (
+            entry.get("learning_rate") != before.get("learning_rate")
+            and len({e.get("learning_rate") for e in history}) <= 4
+        ):
+            right.axvline(
+                (before["epoch"] + entry["epoch"]) / 2, color=FAINT, linewidth=1, linestyle=":"
+            )
             right.text(
-                entry["epoch"], 0.98, f"rate {entry['learning_rate']:g}", transform=right.get_xaxis_transform(), fontsize=9, va="top", color="0.35"
+                entry["epoch"],
+                0.98,
+                f"rate {entry['learning_rate']:g}",
+                transform=right.get_xaxis_transform(),
+                fontsize=9,
+                va="top",
+                color="0.35",
             )
     return figure
 
 
 def confusion_figure(confusion: np.ndarray) -> Figure:
-    """Of the pixels of each class, the share that the network gave to each class; the diagonal is right.
+    """Of the pixels of each class, the share that the network gave to each class; the diagonal is
+    right.
 
     Args:
         confusion: ``(10, 10)`` pixels, rows truth, columns predicted.
@@ -107,13 +157,34 @@ def confusion_figure(confusion: np.ndarray) -> Figure:
         for column in range(NUM_CLASSES):
             value = share[row, column]
             if np.isfinite(value) and confusion[row, column]:
-                text = f"{value:.0f}" if value >= 9.95 else f"{value:.1f}" if value >= 0.05 else "<0.1"
-                axes.text(column, row, text, ha="center", va="center", fontsize=9, color="white" if value > 55 else INK)
+                text = (
+                    f"{value:.0f}" if value >= 9.95 else f"{value:.1f}" if value >= 0.05 else "<0.1"
+                )
+                axes.text(
+                    column,
+                    row,
+                    text,
+                    ha="center",
+                    va="center",
+                    fontsize=9,
+                    color="white" if value > 55 else INK,
+                )
         if not confusion[row].sum():
-            axes.text(4.5, row, "none in these images", ha="center", va="center", fontsize=9, color="0.45")
+            axes.text(
+                4.5, row, "none in these images", ha="center", va="center", fontsize=9, color="0.45"
+            )
         for x, y in ((row, -0.03), (-0.03, row)):
             at = axes.get_xaxis_transform() if y < 0 else axes.get_yaxis_transform()
-            axes.plot(x, y, marker="s", markersize=9, color=class_colour(row), markeredgecolor=INK, clip_on=False, transform=at)
+            axes.plot(
+                x,
+                y,
+                marker="s",
+                markersize=9,
+                color=class_colour(row),
+                markeredgecolor=INK,
+                clip_on=False,
+                transform=at,
+            )
     names = [c.name for c in CLASSES]
     axes.set_xticks(range(NUM_CLASSES), names, rotation=40, ha="right", fontsize=10)
     axes.set_yticks(range(NUM_CLASSES), names, fontsize=10)
@@ -133,16 +204,28 @@ def per_class_figure(scores: Scores) -> Figure:
             axes.text(
                 0.01,
                 c.id,
-                "none in these images" + (", yet predicted" if np.isfinite(scores.iou[c.id]) else ""),
+                "none in these images"
+                + (", yet predicted" if np.isfinite(scores.iou[c.id]) else ""),
                 va="center",
                 fontsize=9,
                 color="0.45",
             )
             continue
-        axes.barh(c.id, scores.iou[c.id], 0.62, color=class_colour(c.id), edgecolor=INK, linewidth=0.7)
+        axes.barh(
+            c.id, scores.iou[c.id], 0.62, color=class_colour(c.id), edgecolor=INK, linewidth=0.7
+        )
         for values, marker in ((scores.dice, "D"), (scores.precision, ">"), (scores.recall, "o")):
             if np.isfinite(values[c.id]):
-                axes.plot(values[c.id], c.id, marker, color="white", markeredgecolor=INK, markersize=7, clip_on=False, zorder=4)
+                axes.plot(
+                    values[c.id],
+                    c.id,
+                    marker,
+                    color="white",
+                    markeredgecolor=INK,
+                    markersize=7,
+                    clip_on=False,
+                    zorder=4,
+                )
         axes.text(1.03, c.id, f"{scores.iou[c.id]:.3f}", va="center", fontsize=10)
     axes.text(1.03, -0.75, "IoU", va="center", fontsize=10)
     axes.set(yticks=range(NUM_CLASSES), xlim=(0, 1), xlabel="score (1 is perfect)")
@@ -152,7 +235,11 @@ def per_class_figure(scores: Scores) -> Figure:
     axes.set_axisbelow(True)
     marks = [Patch(facecolor="0.85", edgecolor=INK, label="IoU")]
     for label, marker in (("Dice", "D"), ("precision", ">"), ("recall", "o")):
-        marks.append(Line2D([], [], linestyle="", marker=marker, color="white", markeredgecolor=INK, label=label))
+        marks.append(
+            Line2D(
+                [], [], linestyle="", marker=marker, color="white", markeredgecolor=INK, label=label
+            )
+        )
     figure.legend(handles=marks, loc="outside lower center", ncols=4, frameon=False)
     clear_spines(axes)
     return figure

@@ -1,4 +1,5 @@
-"""Pictures as arrays of pixels: overlays, heat maps and legends, and figures as PNG with exact class colours. Colours come from ``classes``.
+"""Pictures as arrays of pixels: overlays, heat maps and legends, and figures as PNG with exact
+class colours. Colours come from ``classes``.
 
 Taught by ``notebooks/05_gif_visualization.ipynb``.
 """
@@ -25,7 +26,11 @@ HEAT = "inferno"
 
 
 def overlay(
-    image: np.ndarray, labels: np.ndarray, opacity: float = 0.45, outlines: bool = True, class_ids: Iterable[int] | None = None
+    image: np.ndarray,
+    labels: np.ndarray,
+    opacity: float = 0.45,
+    outlines: bool = True,
+    class_ids: Iterable[int] | None = None,
 ) -> np.ndarray:
     """An image with the cells tinted in their class colours; the background stays as it is.
 
@@ -44,15 +49,23 @@ def overlay(
     """
     check_labels(labels)
     if image.shape != (*labels.shape, 3):
-        raise ValueError(f"Expected an image of shape {(*labels.shape, 3)}, as the label map has. Received {image.shape}.")
+        raise ValueError(
+            f"Expected an image of shape {(*labels.shape, 3)}, as the label map has. Received {image.shape}."
+        )
     if not 0 <= opacity <= 1:
         raise ValueError(f"Expected an opacity of 0 to 1. Received {opacity}.")
-    shown = np.ones(NUM_CLASSES, bool) if class_ids is None else np.isin(np.arange(NUM_CLASSES), list(class_ids))
+    shown = (
+        np.ones(NUM_CLASSES, bool)
+        if class_ids is None
+        else np.isin(np.arange(NUM_CLASSES), list(class_ids))
+    )
     shown[0] = False
     tinted = cv2.addWeighted(image, 1 - opacity, labels_to_colours(labels), opacity, 0)
     result = np.where(shown[labels][:, :, None], tinted, image)
     if outlines:
-        rim = shown[labels] & (cv2.erode(labels, np.ones((3, 3))) != cv2.dilate(labels, np.ones((3, 3))))
+        rim = shown[labels] & (
+            cv2.erode(labels, np.ones((3, 3))) != cv2.dilate(labels, np.ones((3, 3)))
+        )
         result[rim] = PALETTE[labels[rim]]
     return result
 
@@ -69,20 +82,33 @@ def heat(image: np.ndarray, probability: np.ndarray) -> np.ndarray:
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)[:, :, None] * 0.6
     share = np.clip(probability.astype(np.float32), 0, 1)
-    colour = (colormaps[HEAT](np.arange(256))[:, :3] * 255).astype(np.float32)[(share * 255).astype(np.uint8)]
+    colour = (colormaps[HEAT](np.arange(256))[:, :3] * 255).astype(np.float32)[
+        (share * 255).astype(np.uint8)
+    ]
     alpha = 0.85 * np.sqrt(share)[:, :, None]  # the root: a weak response should be seen too
     return (grey * (1 - alpha) + colour * alpha + 0.5).astype(np.uint8)
 
 
 def heat_scale(width_px: int = 360) -> np.ndarray:
-    """What the colours of :func:`heat` mean, from probability 0 to 1, to put under a picture: ``(h, width_px, 3) uint8`` RGB."""
+    """What the colours of :func:`heat` mean, from probability 0 to 1, to put under a picture:
+
+    ``(h, width_px, 3) uint8`` RGB.
+    """
     letters, bar_px, rim = font(12), 12, 14
     strip = Image.new("RGB", (width_px, bar_px + 20), "white")
-    share = np.broadcast_to(np.linspace(0, 1, width_px - 2 * rim, dtype=np.float32), (bar_px, width_px - 2 * rim))
+    share = np.broadcast_to(
+        np.linspace(0, 1, width_px - 2 * rim, dtype=np.float32), (bar_px, width_px - 2 * rim)
+    )
     strip.paste(Image.fromarray(heat(np.full((*share.shape, 3), 200, np.uint8), share)), (rim, 2))
     draw = ImageDraw.Draw(strip)
     for value in (0, 0.25, 0.5, 0.75, 1):
-        draw.text((rim + value * (width_px - 2 * rim), bar_px + 4), f"{value:g}", fill=(30, 30, 30), font=letters, anchor="mt")
+        draw.text(
+            (rim + value * (width_px - 2 * rim), bar_px + 4),
+            f"{value:g}",
+            fill=(30, 30, 30),
+            font=letters,
+            anchor="mt",
+        )
     return np.array(strip)
 
 
@@ -93,11 +119,16 @@ def font(size_px: int) -> ImageFont.FreeTypeFont:
 
 
 def legend_strip(width_px: int, class_ids: Iterable[int], text_px: int = 13) -> np.ndarray:
-    """The legend of some classes as pixels, to put under a picture: ``(h, width_px, 3) uint8`` RGB, as many lines as it takes."""
+    """The legend of some classes as pixels, to put under a picture:
+
+    ``(h, width_px, 3) uint8`` RGB, as many lines as it takes.
+    """
     letters, gap = font(text_px), text_px // 2
     lines: list[list[int]] = [[]]
     used = gap
-    widths = {i: round(text_px + gap + letters.getlength(CLASSES[i].name)) + 2 * gap for i in class_ids}
+    widths = {
+        i: round(text_px + gap + letters.getlength(CLASSES[i].name)) + 2 * gap for i in class_ids
+    }
     for i, width in widths.items():
         if used + width > width_px and lines[-1]:
             lines.append([])
@@ -110,8 +141,16 @@ def legend_strip(width_px: int, class_ids: Iterable[int], text_px: int = 13) -> 
     for row, line in enumerate(lines):
         x, y = gap, gap + row * height
         for i in line:
-            draw.rectangle((x, y, x + text_px, y + text_px), fill=CLASSES[i].colour, outline=(60, 60, 60))
-            draw.text((x + text_px + gap, y + text_px / 2), CLASSES[i].name, fill=(30, 30, 30), font=letters, anchor="lm")
+            draw.rectangle(
+                (x, y, x + text_px, y + text_px), fill=CLASSES[i].colour, outline=(60, 60, 60)
+            )
+            draw.text(
+                (x + text_px + gap, y + text_px / 2),
+                CLASSES[i].name,
+                fill=(30, 30, 30),
+                font=letters,
+                anchor="lm",
+            )
             x += widths[i]
     return np.array(strip)
 
@@ -124,7 +163,8 @@ def described(figure: Figure, alt: str) -> Any:
         alt: what the picture shows, in a sentence.
 
     Returns:
-        an ``IPython.display.Image`` (PNG), which a notebook shows when it is the last value of a cell.
+        an ``IPython.display.Image`` (PNG), which a notebook shows when it is the last value of a
+        cell.
     """
     from IPython.display import Image as Picture
 
@@ -132,7 +172,9 @@ def described(figure: Figure, alt: str) -> Any:
 
 
 def figure_png(figure: Figure) -> bytes:
-    """A figure as the bytes of a PNG, as large as notebooks show it, in 256 colours, which makes it a third as many bytes. Class colours stay exact."""
+    """A figure as the bytes of a PNG, as large as notebooks show it, in 256 colours, which makes it
+    a third as many bytes. Class colours stay exact.
+    """
     drawn, data = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", dpi=80, bbox_inches="tight")
     rgb = Image.open(drawn).convert("RGB")

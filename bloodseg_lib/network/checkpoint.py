@@ -1,12 +1,15 @@
-"""One trained network on disk: ``NAME.npz`` with the weights and ``NAME.json``, the sidecar, which says what they are.
+"""One trained network on disk: ``NAME.npz`` with the weights and ``NAME.json``, the sidecar, which
+says what they are.
 
-The weights are plain NumPy arrays, one for each variable under its layer's name (``down0_conv1/kernel``), with checksums and without pickle:
-``numpy.load`` opens them, and a file from a stranger can run no code. A checkpoint to go on training from also holds the optimizer's variables
-and the state of the dropout's random generator.
+The weights are plain NumPy arrays, one for each variable under its layer's name
+(``down0_conv1/kernel``), with checksums and without pickle: ``numpy.load`` opens them, and a file
+from a stranger can run no code. A checkpoint to go on training from also holds the optimizer's
+variables and the state of the dropout's random generator.
 
-Two files cannot be replaced in one stroke, so the ``.npz`` holds the sidecar too, as its entry ``sidecar``: it alone is the whole checkpoint,
-and a process killed between the two writes leaves a ``.json`` that is one save behind, which is noticed and not used.
-Taught by ``notebooks/03_weighted_training.ipynb``.
+Two files cannot be replaced in one stroke, so the ``.npz`` holds the sidecar too, as its entry
+``sidecar``: it alone is the whole checkpoint, and a process killed between the two writes leaves a
+``.json`` that is one save behind, which is noticed and not used. Taught by
+``notebooks/03_weighted_training.ipynb``.
 """
 
 from __future__ import annotations
@@ -62,10 +65,16 @@ class Sidecar(Config):
     training: dict[str, Any]
     dataset: str
     classes: list[str] = dataclasses.field(default_factory=lambda: [c.key for c in CLASSES])
-    versions: dict[str, str] = dataclasses.field(default_factory=lambda: {"bloodseg_lib": bloodseg_lib.__version__, **versions()})
+    versions: dict[str, str] = dataclasses.field(
+        default_factory=lambda: {"bloodseg_lib": bloodseg_lib.__version__, **versions()}
+    )
 
     def check(self) -> None:
-        self.expect(self.classes == [c.key for c in CLASSES], "classes", f"the classes of this package, {', '.join(c.key for c in CLASSES)}")
+        self.expect(
+            self.classes == [c.key for c in CLASSES],
+            "classes",
+            f"the classes of this package, {', '.join(c.key for c in CLASSES)}",
+        )
         UNetConfig.from_dict(self.unet)
 
     @classmethod
@@ -73,26 +82,36 @@ class Sidecar(Config):
         """Make the sidecar of what JSON held.
 
         Raises:
-            ValueError: something is missing or of another type; the message names the file, ``where``.
+            ValueError: something is missing or of another type; the message names the file,
+                ``where``.
         """
         names = [field.name for field in dataclasses.fields(cls)]
         missing = [name for name in names if not isinstance(values, dict) or name not in values]
         if missing:
-            raise ValueError(f"{where}: expected a sidecar with {', '.join(names)}. Received none of {', '.join(missing)}. {_mend(where)}")
+            raise ValueError(
+                f"{where}: expected a sidecar with {', '.join(names)}. Received none of {', '.join(missing)}. {_mend(where)}"
+            )
         try:
             return cls.from_dict(values)
         except ValueError as error:
             raise ValueError(f"{where}: {error} {_mend(where)}") from error
 
 
-def save_checkpoint(path: Path | str, model: keras.Model, sidecar: Sidecar, optimizer: keras.optimizers.Optimizer | None = None) -> None:
-    """Write a checkpoint. Whenever the process is killed, the old one or the new one is there, whole.
+def save_checkpoint(
+    path: Path | str,
+    model: keras.Model,
+    sidecar: Sidecar,
+    optimizer: keras.optimizers.Optimizer | None = None,
+) -> None:
+    """Write a checkpoint. Whenever the process is killed, the old one or the new one is there,
+    whole.
 
     Args:
         path: of the weights, ``NAME.npz``; the sidecar goes to ``NAME.json``.
         model: the network.
         sidecar: what to say of it.
-        optimizer: ``None``: weights only, enough to predict. Else its state and that of the dropout are saved too, enough to go on training.
+        optimizer: ``None``: weights only, enough to predict. Else its state and that of the dropout
+            are saved too, enough to go on training.
     """
     path = _weights_path(path)
     arrays = {name: variable.numpy() for name, variable in _variables(model, optimizer).items()}
@@ -128,7 +147,8 @@ def load_model(path: Path | str, precision: str = "float32") -> tuple[keras.Mode
 
     Raises:
         FileNotFoundError: there is no such checkpoint.
-        ValueError: one of its files is damaged, or the weights are not of the network that the sidecar describes.
+        ValueError: one of its files is damaged, or the weights are not of the network that the
+            sidecar describes.
     """
     with _Reader(path) as reader:
         model = build_unet(UNetConfig.from_dict(reader.sidecar.unet), precision=precision)
@@ -141,7 +161,8 @@ def restore_weights(path: Path | str, model: keras.Model) -> None:
 
     Args:
         path: ``NAME.npz``, with or without an optimizer.
-        model: a network of the same shape; its mean and standard deviation of the pixels are not touched.
+        model: a network of the same shape; its mean and standard deviation of the pixels are not
+            touched.
 
     Raises:
         FileNotFoundError, ValueError: as :func:`load_model`.
@@ -150,16 +171,20 @@ def restore_weights(path: Path | str, model: keras.Model) -> None:
         reader.assign(_variables(model))
 
 
-def restore_checkpoint(path: Path | str, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> Sidecar:
+def restore_checkpoint(
+    path: Path | str, model: keras.Model, optimizer: keras.optimizers.Optimizer
+) -> Sidecar:
     """Bring a network, its optimizer and its dropout to the state they were saved in.
 
     Args:
         path: ``NAME.npz``, saved with an optimizer.
         model: a network of the same shape.
-        optimizer: one of the same kind; it is built here, because assigning to one that is not would be lost.
+        optimizer: one of the same kind; it is built here, because assigning to one that is not
+            would be lost.
 
     Raises:
-        FileNotFoundError, ValueError: as :func:`load_model`; also if it was saved without optimizer.
+        FileNotFoundError, ValueError: as :func:`load_model`; also if it was saved without
+            optimizer.
     """
     if not optimizer.built:
         optimizer.build(model.trainable_variables)
@@ -169,11 +194,18 @@ def restore_checkpoint(path: Path | str, model: keras.Model, optimizer: keras.op
 
 
 def state_of(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> dict[str, np.ndarray]:
-    """A copy of all that a step changes: weights, optimizer, dropout. What a checkpoint to go on from holds, under the same names."""
-    return {name: variable.numpy().copy() for name, variable in _variables(model, optimizer).items()}
+    """A copy of all that a step changes:
+
+    weights, optimizer, dropout. What a checkpoint to go on from holds, under the same names.
+    """
+    return {
+        name: variable.numpy().copy() for name, variable in _variables(model, optimizer).items()
+    }
 
 
-def set_state(model: keras.Model, optimizer: keras.optimizers.Optimizer, state: Mapping[str, np.ndarray]) -> None:
+def set_state(
+    model: keras.Model, optimizer: keras.optimizers.Optimizer, state: Mapping[str, np.ndarray]
+) -> None:
     """Bring network, optimizer and dropout back to what :func:`state_of` returned."""
     for name, variable in _variables(model, optimizer).items():
         variable.assign(state[name])
@@ -181,7 +213,11 @@ def set_state(model: keras.Model, optimizer: keras.optimizers.Optimizer, state: 
 
 def broken_variables(model: keras.Model) -> list[str]:
     """Names of the weights that hold a value that is not finite."""
-    return [name for name, variable in _variables(model).items() if not np.isfinite(variable.numpy()).all()]
+    return [
+        name
+        for name, variable in _variables(model).items()
+        if not np.isfinite(variable.numpy()).all()
+    ]
 
 
 class _Reader:
@@ -216,15 +252,25 @@ class _Reader:
         """Give each variable its saved value; none is touched unless all fit."""
         stored = {name.removesuffix(".npy") for name in self._file.namelist()} - {_SIDECAR}
         needed = set(variables)
-        optional = {name for name in stored if name.startswith(f"{_OPTIMIZER}/") or name.endswith(_DROPOUT)}
+        optional = {
+            name for name in stored if name.startswith(f"{_OPTIMIZER}/") or name.endswith(_DROPOUT)
+        }
         if any(name.startswith(f"{_OPTIMIZER}/") for name in needed) and not optional:
-            raise ValueError(f"{self.path}: expected a checkpoint with the state of its optimizer. Received weights only; train from latest.npz.")
+            raise ValueError(
+                f"{self.path}: expected a checkpoint with the state of its optimizer. Received weights only; train from latest.npz."
+            )
         for name in sorted(needed ^ (stored - (optional - needed))):
-            raise self._mismatch(name, "one in the network" if name in needed else "none", "one in the file" if name in stored else "none")
+            raise self._mismatch(
+                name,
+                "one in the network" if name in needed else "none",
+                "one in the file" if name in stored else "none",
+            )
         values = {name: self._array(name) for name in variables}
         for name, value in values.items():
             if value.shape != tuple(variables[name].shape):
-                raise self._mismatch(name, f"shape {tuple(variables[name].shape)}", f"shape {value.shape}")
+                raise self._mismatch(
+                    name, f"shape {tuple(variables[name].shape)}", f"shape {value.shape}"
+                )
         for name, value in values.items():
             variables[name].assign(value)
 
@@ -242,14 +288,19 @@ class _Reader:
             raise self._damaged(error) from error
 
     def _check_copy(self) -> None:
-        """Refuse a ``.json`` that cannot be read or speaks of another network; one that is merely older is left alone."""
+        """Refuse a ``.json`` that cannot be read or speaks of another network;
+
+        one that is merely older is left alone.
+        """
         beside = self.path.with_suffix(".json")
         if not beside.exists():
             return
         try:
             values = read_json(beside)
         except ValueError as error:
-            raise ValueError(f"{beside}: expected the sidecar of {self.path.name}, received a damaged or cut file. {_mend(beside)}") from error
+            raise ValueError(
+                f"{beside}: expected the sidecar of {self.path.name}, received a damaged or cut file. {_mend(beside)}"
+            ) from error
         copy = Sidecar.parse(values, beside)
         if copy.unet != self.sidecar.unet:
             raise ValueError(
@@ -268,8 +319,13 @@ class _Reader:
         )
 
 
-def _variables(model: keras.Model, optimizer: keras.optimizers.Optimizer | None = None) -> dict[str, keras.Variable]:
-    """What a checkpoint holds, by name. ``layer.variables`` adds to ``layer.weights`` the state of random generators."""
+def _variables(
+    model: keras.Model, optimizer: keras.optimizers.Optimizer | None = None
+) -> dict[str, keras.Variable]:
+    """What a checkpoint holds, by name.
+
+    ``layer.variables`` adds to ``layer.weights`` the state of random generators.
+    """
     named = {}
     for layer in model.layers:
         for variable in layer.weights if optimizer is None else layer.variables:
@@ -282,7 +338,9 @@ def _variables(model: keras.Model, optimizer: keras.optimizers.Optimizer | None 
 def _weights_path(path: Path | str) -> Path:
     path = Path(path)
     if path.suffix not in (".npz", ".json"):
-        raise ValueError(f"{path}: expected a checkpoint, a file whose name ends in .npz, e.g. best.npz. Received another kind of file.")
+        raise ValueError(
+            f"{path}: expected a checkpoint, a file whose name ends in .npz, e.g. best.npz. Received another kind of file."
+        )
     return path.with_suffix(".npz")
 
 

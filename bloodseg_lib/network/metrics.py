@@ -1,7 +1,7 @@
 """Confusion matrix -> every score. Pure NumPy, used by training and evaluation alike.
 
-Confusion matrices of parts add up to that of the whole, so scores of any number of images cost no memory.
-Taught by ``notebooks/04_evaluation.ipynb``.
+Confusion matrices of parts add up to that of the whole, so scores of any number of images cost no
+memory. Taught by ``notebooks/04_evaluation.ipynb``.
 """
 
 from __future__ import annotations
@@ -22,19 +22,33 @@ def confusion_matrix(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         predicted: integers of the same shape, ids 0..9.
 
     Returns:
-        ``(10, 10) int64``: row *i*, column *j* is the number of pixels of class *i* that were called *j*.
+        ``(10, 10) int64``: row *i*, column *j* is the number of pixels of class *i* that were
+            called *j*.
 
     Raises:
         ValueError: the shapes differ, or an id is not 0..9.
     """
     truth, predicted = np.asarray(truth), np.asarray(predicted)
     if truth.shape != predicted.shape:
-        raise ValueError(f"predicted: expected the shape of the truth, {truth.shape}. Received {predicted.shape}.")
+        raise ValueError(
+            f"predicted: expected the shape of the truth, {truth.shape}. Received {predicted.shape}."
+        )
     for name, ids in (("truth", truth), ("predicted", predicted)):
-        if not np.issubdtype(ids.dtype, np.integer) or (ids.size and not 0 <= ids.min() <= ids.max() < NUM_CLASSES):
-            raise ValueError(f"{name}: expected integer class ids 0..{NUM_CLASSES - 1}. Received {ids.dtype} up to {ids.max() if ids.size else '-'}.")
-    pairs = truth.astype(np.uint8).ravel() * np.uint8(NUM_CLASSES) + predicted.astype(np.uint8).ravel()  # at most 99
-    return np.bincount(pairs, minlength=NUM_CLASSES**2).reshape(NUM_CLASSES, NUM_CLASSES).astype(np.int64)
+        if not np.issubdtype(ids.dtype, np.integer) or (
+            ids.size and not 0 <= ids.min() <= ids.max() < NUM_CLASSES
+        ):
+            raise ValueError(
+                f"{name}: expected integer class ids 0..{NUM_CLASSES - 1}. Received {ids.dtype} up to {ids.max() if ids.size else '-'}."
+            )
+    # at most 99
+    pairs = (
+        truth.astype(np.uint8).ravel() * np.uint8(NUM_CLASSES) + predicted.astype(np.uint8).ravel()
+    )
+    return (
+        np.bincount(pairs, minlength=NUM_CLASSES**2)
+        .reshape(NUM_CLASSES, NUM_CLASSES)
+        .astype(np.int64)
+    )
 
 
 @dataclass(frozen=True)
@@ -43,10 +57,13 @@ class Scores:
 
     Attributes:
         pixel_accuracy: share of pixels that got their class, 0..1.
-        background_share: share of pixels that are background: what a network that calls everything background would score.
+        background_share: share of pixels that are background: what a network that calls everything
+            background would score.
         mean_iou: mean of ``iou`` over the classes that occur in the truth, background included.
-        iou: ``(10,) float64``, intersection over union, TP / (TP + FP + FN); NaN for a class that is neither in the truth nor predicted.
-        dice: ``(10,) float64``, 2 TP / (2 TP + FP + FN), the F1 score of the pixels; NaN as ``iou``.
+        iou: ``(10,) float64``, intersection over union, TP / (TP + FP + FN); NaN for a class that
+            is neither in the truth nor predicted.
+        dice: ``(10,) float64``, 2 TP / (2 TP + FP + FN), the F1 score of the pixels; NaN as
+            ``iou``.
         precision: ``(10,) float64``, TP / (TP + FP); NaN for a class that was never predicted.
         recall: ``(10,) float64``, TP / (TP + FN); NaN for a class that is not in the truth.
         support: ``(10,) int64``, pixels of each class in the truth.
@@ -64,16 +81,25 @@ class Scores:
     zero_recall: tuple[int, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """The scores as JSON can hold them: those of a class under its key, undefined ones ``None``."""
+        """The scores as JSON can hold them:
+
+        those of a class under its key, undefined ones ``None``.
+        """
 
         def by_class(values: np.ndarray) -> dict[str, Any]:
-            return {c.key: None if np.isnan(value) else value.item() for c, value in zip(CLASSES, values, strict=True)}
+            return {
+                c.key: None if np.isnan(value) else value.item()
+                for c, value in zip(CLASSES, values, strict=True)
+            }
 
         return {
             "pixel_accuracy": self.pixel_accuracy,
             "background_share": self.background_share,
             "mean_iou": self.mean_iou,
-            **{name: by_class(getattr(self, name)) for name in ("iou", "dice", "precision", "recall", "support")},
+            **{
+                name: by_class(getattr(self, name))
+                for name in ("iou", "dice", "precision", "recall", "support")
+            },
             "zero_recall": [CLASSES[i].key for i in self.zero_recall],
         }
 

@@ -1,6 +1,7 @@
 """The network that comes with the package: trained on real cells, ready for images of one's own.
 
-What it was trained on, how well it does and where it fails is told by its model card, ``bloodseg_lib/network/weights/README.md``.
+What it was trained on, how well it does and where it fails is told by its model card,
+``bloodseg_lib/network/weights/README.md``.
 """
 
 from __future__ import annotations
@@ -23,5 +24,7 @@ def checkpoint_path(name: Path | str = RELEASED) -> Path:
         return Path(name)
     path = _FOLDER / "real_cells.npz"
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: not there. Install from a clone with: pip install -e . Or give the path of a network of your own.")
+        raise FileNotFoundError(
+            f"{path}: not there. Install from a clone with: pip install -e . Or give the path of a network of your own."
+        )
     return path

@@ -1,8 +1,9 @@
 """The U-Net.
 
-Ronneberger, Fischer & Brox, *U-Net: Convolutional Networks for Biomedical Image Segmentation*, 2015, arXiv 1505.04597, figure 1, with the
-number of channels of every layer halved and with *same* padding, so that feature maps concatenate without cropping and the label map is as large
-as the image. Taught by ``notebooks/02_unet_architecture.ipynb``.
+Ronneberger, Fischer & Brox, *U-Net: Convolutional Networks for Biomedical Image Segmentation*,
+2015, arXiv 1505.04597, figure 1, with the number of channels of every layer halved and with *same*
+padding, so that feature maps concatenate without cropping and the label map is as large as the
+image. Taught by ``notebooks/02_unet_architecture.ipynb``.
 """
 
 from __future__ import annotations
@@ -20,14 +21,19 @@ from bloodseg_lib.network.batch_norm import FusedBatchNormalization
 
 @dataclass(frozen=True)
 class UNetConfig(Config):
-    """Shape of the network. The defaults are the network of the paper, halved: 7,760,394 parameters.
+    """Shape of the network. The defaults are the network of the paper, halved: 7,760,394
+    parameters.
 
     Attributes:
         width: channels of the first level; each level down has twice as many.
-        levels: how many sizes the feature maps have; the image's height and width must be multiples of ``2 ** (levels - 1)``.
-        normalization: ``"none"`` as the paper, or ``"batch"``: batch normalisation between each convolution and its ReLU.
-        momentum: how slowly the statistics of the batch normalisation follow; Keras' default, 0.99, lags behind in short trainings.
-        dropout: share of the features dropped after each of the two deepest levels, the end of the contracting path (paper, section 3.1).
+        levels: how many sizes the feature maps have; the image's height and width must be multiples
+            of ``2 ** (levels - 1)``.
+        normalization: ``"none"`` as the paper, or ``"batch"``: batch normalisation between each
+            convolution and its ReLU.
+        momentum: how slowly the statistics of the batch normalisation follow; Keras' default, 0.99,
+            lags behind in short trainings.
+        dropout: share of the features dropped after each of the two deepest levels, the end of the
+            contracting path (paper, section 3.1).
         mean: of the training set's pixels, per channel, 0..255; subtracted inside the network.
         std: their standard deviation, per channel, 0..255; divided by inside the network.
     """
@@ -54,8 +60,12 @@ class UNetConfig(Config):
 
     @property
     def parameters(self) -> int:
-        """How many numbers the network has learnt or kept statistics of: what ``count_params()`` of the built network says."""
-        of_each_channel = 1 if self.normalization == "none" else 4  # a bias; or scale, offset, mean and variance
+        """How many numbers the network has learnt or kept statistics of:
+
+        what ``count_params()`` of the built network says.
+        """
+        # a bias; or scale, offset, mean and variance
+        of_each_channel = 1 if self.normalization == "none" else 4
 
         def two_convolutions(before: int, channels: int) -> int:
             return 9 * (before + channels) * channels + 2 * of_each_channel * channels
@@ -64,29 +74,39 @@ class UNetConfig(Config):
         for level in range(1, self.levels):
             above, channels = self.width << level - 1, self.width << level
             total += two_convolutions(above, channels)  # on the way down
-            total += 4 * channels * above + above + two_convolutions(2 * above, above)  # on the way up, at the level above
+            # on the way up, at the level above
+            total += 4 * channels * above + above + two_convolutions(2 * above, above)
         return total
 
 
-def build_unet(config: UNetConfig | None = None, size_px: int | None = None, seed: int = 0, precision: str = "float32") -> keras.Model:
+def build_unet(
+    config: UNetConfig | None = None,
+    size_px: int | None = None,
+    seed: int = 0,
+    precision: str = "float32",
+) -> keras.Model:
     """Build the network with fresh weights (He et al. 2015, arXiv 1502.01852).
 
     Args:
         config: its shape; the paper's, halved, if none is given.
         size_px: height and width of the images; ``None``: any multiple of ``config.multiple_px``.
-        seed: of the weights and of the dropout. The weights are a pure function of (config, seed) on a given backend.
-        precision: ``"float32"``, ``"bfloat16"`` or ``"auto"``, see :func:`bloodseg_lib.network.backend.dtype_policy`.
+        seed: of the weights and of the dropout. The weights are a pure function of (config, seed)
+            on a given backend.
+        precision: ``"float32"``, ``"bfloat16"`` or ``"auto"``, see
+            :func:`bloodseg_lib.network.backend.dtype_policy`.
 
     Returns:
-        A model from ``(B, H, W, 3)`` raw RGB, 0..255, ``uint8`` or float, to ``(B, H, W, 10) float32`` class probabilities. Its layer
-        ``"logits"`` gives them before the softmax.
+        A model from ``(B, H, W, 3)`` raw RGB, 0..255, ``uint8`` or float, to ``(B, H, W, 10)
+        float32`` class probabilities. Its layer ``"logits"`` gives them before the softmax.
 
     Raises:
         ValueError: ``size_px`` is no multiple of ``config.multiple_px``.
     """
     config = config or UNetConfig()
     if size_px is not None and (size_px <= 0 or size_px % config.multiple_px):
-        raise ValueError(f"size_px: expected a multiple of {config.multiple_px}, which {config.levels} levels need. Received {size_px}.")
+        raise ValueError(
+            f"size_px: expected a multiple of {config.multiple_px}, which {config.levels} levels need. Received {size_px}."
+        )
     seeds = np.random.default_rng(seed)
     common: dict[str, Any] = {"dtype": dtype_policy(precision)}
 
@@ -97,33 +117,64 @@ def build_unet(config: UNetConfig | None = None, size_px: int | None = None, see
         normalize = config.normalization == "batch"
         for i in "12":
             x = keras.layers.Conv2D(
-                channels, 3, padding="same", use_bias=not normalize, kernel_initializer=he_normal(), name=f"{name}_conv{i}", **common
+                channels,
+                3,
+                padding="same",
+                use_bias=not normalize,
+                kernel_initializer=he_normal(),
+                name=f"{name}_conv{i}",
+                **common,
             )(x)
             if normalize:  # it has an offset of its own, so the convolution needs no bias
-                x = FusedBatchNormalization(momentum=config.momentum, name=f"{name}_norm{i}", **common)(x)
+                x = FusedBatchNormalization(
+                    momentum=config.momentum, name=f"{name}_norm{i}", **common
+                )(x)
             x = keras.layers.ReLU(name=f"{name}_relu{i}", **common)(x)
         return x
 
     # Shapes for width 32, 5 levels, images of 224 x 224.
     image = keras.Input((size_px, size_px, 3), name="image")  # (B, 224, 224, 3), 0..255
-    scale, offset = [1 / s for s in config.std], [-m / s for m, s in zip(config.mean, config.std, strict=True)]
+    scale, offset = (
+        [1 / s for s in config.std],
+        [-m / s for m, s in zip(config.mean, config.std, strict=True)],
+    )
     x = keras.layers.Rescaling(scale, offset, dtype="float32", name="normalize")(image)
 
     skips = []
     for level in range(config.levels):
         if level:
-            x = keras.layers.MaxPooling2D(2, name=f"down{level}_pool", **common)(x)  # halves height and width
-        x = two_convolutions(x, config.width << level, f"down{level}")  # 224²x32, 112²x64, 56²x128, 28²x256, 14²x512
+            # halves height and width
+            x = keras.layers.MaxPooling2D(2, name=f"down{level}_pool", **common)(x)
+        # 224²x32, 112²x64, 56²x128, 28²x256, 14²x512
+        x = two_convolutions(x, config.width << level, f"down{level}")
         if level >= config.levels - 2:
-            x = keras.layers.Dropout(config.dropout, seed=int(seeds.integers(2**31)), name=f"down{level}_dropout", **common)(x)
+            x = keras.layers.Dropout(
+                config.dropout,
+                seed=int(seeds.integers(2**31)),
+                name=f"down{level}_dropout",
+                **common,
+            )(x)
         skips.append(x)
 
     for level in reversed(range(config.levels - 1)):
         channels = config.width << level
-        x = keras.layers.Conv2DTranspose(channels, 2, strides=2, kernel_initializer=he_normal(), name=f"up{level}_conv0", **common)(x)
-        x = keras.layers.Concatenate(name=f"up{level}_concat", **common)([skips[level], x])  # 28²x512, 56²x256, 112²x128, 224²x64
+        x = keras.layers.Conv2DTranspose(
+            channels,
+            2,
+            strides=2,
+            kernel_initializer=he_normal(),
+            name=f"up{level}_conv0",
+            **common,
+        )(x)
+        # 28²x512, 56²x256, 112²x128, 224²x64
+        x = keras.layers.Concatenate(name=f"up{level}_concat", **common)([skips[level], x])
         x = two_convolutions(x, channels, f"up{level}")  # 28²x256, 56²x128, 112²x64, 224²x32
 
-    # Float32 from here on: bfloat16 has 8 bits of mantissa, too few for a softmax and its logarithm.
-    logits = keras.layers.Conv2D(NUM_CLASSES, 1, kernel_initializer=he_normal(), dtype="float32", name="logits")(x)  # (B, 224, 224, 10)
-    return keras.Model(image, keras.layers.Softmax(dtype="float32", name="probabilities")(logits), name="unet")
+    # Float32 from here on: bfloat16 has 8 bits of mantissa, too few for a softmax and its
+    # logarithm. (B, 224, 224, 10)
+    logits = keras.layers.Conv2D(
+        NUM_CLASSES, 1, kernel_initializer=he_normal(), dtype="float32", name="logits"
+    )(x)
+    return keras.Model(
+        image, keras.layers.Softmax(dtype="float32", name="probabilities")(logits), name="unet"
+    )

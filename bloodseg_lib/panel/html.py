@@ -45,7 +45,9 @@ def heading(text: str, notice: str = "") -> str:
 
 def message(text: str, alarm: bool = False) -> str:
     """What is going on, or what went wrong. Screen readers are told."""
-    role, style = ("alert", "color:#b00020;font-weight:bold") if alarm else ("status", "color:inherit")
+    role, style = (
+        ("alert", "color:#b00020;font-weight:bold") if alarm else ("status", "color:inherit")
+    )
     return f'<div role="{role}" style="{style}">{html.escape(text)}</div>'
 
 
@@ -76,7 +78,11 @@ def figures_table(counts: Counts, corrections: int = 0) -> str:
         f"<td>{counts.watershed[c.key]}</td><td>{counts.components[c.key]}</td><td>{counts.by_area[c.key]:.1f}</td></tr>"
         for c in CELL_CLASSES
     )
-    white = [f"{class_by_key(key).name}: {share}" for key, share in counts.differential().items() if share.numerator]
+    white = [
+        f"{class_by_key(key).name}: {share}"
+        for key, share in counts.differential().items()
+        if share.numerator
+    ]
     shares = {
         "Parasitaemia": f"{counts.parasitaemia()}<br><span class='bloodseg-small'>infected of all red blood cells</span>",
         "Differential": "<br>".join(white) if white else "no white blood cells",
@@ -85,7 +91,9 @@ def figures_table(counts: Counts, corrections: int = 0) -> str:
     if apart:
         shares["Look again"] = "<br>".join(apart.values())
     if corrections:
-        shares["Corrections"] = f"{corrections} made by hand; pieces and areas are as the network found them"
+        shares["Corrections"] = (
+            f"{corrections} made by hand; pieces and areas are as the network found them"
+        )
     rule = BORDER_RULE if counts.config.border_rule else ALL_CELLS
     terms = "".join(f"<dt>{term}</dt><dd>{words}</dd>" for term, words in shares.items())
     return (
@@ -114,7 +122,9 @@ def cell_words(number: int, cell: Cell, class_id: int | None) -> str:
     return f"{number}: {CLASSES[class_id].name}{sure}"
 
 
-def cell_details(number: int, cell: Cell, class_id: int | None, scale: float, close_up: np.ndarray) -> str:
+def cell_details(
+    number: int, cell: Cell, class_id: int | None, scale: float, close_up: np.ndarray
+) -> str:
     """All that is known of a cell.
 
     Args:
@@ -127,7 +137,9 @@ def cell_details(number: int, cell: Cell, class_id: int | None, scale: float, cl
     x, y, width, height = cell.box
     title = cell_words(number, cell, class_id)
     probabilities = cell.probabilities
-    likely = sorted((i for i, p in enumerate(probabilities) if p >= 0.005), key=lambda i: -probabilities[i])
+    likely = sorted(
+        (i for i, p in enumerate(probabilities) if p >= 0.005), key=lambda i: -probabilities[i]
+    )
     rows = "".join(
         f"<tr><th scope='row'>{swatch(i)}{CLASSES[i].name}</th><td>{probabilities[i]:.1%}</td><td style='width:100%;text-align:left'>"
         f"<span class='bloodseg-bar' aria-hidden='true' style='width:{55 * probabilities[i]:.0f}px;background:{css_colour(i)}'></span></td></tr>"
@@ -140,7 +152,11 @@ def cell_details(number: int, cell: Cell, class_id: int | None, scale: float, cl
         "Agreement": f"{cell.agreement:.0%} of its pixels have its class",
     }
     terms = "".join(f"<dt>{term}</dt><dd>{words}</dd>" for term, words in facts.items())
-    caption = "Mean probability of each class, 0.5 % or more" if likely else "The probabilities of this cell are not known."
+    caption = (
+        "Mean probability of each class, 0.5 % or more"
+        if likely
+        else "The probabilities of this cell are not known."
+    )
     return (
         f"<div class='bloodseg-cell'>{picture(close_up, f'Close-up of cell {number}')}<div><b>Cell {html.escape(title)}</b>"
         f"<table><caption>{caption}</caption><tbody>{rows}</tbody></table></div></div><dl>{terms}</dl>"

@@ -1,4 +1,7 @@
-"""Images on their way into the panel and onto its screen: a folder's, an uploaded file's, a large one made smaller, a cell close up."""
+"""Images on their way into the panel and onto its screen:
+
+a folder's, an uploaded file's, a large one made smaller, a cell close up.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 """Endings of the files that are offered."""
 
 SHOWN_PX = (896, 1800)
-"""The longer side of the picture in the panel, at least and at most; the files for download have the image's own size."""
+"""The longer side of the picture in the panel, at least and at most;
+
+the files for download have the image's own size.
+"""
 
 
 def shown_size(height: int, width: int) -> tuple[int, int]:
@@ -27,10 +33,14 @@ def shown_size(height: int, width: int) -> tuple[int, int]:
 
 def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Pixels of an image, ``(H, W)`` or ``(H, W, 3)``, at another width and height."""
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if size[0] < image.shape[1] else cv2.INTER_CUBIC)
+    return cv2.resize(
+        image, size, interpolation=cv2.INTER_AREA if size[0] < image.shape[1] else cv2.INTER_CUBIC
+    )
 
 
-def offered_images(images: Mapping[str, np.ndarray] | Path | str | None) -> dict[str, np.ndarray | Path]:
+def offered_images(
+    images: Mapping[str, np.ndarray] | Path | str | None,
+) -> dict[str, np.ndarray | Path]:
     """The images to pick from by name: those given, or the files of a folder.
 
     Raises:
@@ -62,15 +72,24 @@ def decoded_image(name: str, data: bytes) -> np.ndarray:
 
 
 def close_up(image: np.ndarray, box: tuple[int, int, int, int], side_px: int = 300) -> np.ndarray:
-    """A cell and as much again around it, ``(side_px, side_px, 3) uint8``, with its box in white and black."""
+    """A cell and as much again around it, ``(side_px, side_px, 3) uint8``, with its box in white
+    and black.
+    """
     x, y, width, height = box
     reach = max(width, height)
     left, top = x + width // 2 - reach, y + height // 2 - reach
     rows = np.clip(np.arange(top, top + 2 * reach), 0, image.shape[0] - 1)
     columns = np.clip(np.arange(left, left + 2 * reach), 0, image.shape[1] - 1)
-    part = cv2.resize(np.ascontiguousarray(image[np.ix_(rows, columns)]), (side_px, side_px), interpolation=cv2.INTER_CUBIC)
+    part = cv2.resize(
+        np.ascontiguousarray(image[np.ix_(rows, columns)]),
+        (side_px, side_px),
+        interpolation=cv2.INTER_CUBIC,
+    )
     ratio = side_px / (2 * reach)
-    corners = [(round((x - left) * ratio), round((y - top) * ratio)), (round((x + width - left) * ratio), round((y + height - top) * ratio))]
+    corners = [
+        (round((x - left) * ratio), round((y - top) * ratio)),
+        (round((x + width - left) * ratio), round((y + height - top) * ratio)),
+    ]
     for colour, thickness in (((0, 0, 0), 4), ((255, 255, 255), 2)):
         cv2.rectangle(part, *corners, colour, thickness)
     return part

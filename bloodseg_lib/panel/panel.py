@@ -1,6 +1,8 @@
-"""The panel: pick or upload an image, have its cells segmented, counted and coloured, look at each, correct it, and download the result.
+"""The panel: pick or upload an image, have its cells segmented, counted and coloured, look at each,
+correct it, and download the result.
 
-It is thin: ``prediction`` segments, ``results`` counts and makes the files, ``figures`` draws, ``corrections`` corrects, ``readouts`` words it.
+It is thin: ``prediction`` segments, ``results`` counts and makes the files, ``figures`` draws,
+    ``corrections`` corrects, ``readouts`` words it.
 Taught by ``notebooks/06_interactive_prediction.ipynb``.
 """
 
@@ -39,23 +41,31 @@ class SegmentationPanel(PanelControls):
 
     Args:
         segmenter: what segments, usually a :class:`bloodseg_lib.prediction.segmenter.Segmenter`.
-        images: images to pick from: name -> ``(H, W, 3) uint8`` RGB, or a folder of image files. Others can be uploaded.
+        images: images to pick from: name -> ``(H, W, 3) uint8`` RGB, or a folder of image files.
+            Others can be uploaded.
         config: how cells are counted; the defaults if not given.
 
     Attributes:
         widget: the panel.
-        last_error: the exception that the last action ended with, or ``None``. The panel shows its words.
+        last_error: the exception that the last action ended with, or ``None``. The panel shows its
+            words.
         segmentation: of the last image segmented, or ``None``.
         counts: its cells and figures, with the corrections, or ``None``.
         found: the same as the network found them.
-        files: its files by name: those that the command line writes, until a correction is made; see :mod:`bloodseg_lib.panel.corrections`.
+        files: its files by name: those that the command line writes, until a correction is made;
+            see :mod:`bloodseg_lib.panel.corrections`.
         corrections: made by hand, in order.
 
     Raises:
         FileNotFoundError: ``images`` is a folder that is not there.
     """
 
-    def __init__(self, segmenter: Segmenter, images: Mapping[str, np.ndarray] | Path | str | None = None, config: CountingConfig | None = None):
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        images: Mapping[str, np.ndarray] | Path | str | None = None,
+        config: CountingConfig | None = None,
+    ):
         self.segmenter = segmenter
         self.config = config or CountingConfig()
         self.last_error: Exception | None = None
@@ -83,18 +93,31 @@ class SegmentationPanel(PanelControls):
         self.no_classes.on_click(lambda _: self._guarded(lambda: self._toggle_all(False)))
         for control in (self.view, self.opacity, self.outlines, *self.toggles.values()):
             control.observe(lambda _: self._guarded(self._draw), "value")
-        self.picture.observe(lambda change: self._guarded(lambda: self._selected(change["new"])), "selected")
+        self.picture.observe(
+            lambda change: self._guarded(lambda: self._selected(change["new"])), "selected"
+        )
         self.order.observe(lambda _: self._guarded(self._list_cells), "value")
         self.cells.observe(self._picked_from_list, "value")
-        self.change.on_click(lambda _: self._guarded(lambda: self.correct(self.picture.selected, self.new_class.value)))
-        self.delete.on_click(lambda _: self._guarded(lambda: self.correct(self.picture.selected, None)))
-        self.restore.on_click(lambda _: self._guarded(lambda: self.correct(self.picture.selected, self._as_found(self.picture.selected))))
+        self.change.on_click(
+            lambda _: self._guarded(
+                lambda: self.correct(self.picture.selected, self.new_class.value)
+            )
+        )
+        self.delete.on_click(
+            lambda _: self._guarded(lambda: self.correct(self.picture.selected, None))
+        )
+        self.restore.on_click(
+            lambda _: self._guarded(
+                lambda: self.correct(self.picture.selected, self._as_found(self.picture.selected))
+            )
+        )
 
     def segment(self, image: np.ndarray, name: str = "image") -> Segmentation:
         """Segment an image, count its cells and show the result in the panel.
 
         Args:
-            image: ``(H, W, 3) uint8`` RGB. Its scale is measured, or what the panel's diameter of a red cell says.
+            image: ``(H, W, 3) uint8`` RGB. Its scale is measured, or what the panel's diameter of a
+                red cell says.
             name: what its files are called.
 
         Raises:
@@ -115,14 +138,23 @@ class SegmentationPanel(PanelControls):
             self.progress.layout.display = "none"
         self._forget()
         self._image, self._name = image, name
-        self.segmentation, self.found, self.counts, self._found_files, self.files = segmentation, counts, counts, files, files
+        self.segmentation, self.found, self.counts, self._found_files, self.files = (
+            segmentation,
+            counts,
+            counts,
+            files,
+            files,
+        )
         self.picture.selected = 0
         self._show_result()
-        self._say(f"{name}: {image.shape[1]} x {image.shape[0]} pixels, {len(counts.cells)} cells counted; {segmentation.found}.")
+        self._say(
+            f"{name}: {image.shape[1]} x {image.shape[0]} pixels, {len(counts.cells)} cells counted; {segmentation.found}."
+        )
         return segmentation
 
     def correct(self, number: int, class_id: int | str | None) -> None:
-        """Give a cell another class, or delete it; the figures and files change and the correction is on record.
+        """Give a cell another class, or delete it; the figures and files change and the correction
+        is on record.
 
         Args:
             number: of the cell, from 1, as in the list of cells.
@@ -132,10 +164,16 @@ class SegmentationPanel(PanelControls):
             ValueError: nothing was segmented, or there is no such cell or class.
         """
         if self.found is None:
-            raise ValueError("Expected an image that was segmented, received none yet. Press Segment first.")
+            raise ValueError(
+                "Expected an image that was segmented, received none yet. Press Segment first."
+            )
         if not number:
-            raise ValueError("Expected a cell, none is chosen. Click one in the picture, or choose it from the list.")
-        correction = Correction(number, class_by_key(class_id).id if isinstance(class_id, str) else class_id)
+            raise ValueError(
+                "Expected a cell, none is chosen. Click one in the picture, or choose it from the list."
+            )
+        correction = Correction(
+            number, class_by_key(class_id).id if isinstance(class_id, str) else class_id
+        )
         before = final_classes(self.found, self.corrections)
         corrections = (*self.corrections, correction)
         after = final_classes(self.found, corrections)
@@ -146,7 +184,10 @@ class SegmentationPanel(PanelControls):
         self.files = corrected_files(self.found, self._found_files, self._name, corrections)
         self.corrections = corrections
         self._show_result()
-        was, now = (CLASSES[i].name if i is not None else "no cell" for i in (before[number - 1], after[number - 1]))
+        was, now = (
+            CLASSES[i].name if i is not None else "no cell"
+            for i in (before[number - 1], after[number - 1])
+        )
         self._say(f"Cell {number}: {was} was changed to {now}. The figures and the files say so.")
 
     def archive(self) -> bytes:
@@ -156,7 +197,9 @@ class SegmentationPanel(PanelControls):
             ValueError: nothing was segmented yet.
         """
         if self.files is None:
-            raise ValueError("Expected an image that was segmented, received none yet. Press Segment first.")
+            raise ValueError(
+                "Expected an image that was segmented, received none yet. Press Segment first."
+            )
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, data in self.files.items():
@@ -170,21 +213,33 @@ class SegmentationPanel(PanelControls):
             ValueError: nothing was segmented yet.
         """
         if self.segmentation is None or self._image is None:
-            raise ValueError("Expected an image that was segmented, received none yet. Call panel.segment(image) or press Segment first.")
-        figure = comparison_figure([(self._image, None, self.segmentation.labels)], titles=[self._name])
+            raise ValueError(
+                "Expected an image that was segmented, received none yet. Call panel.segment(image) or press Segment first."
+            )
+        figure = comparison_figure(
+            [(self._image, None, self.segmentation.labels)], titles=[self._name]
+        )
         numbers = ", ".join(f"{n} {CLASSES[i].name}" for i, n in self._numbers() if n) or "no cells"
-        figure.suptitle(f"{numbers}. Parasitaemia {self.counts.parasitaemia()}. {NOTICE}", fontsize=10)
+        figure.suptitle(
+            f"{numbers}. Parasitaemia {self.counts.parasitaemia()}. {NOTICE}", fontsize=10
+        )
         return figure
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
-        """The panel for pages with a kernel; where there is a result, also the picture of it, which pages without one show instead."""
+        """The panel for pages with a kernel;
+
+        where there is a result, also the picture of it, which pages without one show instead.
+        """
         bundle = dict(self.widget._repr_mimebundle_(**options))
         if self.segmentation is not None:
             bundle["image/png"] = figure_png(self.figure())
         return bundle
 
     def _guarded(self, action: Callable[[], Any]) -> None:
-        """Do what a control asks for. ipywidgets swallows what a handler raises, so it is said in the panel and kept."""
+        """Do what a control asks for.
+
+        ipywidgets swallows what a handler raises, so it is said in the panel and kept.
+        """
         self.last_error = None
         try:
             action()
@@ -214,7 +269,9 @@ class SegmentationPanel(PanelControls):
     def _choice(self) -> tuple[str, np.ndarray]:
         name = self.picker.value
         if name is None:
-            raise ValueError("Expected an image, none is picked. Pick one from the list or upload one.")
+            raise ValueError(
+                "Expected an image, none is picked. Pick one from the list or upload one."
+            )
         image = self._images[name]
         return name, open_image(image) if isinstance(image, Path) else image
 
@@ -245,7 +302,10 @@ class SegmentationPanel(PanelControls):
             return
         self.table.value = readouts.figures_table(self.counts, len(self.corrections))
         every = {"name": f"{self._name}.zip", "words": "Download all (zip)"}
-        self.downloads.files = [every, *({"name": name, "words": name.removeprefix(f"{self._name}_")} for name in self.files)]
+        self.downloads.files = [
+            every,
+            *({"name": name, "words": name.removeprefix(f"{self._name}_")} for name in self.files),
+        ]
 
     def _content(self, name: str) -> bytes:
         """The bytes of a file for download."""
@@ -268,7 +328,9 @@ class SegmentationPanel(PanelControls):
         size = shown_size(height, width)
         shown, found, legend = resized(self._image, size), "not segmented yet", ""
         if self.segmentation is not None and self.counts is not None:
-            found = ", ".join(f"{n} {CLASSES[i].name}" for i, n in self._numbers() if n) or "no cells"
+            found = (
+                ", ".join(f"{n} {CLASSES[i].name}" for i, n in self._numbers() if n) or "no cells"
+            )
             if self.view.value == SHOW_CLASSES:
                 labels = cv2.resize(self.segmentation.labels, size, interpolation=cv2.INTER_NEAREST)
                 chosen = [i for i, toggle in self.toggles.items() if toggle.value]
@@ -276,7 +338,9 @@ class SegmentationPanel(PanelControls):
             else:
                 shown = heat(shown, self._chance(self.view.value, size))
                 found = f"probability of {CLASSES[self.view.value].name}; {found}"
-                legend = readouts.picture(heat_scale(), "Scale of the probability, from 0, dark, to 1, light")
+                legend = readouts.picture(
+                    heat_scale(), "Scale of the probability, from 0, dark, to 1, light"
+                )
         self.picture.size = (width, height)
         self.picture.alt = f"{self._name}: {found}"
         self.picture.picture = png_bytes(shown)
@@ -290,7 +354,11 @@ class SegmentationPanel(PanelControls):
             self.view.value = SHOW_CLASSES
             raise ValueError("The probabilities of this image were not kept. Press Segment again.")
         rows, columns = known.shape[:2]
-        return cv2.resize(class_picture(known, class_id, min(width, columns), min(height, rows)), size, interpolation=cv2.INTER_LINEAR)
+        return cv2.resize(
+            class_picture(known, class_id, min(width, columns), min(height, rows)),
+            size,
+            interpolation=cv2.INTER_LINEAR,
+        )
 
     def _numbers(self) -> list[tuple[int, int]]:
         return [(c.id, self.counts.watershed[c.key]) for c in CELL_CLASSES] if self.counts else []
@@ -308,14 +376,22 @@ class SegmentationPanel(PanelControls):
                     "centre": list(cell.centroid),
                     "colour": readouts.css_colour(class_id or 0),
                     "words": readouts.cell_words(number, cell, class_id),
-                    "mark": "deleted" if class_id is None else "changed" if class_id != cell.class_id else "",
+                    "mark": "deleted"
+                    if class_id is None
+                    else "changed"
+                    if class_id != cell.class_id
+                    else "",
                 }
             )
         return marks
 
     def _now(self) -> list[tuple[Any, int | None]]:
         """Each cell that was found, and the class that it has now."""
-        return list(zip(self.found.cells, final_classes(self.found, self.corrections), strict=True)) if self.found else []
+        return (
+            list(zip(self.found.cells, final_classes(self.found, self.corrections), strict=True))
+            if self.found
+            else []
+        )
 
     def _as_found(self, number: int) -> int | None:
         return self.found.cells[number - 1].class_id if self.found and number else None
@@ -324,7 +400,10 @@ class SegmentationPanel(PanelControls):
         now = list(enumerate(self._now(), start=1))
         if self.order.value == "least certain first":
             now.sort(key=lambda entry: (entry[1][0].confidence or 0) * entry[1][0].agreement)
-        options = [(readouts.cell_words(number, cell, class_id), number) for number, (cell, class_id) in now]
+        options = [
+            (readouts.cell_words(number, cell, class_id), number)
+            for number, (cell, class_id) in now
+        ]
         chosen = self.picture.selected
         with self.cells.hold_trait_notifications():
             self.cells.options = options
@@ -341,9 +420,15 @@ class SegmentationPanel(PanelControls):
             control.disabled = not there
         if not there or self.found is None or self.segmentation is None or self._image is None:
             self.cells.value = None
-            self.details.value = "" if self.found is None else "Click a cell in the picture, or choose it from the list."
+            self.details.value = (
+                ""
+                if self.found is None
+                else "Click a cell in the picture, or choose it from the list."
+            )
             return
         cell, class_id = self._now()[number - 1]
         self.cells.value = number
         self.new_class.value = class_id or cell.class_id
-        self.details.value = readouts.cell_details(number, cell, class_id, self.segmentation.scale, close_up(self._image, cell.box))
+        self.details.value = readouts.cell_details(
+            number, cell, class_id, self.segmentation.scale, close_up(self._image, cell.box)
+        )

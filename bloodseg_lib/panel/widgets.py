@@ -1,6 +1,8 @@
-"""What ipywidgets lacks for the panel: a picture whose cells can be clicked, files to download, and an upload of any size.
+"""What ipywidgets lacks for the panel: a picture whose cells can be clicked, files to download, and
+an upload of any size.
 
-Each is an anywidget: the traits here are the whole of what kernel and browser tell each other, and the JavaScript lies beside this module.
+Each is an anywidget: the traits here are the whole of what kernel and browser tell each other, and
+    the JavaScript lies beside this module.
 """
 
 from __future__ import annotations
@@ -13,7 +15,12 @@ import anywidget
 import traitlets
 
 _HERE = Path(__file__).resolve().parent / "static"
-_MEDIA = {".png": "image/png", ".csv": "text/csv", ".json": "application/json", ".zip": "application/zip"}
+_MEDIA = {
+    ".png": "image/png",
+    ".csv": "text/csv",
+    ".json": "application/json",
+    ".zip": "application/zip",
+}
 
 
 class CellPicture(anywidget.AnyWidget):
@@ -22,8 +29,9 @@ class CellPicture(anywidget.AnyWidget):
     Attributes:
         picture: a PNG; empty: nothing is shown. It may be larger or smaller than the image.
         size: width and height of the image, in the pixels that ``cells`` are measured in.
-        cells: of each cell ``number`` (from 1), ``box`` (x, y, width, height), ``centre`` (x, y), ``colour`` (CSS), ``words``, shown beside the
-            pointer and read aloud, and ``mark``: ``"changed"``, ``"deleted"`` or empty.
+        cells: of each cell ``number`` (from 1), ``box`` (x, y, width, height), ``centre`` (x, y),
+            ``colour`` (CSS), ``words``, shown beside the pointer and read aloud, and ``mark``:
+            ``"changed"``, ``"deleted"`` or empty.
         selected: number of the cell that is chosen, 0: none. Set by a click or here.
         alt: what is to be seen, in words.
         zoom: 1 fits the picture to the width there is; more makes it scroll.
@@ -44,7 +52,8 @@ class CellPicture(anywidget.AnyWidget):
 
 
 class Upload(anywidget.AnyWidget):
-    """A button, and a place to drop a file on. The file comes in pieces, so that it may be larger than the 10 MB that Jupyter's server lets pass.
+    """A button, and a place to drop a file on. The file comes in pieces, so that it may be larger
+    than the 10 MB that Jupyter's server lets pass.
 
     Args:
         on_file: is given the name and the bytes of each file that has arrived.
@@ -64,21 +73,32 @@ class Upload(anywidget.AnyWidget):
     hint = traitlets.Unicode("").tag(sync=True)
     accept = traitlets.Unicode("").tag(sync=True)
 
-    def __init__(self, on_file: Callable[[str, bytes], None], on_error: Callable[[Exception], None], **traits: Any):
+    def __init__(
+        self,
+        on_file: Callable[[str, bytes], None],
+        on_error: Callable[[Exception], None],
+        **traits: Any,
+    ):
         super().__init__(**traits)
         self._on_file, self._on_error = on_file, on_error
         self._arrived = bytearray()
         self.on_msg(lambda _widget, message, buffers: self.receive(message, buffers))
 
     def receive(self, message: Mapping[str, Any], buffers: Sequence[bytes | memoryview]) -> None:
-        """Take a piece of a file, ``{"name", "size", "start"}`` with its bytes, and ask for the next; a piece that starts at 0 begins a new file."""
+        """Take a piece of a file, ``{"name", "size", "start"}`` with its bytes, and ask for the
+        next; a piece that starts at 0 begins a new file.
+        """
         try:
             if "error" in message:
-                raise ValueError(f"{message['name']}: the browser cannot read it ({message['error']}). Choose it again.")
+                raise ValueError(
+                    f"{message['name']}: the browser cannot read it ({message['error']}). Choose it again."
+                )
             if message["start"] == 0:
                 self._arrived.clear()
             if message["start"] != len(self._arrived):
-                raise ValueError(f"{message['name']}: a piece of it was lost on the way. Choose it again.")
+                raise ValueError(
+                    f"{message['name']}: a piece of it was lost on the way. Choose it again."
+                )
             self._arrived += buffers[0]
             self.send({"received": len(self._arrived)})
             if len(self._arrived) == message["size"]:
@@ -92,7 +112,8 @@ class Upload(anywidget.AnyWidget):
 class Downloads(anywidget.AnyWidget):
     """Buttons that hand files to the browser.
 
-    The bytes are sent when a button is pressed, so that they weigh nothing before, neither in the page nor in a saved notebook.
+    The bytes are sent when a button is pressed, so that they weigh nothing before, neither in the
+    page nor in a saved notebook.
 
     Args:
         content: gives the bytes of a file by its name.
@@ -115,6 +136,9 @@ class Downloads(anywidget.AnyWidget):
         """Answer the browser's ``{"name": ...}`` with the bytes of that file."""
         try:
             name = message["name"]
-            self.send({"name": name, "type": _MEDIA.get(Path(name).suffix, "application/octet-stream")}, [self._content(name)])
+            self.send(
+                {"name": name, "type": _MEDIA.get(Path(name).suffix, "application/octet-stream")},
+                [self._content(name)],
+            )
         except Exception as error:
             self._on_error(error)

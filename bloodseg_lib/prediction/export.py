@@ -1,8 +1,10 @@
-"""A trained network in a form that runs without this package: TensorFlow SavedModel, ONNX or LiteRT.
+"""A trained network in a form that runs without this package: TensorFlow SavedModel, ONNX or
+LiteRT.
 
-The preprocessing is inside: what comes out takes raw RGB, 0..255, of any height and width that are multiples of 32, and gives class probabilities.
-What was written is loaded back with the format's own runtime and compared with the network before it is called exported.
-Taught by ``notebooks/06_interactive_prediction.ipynb``.
+The preprocessing is inside: what comes out takes raw RGB, 0..255, of any height and width that are
+    multiples of 32, and gives class probabilities.
+What was written is loaded back with the format's own runtime and compared with the network before
+it is called exported. Taught by ``notebooks/06_interactive_prediction.ipynb``.
 """
 
 from __future__ import annotations
@@ -50,36 +52,52 @@ class Exported:
 
 
 def missing_packages(format: str) -> list[str]:
-    """Packages that an export to a format needs, to write and to compare, and that are not installed."""
-    return [name for name in (*_WRITERS[_known(format)], *_RUNTIMES[format]) if importlib.util.find_spec(name) is None]
+    """Packages that an export to a format needs, to write and to compare, and that are not
+    installed.
+    """
+    return [
+        name
+        for name in (*_WRITERS[_known(format)], *_RUNTIMES[format])
+        if importlib.util.find_spec(name) is None
+    ]
 
 
-def export_checkpoint(checkpoint: Path | str, out: Path | str, format: str, images: Sequence[np.ndarray] = ()) -> Exported:
+def export_checkpoint(
+    checkpoint: Path | str, out: Path | str, format: str, images: Sequence[np.ndarray] = ()
+) -> Exported:
     """Export a trained network, load it back and compare.
 
     Args:
         checkpoint: ``NAME.npz`` (or ``NAME.json``).
         out: file to write, or folder for a SavedModel; nothing of this name may exist.
         format: ``"savedmodel"``, ``"onnx"`` or ``"litert"``.
-        images: ``(H, W, 3) uint8`` RGB to compare on, of 224 x 224 or more; of larger ones the middle is taken. Without any, drawn ones.
+        images: ``(H, W, 3) uint8`` RGB to compare on, of 224 x 224 or more; of larger ones the
+            middle is taken. Without any, drawn ones.
 
     Raises:
         FileNotFoundError: there is no such checkpoint.
         FileExistsError: ``out`` is there already.
-        ValueError: an unknown format, another ending than the format's, a damaged checkpoint, or what was written answers differently.
+        ValueError: an unknown format, another ending than the format's, a damaged checkpoint, or
+            what was written answers differently.
         ImportError: a package that the format needs is not installed; the message names it.
     """
     from bloodseg_lib.network.backend import keras
-    from bloodseg_lib.network.checkpoint import load_model  # here, so that importing this module does not start TensorFlow
+
+    # here, so that importing this module does not start TensorFlow
+    from bloodseg_lib.network.checkpoint import load_model
 
     out = Path(out)
     if FORMATS[_known(format)] and out.suffix != FORMATS[format]:
-        raise ValueError(f"{out}: expected a name that ends in {FORMATS[format]}, as {format} files do.")
+        raise ValueError(
+            f"{out}: expected a name that ends in {FORMATS[format]}, as {format} files do."
+        )
     if out.exists():
         raise FileExistsError(f"{out}: is there already. Delete it, or export to another name.")
     lacking = missing_packages(format)
     if lacking:
-        raise ImportError(f"Exporting to {format} needs {' and '.join(lacking)}, not installed here. Run: pip install {' '.join(lacking)}")
+        raise ImportError(
+            f"Exporting to {format} needs {' and '.join(lacking)}, not installed here. Run: pip install {' '.join(lacking)}"
+        )
     model, _ = load_model(checkpoint)
     signature = [keras.InputSpec(shape=(None, None, None, 3), dtype="uint8", name="image")]
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +105,12 @@ def export_checkpoint(checkpoint: Path | str, out: Path | str, format: str, imag
         written = Path(folder) / out.name
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # converters warn of their own future
-            model.export(str(written), format=_KERAS_FORMATS[format], verbose=False, input_signature=signature)
+            model.export(
+                str(written),
+                format=_KERAS_FORMATS[format],
+                verbose=False,
+                input_signature=signature,
+            )
         tiles = _tiles(images)
         expected = np.asarray(model.predict_on_batch(tiles), np.float32)
         difference = float(np.abs(load_exported(written, format)(tiles) - expected).max())
@@ -108,7 +131,8 @@ def load_exported(path: Path | str, format: str | None = None) -> Predict:
         format: told from the name if not given.
 
     Returns:
-        what turns tiles into probabilities; :func:`bloodseg_lib.prediction.segmenter.segment_image` takes it.
+        what turns tiles into probabilities; :func:`bloodseg_lib.prediction.segmenter.segment_image`
+        takes it.
 
     Raises:
         FileNotFoundError: there is nothing of that name.
@@ -116,11 +140,21 @@ def load_exported(path: Path | str, format: str | None = None) -> Predict:
     """
     path = Path(path)
     if not path.exists():
-        raise FileNotFoundError(f"{path}: expected an exported network, there is none. Run: bloodseg export.")
-    format = _known(format or next((name for name, ending in FORMATS.items() if ending and path.suffix == ending), "savedmodel"))
+        raise FileNotFoundError(
+            f"{path}: expected an exported network, there is none. Run: bloodseg export."
+        )
+    format = _known(
+        format
+        or next(
+            (name for name, ending in FORMATS.items() if ending and path.suffix == ending),
+            "savedmodel",
+        )
+    )
     lacking = [name for name in _RUNTIMES[format] if importlib.util.find_spec(name) is None]
     if lacking:
-        raise ImportError(f"Running a network in {format} needs {' and '.join(lacking)}, not installed here. Run: pip install {' '.join(lacking)}")
+        raise ImportError(
+            f"Running a network in {format} needs {' and '.join(lacking)}, not installed here. Run: pip install {' '.join(lacking)}"
+        )
     return {"savedmodel": _savedmodel, "onnx": _onnx, "litert": _litert}[format](path)
 
 
@@ -134,7 +168,9 @@ def _savedmodel(path: Path) -> Predict:
 
 
 def _onnx(path: Path) -> Predict:
-    session = importlib.import_module("onnxruntime").InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = importlib.import_module("onnxruntime").InferenceSession(
+        str(path), providers=["CPUExecutionProvider"]
+    )
     name = session.get_inputs()[0].name
 
     def predict(tiles: np.ndarray) -> np.ndarray:
@@ -144,12 +180,20 @@ def _onnx(path: Path) -> Predict:
 
 
 def _litert(path: Path) -> Predict:
-    separate = importlib.util.find_spec("ai_edge_litert") is not None  # the runtime's own package; TensorFlow still brings a copy
-    source = importlib.import_module("ai_edge_litert.interpreter") if separate else importlib.import_module("tensorflow").lite
+    # the runtime's own package; TensorFlow still brings a copy
+    separate = importlib.util.find_spec("ai_edge_litert") is not None
+    source = (
+        importlib.import_module("ai_edge_litert.interpreter")
+        if separate
+        else importlib.import_module("tensorflow").lite
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         interpreter = source.Interpreter(str(path))
-    image, answer = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    image, answer = (
+        interpreter.get_input_details()[0]["index"],
+        interpreter.get_output_details()[0]["index"],
+    )
 
     def predict(tiles: np.ndarray) -> np.ndarray:
         interpreter.resize_tensor_input(image, tiles.shape)
@@ -167,7 +211,9 @@ def _tiles(images: Sequence[np.ndarray]) -> np.ndarray:
     for image in images:
         top, left = ((side - TILE_PX) // 2 for side in image.shape[:2])
         if min(top, left) < 0:
-            raise ValueError(f"Expected images of {TILE_PX} x {TILE_PX} pixels or more to compare on. Received {image.shape}.")
+            raise ValueError(
+                f"Expected images of {TILE_PX} x {TILE_PX} pixels or more to compare on. Received {image.shape}."
+            )
         tiles.append(image[top : top + TILE_PX, left : left + TILE_PX])
     return np.stack(tiles) if tiles else _drawn_tiles()
 
@@ -177,11 +223,19 @@ def _drawn_tiles() -> np.ndarray:
     tiles = np.full((2, TILE_PX, TILE_PX, 3), 240, np.uint8)
     for tile in tiles:
         for _ in range(20):
-            cv2.circle(tile, rng.integers(TILE_PX, size=2).tolist(), int(rng.integers(8, 40)), rng.integers(60, 230, 3).tolist(), -1)
+            cv2.circle(
+                tile,
+                rng.integers(TILE_PX, size=2).tolist(),
+                int(rng.integers(8, 40)),
+                rng.integers(60, 230, 3).tolist(),
+                -1,
+            )
     return tiles
 
 
 def _known(format: str) -> str:
     if format not in FORMATS:
-        raise ValueError(f"Expected a format to export to, one of {', '.join(FORMATS)}. Received {format!r}.")
+        raise ValueError(
+            f"Expected a format to export to, one of {', '.join(FORMATS)}. Received {format!r}."
+        )
     return format

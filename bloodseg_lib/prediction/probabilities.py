@@ -1,4 +1,5 @@
-"""The class probabilities of an image: those of a large one packed into a file that is gone when nobody needs it, and their means over cells.
+"""The class probabilities of an image: those of a large one packed into a file that is gone when
+nobody needs it, and their means over cells.
 
 Taught by ``notebooks/06_interactive_prediction.ipynb``.
 """
@@ -21,9 +22,11 @@ _IN_MEMORY_BYTES = 2**26
 
 
 class PackedProbabilities:
-    """The class probabilities of an image in 255ths, packed a few rows at a time into a temporary file, so that memory does not grow with the image.
+    """The class probabilities of an image in 255ths, packed a few rows at a time into a temporary
+    file, so that memory does not grow with the image.
 
-    Most of a smear is surely background: a pixel takes about a byte instead of the 20 of ten float16.
+    Most of a smear is surely background: a pixel takes about a byte instead of the 20 of ten
+        float16.
 
     Args:
         height, width: of the image in pixels.
@@ -46,26 +49,35 @@ class PackedProbabilities:
             ValueError: rows of another width, or more than there are.
         """
         if rows.shape[1:] != self.shape[1:] or self._rows + len(rows) > self.shape[0]:
-            raise ValueError(f"Expected up to {self.shape[0] - self._rows} rows of shape {self.shape[1:]}. Received {rows.shape}.")
+            raise ValueError(
+                f"Expected up to {self.shape[0] - self._rows} rows of shape {self.shape[1:]}. Received {rows.shape}."
+            )
         for first in range(0, len(rows), CHUNK_ROWS):
             part = rows[first : first + CHUNK_ROWS]
             steps = (part.astype(np.float32) * 255 + 0.5).astype(np.uint8)
-            packed = zlib.compress(np.ascontiguousarray(np.moveaxis(steps, 2, 0)), 1)  # class by class: long runs of the same
+            # class by class: long runs of the same
+            packed = zlib.compress(np.ascontiguousarray(np.moveaxis(steps, 2, 0)), 1)
             self._parts.append((self._rows, self._file.tell(), len(packed)))
             self._file.write(packed)
             self._rows += len(part)
 
     def chunks(self) -> Iterator[tuple[int, np.ndarray]]:
-        """First row and probabilities ``(n, width, 10) float32``, 0..1, of a few rows after another, from top to bottom."""
+        """First row and probabilities ``(n, width, 10) float32``, 0..1, of a few rows after
+        another, from top to bottom.
+        """
         ends = [first for first, _, _ in self._parts[1:]] + [self._rows]
         for (first, offset, size), end in zip(self._parts, ends, strict=True):
             self._file.seek(offset)
-            steps = np.frombuffer(zlib.decompress(self._file.read(size)), np.uint8).reshape(NUM_CLASSES, end - first, self.shape[1])
+            steps = np.frombuffer(zlib.decompress(self._file.read(size)), np.uint8).reshape(
+                NUM_CLASSES, end - first, self.shape[1]
+            )
             yield first, np.moveaxis(steps, 0, 2) / np.float32(255)
 
 
 def chunks_of(probabilities: np.ndarray | PackedProbabilities) -> Iterator[tuple[int, np.ndarray]]:
-    """First row and probabilities ``(n, W, 10)`` of a few rows after another, of an array or of packed ones."""
+    """First row and probabilities ``(n, W, 10)`` of a few rows after another, of an array or of
+    packed ones.
+    """
     if isinstance(probabilities, PackedProbabilities):
         yield from probabilities.chunks()
         return
@@ -73,8 +85,11 @@ def chunks_of(probabilities: np.ndarray | PackedProbabilities) -> Iterator[tuple
         yield first, probabilities[first : first + CHUNK_ROWS]
 
 
-def mean_probabilities(probabilities: np.ndarray | PackedProbabilities, masks: Sequence[tuple[int, int, np.ndarray]]) -> np.ndarray:
-    """The mean probability of each class over the pixels of each cell, in one pass from top to bottom.
+def mean_probabilities(
+    probabilities: np.ndarray | PackedProbabilities, masks: Sequence[tuple[int, int, np.ndarray]]
+) -> np.ndarray:
+    """The mean probability of each class over the pixels of each cell, in one pass from top to
+    bottom.
 
     Args:
         probabilities: ``(H, W, 10)``, 0..1, or packed ones.
@@ -94,12 +109,16 @@ def mean_probabilities(probabilities: np.ndarray | PackedProbabilities, masks: S
             top, left, mask = masks[i]
             here = mask[max(0, first - top) : end - top]
             start = max(0, top - first)
-            sums[i] += rows[start : start + len(here), left : left + mask.shape[1]][here].sum(axis=0, dtype=np.float64)
+            sums[i] += rows[start : start + len(here), left : left + mask.shape[1]][here].sum(
+                axis=0, dtype=np.float64
+            )
         begun = [i for i in begun if masks[i][0] + len(masks[i][2]) > end]
     return sums / np.array([mask.sum() for _, _, mask in masks]).reshape(-1, 1)
 
 
-def class_picture(probabilities: np.ndarray | PackedProbabilities, class_id: int, width: int, height: int) -> np.ndarray:
+def class_picture(
+    probabilities: np.ndarray | PackedProbabilities, class_id: int, width: int, height: int
+) -> np.ndarray:
     """The probability of one class, reduced to a picture by leaving pixels out.
 
     Args:

@@ -1,4 +1,8 @@
-"""What a person gets for an image: class map, overlay and counts as files. The command line writes them, the panel offers them for download."""
+"""What a person gets for an image:
+
+class map, overlay and counts as files. The command line writes them, the panel offers them for
+download.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +24,11 @@ OVERLAY_PX = 4096
 """The longer side of an overlay is at most this; the class map always has the image's own size."""
 
 
-def result_files(segmentation: Segmentation, image: np.ndarray, stem: str, config: CountingConfig | None = None) -> tuple[Counts, dict[str, bytes]]:
-    """Count the cells of a segmented image and make its files. The same segmentation gives the same bytes.
+def result_files(
+    segmentation: Segmentation, image: np.ndarray, stem: str, config: CountingConfig | None = None
+) -> tuple[Counts, dict[str, bytes]]:
+    """Count the cells of a segmented image and make its files. The same segmentation gives the same
+    bytes.
 
     Args:
         segmentation: of ``image``.
@@ -30,12 +37,22 @@ def result_files(segmentation: Segmentation, image: np.ndarray, stem: str, confi
         config: how to count; the defaults if not given.
 
     Returns:
-        the counts, and the files by name: ``<stem>_classes.png`` (indexed label map), ``<stem>_overlay.png`` (the image with the cells tinted,
-        a legend beneath; larger ones reduced to :data:`OVERLAY_PX`), ``<stem>_cells.csv`` (one row a cell) and ``<stem>_counts.json`` (the summary).
+        the counts, and the files by name: ``<stem>_classes.png`` (indexed label map),
+            ``<stem>_overlay.png`` (the image with the cells tinted,
+        a legend beneath; larger ones reduced to :data:`OVERLAY_PX`), ``<stem>_cells.csv`` (one row
+        a cell) and ``<stem>_counts.json`` (the summary).
     """
     if image.shape != (*segmentation.labels.shape, 3):
-        raise ValueError(f"Expected the image that was segmented, {(*segmentation.labels.shape, 3)}. Received {image.shape}.")
-    counts = count_cells(segmentation.labels, segmentation.known_probabilities, segmentation.scale, config, field=stem)
+        raise ValueError(
+            f"Expected the image that was segmented, {(*segmentation.labels.shape, 3)}. Received {image.shape}."
+        )
+    counts = count_cells(
+        segmentation.labels,
+        segmentation.known_probabilities,
+        segmentation.scale,
+        config,
+        field=stem,
+    )
     summary = {
         "image": stem,
         "size": list(segmentation.labels.shape),
@@ -63,8 +80,16 @@ def _tinted(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.vstack([tinted, legend_strip(labels.shape[1], present)]) if present else tinted
 
 
-def save_segmentation(segmentation: Segmentation, image: np.ndarray, folder: Path | str, stem: str, config: CountingConfig | None = None) -> Counts:
-    """Write the files of :func:`result_files` into a folder, each atomically, and return the counts."""
+def save_segmentation(
+    segmentation: Segmentation,
+    image: np.ndarray,
+    folder: Path | str,
+    stem: str,
+    config: CountingConfig | None = None,
+) -> Counts:
+    """Write the files of :func:`result_files` into a folder, each atomically, and return the
+    counts.
+    """
     counts, files = result_files(segmentation, image, stem, config)
     for name, data in files.items():
         write_bytes(Path(folder) / name, data)
@@ -72,7 +97,8 @@ def save_segmentation(segmentation: Segmentation, image: np.ndarray, folder: Pat
 
 
 def save_pooled(fields: Sequence[Counts], folder: Path | str) -> Counts:
-    """Write the counts of several fields as those of one, ``pooled_cells.csv`` and ``pooled_counts.json``, and return them.
+    """Write the counts of several fields as those of one, ``pooled_cells.csv`` and
+    ``pooled_counts.json``, and return them.
 
     Raises:
         ValueError: as :func:`bloodseg_lib.prediction.counts.pool`.

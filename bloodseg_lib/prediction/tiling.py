@@ -1,4 +1,5 @@
-"""Tiles that cover an image with an overlap, and the blending of what a network says of them, so that no seam shows where one ends.
+"""Tiles that cover an image with an overlap, and the blending of what a network says of them, so
+that no seam shows where one ends.
 
 Taught by ``notebooks/06_interactive_prediction.ipynb``.
 """
@@ -18,14 +19,19 @@ MULTIPLE_PX = 32
 """Of a tile's sides: what networks of up to six levels need."""
 
 _BAND_BYTES = 2**28  # of the probabilities of one row of tiles
-_ALONE = 0.7  # that a tile which passes through the network alone takes longer than one among others: measured on CPUs with oneDNN
+# that a tile which passes through the network alone takes longer than one among others: measured on
+# CPUs with oneDNN
+_ALONE = 0.7
 
 Predict = Callable[[np.ndarray], np.ndarray]
-"""What turns tiles ``(B, H, W, 3) uint8`` RGB, whose sides are multiples of 32, into class probabilities ``(B, H, W, 10)``."""
+"""What turns tiles ``(B, H, W, 3) uint8`` RGB, whose sides are multiples of 32, into class
+probabilities ``(B, H, W, 10)``.
+"""
 
 
 def tile_side(length: int, overlap_px: int, largest_px: int = LARGEST_TILE_PX) -> int:
-    """The side of the tiles that cover ``length`` pixels: as few tiles as the largest allows, and no larger than these need to be.
+    """The side of the tiles that cover ``length`` pixels: as few tiles as the largest allows, and
+    no larger than these need to be.
 
     Args:
         length: pixels of the image's side, at 40x.
@@ -40,12 +46,15 @@ def tile_side(length: int, overlap_px: int, largest_px: int = LARGEST_TILE_PX) -
     return max(TILE_PX, -(-side // MULTIPLE_PX) * MULTIPLE_PX)
 
 
-def tile_windows(length: int, overlap_px: int, tile_px: int = TILE_PX) -> list[tuple[int, np.ndarray]]:
+def tile_windows(
+    length: int, overlap_px: int, tile_px: int = TILE_PX
+) -> list[tuple[int, np.ndarray]]:
     """Where tiles start along one side of an image, and how much each counts there.
 
-    Two neighbours share ``overlap_px`` pixels or more. From a tile's end inwards, its weight is 0 for a quarter of the overlap, because there
-    the network's own padding disturbs it, then rises to 1 as sin² over half the overlap. At the image's edges, where no neighbour
-    takes over, it stays 1. The weights of all tiles at a pixel sum to 1.
+    Two neighbours share ``overlap_px`` pixels or more. From a tile's end inwards, its weight is 0
+    for a quarter of the overlap, because there the network's own padding disturbs it, then rises to
+    1 as sin² over half the overlap. At the image's edges, where no neighbour takes over, it stays
+    1. The weights of all tiles at a pixel sum to 1.
 
     Args:
         length: pixels of the side, at least ``tile_px``.
@@ -62,12 +71,18 @@ def tile_windows(length: int, overlap_px: int, tile_px: int = TILE_PX) -> list[t
     for start in starts:
         window = np.ones(tile_px)
         if overlap_px:
-            ramp = np.sin(np.clip((position - overlap_px / 4) / (overlap_px / 2), 0, 1) * np.pi / 2) ** 2
+            ramp = (
+                np.sin(np.clip((position - overlap_px / 4) / (overlap_px / 2), 0, 1) * np.pi / 2)
+                ** 2
+            )
             window = window * ramp if start > 0 else window
             window = window * ramp[::-1] if start < last else window
         windows.append(window)
         total[start : start + tile_px] += window
-    return [(start, (window / total[start : start + tile_px]).astype(np.float32)) for start, window in zip(starts, windows, strict=True)]
+    return [
+        (start, (window / total[start : start + tile_px]).astype(np.float32))
+        for start, window in zip(starts, windows, strict=True)
+    ]
 
 
 def _starts(length: int, overlap_px: int, tile_px: int) -> list[int]:
@@ -77,8 +92,11 @@ def _starts(length: int, overlap_px: int, tile_px: int) -> list[int]:
     return [round(i * last / (count - 1)) for i in range(count)] if count > 1 else [0]
 
 
-def tile_layout(width: int, height: int, overlap_px: int, at_once_px: int, largest_px: int = LARGEST_TILE_PX) -> tuple[int, int, int]:
-    """The tiles that take the least time for an image: few pixels twice, and no tile alone where it can be helped.
+def tile_layout(
+    width: int, height: int, overlap_px: int, at_once_px: int, largest_px: int = LARGEST_TILE_PX
+) -> tuple[int, int, int]:
+    """The tiles that take the least time for an image: few pixels twice, and no tile alone where it
+    can be helped.
 
     Args:
         width, height: of the image at 40x, in pixels.
@@ -87,7 +105,8 @@ def tile_layout(width: int, height: int, overlap_px: int, at_once_px: int, large
         largest_px: a tile's sides at most, a multiple of 32 from 224.
 
     Returns:
-        width and height of a tile, multiples of 32 from 224, and how many tiles of a row pass through the network at once.
+        width and height of a tile, multiples of 32 from 224, and how many tiles of a row pass
+        through the network at once.
     """
     affordable = max(TILE_PX, _BAND_BYTES // (4 * NUM_CLASSES * width) // MULTIPLE_PX * MULTIPLE_PX)
     sides = range(TILE_PX, largest_px + 1, MULTIPLE_PX)
@@ -101,7 +120,12 @@ def tile_layout(width: int, height: int, overlap_px: int, at_once_px: int, large
             if wide * high > max(at_once_px, TILE_PX**2):
                 continue
             alone = across if together == 1 else across % together == 1
-            cost = len(_starts(max(height, high), overlap_px, high)) * wide * high * (across + _ALONE * alone)
+            cost = (
+                len(_starts(max(height, high), overlap_px, high))
+                * wide
+                * high
+                * (across + _ALONE * alone)
+            )
             if cost < least:
                 best, least = (wide, high, together), cost
     return best
@@ -124,7 +148,8 @@ def blended_rows(
         on_progress: is told after each batch the share of the tiles that are done, 0..1.
 
     Yields:
-        first row, and probabilities ``(rows, W, 10) float32`` from top to bottom; what was yielded is overwritten afterwards.
+        first row, and probabilities ``(rows, W, 10) float32`` from top to bottom; what was yielded
+        is overwritten afterwards.
 
     Raises:
         ValueError: the network gives probabilities of another shape.
@@ -140,12 +165,16 @@ def blended_rows(
             tiles = np.stack([strip[:, x : x + wide] for x, _ in part])
             found = predict(tiles)
             if found.shape != (len(part), high, wide, NUM_CLASSES):
-                raise ValueError(f"Expected a network that gives {(len(part), high, wide, NUM_CLASSES)} for {tiles.shape}. It gave {found.shape}.")
+                raise ValueError(
+                    f"Expected a network that gives {(len(part), high, wide, NUM_CLASSES)} for {tiles.shape}. It gave {found.shape}."
+                )
             for tile, (x, window_x) in zip(found, part, strict=True):
                 band[:, x : x + wide] += tile * (window_y[:, None] * window_x)[:, :, None]
             if on_progress:
                 on_progress((row * len(across) + i + len(part)) / (len(down) * len(across)))
-        ready = down[row + 1][0] - y if row + 1 < len(down) else high  # rows that no further tile touches
-        yield y, band[: min(ready, work.height - y), : work.width]  # without the reflection; it is used before the next row is begun
+        # rows that no further tile touches
+        ready = down[row + 1][0] - y if row + 1 < len(down) else high
+        # without the reflection; it is used before the next row is begun
+        yield y, band[: min(ready, work.height - y), : work.width]
         band[: high - ready] = band[ready:].copy()
         band[high - ready :] = 0

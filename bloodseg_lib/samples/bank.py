@@ -1,9 +1,11 @@
-"""Single cells, and the sample bank that keeps them on disk, split into training, validation and testing.
+"""Single cells, and the sample bank that keeps them on disk, split into training, validation and
+testing.
 
-A sample is one cell cut out of an image: RGB plus an alpha channel that is its mask, at 40x scale. The bank is a folder
-``<bank>/<class>/<source>__<name>.png`` with an ``index.csv``. Samples are split *before* anything is composed of them, by group (patient,
-slide or field), so that no cell, and no two cells of one group, stand on both sides of a split.
-Taught by ``notebooks/01_dataset_creation.ipynb``.
+A sample is one cell cut out of an image: RGB plus an alpha channel that is its mask, at 40x scale.
+    The bank is a folder
+``<bank>/<class>/<source>__<name>.png`` with an ``index.csv``. Samples are split *before* anything
+is composed of them, by group (patient, slide or field), so that no cell, and no two cells of one
+group, stand on both sides of a split. Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations
@@ -41,10 +43,12 @@ class CellSample:
     """One cell cut out of an image.
 
     Attributes:
-        rgba: ``(H, W, 4) uint8``; alpha 255 inside the cell, 0 outside, cropped to the cell. Made so by :func:`make_sample`.
+        rgba: ``(H, W, 4) uint8``; alpha 255 inside the cell, 0 outside, cropped to the cell. Made
+            so by :func:`make_sample`.
         class_id: 1..9.
         source: key of the database it comes from, e.g. ``"lisc"``.
-        group: what it must not be parted from when splitting: patient, slide or field, unique within the source.
+        group: what it must not be parted from when splitting: patient, slide or field, unique
+            within the source.
         name: unique within source and class.
     """
 
@@ -88,7 +92,8 @@ class Rejection:
         source: key of the database.
         class_id: 1..9 as far as known, else 0.
         path: the file.
-        reason: one of a reader's few constant reasons, e.g. ``"no mask"``, so that they can be counted.
+        reason: one of a reader's few constant reasons, e.g. ``"no mask"``, so that they can be
+            counted.
         detail: the values behind it, e.g. ``"solidity 0.71 < 0.85"``.
     """
 
@@ -111,23 +116,28 @@ def make_sample(
 ) -> CellSample:
     """Cut the cell under ``mask`` out of ``image`` and bring it to 40x.
 
-    The colours just outside the mask are replaced by those of the cell's edge, so that neither the slide nor the black
-    of a masked crop bleeds in when the sample is rotated or its edge is softened.
+    The colours just outside the mask are replaced by those of the cell's edge, so that neither the
+    slide nor the black of a masked crop bleeds in when the sample is rotated or its edge is
+    softened.
 
     Args:
         image: ``(H, W, 3) uint8`` RGB.
         mask: ``(H, W)`` bool or uint8; non-zero inside the cell.
         class_id, source, group, name: see :class:`CellSample`.
         scale: factor from the image's scale to 40x.
-        slide_colour: ``(3,)`` RGB above 0, the empty slide beside the cell. The cell's colours are divided by it, so that an empty slide is white
-            and the sample is transmittance (what share of the light passes, x 255): cells of a yellow slide then lie on any other without a halo.
-            None: the colours stay as they are.
+        slide_colour: ``(3,)`` RGB above 0, the empty slide beside the cell. The cell's colours are
+            divided by it, so that an empty slide is white and the sample is transmittance (what
+            share of the light passes, x 255): cells of a yellow slide then lie on any other without
+            a halo. None: the colours stay as they are.
 
     Raises:
-        ValueError: mask of another size than the image, hardly anything under it, or no colour of a slide.
+        ValueError: mask of another size than the image, hardly anything under it, or no colour of a
+            slide.
     """
     if mask.shape != image.shape[:2]:
-        raise ValueError(f"Sample {source}/{name}: expected a mask of the image's size {image.shape[:2]}. Received {mask.shape}.")
+        raise ValueError(
+            f"Sample {source}/{name}: expected a mask of the image's size {image.shape[:2]}. Received {mask.shape}."
+        )
     mask = np.asarray(mask) > 0
     if mask.sum() * scale**2 < MINIMUM_AREA_PX:
         raise ValueError(
@@ -140,11 +150,16 @@ def make_sample(
     image = _bleed(image, alpha)
     if scale != 1.0:
         size = (max(1, round(alpha.shape[1] * scale)), max(1, round(alpha.shape[0] * scale)))
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-        # Plain INTER_NEAREST rounds down, which moves a shrunk mask half a pixel and cuts it flat on the right and below.
+        image = cv2.resize(
+            image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        )
+        # Plain INTER_NEAREST rounds down, which moves a shrunk mask half a pixel and cuts it flat
+        # on the right and below.
         alpha = cv2.resize(alpha, size, interpolation=cv2.INTER_NEAREST_EXACT)
         if not alpha.any():
-            raise ValueError(f"Sample {source}/{name}: expected a cell that is seen at 40x. Received one too thin to leave a pixel.")
+            raise ValueError(
+                f"Sample {source}/{name}: expected a cell that is seen at 40x. Received one too thin to leave a pixel."
+            )
         box = _box(alpha > 0)
         image, alpha = image[box], alpha[box]
     return CellSample(np.dstack([image, alpha]), class_id, source, group, name)
@@ -153,7 +168,9 @@ def make_sample(
 def _transmittance(image: np.ndarray, slide_colour: np.ndarray, sample: str) -> np.ndarray:
     """``image`` with the slide's colour made white."""
     if slide_colour.shape != (3,) or not ((slide_colour > 0) & (slide_colour <= 255)).all():
-        raise ValueError(f"Sample {sample}: expected the colour of the empty slide, RGB above 0 and up to 255. Received {slide_colour.tolist()}.")
+        raise ValueError(
+            f"Sample {sample}: expected the colour of the empty slide, RGB above 0 and up to 255. Received {slide_colour.tolist()}."
+        )
     return np.clip(image * (255 / slide_colour) + 0.5, 0, 255).astype(np.uint8)
 
 
@@ -165,7 +182,9 @@ def _box(mask: np.ndarray) -> tuple[slice, slice]:
 
 def _bleed(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """``image`` with each pixel outside the cell given the colour of the nearest pixel inside."""
-    _, nearest = cv2.distanceTransformWithLabels(255 - alpha, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    _, nearest = cv2.distanceTransformWithLabels(
+        255 - alpha, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
     inside = alpha > 0
     colours = np.zeros((nearest.max() + 1, 3), np.uint8)
     colours[nearest[inside]] = image[inside]
@@ -186,7 +205,9 @@ class BankEntry:
 
     @property
     def is_single(self) -> bool:
-        """Whether it shows one cell, and no stack of them or patch of a field, see :data:`STACK` and :data:`PATCH`."""
+        """Whether it shows one cell, and no stack of them or patch of a field, see :data:`STACK`
+        and :data:`PATCH`.
+        """
         return not Path(self.path).stem.endswith((STACK, PATCH))
 
 
@@ -208,10 +229,15 @@ class SampleBank:
         self.folder = Path(folder)
         index = self.folder / INDEX
         if not index.is_file():
-            raise FileNotFoundError(f"{index}: not there. Build the bank first: python -m bloodseg_lib bank --help.")
+            raise FileNotFoundError(
+                f"{index}: not there. Build the bank first: python -m bloodseg_lib bank --help."
+            )
         self.digest = hashlib.sha256(index.read_bytes()).hexdigest()
         with open(index, newline="", encoding="utf-8") as file:
-            self.entries = [_entry(index, number, row) for number, row in enumerate(csv.DictReader(file), start=2)]
+            self.entries = [
+                _entry(index, number, row)
+                for number, row in enumerate(csv.DictReader(file), start=2)
+            ]
         self._cache: dict[str, np.ndarray] = {}
 
     def select(self, split: str, class_id: int | None = None) -> list[BankEntry]:
@@ -222,15 +248,24 @@ class SampleBank:
         """The sample of an entry.
 
         Raises:
-            FileNotFoundError, ValueError: its file is missing, damaged or another than the index says.
+            FileNotFoundError, ValueError: its file is missing, damaged or another than the index
+                says.
         """
         if entry.path not in self._cache:
             rgba = read_rgba(self.folder / entry.path)
             area = int(np.count_nonzero(rgba[:, :, 3]))
             if area != entry.area_px:
-                raise ValueError(f"{self.folder / entry.path}: expected a cell of {entry.area_px} pixels, received {area}. Build the bank again.")
+                raise ValueError(
+                    f"{self.folder / entry.path}: expected a cell of {entry.area_px} pixels, received {area}. Build the bank again."
+                )
             self._cache[entry.path] = rgba
-        return CellSample(self._cache[entry.path], entry.class_id, entry.source, entry.group, Path(entry.path).stem)
+        return CellSample(
+            self._cache[entry.path],
+            entry.class_id,
+            entry.source,
+            entry.group,
+            Path(entry.path).stem,
+        )
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Number of single cells: class key -> split -> number."""
@@ -242,9 +277,19 @@ def _entry(index: Path, number: int, row: dict[str, str]) -> BankEntry:
     try:
         if row["split"] not in SPLITS:
             raise ValueError(f"split {row['split']!r}, not one of {SPLITS}")
-        return BankEntry(row["path"], class_by_key(row["class"]).id, row["source"], row["group"], row["split"], int(row["area_px"]), row["sha256"])
+        return BankEntry(
+            row["path"],
+            class_by_key(row["class"]).id,
+            row["source"],
+            row["group"],
+            row["split"],
+            int(row["area_px"]),
+            row["sha256"],
+        )
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{index}, line {number}: expected the columns {', '.join(_COLUMNS)}. Received {error}. Build the bank again.") from error
+        raise ValueError(
+            f"{index}, line {number}: expected the columns {', '.join(_COLUMNS)}. Received {error}. Build the bank again."
+        ) from error
 
 
 def write_bank(
@@ -256,36 +301,51 @@ def write_bank(
 ) -> SampleBank:
     """Write samples to a new bank, split by group.
 
-    The index is written last, so a bank that was interrupted is no bank, and the same call again finishes it. Groups that share
-    a crop, the same to the byte or nearly so (see :mod:`bloodseg_lib.samples.duplicates`), count as one, whatever their names say: what is seen in training is never
-    tested.
+    The index is written last, so a bank that was interrupted is no bank, and the same call again
+    finishes it. Groups that share a crop, the same to the byte or nearly so (see
+    :mod:`bloodseg_lib.samples.duplicates`), count as one, whatever their names say: what is seen in
+    training is never tested.
 
     Args:
         samples: of any classes and sources; taken one at a time.
         folder: where; made if needed.
         seed: of the split.
         on_sample: called after each sample is written, e.g. to move a progress bar.
-        fill: called with each class id and split that got no sample; what it gives goes to that split.
+        fill: called with each class id and split that got no sample; what it gives goes to that
+            split.
 
     Returns:
         the bank, opened.
 
     Raises:
-        ValueError: no samples at all, two of one class, source and name, or a folder that is a finished bank already.
+        ValueError: no samples at all, two of one class, source and name, or a folder that is a
+            finished bank already.
     """
     folder = Path(folder)
     if (folder / INDEX).exists():
-        raise ValueError(f"{folder}: is a sample bank already. Delete it, or choose another folder.")
+        raise ValueError(
+            f"{folder}: is a sample bank already. Delete it, or choose another folder."
+        )
     rows: dict[str, BankEntry] = {}
     thumbnails: dict[str, np.ndarray] = {}
 
     def write(sample: CellSample) -> str:
         path = f"{CLASSES[sample.class_id].key}/{sample.source}__{_file_name(sample.name)}.png"
         if path in rows:
-            raise ValueError(f"{folder / path}: two samples of this name. Give the samples of one class and source names of their own.")
+            raise ValueError(
+                f"{folder / path}: two samples of this name. Give the samples of one class and source names of their own."
+            )
         data = png_bytes(sample.rgba)
         write_bytes(folder / path, data)
-        rows[path] = BankEntry(path, sample.class_id, sample.source, sample.group, "", sample.area_px, hashlib.sha256(data).hexdigest())
+        rows[path] = BankEntry(
+            path,
+            sample.class_id,
+            sample.source,
+            sample.group,
+            "",
+            sample.area_px,
+            hashlib.sha256(data).hexdigest(),
+        )
         thumbnails[path] = thumbnail(sample.rgba)
         if on_sample:
             on_sample(sample)
@@ -294,7 +354,12 @@ def write_bank(
     for sample in samples:
         write(sample)
     areas = [e.area_px for e in rows.values()]
-    twins = near_identical(list(rows), areas, [thumbnails[path] for path in rows], lambda path: read_rgba(folder / path))
+    twins = near_identical(
+        list(rows),
+        areas,
+        [thumbnails[path] for path in rows],
+        lambda path: read_rgba(folder / path),
+    )
     splits = split_entries(list(rows.values()), seed, twins)
     if fill:
         there = {(e.class_id, splits[e.path]) for e in rows.values() if e.is_single}
@@ -303,13 +368,17 @@ def write_bank(
                 if (cell_class.id, split) not in there:
                     splits.update({write(sample): split for sample in fill(cell_class.id, split)})
     if not rows:
-        raise ValueError(f"{folder}: expected at least one sample, received none. Look at the reasons the readers gave for leaving cells out.")
+        raise ValueError(
+            f"{folder}: expected at least one sample, received none. Look at the reasons the readers gave for leaving cells out."
+        )
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(_COLUMNS)
     for path in sorted(rows):
         e = rows[path]
-        writer.writerow([e.path, CLASSES[e.class_id].key, e.source, e.group, splits[path], e.area_px, e.sha256])
+        writer.writerow(
+            [e.path, CLASSES[e.class_id].key, e.source, e.group, splits[path], e.area_px, e.sha256]
+        )
     with replacing(folder / INDEX) as temporary:
         temporary.write_text(table.getvalue(), encoding="utf-8")
     return SampleBank(folder)

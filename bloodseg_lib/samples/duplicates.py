@@ -1,6 +1,8 @@
-"""Finding crops of the same cell that are not the same to the byte: saved again, cut a little otherwise, brought to scale twice.
+"""Finding crops of the same cell that are not the same to the byte: saved again, cut a little
+otherwise, brought to scale twice.
 
-Two looks: pictures of 8 x 8 that hardly differ, among cells of nearly one area; and of those, whose grain - what is finer than a few pixels - agrees. Plain red
+Two looks: pictures of 8 x 8 that hardly differ, among cells of nearly one area; and of those, whose
+    grain - what is finer than a few pixels - agrees. Plain red
 cells of one slide pass the first look by the thousand and never the second.
 Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
@@ -19,7 +21,8 @@ THUMBNAIL_PX = 8
 AREA_SHARE = 0.05
 """Crops of one cell differ in area by no more than this share."""
 LEAST_DIFFERENCE = 8.0
-"""Root mean square difference of two thumbnails in grey values from which on they are of two cells."""
+"""Root mean square difference of two thumbnails in grey values from which on they are of two cells.
+"""
 LEAST_AGREEMENT = 0.8
 """Correlation of grain from which on two crops are of one cell."""
 GRAIN_PX = 32
@@ -33,7 +36,10 @@ def thumbnail(rgba: np.ndarray) -> np.ndarray:
 
 
 def near_identical(
-    keys: Sequence[Key], areas: Sequence[int], thumbnails: Sequence[np.ndarray], load: Callable[[Key], np.ndarray]
+    keys: Sequence[Key],
+    areas: Sequence[int],
+    thumbnails: Sequence[np.ndarray],
+    load: Callable[[Key], np.ndarray],
 ) -> Iterator[tuple[Key, Key]]:
     """Pairs of samples that show one cell.
 
@@ -57,7 +63,11 @@ def near_identical(
     for start in range(0, len(order), _BLOCK):
         stop = min(start + _BLOCK, len(order))
         last = int(np.searchsorted(size, size[stop - 1] * (1 + AREA_SHARE), "right"))
-        squares = norm[start:stop, None] + norm[None, start:last] - 2 * small[start:stop] @ small[start:last].T
+        squares = (
+            norm[start:stop, None]
+            + norm[None, start:last]
+            - 2 * small[start:stop] @ small[start:last].T
+        )
         for i, j in zip(*np.nonzero(squares < limit), strict=True):
             if j <= i or size[start + j] > size[start + i] * (1 + AREA_SHARE):
                 continue
@@ -71,18 +81,27 @@ def near_identical(
 
 
 def grain(rgba: np.ndarray) -> np.ndarray:
-    """What is finer than a few pixels in a sample, less what all round cells share: how it changes from the edge inwards.
+    """What is finer than a few pixels in a sample, less what all round cells share: how it changes
+    from the edge inwards.
 
     Returns:
         ``(1024,)`` or, of large cells, ``(4096,) float32`` of length 1; 0 where there is no grain.
     """
     height, width = rgba.shape[:2]
     side = (GRAIN_PX * (2 if max(height, width) > 2 * GRAIN_PX else 1),) * 2
-    grey = cv2.resize(cv2.cvtColor(np.ascontiguousarray(rgba[:, :, :3]), cv2.COLOR_RGB2GRAY).astype(np.float32), side, interpolation=cv2.INTER_AREA)
+    grey = cv2.resize(
+        cv2.cvtColor(np.ascontiguousarray(rgba[:, :, :3]), cv2.COLOR_RGB2GRAY).astype(np.float32),
+        side,
+        interpolation=cv2.INTER_AREA,
+    )
     inner = (cv2.resize(rgba[:, :, 3], side, interpolation=cv2.INTER_AREA) == 255).astype(np.uint8)
-    inner = cv2.erode(np.pad(inner, 1), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7)))[1:-1, 1:-1]
+    inner = cv2.erode(np.pad(inner, 1), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7)))[
+        1:-1, 1:-1
+    ]
     fine = cv2.GaussianBlur(grey, (0, 0), 0.5) - cv2.GaussianBlur(grey, (0, 0), 1.5)
-    depth = cv2.distanceTransform(np.pad(inner, 1), cv2.DIST_L2, 5)[1:-1, 1:-1].astype(np.intp).ravel()
+    depth = (
+        cv2.distanceTransform(np.pad(inner, 1), cv2.DIST_L2, 5)[1:-1, 1:-1].astype(np.intp).ravel()
+    )
     at_depth = np.bincount(depth, fine.ravel()) / np.maximum(1, np.bincount(depth))
     fine = np.where(inner.ravel() > 0, fine.ravel() - at_depth[depth], 0)
     length = np.linalg.norm(fine)

@@ -1,5 +1,6 @@
-"""Training, validation and testing: who of the samples goes where. Whole groups (patient, slide or field) only, so that nothing is tested on that
-was trained on. Taught by ``notebooks/01_dataset_creation.ipynb``.
+"""Training, validation and testing: who of the samples goes where. Whole groups (patient, slide or
+field) only, so that nothing is tested on that was trained on. Taught by
+``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations
@@ -17,20 +18,31 @@ if TYPE_CHECKING:
 SPLITS = ("train", "valid", "test")
 SPLIT_SHARES = {"train": 0.8, "valid": 0.1, "test": 0.1}
 AUTOMATIC = "_auto"
-"""Ending of the names of samples whose mask was made by program where the database lacks an expert's. Their groups are trained on, never tested on."""
+"""Ending of the names of samples whose mask was made by program where the database lacks an
+expert's. Their groups are trained on, never tested on.
+"""
 STACK = "_stack"
-"""Ending of the names of samples that show several healthy red cells, touching or overlapping, instead of one. Only smears to train on are composed of them."""
+"""Ending of the names of samples that show several healthy red cells, touching or overlapping,
+instead of one. Only smears to train on are composed of them.
+"""
 PATCH = "_patch"
-"""Ending of the names of patches of whole fields with healthy red cells, which smears to train on are composed upon."""
+"""Ending of the names of patches of whole fields with healthy red cells, which smears to train on
+are composed upon.
+"""
 
 
-def split_groups(groups: Mapping[str, Counter], seed: int, training_only: Collection[str] = ()) -> dict[str, str]:
-    """Deal groups out to training, validation and testing, 80/10/10 of every class as nearly as whole groups allow.
+def split_groups(
+    groups: Mapping[str, Counter], seed: int, training_only: Collection[str] = ()
+) -> dict[str, str]:
+    """Deal groups out to training, validation and testing, 80/10/10 of every class as nearly as
+    whole groups allow.
 
-    A class of three groups or more reaches every split, one of two groups training and testing, one of a single group only training.
+    A class of three groups or more reaches every split, one of two groups training and testing, one
+    of a single group only training.
 
     Args:
-        groups: class id -> number of samples, for every group; a tuple ``(class id, source)`` is dealt out evenly too, after the classes.
+        groups: class id -> number of samples, for every group; a tuple ``(class id, source)`` is
+            dealt out evenly too, after the classes.
         seed: of the order in which groups of equal size are dealt.
         training_only: groups that may not be tested on.
 
@@ -50,19 +62,24 @@ def split_groups(groups: Mapping[str, Counter], seed: int, training_only: Collec
     for name in names:
         if name in training_only:
             place(name, "train")
-    # Thin classes first: what they need no other class may take. Then the sources of each class, where there is a choice.
+    # Thin classes first: what they need no other class may take. Then the sources of each class,
+    # where there is a choice.
     spread = Counter(kind for members in groups.values() for kind in members)
     for kind in sorted(spread, key=lambda kind: (isinstance(kind, tuple), spread[kind], str(kind))):
         if isinstance(kind, tuple) and spread[kind] < len(SPLITS):
             continue
         for split in ("test", "valid"):
-            left = sorted((name for name in names if name not in placed and kind in groups[name]), key=lambda name: groups[name].total())
+            left = sorted(
+                (name for name in names if name not in placed and kind in groups[name]),
+                key=lambda name: groups[name].total(),
+            )
             if left and not filled[split][kind] and (len(left) > 1 or filled["train"][kind]):
                 place(left.pop(0), split)
         if left and not filled["train"][kind]:
             place(left[-1], "train")
 
-    for name in sorted(names, key=lambda name: -groups[name].total()):  # large ones first: small ones then even out
+    # large ones first: small ones then even out
+    for name in sorted(names, key=lambda name: -groups[name].total()):
         if name in placed:
             continue
 
@@ -75,13 +92,16 @@ def split_groups(groups: Mapping[str, Counter], seed: int, training_only: Collec
     return placed
 
 
-def split_entries(entries: list[BankEntry], seed: int, twins: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
+def split_entries(
+    entries: list[BankEntry], seed: int, twins: Iterable[tuple[str, str]] = ()
+) -> dict[str, str]:
     """Deal the samples of a bank out, see :func:`split_groups`.
 
     Args:
         entries: of the bank.
         seed: see :func:`split_groups`.
-        twins: pairs of paths of samples that show one cell. Their groups, and groups that share a picture, are joined first.
+        twins: pairs of paths of samples that show one cell. Their groups, and groups that share a
+            picture, are joined first.
 
     Returns:
         path -> split.
@@ -104,7 +124,8 @@ def split_entries(entries: list[BankEntry], seed: int, twins: Iterable[tuple[str
     automatic = set()
     for e in entries:
         key = root(f"{e.source}/{e.group}")
-        groups[key].update([e.class_id, (e.class_id, e.source)] if e.is_single else [])  # where stacks and patches go does not count
+        # where stacks and patches go does not count
+        groups[key].update([e.class_id, (e.class_id, e.source)] if e.is_single else [])
         if Path(e.path).stem.endswith(AUTOMATIC):
             automatic.add(key)
     without_cells = {key for key, members in groups.items() if not members}

@@ -1,4 +1,6 @@
-"""The pixels of a split unpacked into two files, from which they are read as fast as the disk, or the page cache, delivers them."""
+"""The pixels of a split unpacked into two files, from which they are read as fast as the disk, or
+the page cache, delivers them.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,14 @@ from bloodseg_lib.smears.recipe import SMEAR_SIZE_PX
 _AT_A_TIME = 64  # smears a thread unpacks before the next piece of work is dealt out
 
 
-def pack(count: int, smear: Callable[[int], tuple[np.ndarray, np.ndarray]], images_path: Path, labels_path: Path) -> None:
-    """Write images and label maps to two ``.npy`` files, ``(N, 224, 224, 3)`` and ``(N, 224, 224) uint8``; they are there once they are whole.
+def pack(
+    count: int,
+    smear: Callable[[int], tuple[np.ndarray, np.ndarray]],
+    images_path: Path,
+    labels_path: Path,
+) -> None:
+    """Write images and label maps to two ``.npy`` files, ``(N, 224, 224, 3)`` and ``(N, 224, 224)
+    uint8``; they are there once they are whole.
 
     Args:
         count: number of smears.
@@ -24,8 +32,14 @@ def pack(count: int, smear: Callable[[int], tuple[np.ndarray, np.ndarray]], imag
         images_path, labels_path: where.
     """
     shape = (count, SMEAR_SIZE_PX, SMEAR_SIZE_PX)
-    with replacing(labels_path) as labels_part, replacing(images_path) as images_part, ThreadPoolExecutor() as threads:
-        images = np.lib.format.open_memmap(images_part, mode="w+", dtype=np.uint8, shape=(*shape, 3))
+    with (
+        replacing(labels_path) as labels_part,
+        replacing(images_path) as images_part,
+        ThreadPoolExecutor() as threads,
+    ):
+        images = np.lib.format.open_memmap(
+            images_part, mode="w+", dtype=np.uint8, shape=(*shape, 3)
+        )
         labels = np.lib.format.open_memmap(labels_part, mode="w+", dtype=np.uint8, shape=shape)
 
         def unpack(start: int) -> None:
@@ -53,5 +67,7 @@ def read_rows(file: io.FileIO, array: np.memmap, rows: list[int]) -> np.ndarray:
     for row, number in zip(read, rows, strict=True):
         file.seek(array.offset + number * row.nbytes)
         if file.readinto(row) != row.nbytes:
-            raise ValueError(f"{file.name}: expected {len(array)} rows of {row.nbytes} bytes, received a shorter file. Delete it; it is made again.")
+            raise ValueError(
+                f"{file.name}: expected {len(array)} rows of {row.nbytes} bytes, received a shorter file. Delete it; it is made again."
+            )
     return read

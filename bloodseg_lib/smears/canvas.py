@@ -1,6 +1,8 @@
-"""Laying single cells on a smear in the making: turning them, finding a place, pasting them with a soft edge.
+"""Laying single cells on a smear in the making: turning them, finding a place, pasting them with a
+soft edge.
 
-Everything here is done for each of the hundreds of cells of a background, so that it decides how fast a dataset is composed: whole numbers only, and
+Everything here is done for each of the hundreds of cells of a background, so that it decides how
+    fast a dataset is composed: whole numbers only, and
 no more pixels than the cell has.
 """
 
@@ -31,32 +33,50 @@ class PlacedCell:
     sample: str
 
 
-def rotated(rgba: np.ndarray, angle_deg: float, stretch: tuple[float, float] = (1.0, 1.0), softness_px: float = 0.0) -> np.ndarray:
+def rotated(
+    rgba: np.ndarray,
+    angle_deg: float,
+    stretch: tuple[float, float] = (1.0, 1.0),
+    softness_px: float = 0.0,
+) -> np.ndarray:
     """A sample turned about its centre, on a canvas that holds all of it.
 
     Args:
         rgba: ``(H, W, 4) uint8``.
         angle_deg: counter-clockwise.
         stretch: factors of the width and height before it is turned; negative ones mirror.
-        softness_px: standard deviation of the blur that the matte is to get: as far as it reaches the cell is given colours of its edge.
+        softness_px: standard deviation of the blur that the matte is to get: as far as it reaches
+            the cell is given colours of its edge.
 
     Returns:
-        ``(H', W', 4) uint8``. Colours and matte are interpolated; where the cell is, is decided by matte >= 128.
+        ``(H', W', 4) uint8``. Colours and matte are interpolated; where the cell is, is decided by
+        matte >= 128.
     """
     height, width = rgba.shape[:2]
     cos, sin = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
     (a, b), (c, d) = (cos * stretch[0], sin * stretch[1]), (-sin * stretch[0], cos * stretch[1])
-    # Rounded first: cos(90 degrees) is 6e-17 in floating point, and would make the canvas of a quarter turn a pixel too large.
+    # Rounded first: cos(90 degrees) is 6e-17 in floating point, and would make the canvas of a
+    # quarter turn a pixel too large.
     new_width = math.ceil(round(abs(a) * width + abs(b) * height, 6)) + 2
     new_height = math.ceil(round(abs(c) * width + abs(d) * height, 6)) + 2
-    # A rim in the colours of the edge, with a matte of 0: one warp of four channels then does, and beyond the rim nothing need be computed.
-    # The blur's window is square, so it reaches farther along its diagonal.
+    # A rim in the colours of the edge, with a matte of 0: one warp of four channels then does, and
+    # beyond the rim nothing need be computed. The blur's window is square, so it reaches farther
+    # along its diagonal.
     rim = math.ceil(math.sqrt(2) * (2 + 3 * softness_px) / min(map(abs, stretch))) + 1
     padded = cv2.copyMakeBorder(rgba, rim, rim, rim, rim, cv2.BORDER_REPLICATE)
     padded[:rim, :, 3] = padded[-rim:, :, 3] = padded[:, :rim, 3] = padded[:, -rim:, 3] = 0
-    x, y = rim + (width - 1) / 2, rim + (height - 1) / 2  # the centre, which comes to lie in that of the new canvas
-    matrix = np.array([[a, b, (new_width - 1) / 2 - a * x - b * y], [c, d, (new_height - 1) / 2 - c * x - d * y]])
-    return cv2.warpAffine(padded, matrix, (new_width, new_height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    # the centre, which comes to lie in that of the new canvas
+    x, y = rim + (width - 1) / 2, rim + (height - 1) / 2
+    matrix = np.array(
+        [[a, b, (new_width - 1) / 2 - a * x - b * y], [c, d, (new_height - 1) / 2 - c * x - d * y]]
+    )
+    return cv2.warpAffine(
+        padded,
+        matrix,
+        (new_width, new_height),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+    )
 
 
 class Canvas:
@@ -69,13 +89,24 @@ class Canvas:
         recipe: how cells are laid.
     """
 
-    def __init__(self, image: np.ndarray, instances: np.ndarray, cells: list[PlacedCell], recipe: Recipe):
+    def __init__(
+        self, image: np.ndarray, instances: np.ndarray, cells: list[PlacedCell], recipe: Recipe
+    ):
         self.image, self.instances, self.cells, self.recipe = image, instances, cells, recipe
         self._infected = np.zeros(np.iinfo(instances.dtype).max + 1, bool)  # by instance
         self._infected[1 : 1 + len(cells)] = [cell.class_id == INFECTED_RBC for cell in cells]
 
-    def place(self, rgba: np.ndarray, cell: PlacedCell, rng: np.random.Generator, overlap: float, margin: float, above: int = 0) -> tuple[int, int]:
-        """Paste a cell where it covers at most ``overlap`` of itself with cells numbered beyond ``above``, or the best place tried.
+    def place(
+        self,
+        rgba: np.ndarray,
+        cell: PlacedCell,
+        rng: np.random.Generator,
+        overlap: float,
+        margin: float,
+        above: int = 0,
+    ) -> tuple[int, int]:
+        """Paste a cell where it covers at most ``overlap`` of itself with cells numbered beyond
+        ``above``, or the best place tried.
 
         Args:
             rgba: ``(H, W, 4) uint8``, turned as it is to lie.
@@ -92,8 +123,12 @@ class Canvas:
         mask = rgba[:, :, 3] >= 128
         area = max(1, np.count_nonzero(mask))  # what is very thin may leave no pixel
         rows, columns = self.instances.shape
-        # low > high where a cell is larger than the smear: then it is placed anywhere that it covers
-        spans = [sorted((round(-margin * n), round(m - n + margin * n))) for n, m in ((height, rows), (width, columns))]
+        # low > high where a cell is larger than the smear: then it is placed anywhere that it
+        # covers
+        spans = [
+            sorted((round(-margin * n), round(m - n + margin * n)))
+            for n, m in ((height, rows), (width, columns))
+        ]
         best, least = (0, 0), np.inf
         for _ in range(POSITION_TRIES):
             y, x = (int(rng.integers(low, high + 1)) for low, high in spans)
@@ -107,7 +142,9 @@ class Canvas:
         return best
 
     def paste(self, rgba: np.ndarray, cell: PlacedCell, y: int, x: int) -> None:
-        """Lay a cell over what is there, its top left corner at row ``y``, column ``x``, which may lie outside."""
+        """Lay a cell over what is there, its top left corner at row ``y``, column ``x``, which may
+        lie outside.
+        """
         self.cells.append(cell)
         self._infected[len(self.cells)] = cell.class_id == INFECTED_RBC
         matte = cv2.extractChannel(rgba, 3)
@@ -116,11 +153,16 @@ class Canvas:
             matte = cv2.GaussianBlur(matte, (0, 0), self.recipe.edge_softness_px)
         left, top, width, height = cv2.boundingRect(matte)  # a turned cell fills half of its canvas
         box, there = _clip(y + top, x + left, height, width, *self.instances.shape)
-        inside = np.s_[top + box[0].start : top + box[0].stop, left + box[1].start : left + box[1].stop]
+        inside = np.s_[
+            top + box[0].start : top + box[0].stop, left + box[1].start : left + box[1].stop
+        ]
         below = self.image[there]
         if not below.size:
             return
-        colour, alpha = cv2.cvtColor(rgba[inside], cv2.COLOR_RGBA2RGB), cv2.cvtColor(matte[inside], cv2.COLOR_GRAY2RGB)
+        colour, alpha = (
+            cv2.cvtColor(rgba[inside], cv2.COLOR_RGBA2RGB),
+            cv2.cvtColor(matte[inside], cv2.COLOR_GRAY2RGB),
+        )
         if self.recipe.translucent and cell.class_id not in WBC_IDS:
             through = 255 - alpha + _shared(colour, alpha)  # transmittance of the cell, 0..255
             below[:] = _shared(below, through)
@@ -146,7 +188,9 @@ def _by_255(values: np.ndarray) -> np.ndarray:
     return values
 
 
-def _clip(y: int, x: int, height: int, width: int, rows: int, columns: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+def _clip(
+    y: int, x: int, height: int, width: int, rows: int, columns: int
+) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
     """Slices of a patch at (y, x) that lie on a canvas: within the patch, and on the canvas."""
     top, left, bottom, right = max(y, 0), max(x, 0), min(y + height, rows), min(x + width, columns)
     bottom, right = max(bottom, top), max(right, left)

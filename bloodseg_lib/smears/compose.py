@@ -1,6 +1,8 @@
-"""Composing smears: RBC backgrounds, blocks cut from them, and white cells and platelets affixed at random places and angles.
+"""Composing smears: RBC backgrounds, blocks cut from them, and white cells and platelets affixed at
+random places and angles.
 
-Every function is pure: what it makes depends on the samples and on the generator it is given, on nothing else.
+Every function is pure: what it makes depends on the samples and on the generator it is given, on
+    nothing else.
 Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
@@ -15,7 +17,15 @@ from typing import Any
 import cv2
 import numpy as np
 
-from bloodseg_lib.classes import CLASSES, HEALTHY_RBC, INFECTED_RBC, PLATELET_IDS, RBC_DIAMETER_PX, THROMBOCYTE, WBC_IDS
+from bloodseg_lib.classes import (
+    CLASSES,
+    HEALTHY_RBC,
+    INFECTED_RBC,
+    PLATELET_IDS,
+    RBC_DIAMETER_PX,
+    THROMBOCYTE,
+    WBC_IDS,
+)
 from bloodseg_lib.samples.bank import CellSample
 from bloodseg_lib.smears.appearance import defocused, lit, littered, photographed, redyed, restained
 from bloodseg_lib.smears.canvas import Canvas, PlacedCell, rotated
@@ -29,7 +39,9 @@ _CHAIN_STEPS = (0.25, 0.75)  # diameters from one cell of a rouleau to the next
 _LEAST_DYE = 0.03  # less is the noise of an empty slide
 _DYE_FACTORS = (0.4, 2.5)  # more would turn the noise of a cell into colours
 _NUCLEAR_DYES = (0.2, 2.5)  # where a camera saw black, it does not tell how dense a nucleus was
-_MOST_DYED = 1.6  # a pale cell of more dye than this has garish colours, since a camera that shows nuclei pale shows all else paler still
+# a pale cell of more dye than this has garish colours, since a camera that shows nuclei pale shows
+# all else paler still
+_MOST_DYED = 1.6
 _BEND = 0.3  # standard deviation of its turn from cell to cell, radians
 AFFIXED_IDS = (*WBC_IDS, *PLATELET_IDS)
 
@@ -50,9 +62,11 @@ class Smear:
 
     @cached_property
     def _runs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Stretches of one instance along the rows: where each begins in the flattened map, its length, its instance.
+        """Stretches of one instance along the rows: where each begins in the flattened map, its
+        length, its instance.
 
-        A smear of 50,176 pixels has some 2,500 of them, so what is told from them costs next to nothing.
+        A smear of 50,176 pixels has some 2,500 of them, so what is told from them costs next to
+        nothing.
         """
         begins = np.ones(self.instances.shape, bool)
         np.not_equal(self.instances[:, 1:], self.instances[:, :-1], out=begins[:, 1:])
@@ -67,22 +81,34 @@ class Smear:
         return np.repeat(class_ids[instance], length).reshape(self.instances.shape)
 
     def visible(self) -> list[dict]:
-        """The cells that are seen, each with class, bounding box and area of exactly its visible pixels, and its sample.
+        """The cells that are seen, each with class, bounding box and area of exactly its visible
+        pixels, and its sample.
 
         Returns:
-            one dict a cell: ``class`` (key), ``id``, ``box`` (``x``, ``y``, ``width``, ``height`` in pixels), ``area_px``, ``sample``. A stack of red
+            one dict a cell: ``class`` (key), ``id``, ``box`` (``x``, ``y``, ``width``, ``height``
+                in pixels), ``area_px``, ``sample``. A stack of red
             cells, which only smears to train on have, is one of them.
         """
         first, length, instance = (values[self._runs[2] > 0] for values in self._runs)
         if not len(first):
             return []
-        order = np.argsort(instance, kind="stable")  # within an instance the runs stay in the order of their rows
+        # within an instance the runs stay in the order of their rows
+        order = np.argsort(instance, kind="stable")
         instance, length = instance[order], length[order]
         row, left = np.divmod(first[order], self.instances.shape[1])
         begin = np.flatnonzero(np.diff(instance, prepend=0))
         end = np.append(begin[1:], len(instance)) - 1
         x, right = np.minimum.reduceat(left, begin), np.maximum.reduceat(left + length, begin)
-        figures = np.stack([instance[begin], x, row[begin], right - x, row[end] - row[begin] + 1, np.add.reduceat(length, begin)])
+        figures = np.stack(
+            [
+                instance[begin],
+                x,
+                row[begin],
+                right - x,
+                row[end] - row[begin] + 1,
+                np.add.reduceat(length, begin),
+            ]
+        )
         found = []
         for number, *box, area in figures.T.tolist():
             cell = self.cells[number - 1]
@@ -115,8 +141,13 @@ class Pool:
             if sample.is_stack:
                 self._stacks.setdefault(sample.source, []).append((path, sample))
                 continue
-            self._by_class.setdefault(sample.class_id, {}).setdefault(sample.source, []).append((path, sample))
-        self._of_any_source = {c: list(itertools.chain.from_iterable(found[s] for s in sorted(found))) for c, found in self._by_class.items()}
+            self._by_class.setdefault(sample.class_id, {}).setdefault(sample.source, []).append(
+                (path, sample)
+            )
+        self._of_any_source = {
+            c: list(itertools.chain.from_iterable(found[s] for s in sorted(found)))
+            for c, found in self._by_class.items()
+        }
         # By class and source, None for any: a list for each patient, slide or field.
         self._groups: dict[tuple[int, str | None], list[list[tuple[str, CellSample]]]] = {}
         for class_id, found in self._by_class.items():
@@ -135,8 +166,13 @@ class Pool:
         """Sources that have samples of all the classes given, sorted."""
         return sorted(set.intersection(*(set(self._by_class.get(c, {})) for c in class_ids)))
 
-    def draw(self, class_id: int, recipe: Recipe, rng: np.random.Generator, source: str | None = None) -> tuple[str, CellSample]:
-        """A sample of a class, of one source or of any; which are as likely as which, says ``recipe.even_groups``."""
+    def draw(
+        self, class_id: int, recipe: Recipe, rng: np.random.Generator, source: str | None = None
+    ) -> tuple[str, CellSample]:
+        """A sample of a class, of one source or of any;
+
+        which are as likely as which, says ``recipe.even_groups``.
+        """
         if recipe.even_groups:
             groups = self._groups[class_id, source]
             choices = _one_of(groups, rng)
@@ -146,7 +182,9 @@ class Pool:
 
     def stacks(self, source: str) -> list[tuple[str, CellSample]]:
         """Stacks of healthy red cells of a source; those of any source where it has none."""
-        return self._stacks.get(source) or list(itertools.chain.from_iterable(self._stacks[s] for s in sorted(self._stacks)))
+        return self._stacks.get(source) or list(
+            itertools.chain.from_iterable(self._stacks[s] for s in sorted(self._stacks))
+        )
 
 
 def kinds_of(pool: Pool) -> tuple[str, ...]:
@@ -155,7 +193,8 @@ def kinds_of(pool: Pool) -> tuple[str, ...]:
 
 
 def combinations(pool: Pool) -> list[tuple[tuple[int, ...], str]]:
-    """All smears that a dataset holds: one or two of WBC, thrombocyte and clump on each kind of background.
+    """All smears that a dataset holds: one or two of WBC, thrombocyte and clump on each kind of
+    background.
 
     Returns:
         ``(class ids to affix, kind of background)``; 105 of them when the pool has every class.
@@ -191,31 +230,52 @@ def compose_background(pool: Pool, kind: str, recipe: Recipe, rng: np.random.Gen
         for _ in range(rng.poisson(recipe.white_cells * thousands)):
             class_id = _one_of(white, rng)
             path, sample = pool.draw(class_id, recipe, rng)
-            canvas.place(_varied(sample, recipe, rng), PlacedCell(class_id, path), rng, recipe.affixed_overlap, margin=0.5, above=red_cells)
+            canvas.place(
+                _varied(sample, recipe, rng),
+                PlacedCell(class_id, path),
+                rng,
+                recipe.affixed_overlap,
+                margin=0.5,
+                above=red_cells,
+            )
     if recipe.platelets and THROMBOCYTE in pool.class_ids:
         for _ in range(rng.poisson(recipe.platelets * thousands)):
             path, sample = pool.draw(THROMBOCYTE, recipe, rng)
-            canvas.place(_varied(sample, recipe, rng), PlacedCell(THROMBOCYTE, path), rng, 1.0, margin=0.5)
+            canvas.place(
+                _varied(sample, recipe, rng), PlacedCell(THROMBOCYTE, path), rng, 1.0, margin=0.5
+            )
     return Smear(canvas.image, canvas.instances, tuple(canvas.cells))
 
 
 def _patch_canvas(pool: Pool, recipe: Recipe, rng: np.random.Generator) -> Canvas:
-    """A patch of a real field, turned by quarter turns and mirrored at random; all its red cells are one."""
+    """A patch of a real field, turned by quarter turns and mirrored at random;
+
+    all its red cells are one.
+    """
     path, sample = _one_of(pool.patches, rng)
     rgba = np.rot90(sample.rgba, rng.integers(4))
     if rng.uniform() < 0.5:
         rgba = rgba[:, ::-1]
-    return Canvas(rgba[:, :, :3].copy(), (rgba[:, :, 3] > 0).astype(np.uint16), [PlacedCell(HEALTHY_RBC, path)], recipe)
+    return Canvas(
+        rgba[:, :, :3].copy(),
+        (rgba[:, :, 3] > 0).astype(np.uint16),
+        [PlacedCell(HEALTHY_RBC, path)],
+        recipe,
+    )
 
 
 def _scattered_canvas(pool: Pool, kind: str, recipe: Recipe, rng: np.random.Generator) -> Canvas:
     """RBCs of one stain, scattered over an empty slide: of one source, or brought to one colour."""
     size = recipe.background_size_px
-    canvas = Canvas(np.full((size, size, 3), 255, np.uint8), np.zeros((size, size), np.uint16), [], recipe)
+    canvas = Canvas(
+        np.full((size, size, 3), 255, np.uint8), np.zeros((size, size), np.uint16), [], recipe
+    )
     source_of, dye = _stain(pool, kind, recipe, rng)
     overlap = recipe.rbc_overlap * rng.uniform(1 / 3, 1)
     thousands = (size / 1000) ** 2
-    stacks = pool.stacks(source_of[HEALTHY_RBC]) if recipe.stacks and HEALTHY_RBC in source_of else []
+    stacks = (
+        pool.stacks(source_of[HEALTHY_RBC]) if recipe.stacks and HEALTHY_RBC in source_of else []
+    )
     stack_share = recipe.stacks * rng.uniform() if stacks else 0.0
     chain = _Chain(recipe.rouleaux * rng.uniform() if recipe.rouleaux else 0.0)
     for _ in range(round(rng.integers(recipe.rbc_count[0], recipe.rbc_count[1] + 1) * thousands)):
@@ -223,12 +283,18 @@ def _scattered_canvas(pool: Pool, kind: str, recipe: Recipe, rng: np.random.Gene
         path, sample = pool.draw(class_id, recipe, rng, source_of[class_id])
         if stack_share and class_id == HEALTHY_RBC and rng.uniform() < stack_share:
             path, sample = _one_of(stacks, rng)
-        chain.place(canvas, _varied(sample, recipe, rng, dye=dye), PlacedCell(class_id, path), rng, overlap)
+        chain.place(
+            canvas, _varied(sample, recipe, rng, dye=dye), PlacedCell(class_id, path), rng, overlap
+        )
     return canvas
 
 
-def _stain(pool: Pool, kind: str, recipe: Recipe, rng: np.random.Generator) -> tuple[dict[int, str], np.ndarray | None]:
-    """Where the RBCs of a background come from, by class, and the densities ``(3,)`` that they are brought to, if any."""
+def _stain(
+    pool: Pool, kind: str, recipe: Recipe, rng: np.random.Generator
+) -> tuple[dict[int, str], np.ndarray | None]:
+    """Where the RBCs of a background come from, by class, and the densities ``(3,)`` that they are
+    brought to, if any.
+    """
     classes = RBC_OF_KIND[kind]
     if not recipe.one_dye:
         return dict.fromkeys(classes, _one_of(pool.sources(classes), rng)), None
@@ -243,7 +309,8 @@ def _one_of(choices: Sequence[Any], rng: np.random.Generator) -> Any:
 
 
 class _Chain:
-    """Lays red cells down: each beside those that are there, or, as in a rouleau, half on the one before and on in the same direction.
+    """Lays red cells down: each beside those that are there, or, as in a rouleau, half on the one
+    before and on in the same direction.
 
     Args:
         share: of the cells, laid on the one before.
@@ -254,8 +321,17 @@ class _Chain:
         self._centre: tuple[float, float] | None = None
         self._direction = 0.0
 
-    def place(self, canvas: Canvas, rgba: np.ndarray, cell: PlacedCell, rng: np.random.Generator, overlap: float) -> None:
-        """Lay one cell, ``(H, W, 4) uint8``, on a background, which covers at most ``overlap`` of itself unless it goes on a chain."""
+    def place(
+        self,
+        canvas: Canvas,
+        rgba: np.ndarray,
+        cell: PlacedCell,
+        rng: np.random.Generator,
+        overlap: float,
+    ) -> None:
+        """Lay one cell, ``(H, W, 4) uint8``, on a background, which covers at most ``overlap`` of
+        itself unless it goes on a chain.
+        """
         height, width = rgba.shape[:2]
         if not self.share or self._centre is None or rng.uniform() >= self.share:
             y, x = canvas.place(rgba, cell, rng, overlap, margin=0.5)
@@ -269,8 +345,11 @@ class _Chain:
         self._centre = y + height / 2, x + width / 2
 
 
-def compose_smear(background: Smear, objects: Sequence[int], pool: Pool, recipe: Recipe, rng: np.random.Generator) -> Smear:
-    """Cut a block of 224 x 224 out of a background at a random place, and affix a sample of each class in ``objects``.
+def compose_smear(
+    background: Smear, objects: Sequence[int], pool: Pool, recipe: Recipe, rng: np.random.Generator
+) -> Smear:
+    """Cut a block of 224 x 224 out of a background at a random place, and affix a sample of each
+    class in ``objects``.
 
     Args:
         background: made by :func:`compose_background` of the same pool.
@@ -289,13 +368,22 @@ def compose_smear(background: Smear, objects: Sequence[int], pool: Pool, recipe:
     image, instances = background.image[block].copy(), background.instances[block].copy()
     if side != SMEAR_SIZE_PX:
         size = (SMEAR_SIZE_PX, SMEAR_SIZE_PX)
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+        image = cv2.resize(
+            image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        )
         instances = cv2.resize(instances, size, interpolation=cv2.INTER_NEAREST)
     canvas = Canvas(image, instances, list(background.cells), recipe)
     for class_id in objects:
         path, sample = pool.draw(class_id, recipe, rng)
         rgba = _varied(sample, recipe, rng, scale)
-        canvas.place(rgba, PlacedCell(class_id, path), rng, recipe.affixed_overlap, margin=recipe.beyond_border, above=len(background.cells))
+        canvas.place(
+            rgba,
+            PlacedCell(class_id, path),
+            rng,
+            recipe.affixed_overlap,
+            margin=recipe.beyond_border,
+            above=len(background.cells),
+        )
     return Smear(_photographed(canvas.image, recipe, rng), canvas.instances, tuple(canvas.cells))
 
 
@@ -312,18 +400,29 @@ def _photographed(image: np.ndarray, recipe: Recipe, rng: np.random.Generator) -
     return image
 
 
-def _varied(sample: CellSample, recipe: Recipe, rng: np.random.Generator, scale: float = 1.0, dye: np.ndarray | None = None) -> np.ndarray:
-    """A sample turned at random, and dyed, blurred, restained, stretched and mirrored as the recipe says. ``(H, W, 4) uint8``.
+def _varied(
+    sample: CellSample,
+    recipe: Recipe,
+    rng: np.random.Generator,
+    scale: float = 1.0,
+    dye: np.ndarray | None = None,
+) -> np.ndarray:
+    """A sample turned at random, and dyed, blurred, restained, stretched and mirrored as the recipe
+    says. ``(H, W, 4) uint8``.
 
     ``dye``, ``(3,)`` densities, is what the red cells of its background are brought to.
     """
     rgba = sample.rgba
     if dye is not None:
-        rgba = redyed(rgba, np.clip(dye / np.maximum(sample.dye, _LEAST_DYE), *_DYE_FACTORS) ** recipe.one_dye)
+        rgba = redyed(
+            rgba, np.clip(dye / np.maximum(sample.dye, _LEAST_DYE), *_DYE_FACTORS) ** recipe.one_dye
+        )
     if sample.class_id in AFFIXED_IDS:
         if recipe.nuclear_dye[0]:
             wanted = np.exp(rng.uniform(*np.log(recipe.nuclear_dye)))
-            rgba = redyed(rgba, min(wanted / np.clip(sample.nuclear_dye, *_NUCLEAR_DYES), _MOST_DYED))
+            rgba = redyed(
+                rgba, min(wanted / np.clip(sample.nuclear_dye, *_NUCLEAR_DYES), _MOST_DYED)
+            )
         if recipe.cell_blur_px:
             rgba = defocused(rgba, recipe.cell_blur_px * rng.uniform() ** 2)
     if recipe.stain:
@@ -331,5 +430,7 @@ def _varied(sample: CellSample, recipe: Recipe, rng: np.random.Generator, scale:
         rgba = cv2.merge((*cv2.split(colour), cv2.extractChannel(rgba, 3)))
     stretch = (scale, scale)
     if recipe.shape_jitter:
-        stretch = tuple(scale * (1 + rng.uniform(-1, 1, 2) * recipe.shape_jitter) * (1, rng.choice((-1, 1))))
+        stretch = tuple(
+            scale * (1 + rng.uniform(-1, 1, 2) * recipe.shape_jitter) * (1, rng.choice((-1, 1)))
+        )
     return rotated(rgba, rng.uniform(0, 360), stretch, recipe.edge_softness_px)

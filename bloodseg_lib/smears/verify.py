@@ -1,4 +1,5 @@
-"""Checking a sample bank or a dataset on disk: is every file there and as it was written, and can what is tested on have been trained on?
+"""Checking a sample bank or a dataset on disk: is every file there and as it was written, and can
+what is tested on have been trained on?
 
 Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
@@ -51,7 +52,11 @@ class Verification:
             shown.append(f"... and {len(self.problems) - MOST_SHOWN} more.")
         verdict = f"{len(self.problems)} problems." if self.problems else "All is as it should be."
         lines = [f"{self.folder}: {verdict}", *self.checked]
-        for title, sentences in (("Problems", shown), ("Leakage: proven", self.proven), ("Leakage: not known", self.unknown)):
+        for title, sentences in (
+            ("Problems", shown),
+            ("Leakage: proven", self.proven),
+            ("Leakage: not known", self.unknown),
+        ):
             if sentences:
                 lines += ["", title, *(f"- {sentence}" for sentence in sentences)]
         return "\n".join(lines)
@@ -75,7 +80,9 @@ def verify(folder: Path | str, progress: bool = True) -> Verification:
 
 
 def verify_bank(bank: SampleBank, progress: bool = True) -> Verification:
-    """Check that every sample is there and as the index says, and what is known of leakage between the splits."""
+    """Check that every sample is there and as the index says, and what is known of leakage between
+    the splits.
+    """
     found = Verification(bank.folder)
     readable: list[BankEntry] = []
     thumbnails = []
@@ -87,72 +94,122 @@ def verify_bank(bank: SampleBank, progress: bool = True) -> Verification:
             found.problems.append(str(error))
             continue
         if (digest := hashlib.sha256(path.read_bytes()).hexdigest()) != entry.sha256:
-            found.problems.append(f"{path}: expected sha256 {entry.sha256}, received {digest}. The file was changed: build the bank again.")
+            found.problems.append(
+                f"{path}: expected sha256 {entry.sha256}, received {digest}. The file was changed: build the bank again."
+            )
         if (area := int(np.count_nonzero(rgba[:, :, 3]))) != entry.area_px:
-            found.problems.append(f"{path}: expected a cell of {entry.area_px} pixels, received {area}. Build the bank again.")
+            found.problems.append(
+                f"{path}: expected a cell of {entry.area_px} pixels, received {area}. Build the bank again."
+            )
         readable.append(entry)
         thumbnails.append(thumbnail(rgba))
     listed = {entry.path for entry in bank.entries}
     for path in sorted(bank.folder.glob("*/*.png")):
         if path.relative_to(bank.folder).as_posix() not in listed:
-            found.problems.append(f"{path}: the index does not know this file. Delete it, or build the bank again.")
+            found.problems.append(
+                f"{path}: the index does not know this file. Delete it, or build the bank again."
+            )
     found.checked.append(f"{len(bank.entries)} samples: files, digests and areas.")
     _leakage(bank, readable, thumbnails, found)
     return found
 
 
-def _leakage(bank: SampleBank, entries: list[BankEntry], thumbnails: list[np.ndarray], found: Verification) -> None:
+def _leakage(
+    bank: SampleBank, entries: list[BankEntry], thumbnails: list[np.ndarray], found: Verification
+) -> None:
     groups, pictures = defaultdict(set), defaultdict(set)
     for entry in bank.entries:
         groups[entry.source, entry.group].add(entry.split)
         pictures[entry.sha256].add(entry.split)
-    split = [f"group {source}/{group} is in {' and '.join(sorted(splits))}." for (source, group), splits in groups.items() if len(splits) > 1]
-    twice = [f"a crop of sha256 {digest[:12]}... is in {' and '.join(sorted(splits))}." for digest, splits in pictures.items() if len(splits) > 1]
+    split = [
+        f"group {source}/{group} is in {' and '.join(sorted(splits))}."
+        for (source, group), splits in groups.items()
+        if len(splits) > 1
+    ]
+    twice = [
+        f"a crop of sha256 {digest[:12]}... is in {' and '.join(sorted(splits))}."
+        for digest, splits in pictures.items()
+        if len(splits) > 1
+    ]
     keys, areas = list(range(len(entries))), [entry.area_px for entry in entries]
-    pairs = near_identical(keys, areas, thumbnails, lambda i: read_rgba(bank.folder / entries[i].path))
+    pairs = near_identical(
+        keys, areas, thumbnails, lambda i: read_rgba(bank.folder / entries[i].path)
+    )
     alike, apart = 0, []
     for one, other in ((entries[i], entries[j]) for i, j in pairs):
         alike += 1
         if one.split != other.split:
-            apart.append(f"{one.path} ({one.split}) and {other.path} ({other.split}) show one cell.")
+            apart.append(
+                f"{one.path} ({one.split}) and {other.path} ({other.split}) show one cell."
+            )
     for name, bad, good in (
-        ("group", split, f"No group (patient, slide or field, as far as the source tells) is in two splits: {len(groups)} groups."),
+        (
+            "group",
+            split,
+            f"No group (patient, slide or field, as far as the source tells) is in two splits: {len(groups)} groups.",
+        ),
         ("copy", twice, f"No crop is in two splits, to the byte: {len(pictures)} different crops."),
-        ("twin", apart, f"No two nearly identical crops are in two splits: {alike} such pairs, each in one."),
+        (
+            "twin",
+            apart,
+            f"No two nearly identical crops are in two splits: {alike} such pairs, each in one.",
+        ),
     ):
         found.problems += [f"Leakage, {name}: {sentence} Build the bank again." for sentence in bad]
         if not bad:
             found.proven.append(good)
     for source in sorted({entry.source for entry in bank.entries}):
-        known = next((database.grouping for database in catalog.DATABASES if database.key == source), "")
-        found.unknown.append(f"{source}: {known or 'what a group is, and whether two of them are of one patient.'}")
-    found.unknown.append("Cells of one patient in two databases, and one cell photographed twice, turned or at another scale, cannot be told.")
+        known = next(
+            (database.grouping for database in catalog.DATABASES if database.key == source), ""
+        )
+        found.unknown.append(
+            f"{source}: {known or 'what a group is, and whether two of them are of one patient.'}"
+        )
+    found.unknown.append(
+        "Cells of one patient in two databases, and one cell photographed twice, turned or at another scale, cannot be told."
+    )
 
 
 def verify_dataset(dataset: Dataset, progress: bool = True) -> Verification:
-    """Check that every file is there, readable and to the byte as it was written, ids are legal, boxes and areas those of the segments, counts those
-    of the manifest."""
+    """Check that every file is there, readable and to the byte as it was written, ids are legal,
+    boxes and areas those of the segments, counts those of the manifest."""
     found = Verification(dataset.folder)
     for split in SPLITS:
         expected = dataset.manifest["images"][split]
-        parts = {part: _stems(dataset.folder / split / part, suffix) for part, suffix in FILES.items()}
+        parts = {
+            part: _stems(dataset.folder / split / part, suffix) for part, suffix in FILES.items()
+        }
         names = sorted(set.union(*parts.values()))
         for part, there in parts.items():
             found.problems += [
-                f"{dataset.folder / split / part / name}{FILES[part]}: missing. Build the dataset again." for name in names if name not in there
+                f"{dataset.folder / split / part / name}{FILES[part]}: missing. Build the dataset again."
+                for name in names
+                if name not in there
             ]
         if len(names) != expected:
-            found.problems.append(f"{dataset.folder / split}: expected {expected} smears, found {len(names)}. Build the dataset again.")
+            found.problems.append(
+                f"{dataset.folder / split}: expected {expected} smears, found {len(names)}. Build the dataset again."
+            )
         whole = set.intersection(*parts.values())
         unread = 0
-        pixels, objects, values = np.zeros(NUM_CLASSES, np.int64), Counter(), np.zeros((2, 3), np.int64)
-        for name in tqdm(sorted(whole), unit="smear", desc=f"verifying {split}", disable=not progress):
+        pixels, objects, values = (
+            np.zeros(NUM_CLASSES, np.int64),
+            Counter(),
+            np.zeros((2, 3), np.int64),
+        )
+        for name in tqdm(
+            sorted(whole), unit="smear", desc=f"verifying {split}", disable=not progress
+        ):
             try:
-                found.problems += _smear_problems(dataset.folder / split, name, pixels, objects, values)
+                found.problems += _smear_problems(
+                    dataset.folder / split, name, pixels, objects, values
+                )
             except (OSError, ValueError, KeyError, TypeError) as error:
                 unread += 1
                 found.problems.append(
-                    str(error) if isinstance(error, OSError | ValueError) else f"{name}: its label is not as it should be: {error!r}."
+                    str(error)
+                    if isinstance(error, OSError | ValueError)
+                    else f"{name}: its label is not as it should be: {error!r}."
                 )
         if len(whole) == expected:
             if not unread:
@@ -161,7 +218,11 @@ def verify_dataset(dataset: Dataset, progress: bool = True) -> Verification:
         sets = len(dataset.manifest.get("files", {}).get(split, []))
         found.checked.append(
             f"{split}: {len(whole)} smears, {sum(objects.values())} objects, "
-            + (f"files of {sets} sets of backgrounds by sha256." if sets or not whole else "no digests of files: built by an older version.")
+            + (
+                f"files of {sets} sets of backgrounds by sha256."
+                if sets or not whole
+                else "no digests of files: built by an older version."
+            )
         )
     return found
 
@@ -186,7 +247,9 @@ def _digest_problems(dataset: Dataset, split: str, names: set[str]) -> Iterable[
             )
 
 
-def _smear_problems(folder: Path, name: str, pixels: np.ndarray, objects: Counter, values: np.ndarray) -> Iterable[str]:
+def _smear_problems(
+    folder: Path, name: str, pixels: np.ndarray, objects: Counter, values: np.ndarray
+) -> Iterable[str]:
     """What is wrong with one smear; adds what it holds to the counts."""
     image = read_image(folder / "images" / f"{name}.png")
     path = folder / "segments" / f"{name}.png"
@@ -194,7 +257,9 @@ def _smear_problems(folder: Path, name: str, pixels: np.ndarray, objects: Counte
     cells = read_json(folder / "labels" / f"{name}.json")["objects"]
     problems = []
     if image.shape[:2] != labels.shape:
-        problems.append(f"{path}: expected the size of its image, {image.shape[:2]}. Received {labels.shape}.")
+        problems.append(
+            f"{path}: expected the size of its image, {image.shape[:2]}. Received {labels.shape}."
+        )
     counts = np.bincount(labels.ravel(), minlength=NUM_CLASSES)
     pixels += counts
     values += np.array(sums(image))
@@ -202,14 +267,19 @@ def _smear_problems(folder: Path, name: str, pixels: np.ndarray, objects: Counte
     for cell_class in CLASSES[1:]:
         mine = [cell for cell in cells if cell["id"] == cell_class.id]
         if (area := sum(cell["area_px"] for cell in mine)) != counts[cell_class.id]:
-            problems.append(f"{path}: its label names {area} pixels of {cell_class.name}. Received {counts[cell_class.id]}.")
+            problems.append(
+                f"{path}: its label names {area} pixels of {cell_class.name}. Received {counts[cell_class.id]}."
+            )
         for cell in mine:
             problems += _box_problem(labels == cell_class.id, cell, mine, path)
     return problems
 
 
 def _box_problem(mask: np.ndarray, cell: dict, others: list[dict], path: Path) -> list[str]:
-    """A box must hold its cell's pixels; where no other box of the class meets it, it must fit them exactly."""
+    """A box must hold its cell's pixels;
+
+    where no other box of the class meets it, it must fit them exactly.
+    """
     box = cell["box"]
     inside = mask[box["y"] : box["y"] + box["height"], box["x"] : box["x"] + box["width"]]
     where = f"{path}: box {box['x']},{box['y']},{box['width']},{box['height']} of {CLASSES[cell['id']].name}"
@@ -231,12 +301,17 @@ def _meet(one: dict, other: dict) -> bool:
     )
 
 
-def _manifest_problems(dataset: Dataset, split: str, pixels: np.ndarray, objects: Counter, values: np.ndarray) -> Iterable[str]:
+def _manifest_problems(
+    dataset: Dataset, split: str, pixels: np.ndarray, objects: Counter, values: np.ndarray
+) -> Iterable[str]:
     manifest, where = dataset.manifest, dataset.folder / MANIFEST
     for cell_class in CLASSES:
         if (named := manifest["pixels"][split][cell_class.key]) != pixels[cell_class.id]:
             yield f"{where}: names {named} pixels of {cell_class.name} in {split}. Received {pixels[cell_class.id]}. Build the dataset again."
-        if cell_class.id and (named := manifest["objects"][split][cell_class.key]) != objects[cell_class.id]:
+        if (
+            cell_class.id
+            and (named := manifest["objects"][split][cell_class.key]) != objects[cell_class.id]
+        ):
             yield f"{where}: names {named} objects of {cell_class.name} in {split}. Received {objects[cell_class.id]}. Build the dataset again."
     if split == "train" and pixels.sum():
         mean = values[0] / pixels.sum()

@@ -1,7 +1,8 @@
-"""Showing each smear a little differently every time: mirrored, turned, of another stain, light and focus.
+"""Showing each smear a little differently every time: mirrored, turned, of another stain, light and
+focus.
 
-Image and label map always go through one transform; what only changes colours or focus leaves the label map as it is.
-Taught by ``notebooks/03_weighted_training.ipynb``.
+Image and label map always go through one transform; what only changes colours or focus leaves the
+label map as it is. Taught by ``notebooks/03_weighted_training.ipynb``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from bloodseg_lib.training.config import TrainingConfig
 _GREY_LEVELS = np.arange(256, dtype=np.float64)
 
 
-def augmented(images: np.ndarray, labels: np.ndarray, rng: np.random.Generator, config: TrainingConfig) -> tuple[np.ndarray, np.ndarray]:
+def augmented(
+    images: np.ndarray, labels: np.ndarray, rng: np.random.Generator, config: TrainingConfig
+) -> tuple[np.ndarray, np.ndarray]:
     """Vary a batch as the configuration says.
 
     Args:
@@ -27,7 +30,8 @@ def augmented(images: np.ndarray, labels: np.ndarray, rng: np.random.Generator, 
         config: its ``flips``, ``stain``, ``brightness`` and ``blur_px``.
 
     Returns:
-        Images and label maps of the same shapes and types; the arguments themselves where nothing is to be varied.
+        Images and label maps of the same shapes and types; the arguments themselves where nothing
+        is to be varied.
     """
     if config.flips:
         images, labels = flipped(images, labels, rng)
@@ -39,14 +43,19 @@ def augmented(images: np.ndarray, labels: np.ndarray, rng: np.random.Generator, 
             image = restained(image, own, config.stain)
         if config.brightness:
             image = brightened(image, own, config.brightness)
-        return photographed(image, own, config.blur_px, noise=0, jpeg=0) if config.blur_px else image
+        return (
+            photographed(image, own, config.blur_px, noise=0, jpeg=0) if config.blur_px else image
+        )
 
     with ThreadPoolExecutor() as threads:
         return np.stack(list(threads.map(varied, images, rng.spawn(len(images))))), labels
 
 
-def flipped(images: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Mirror and turn each image, and its label map alike, into one of its eight symmetries at random.
+def flipped(
+    images: np.ndarray, labels: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mirror and turn each image, and its label map alike, into one of its eight symmetries at
+    random.
 
     Args:
         images: ``(B, H, W, 3) uint8``.
@@ -68,12 +77,17 @@ def flipped(images: np.ndarray, labels: np.ndarray, rng: np.random.Generator) ->
 
 
 def brightened(image: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndarray:
-    """Vary contrast, about mid grey, and brightness: ``contrast * (v - 127.5) + 127.5 + shift`` of every value ``v``, cut to 0..255.
+    """Vary contrast, about mid grey, and brightness: ``contrast * (v - 127.5) + 127.5 + shift`` of
+    every value ``v``, cut to 0..255.
 
     Args:
         image: ``(H, W, 3) uint8``.
         rng: what decides.
-        strength: standard deviation of the logarithm of the contrast, and of the shift as a share of 127.5; 0 changes nothing.
+        strength: standard deviation of the logarithm of the contrast, and of the shift as a share
+            of 127.5; 0 changes nothing.
     """
     contrast, shift = np.exp(rng.normal(0, strength)), 127.5 * rng.normal(0, strength)
-    return cv2.LUT(image, np.clip(contrast * (_GREY_LEVELS - 127.5) + 127.5 + shift + 0.5, 0, 255).astype(np.uint8))
+    return cv2.LUT(
+        image,
+        np.clip(contrast * (_GREY_LEVELS - 127.5) + 127.5 + shift + 0.5, 0, 255).astype(np.uint8),
+    )

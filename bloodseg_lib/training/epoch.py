@@ -1,4 +1,5 @@
-"""One epoch of a training: the batches, what is learnt of them within the memory there is, and its validation.
+"""One epoch of a training: the batches, what is learnt of them within the memory there is, and its
+validation.
 
 Taught by ``notebooks/03_weighted_training.ipynb``.
 """
@@ -42,7 +43,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Epoch:
-    """What an epoch gave: means over the training images, scores of the validation split, and the time of its training part."""
+    """What an epoch gave:
+
+    means over the training images, scores of the validation split, and the time of its training
+    part.
+    """
 
     loss: float
     accuracy: float
@@ -52,17 +57,22 @@ class Epoch:
 
 
 def epoch_within_memory(run: Run, epoch: int, parts: int) -> tuple[Epoch, int]:
-    """One epoch, each batch in ``parts`` parts, or begun again in twice as many for as long as memory runs out. Returns also in how many it was."""
+    """One epoch, each batch in ``parts`` parts, or begun again in twice as many for as long as
+    memory runs out. Returns also in how many it was.
+    """
     before = state_of(run.model, run.optimizer)
     while True:
         device_batch = -(-run.config.batch_size // (parts * run.steps.devices))
         try:
             return _epoch(run, epoch, device_batch), parts
         except Exception as error:
-            if not is_out_of_memory(error) or process()[1] > 1:  # the other processes would not begin again
+            # the other processes would not begin again
+            if not is_out_of_memory(error) or process()[1] > 1:
                 raise
             if device_batch == 1:
-                raise MemoryError("Expected memory for one image at a time. Received none; use a smaller width, or free some.") from error
+                raise MemoryError(
+                    "Expected memory for one image at a time. Received none; use a smaller width, or free some."
+                ) from error
             set_state(run.model, run.optimizer, before)
             parts *= 2
             tqdm.write(
@@ -78,11 +88,20 @@ def _epoch(run: Run, epoch: int, device_batch: int) -> Epoch:
     """
     start = time.perf_counter()
     images = run.config.images_per_epoch or len(run.dataset.names("train"))
-    with tqdm(total=images, unit="image", desc=f"epoch {epoch}/{run.config.epochs}", disable=not run.progress, leave=False) as bar:
-        loss, accuracy = learn(run.steps, one_ahead(batches(run.dataset, run.config, epoch)), device_batch, bar)
+    with tqdm(
+        total=images,
+        unit="image",
+        desc=f"epoch {epoch}/{run.config.epochs}",
+        disable=not run.progress,
+        leave=False,
+    ) as bar:
+        loss, accuracy = learn(
+            run.steps, one_ahead(batches(run.dataset, run.config, epoch)), device_batch, bar
+        )
     if not math.isfinite(loss):
         raise _not_finite("training loss", epoch, run.latest)
-    if broken := broken_variables(run.model):  # oneDNN's ReLU makes 0 of what is no number, so the loss may not tell
+    # oneDNN's ReLU makes 0 of what is no number, so the loss may not tell
+    if broken := broken_variables(run.model):
         raise _not_finite(f"weight {broken[0]}", epoch, run.latest)
     training_s = time.perf_counter() - start
     validation, valid_loss = validate(run.steps, run.dataset, run.config.batch_size, device_batch)
@@ -91,10 +110,13 @@ def _epoch(run: Run, epoch: int, device_batch: int) -> Epoch:
     return Epoch(loss, accuracy, training_s, validation, valid_loss)
 
 
-def learn(steps: Steps, batches: Iterator[tuple[np.ndarray, np.ndarray]], device_batch: int, bar: tqdm) -> tuple[float, float]:
+def learn(
+    steps: Steps, batches: Iterator[tuple[np.ndarray, np.ndarray]], device_batch: int, bar: tqdm
+) -> tuple[float, float]:
     """One epoch. Returns its mean loss and accuracy, or stops with a loss that is not finite.
 
-    What a step gave is asked for only when the next has been handed over, so that a GPU never waits for it.
+    What a step gave is asked for only when the next has been handed over, so that a GPU never waits
+    for it.
     """
     images_seen, loss, accuracy = 0, 0.0, 0.0
     pending: list[tuple[Any, Any]] = []
@@ -107,16 +129,24 @@ def learn(steps: Steps, batches: Iterator[tuple[np.ndarray, np.ndarray]], device
             accuracy += count * sum(float(part_accuracy) for _, part_accuracy in pending)
             if not math.isfinite(loss):
                 break
-            bar.set_postfix(loss=f"{loss / images_seen:.3f}", accuracy=f"{accuracy / images_seen:.1%}", refresh=False)
+            bar.set_postfix(
+                loss=f"{loss / images_seen:.3f}",
+                accuracy=f"{accuracy / images_seen:.1%}",
+                refresh=False,
+            )
             bar.update(count)
         pending, count = now, 0 if images is None else len(images)
     return loss / images_seen, accuracy / images_seen
 
 
-def batches(dataset: Dataset, config: TrainingConfig, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def batches(
+    dataset: Dataset, config: TrainingConfig, epoch: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The batches of an epoch, a pure function of (seed, epoch)."""
     for number, (images, labels) in enumerate(
-        dataset.batches("train", config.batch_size, config.seed, epoch, images_per_epoch=config.images_per_epoch)
+        dataset.batches(
+            "train", config.batch_size, config.seed, epoch, images_per_epoch=config.images_per_epoch
+        )
     ):
         yield augmented(images, labels, np.random.default_rng([config.seed, epoch, number]), config)
 
@@ -130,7 +160,9 @@ def one_ahead(batches: Iterator[Any]) -> Iterator[Any]:
             yield batch
 
 
-def validate(steps: Steps, dataset: Dataset, batch_size: int, device_batch: int) -> tuple[Scores, float]:
+def validate(
+    steps: Steps, dataset: Dataset, batch_size: int, device_batch: int
+) -> tuple[Scores, float]:
     """Scores and mean loss on the validation split."""
     confusion = np.zeros((NUM_CLASSES, NUM_CLASSES), dtype=np.int64)
     losses = []
@@ -143,4 +175,6 @@ def validate(steps: Steps, dataset: Dataset, batch_size: int, device_batch: int)
 
 def _not_finite(what: str, epoch: int, latest: Path) -> FloatingPointError:
     kept = f"{latest} still holds the epoch before" if latest.exists() else "no epoch was finished"
-    return FloatingPointError(f"The {what} is not finite in epoch {epoch}; {kept}. Lower the learning rate or use precision float32, and run again.")
+    return FloatingPointError(
+        f"The {what} is not finite in epoch {epoch}; {kept}. Lower the learning rate or use precision float32, and run again."
+    )

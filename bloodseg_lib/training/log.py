@@ -1,4 +1,5 @@
-"""Watching a training: the line and the warning of each epoch, the log as CSV, curves in the notebook and in TensorBoard.
+"""Watching a training: the line and the warning of each epoch, the log as CSV, curves in the
+notebook and in TensorBoard.
 
 Taught by ``notebooks/03_weighted_training.ipynb``.
 """
@@ -20,7 +21,10 @@ COLLAPSE_MARGIN = 1e-3
 
 
 def collapse_warning(record: dict[str, Any]) -> str:
-    """What is wrong with an epoch that learned nothing of some classes, in words; empty if all is well."""
+    """What is wrong with an epoch that learned nothing of some classes, in words;
+
+    empty if all is well.
+    """
     if abs(record["valid_accuracy"] - record["background_share"]) < COLLAPSE_MARGIN:
         return (
             f"Warning: collapse. The validation accuracy {record['valid_accuracy']:.2%} is just the share of background pixels: the network may see no "
@@ -46,17 +50,22 @@ def tell(record: dict[str, Any], epochs: int, better: bool, progress: bool) -> N
 def write_log(folder: Path, history: list[dict[str, Any]]) -> None:
     """Write the history as ``log.csv``, one row an epoch."""
     table = io.StringIO()
-    columns = list(dict.fromkeys(name for record in history for name in record))  # earlier versions recorded less
+    # earlier versions recorded less
+    columns = list(dict.fromkeys(name for record in history for name in record))
     writer = csv.DictWriter(table, fieldnames=columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({**record, "zero_recall": " ".join(record["zero_recall"])} for record in history)
+    writer.writerows(
+        {**record, "zero_recall": " ".join(record["zero_recall"])} for record in history
+    )
     write_bytes(folder / LOG, table.getvalue().encode())
 
 
 class EventLog:
-    """The history for TensorBoard, in ``tensorboard/`` beside ``log.csv``: ``tensorboard --logdir FOLDER``.
+    """The history for TensorBoard, in ``tensorboard/`` beside ``log.csv``: ``tensorboard --logdir
+    FOLDER``.
 
-    Written anew from the history by every process that goes on with a training, so no epoch is in it twice, whatever was killed.
+    Written anew from the history by every process that goes on with a training, so no epoch is in
+    it twice, whatever was killed.
 
     Args:
         folder: of the training.
@@ -84,10 +93,18 @@ class EventLog:
 
     def add(self, record: dict[str, Any]) -> None:
         """Write the numbers of one epoch, under the names they have in the history, and flush."""
-        numbers = {name: value for name, value in record.items() if isinstance(value, int | float) and name != "epoch"}
+        numbers = {
+            name: value
+            for name, value in record.items()
+            if isinstance(value, int | float) and name != "epoch"
+        }
         numbers["zero_recall_classes"] = len(record["zero_recall"])
-        values = [self._summary.Value(tag=name, simple_value=value) for name, value in numbers.items()]
-        self._writer.add_event(self._event(step=record["epoch"], summary=self._summary(value=values)))
+        values = [
+            self._summary.Value(tag=name, simple_value=value) for name, value in numbers.items()
+        ]
+        self._writer.add_event(
+            self._event(step=record["epoch"], summary=self._summary(value=values))
+        )
         self._writer.flush()
 
     def close(self) -> None:
@@ -96,9 +113,11 @@ class EventLog:
 
 
 class LiveCurve:
-    """The learning curve in a notebook, drawn anew after each epoch: ``train(..., on_epoch=LiveCurve(folder))``. Close it before you show the whole curve.
+    """The learning curve in a notebook, drawn anew after each epoch: ``train(...,
+    on_epoch=LiveCurve(folder))``. Close it before you show the whole curve.
 
-    It shows all epochs, also those before a restart: they are read from ``latest.json``, which is written before it is called.
+    It shows all epochs, also those before a restart: they are read from ``latest.json``, which is
+        written before it is called.
 
     Args:
         folder: of the training.
@@ -109,7 +128,11 @@ class LiveCurve:
         self._handle: Any = None
 
     def __call__(self, _record: dict[str, Any]) -> None:
-        """Draw. In place of the last drawing, without clearing the output, which would take the lines of the epochs with it."""
+        """Draw.
+
+        In place of the last drawing, without clearing the output, which would take the lines of the
+        epochs with it.
+        """
         from IPython.display import display
         from matplotlib import pyplot as plt
 

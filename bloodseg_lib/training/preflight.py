@@ -1,4 +1,5 @@
-"""What can be known to go wrong before a training begins, found out in seconds: the GPU, the dataset, the checkpoint, the disk, the memory.
+"""What can be known to go wrong before a training begins, found out in seconds: the GPU, the
+dataset, the checkpoint, the disk, the memory.
 
 Taught by ``notebooks/03_weighted_training.ipynb``.
 """
@@ -10,7 +11,14 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from bloodseg_lib.network.backend import describe_device, device_count, dtype_policy, free_memory, has_gpu, process
+from bloodseg_lib.network.backend import (
+    describe_device,
+    device_count,
+    dtype_policy,
+    free_memory,
+    has_gpu,
+    process,
+)
 from bloodseg_lib.network.checkpoint import Sidecar, read_sidecar
 from bloodseg_lib.network.pretrained import checkpoint_path
 from bloodseg_lib.network.unet import UNetConfig
@@ -21,7 +29,8 @@ EXIT_NO_GPU = 3
 """What the command line ends with when a GPU was demanded and there is none."""
 
 _BYTES = 4  # of a float32
-_COPIES_OF_WEIGHTS = 6  # in memory: weights, gradients, two moments of Adam, and the state to begin the epoch again from
+# in memory: weights, gradients, two moments of Adam, and the state to begin the epoch again from
+_COPIES_OF_WEIGHTS = 6
 _MARGIN = 1.1  # for what is not counted
 MIB = 1 << 20
 _CODE = 128 * MIB  # compiled functions and working space of the first steps
@@ -36,7 +45,8 @@ class Preflight:
     """What was found; everything in bytes, ``None`` where nobody can say.
 
     Attributes:
-        memory_needed: what a training step adds to the process, as estimated by :func:`memory_needed`.
+        memory_needed: what a training step adds to the process, as estimated by
+            :func:`memory_needed`.
         memory_free: what a device has free.
         disk_needed: what checkpoints, and the unpacked dataset if it is not there yet, will take.
         parts: in how many parts, one after the other, a batch must be taken to fit; 1: whole.
@@ -58,7 +68,13 @@ class Preflight:
         )
 
 
-def preflight(dataset: Dataset, unet: UNetConfig, config: TrainingConfig, folder: Path | str, require_gpu: bool = False) -> Preflight:
+def preflight(
+    dataset: Dataset,
+    unet: UNetConfig,
+    config: TrainingConfig,
+    folder: Path | str,
+    require_gpu: bool = False,
+) -> Preflight:
     """Check all that a training needs, before anything long.
 
     Args:
@@ -70,12 +86,15 @@ def preflight(dataset: Dataset, unet: UNetConfig, config: TrainingConfig, folder
 
     Raises:
         NoGPUError: ``require_gpu``, and the backend sees no GPU.
-        ValueError: the dataset or its images do not suit the network, or the folder holds a training of another network or dataset.
+        ValueError: the dataset or its images do not suit the network, or the folder holds a
+            training of another network or dataset.
         OSError: the disk has too little room.
         MemoryError: not even one image fits.
     """
     if require_gpu and not has_gpu():
-        raise NoGPUError(f"Expected a GPU, as demanded. Received {describe_device()}. Install the backend with GPU support, or demand none.")
+        raise NoGPUError(
+            f"Expected a GPU, as demanded. Received {describe_device()}. Install the backend with GPU support, or demand none."
+        )
     folder = Path(folder)
     there = check_images(dataset, "train", unet)
     check_images(dataset, "valid", unet)
@@ -86,7 +105,9 @@ def preflight(dataset: Dataset, unet: UNetConfig, config: TrainingConfig, folder
     if (folder / "latest.npz").exists():
         check_same(read_sidecar(folder / "latest.npz"), dataset, unet, folder)
     if process()[1] > 1 and config.max_minutes:
-        raise ValueError("TrainingConfig.max_minutes: expected 0 where several processes train together, whose clocks differ. Set epochs instead.")
+        raise ValueError(
+            "TrainingConfig.max_minutes: expected 0 where several processes train together, whose clocks differ. Set epochs instead."
+        )
 
     disk = _checked_disk(dataset, unet, folder)
     height, width = dataset.image("train", 0).shape[:2]
@@ -107,14 +128,19 @@ def preflight(dataset: Dataset, unet: UNetConfig, config: TrainingConfig, folder
     return Preflight(whole, free, disk, parts)
 
 
-def memory_needed(unet: UNetConfig, batch: int, height: int, width: int, precision: str = "float32") -> int:
+def memory_needed(
+    unet: UNetConfig, batch: int, height: int, width: int, precision: str = "float32"
+) -> int:
     """Estimate the memory in bytes that a training step takes beside what the program takes anyway.
 
-    Kept for the gradient, for every image: each convolution's input, that is every ReLU, pooling, dropout and concatenation, and with batch
-    normalisation also each convolution's output. To these come, at the end, three maps of ten classes in float32 (logits, softmax, gradient),
-    and for the gradient underway the two largest maps. And the weights six times: themselves, their gradients, Adam's two moments, the state
-    to begin an epoch again from, and copies on the way. With a tenth more and 128 MiB, this was 10 to 40 % above the measured peak (widths 8 and 32,
-    2 to 16 images, TensorFlow on a CPU); on GPUs, whose working space varies, it is a first guess.
+    Kept for the gradient, for every image: each convolution's input, that is every ReLU, pooling,
+        dropout and concatenation, and with batch
+    normalisation also each convolution's output. To these come, at the end, three maps of ten
+    classes in float32 (logits, softmax, gradient), and for the gradient underway the two largest
+    maps. And the weights six times: themselves, their gradients, Adam's two moments, the state to
+    begin an epoch again from, and copies on the way. With a tenth more and 128 MiB, this was 10 to
+    40 % above the measured peak (widths 8 and 32, 2 to 16 images, TensorFlow on a CPU); on GPUs,
+    whose working space varies, it is a first guess.
 
     Args:
         unet: shape of the network.
@@ -126,13 +152,22 @@ def memory_needed(unet: UNetConfig, batch: int, height: int, width: int, precisi
     for level in range(unet.levels):
         pixels, channels = (height >> level) * (width >> level), unet.width << level
         of_each_convolution = 2 if unet.normalization == "batch" else 1
-        maps += pixels * (2 * of_each_convolution * channels + (channels // 2 if level else 0) + (channels if level >= unet.levels - 2 else 0))
+        maps += pixels * (
+            2 * of_each_convolution * channels
+            + (channels // 2 if level else 0)
+            + (channels if level >= unet.levels - 2 else 0)
+        )
         if level < unet.levels - 1:
-            maps += pixels * (2 * of_each_convolution * channels + channels + 2 * channels)  # convolutions, transposed one, concatenation
+            # convolutions, transposed one, concatenation
+            maps += pixels * (2 * of_each_convolution * channels + channels + 2 * channels)
     size = 2 if dtype_policy(precision) == "mixed_bfloat16" else _BYTES
     underway = 2 * height * width * 2 * unet.width
     classes = 3 * 10 * height * width * _BYTES
-    return int(_MARGIN * batch * (size * (maps + underway) + classes)) + _COPIES_OF_WEIGHTS * _BYTES * unet.parameters + _CODE
+    return (
+        int(_MARGIN * batch * (size * (maps + underway) + classes))
+        + _COPIES_OF_WEIGHTS * _BYTES * unet.parameters
+        + _CODE
+    )
 
 
 def check_images(dataset: Dataset, split: str, unet: UNetConfig) -> int:
@@ -143,7 +178,9 @@ def check_images(dataset: Dataset, split: str, unet: UNetConfig) -> int:
     """
     count = len(dataset.names(split))
     if not count:
-        raise ValueError(f"The dataset's split {split!r}: expected at least one image. Received none; build the dataset with some.")
+        raise ValueError(
+            f"The dataset's split {split!r}: expected at least one image. Received none; build the dataset with some."
+        )
     height, width = dataset.image(split, 0).shape[:2]
     if height % unet.multiple_px or width % unet.multiple_px:
         raise ValueError(
@@ -153,23 +190,40 @@ def check_images(dataset: Dataset, split: str, unet: UNetConfig) -> int:
     return count
 
 
-def network_for(unet: UNetConfig, dataset: Dataset, config: TrainingConfig, latest: Path) -> UNetConfig:
-    """The network with mean and standard deviation of the training set, or of the network that it begins as, whose weights are used to them.
+def network_for(
+    unet: UNetConfig, dataset: Dataset, config: TrainingConfig, latest: Path
+) -> UNetConfig:
+    """The network with mean and standard deviation of the training set, or of the network that it
+    begins as, whose weights are used to them.
 
     Raises:
-        ValueError: that one is of another shape, or the training in this folder began as another one.
+        ValueError: that one is of another shape, or the training in this folder began as another
+            one.
     """
-    if latest.exists() and (begun := {**TrainingConfig().to_dict(), **read_sidecar(latest).training}["start_from"]) != config.start_from:
+    if (
+        latest.exists()
+        and (begun := {**TrainingConfig().to_dict(), **read_sidecar(latest).training}["start_from"])
+        != config.start_from
+    ):
         raise ValueError(
             f"{latest.parent}: expected start_from {begun!r}, as this training began. Received {config.start_from!r}. Choose another folder, or delete this one."
         )
     if not config.start_from:
-        return dataclasses.replace(unet, mean=tuple(map(float, dataset.manifest["mean"])), std=tuple(map(float, dataset.manifest["std"])))
+        return dataclasses.replace(
+            unet,
+            mean=tuple(map(float, dataset.manifest["mean"])),
+            std=tuple(map(float, dataset.manifest["std"])),
+        )
     start = latest if latest.exists() else checkpoint_path(config.start_from)
     of = UNetConfig.from_dict(read_sidecar(start).unet)
-    wanted, found = (f"width {u.width}, {u.levels} levels and normalization {u.normalization}" for u in (unet, of))
+    wanted, found = (
+        f"width {u.width}, {u.levels} levels and normalization {u.normalization}"
+        for u in (unet, of)
+    )
     if wanted != found:
-        raise ValueError(f"{start}: expected a network of {wanted}. Received one of {found}; ask for the same shape, or start from another.")
+        raise ValueError(
+            f"{start}: expected a network of {wanted}. Received one of {found}; ask for the same shape, or start from another."
+        )
     return dataclasses.replace(unet, mean=of.mean, std=of.std)
 
 
@@ -186,7 +240,11 @@ def check_same(before: Sidecar, dataset: Dataset, unet: UNetConfig, folder: Path
         )
     then, now = UNetConfig.from_dict(before.unet).to_dict(), unet.to_dict()
     if then != now:
-        differing = ", ".join(f"{name} {then[name]}, not {value}" for name, value in now.items() if then[name] != value)
+        differing = ", ".join(
+            f"{name} {then[name]}, not {value}"
+            for name, value in now.items()
+            if then[name] != value
+        )
         raise ValueError(
             f"{folder}: expected a training of the same network. Received one with {differing}. Choose another folder, or delete this one."
         )
@@ -194,15 +252,21 @@ def check_same(before: Sidecar, dataset: Dataset, unet: UNetConfig, folder: Path
 
 def _checked_disk(dataset: Dataset, unet: UNetConfig, folder: Path) -> int:
     """Bytes that checkpoints and unpacked images will take, if each disk has room for its own."""
-    checkpoints = 8 * _BYTES * unet.parameters  # best: the weights; latest: with two moments; and latest once more while it is replaced
+    # best: the weights; latest: with two moments; and latest once more while it is replaced
+    checkpoints = 8 * _BYTES * unet.parameters
     checkpoints -= sum(path.stat().st_size for path in folder.glob("*.npz"))
     unpacked = 0
     for split in ("train", "valid"):
         if not any((dataset.folder / split).glob(".images-*.npy")):
             image = dataset.image(split, 0)
             unpacked += len(dataset.names(split)) * (image.size + image.size // 3)
-    for where, needed, what in ((folder, checkpoints, "checkpoints"), (dataset.folder, unpacked, "the unpacked images")):
-        free = shutil.disk_usage(next(place for place in (where, *where.absolute().parents) if place.exists())).free
+    for where, needed, what in (
+        (folder, checkpoints, "checkpoints"),
+        (dataset.folder, unpacked, "the unpacked images"),
+    ):
+        free = shutil.disk_usage(
+            next(place for place in (where, *where.absolute().parents) if place.exists())
+        ).free
         if needed > free:
             raise OSError(
                 f"{where}: expected {needed / MIB:,.0f} MiB of disk for {what}. Received {free / MIB:,.0f} MiB free; make room, or choose another folder."

@@ -13,7 +13,10 @@ from bloodseg_lib.network.backend import keras
 from bloodseg_lib.training.config import TrainingConfig
 
 NOT_DECAYED = ("bias", "gamma", "beta")
-"""Names of the variables that weight decay leaves alone: offsets, and what a normalisation scales by."""
+"""Names of the variables that weight decay leaves alone:
+
+offsets, and what a normalisation scales by.
+"""
 
 
 def learning_rates(config: TrainingConfig, steps_per_epoch: int) -> np.ndarray:
@@ -22,20 +25,27 @@ def learning_rates(config: TrainingConfig, steps_per_epoch: int) -> np.ndarray:
     if config.schedule == "cosine":
         rates = config.learning_rate * (1 + np.cos(np.pi * step / len(step))) / 2
     else:
-        rates = np.where(step < config.drop_after_epochs * steps_per_epoch, config.learning_rate, config.later_learning_rate)
+        rates = np.where(
+            step < config.drop_after_epochs * steps_per_epoch,
+            config.learning_rate,
+            config.later_learning_rate,
+        )
     if config.warmup_steps:
         rates = rates * np.minimum(1, (step + 1) / config.warmup_steps)
     return rates
 
 
 class TableSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """Looks the learning rate up in a table, so that it is a pure function of the step, which the optimizer counts and saves.
+    """Looks the learning rate up in a table, so that it is a pure function of the step, which the
+    optimizer counts and saves.
 
     Args:
-        rates: as :func:`learning_rates` returns them. Before the first and after the last step the nearest holds.
+        rates: as :func:`learning_rates` returns them. Before the first and after the last step the
+            nearest holds.
 
     Attributes:
-        first_step: what the optimizer's count was, or would have been, at the first entry; set it before the first step is taken.
+        first_step: what the optimizer's count was, or would have been, at the first entry; set it
+            before the first step is taken.
     """
 
     def __init__(self, rates: np.ndarray):
@@ -43,19 +53,24 @@ class TableSchedule(keras.optimizers.schedules.LearningRateSchedule):
         self.first_step = 0
 
     def __call__(self, step: Any) -> Any:
-        index = keras.ops.clip(keras.ops.cast(step, "int32") - self.first_step, 0, len(self.rates) - 1)
+        index = keras.ops.clip(
+            keras.ops.cast(step, "int32") - self.first_step, 0, len(self.rates) - 1
+        )
         return keras.ops.take(keras.ops.convert_to_tensor(self.rates, dtype="float32"), index)
 
 
 def adam(schedule: TableSchedule, weight_decay: float = 0.0) -> keras.optimizers.Optimizer:
-    """Adam (Kingma & Ba 2015, arXiv 1412.6980), or with a weight decay AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101).
+    """Adam (Kingma & Ba 2015, arXiv 1412.6980), or with a weight decay AdamW (Loshchilov & Hutter
+    2019, arXiv 1711.05101).
 
     Args:
         schedule: of the learning rate.
-        weight_decay: each step shrinks every kernel by this share, times the learning rate. Offsets and normalisations are left alone.
+        weight_decay: each step shrinks every kernel by this share, times the learning rate. Offsets
+            and normalisations are left alone.
     """
     if not weight_decay:
         return keras.optimizers.Adam(schedule, name="adam")
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=weight_decay, name="adam")  # of one name, so that either takes up the other's state
+    # of one name, so that either takes up the other's state
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=weight_decay, name="adam")
     optimizer.exclude_from_weight_decay(var_names=[rf"(^|/){name}(:\d+)?$" for name in NOT_DECAYED])
     return optimizer

@@ -64,7 +64,9 @@ def test_images_are_ranked_by_their_right_pixels(report):
 def test_the_size_of_batches_does_not_matter(report):
     predict.batch_size = 2
     try:
-        np.testing.assert_array_equal(evaluate(predict, ThreeImages(), progress=False).confusion, report.confusion)
+        np.testing.assert_array_equal(
+            evaluate(predict, ThreeImages(), progress=False).confusion, report.confusion
+        )
     finally:
         del predict.batch_size
 
@@ -77,15 +79,30 @@ def test_a_limit_takes_the_first_images():
 def test_the_report_is_written_in_three_forms(report, tmp_path):
     report.save(tmp_path)
     kept = json.loads((tmp_path / "report.json").read_text())
-    assert kept["images"] == 3 and kept["scores"]["pixel_accuracy"] == 0.75 and kept["worst"][0]["name"] == "b"
+    assert (
+        kept["images"] == 3
+        and kept["scores"]["pixel_accuracy"] == 0.75
+        and kept["worst"][0]["name"] == "b"
+    )
     rows = list(csv.DictReader(io.StringIO((tmp_path / "per_class.csv").read_text())))
-    assert len(rows) == 10 and rows[HEALTHY_RBC]["recall"] == "0.5000" and rows[INFECTED_RBC]["recall"] == ""
+    assert (
+        len(rows) == 10
+        and rows[HEALTHY_RBC]["recall"] == "0.5000"
+        and rows[INFECTED_RBC]["recall"] == ""
+    )
     words = (tmp_path / "report.md").read_text()
-    assert "Pixel accuracy **75.00%**" in words and "would have 50.00%" in words and "flatters" in words and "Not for diagnosis" in words
+    assert (
+        "Pixel accuracy **75.00%**" in words
+        and "would have 50.00%" in words
+        and "flatters" in words
+        and "Not for diagnosis" in words
+    )
 
 
 def test_a_class_that_is_never_found_is_named():
-    report = evaluate(lambda images: np.eye(10)[np.zeros(images.shape[:3], int)], ThreeImages(), progress=False)
+    report = evaluate(
+        lambda images: np.eye(10)[np.zeros(images.shape[:3], int)], ThreeImages(), progress=False
+    )
     assert "**Never found:** Healthy RBC." in report.to_markdown()
 
 
@@ -99,13 +116,40 @@ def test_nothing_to_evaluate_is_refused():
 @pytest.mark.parametrize("options", [(), ("--tta",)])
 def test_the_command_line_saves_the_report_it_prints(options, tmp_path):
     bank = disc_bank(tmp_path / "bank")
-    dataset = build_dataset(DatasetConfig(train=3, valid=3, test=10, backgrounds=3), bank, tmp_path / "dataset", progress=False)
+    dataset = build_dataset(
+        DatasetConfig(train=3, valid=3, test=10, backgrounds=3),
+        bank,
+        tmp_path / "dataset",
+        progress=False,
+    )
     checkpoint = write_colour_network(tmp_path / "best.npz")
-    report = evaluate(Segmenter(checkpoint, test_time_augmentation=bool(options)), dataset, limit=4, progress=False)
+    report = evaluate(
+        Segmenter(checkpoint, test_time_augmentation=bool(options)),
+        dataset,
+        limit=4,
+        progress=False,
+    )
     result = CliRunner().invoke(
-        main, ["evaluate", str(dataset.folder), "--checkpoint", str(checkpoint), "--limit", "4", "--out", str(tmp_path / "report"), *options]
+        main,
+        [
+            "evaluate",
+            str(dataset.folder),
+            "--checkpoint",
+            str(checkpoint),
+            "--limit",
+            "4",
+            "--out",
+            str(tmp_path / "report"),
+            *options,
+        ],
     )
     assert result.exit_code == 0, result.output
-    assert "Evaluation on the test split: 4 images" in result.output and f"Pixel accuracy **{report.scores.pixel_accuracy:.2%}**" in result.output
-    assert json.loads((tmp_path / "report" / "report.json").read_text())["confusion"] == report.confusion.tolist()
+    assert (
+        "Evaluation on the test split: 4 images" in result.output
+        and f"Pixel accuracy **{report.scores.pixel_accuracy:.2%}**" in result.output
+    )
+    assert (
+        json.loads((tmp_path / "report" / "report.json").read_text())["confusion"]
+        == report.confusion.tolist()
+    )
     assert (tmp_path / "report" / "per_class.csv").read_text() == report.per_class_csv()

@@ -26,12 +26,31 @@ def test_the_truth_follows_the_rules_of_counting():
         thing(NEUTROPHIL, 20, 20, area=1300),
     ]
     counts = true_counts(objects, (100, 100), CountingConfig())
-    assert (counts[HEALTHY_RBC], counts[INFECTED_RBC], counts[NEUTROPHIL], sum(counts)) == (1, 0, 1, 2)
+    assert (counts[HEALTHY_RBC], counts[INFECTED_RBC], counts[NEUTROPHIL], sum(counts)) == (
+        1,
+        0,
+        1,
+        2,
+    )
     assert sum(true_counts(objects, (100, 100), CountingConfig(border_rule=False))) == 4
 
 
 def by_id(**numbers):
-    return [numbers.get(name, 0) for name in ("background", "e", "b", "neutrophil", "l", "m", "t", "c", "infected", "healthy")]
+    return [
+        numbers.get(name, 0)
+        for name in (
+            "background",
+            "e",
+            "b",
+            "neutrophil",
+            "l",
+            "m",
+            "t",
+            "c",
+            "infected",
+            "healthy",
+        )
+    ]
 
 
 @pytest.fixture
@@ -46,7 +65,10 @@ def test_errors_are_means_of_percentages_over_the_smears_that_have_such_cells(er
     assert rows["Infected RBC"]["percentage_error"] == pytest.approx((20 + 25) / 2)
     assert rows["Infected RBC"]["pooled_error"] == pytest.approx(100 * (13 / 14 - 1))
     assert rows["Healthy RBC"]["percentage_error"] == 50 and rows["Healthy RBC"]["smears"] == 1
-    assert rows["Neutrophil"]["percentage_error"] == 100 and rows["Neutrophil"]["perfect_percentage_error"] == 0
+    assert (
+        rows["Neutrophil"]["percentage_error"] == 100
+        and rows["Neutrophil"]["perfect_percentage_error"] == 0
+    )
     assert rows["All red cells"]["percentage_error"] == pytest.approx(12.5 / 2)
     assert np.isnan(rows["Basophil"]["percentage_error"])
 
@@ -54,23 +76,44 @@ def test_errors_are_means_of_percentages_over_the_smears_that_have_such_cells(er
 def test_the_report_is_for_people_and_for_programs(error):
     assert "| Infected RBC | 2 | 14 | 13 | -7.1 % | 22.5 % | 0.0 % |" in error.to_markdown()
     assert "| Basophil | 0 | 0 | 0 | - | - | - |" in error.to_markdown()
-    assert json.loads(json.dumps(error.to_dict(), allow_nan=False))["classes"]["Basophil"]["percentage_error"] is None
+    assert (
+        json.loads(json.dumps(error.to_dict(), allow_nan=False))["classes"]["Basophil"][
+            "percentage_error"
+        ]
+        is None
+    )
 
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
     bank = disc_bank(folder / "bank")
-    return build_dataset(DatasetConfig(train=3, valid=3, test=10, backgrounds=3), bank, folder / "dataset", progress=False)
+    return build_dataset(
+        DatasetConfig(train=3, valid=3, test=10, backgrounds=3),
+        bank,
+        folder / "dataset",
+        progress=False,
+    )
 
 
 def test_a_network_that_knows_the_truth_has_the_error_of_perfect_maps(dataset):
-    images, labels = (np.concatenate(parts) for parts in zip(*dataset.batches("test", 4, shuffle=False), strict=True))
+    images, labels = (
+        np.concatenate(parts)
+        for parts in zip(*dataset.batches("test", 4, shuffle=False), strict=True)
+    )
     known = {image.tobytes(): label for image, label in zip(images, labels, strict=True)}
-    found = counting_error(lambda tiles: np.eye(10)[[known[tile.tobytes()] for tile in tiles]], dataset, limit=7, progress=False)
+    found = counting_error(
+        lambda tiles: np.eye(10)[[known[tile.tobytes()] for tile in tiles]],
+        dataset,
+        limit=7,
+        progress=False,
+    )
     assert found.truth.shape == (7, 10)
     np.testing.assert_array_equal(found.perfect, found.counted)
-    assert found.rows()["All red cells"]["percentage_error"] < 10 and found.rows()["All white cells"]["percentage_error"] == 0
+    assert (
+        found.rows()["All red cells"]["percentage_error"] < 10
+        and found.rows()["All white cells"]["percentage_error"] == 0
+    )
     assert found.rows()["All red cells"]["truth"] > 40
 
 
@@ -84,8 +127,21 @@ def test_an_empty_split_and_limit_are_refused(dataset):
 def test_the_command_line_prints_the_errors(dataset, tmp_path):
     checkpoint = write_colour_network(tmp_path / "best.npz")
     result = CliRunner().invoke(
-        main, ["count-error", str(dataset.folder), "--checkpoint", str(checkpoint), "--limit", "2", "--out", str(tmp_path / "error.json")]
+        main,
+        [
+            "count-error",
+            str(dataset.folder),
+            "--checkpoint",
+            str(checkpoint),
+            "--limit",
+            "2",
+            "--out",
+            str(tmp_path / "error.json"),
+        ],
     )
     assert result.exit_code == 0, result.output
-    assert "2 composed smears of the test split" in result.output and "| All red cells | 2 |" in result.output
+    assert (
+        "2 composed smears of the test split" in result.output
+        and "| All red cells | 2 |" in result.output
+    )
     assert json.loads((tmp_path / "error.json").read_text())["smears"] == 2

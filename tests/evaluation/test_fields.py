@@ -1,4 +1,7 @@
-"""Scores on annotated real fields: hand-made label maps with known answers, and the real fields where they are."""
+"""Scores on annotated real fields:
+
+hand-made label maps with known answers, and the real fields where they are.
+"""
 
 import csv
 from types import SimpleNamespace
@@ -8,12 +11,26 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bloodseg_lib.classes import BASOPHIL, HEALTHY_RBC, INFECTED_RBC, MONOCYTE, NEUTROPHIL, THROMBOCYTE
+from bloodseg_lib.classes import (
+    BASOPHIL,
+    HEALTHY_RBC,
+    INFECTED_RBC,
+    MONOCYTE,
+    NEUTROPHIL,
+    THROMBOCYTE,
+)
 from bloodseg_lib.cli import main
 from bloodseg_lib.evaluation import annotated
 from bloodseg_lib.evaluation import fields as field_scores
 from bloodseg_lib.evaluation.annotated import AnnotatedField
-from bloodseg_lib.evaluation.fields import FieldScore, called_in_box, labelled_cell, score_fields, summary, to_markdown
+from bloodseg_lib.evaluation.fields import (
+    FieldScore,
+    called_in_box,
+    labelled_cell,
+    score_fields,
+    summary,
+    to_markdown,
+)
 from bloodseg_lib.samples.sources.own_fields import Box
 
 
@@ -44,10 +61,23 @@ def test_what_is_too_small_is_not_found():
 
 def test_a_box_is_called_by_its_middle():
     box = Box("f", 20, 20, 40, 40, INFECTED_RBC)  # its middle: rows and columns 30..49
-    assert called_in_box(labels_with((slice(30, 50), slice(30, 39), HEALTHY_RBC), (slice(30, 50), slice(39, 50), INFECTED_RBC)), box) == INFECTED_RBC
-    assert called_in_box(labels_with((slice(20, 30), slice(20, 60), HEALTHY_RBC)), box) == 0  # only outside the middle
-    assert called_in_box(labels_with((slice(30, 35), slice(30, 50), HEALTHY_RBC)), box) == 0  # a quarter of it: below 0.3
-    assert called_in_box(labels_with((slice(30, 37), slice(30, 50), HEALTHY_RBC)), box) == HEALTHY_RBC
+    assert (
+        called_in_box(
+            labels_with(
+                (slice(30, 50), slice(30, 39), HEALTHY_RBC),
+                (slice(30, 50), slice(39, 50), INFECTED_RBC),
+            ),
+            box,
+        )
+        == INFECTED_RBC
+    )
+    # only outside the middle
+    assert called_in_box(labels_with((slice(20, 30), slice(20, 60), HEALTHY_RBC)), box) == 0
+    # a quarter of it: below 0.3
+    assert called_in_box(labels_with((slice(30, 35), slice(30, 50), HEALTHY_RBC)), box) == 0
+    assert (
+        called_in_box(labels_with((slice(30, 37), slice(30, 50), HEALTHY_RBC)), box) == HEALTHY_RBC
+    )
 
 
 def test_scores_of_a_network_that_sees_one_neutrophil_everywhere(tmp_path):
@@ -59,7 +89,9 @@ def test_scores_of_a_network_that_sees_one_neutrophil_everywhere(tmp_path):
     fields = [
         AnnotatedField("lisc", tmp_path / "a.png", NEUTROPHIL, mask),
         AnnotatedField("lisc", tmp_path / "a.png", BASOPHIL),
-        AnnotatedField("mamic", tmp_path / "a.png", boxes=(Box("a.png", 60, 60, 20, 20, HEALTHY_RBC),)),
+        AnnotatedField(
+            "mamic", tmp_path / "a.png", boxes=(Box("a.png", 60, 60, 20, 20, HEALTHY_RBC),)
+        ),
     ]
     found = score_fields(segmenter, fields, progress=False)
     assert found == [
@@ -67,8 +99,18 @@ def test_scores_of_a_network_that_sees_one_neutrophil_everywhere(tmp_path):
         FieldScore("lisc", "a.png", BASOPHIL, NEUTROPHIL, None),
         FieldScore("mamic", "a.png", HEALTHY_RBC, 0, None),
     ]
-    assert summary(found)["lisc"] == {"cells": 2, "found": 1.0, "right_class": 0.5, "mean_iou": pytest.approx(1 / 3)}
-    assert summary(found)["mamic"] == {"cells": 1, "found": 0.0, "right_class": 0.0, "mean_iou": None}
+    assert summary(found)["lisc"] == {
+        "cells": 2,
+        "found": 1.0,
+        "right_class": 0.5,
+        "mean_iou": pytest.approx(1 / 3),
+    }
+    assert summary(found)["mamic"] == {
+        "cells": 1,
+        "found": 0.0,
+        "right_class": 0.0,
+        "mean_iou": None,
+    }
     table = to_markdown(found)
     assert "| lisc | **all** | 2 | 100.0% | 50.0% |" in table
     assert "| mamic | Healthy RBC | 1 | 0.0% | 0.0% |" in table
@@ -88,7 +130,9 @@ def test_pbc_is_read_by_file_name_or_folder(tmp_path):
 
 
 def test_a_field_that_is_not_there_is_named(tmp_path):
-    (tmp_path / "boxes.csv").write_text("field,x,y,width,height,class\nlost.jpg,1,1,20,20,infected\n")
+    (tmp_path / "boxes.csv").write_text(
+        "field,x,y,width,height,class\nlost.jpg,1,1,20,20,infected\n"
+    )
     with pytest.raises(FileNotFoundError, match=r"lost\.jpg.*names this field"):
         list(annotated.read("mamic", tmp_path))
 
@@ -100,8 +144,14 @@ def test_an_unknown_database_is_named():
 
 
 def test_the_real_fields_are_all_read(real_data):
-    fields = {source: list(annotated.read(source, real_data / source)) for source in ("lisc", "zheng", "pbc", "mamic")}
-    counts = {source: sum(max(1, len(field.boxes)) for field in of_source) for source, of_source in fields.items()}
+    fields = {
+        source: list(annotated.read(source, real_data / source))
+        for source in ("lisc", "zheng", "pbc", "mamic")
+    }
+    counts = {
+        source: sum(max(1, len(field.boxes)) for field in of_source)
+        for source, of_source in fields.items()
+    }
     assert (counts["lisc"], counts["zheng"], counts["pbc"]) == (185, 360, 30)
     assert counts["mamic"] > 80
     masks = [field.mask for field in fields["lisc"] if field.mask is not None]

@@ -23,17 +23,25 @@ def read_gif(path):
 
 def test_a_frame_for_the_image_each_class_and_the_result():
     frames = heat_map_frames(IMAGE, PROBABILITIES, width_px=300)
-    assert len(frames) == 12 and {f.shape for f in frames} == {frames[0].shape} and frames[0].shape[1] == 300
+    assert (
+        len(frames) == 12
+        and {f.shape for f in frames} == {frames[0].shape}
+        and frames[0].shape[1] == 300
+    )
     assert frames[0].dtype == np.uint8
 
 
 def test_each_class_frame_bears_its_colour():
-    for c, frame in zip(CLASSES, heat_map_frames(IMAGE, PROBABILITIES, width_px=300)[1:11], strict=True):
+    for c, frame in zip(
+        CLASSES, heat_map_frames(IMAGE, PROBABILITIES, width_px=300)[1:11], strict=True
+    ):
         np.testing.assert_array_equal(frame[20, 18], c.colour)
 
 
 def test_several_images_stand_side_by_side():
-    frames = heat_map_frames([IMAGE, IMAGE[::-1]], [PROBABILITIES, PROBABILITIES[::-1]], width_px=304)
+    frames = heat_map_frames(
+        [IMAGE, IMAGE[::-1]], [PROBABILITIES, PROBABILITIES[::-1]], width_px=304
+    )
     left, right = frames[9][40:140, :150], frames[9][40:140, 154:]
     assert np.abs(left.astype(int) - right[::-1]).mean() < 2 and not np.array_equal(left, right)
 

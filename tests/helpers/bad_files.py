@@ -20,12 +20,22 @@ def png_header(width, height):
     """The start of a PNG that claims to be very large."""
 
     def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+        + chunk(b"IDAT", b"")
+        + chunk(b"IEND", b"")
+    )
 
 
-IMAGE = (np.random.default_rng(0).random((29, 29, 3)).repeat(8, axis=0).repeat(8, axis=1) * 255).astype(np.uint8)  # 232 x 232
+# 232 x 232
+IMAGE = (
+    np.random.default_rng(0).random((29, 29, 3)).repeat(8, axis=0).repeat(8, axis=1) * 255
+).astype(np.uint8)
 
 BAD = {
     "empty.png": (b"", "empty file"),

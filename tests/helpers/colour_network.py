@@ -6,12 +6,20 @@ from bloodseg_lib.classes import BACKGROUND, HEALTHY_RBC, LYMPHOCYTE
 
 
 def colour_network():
-    """A real U-Net with weights set by hand: what is less green than the slide is a red cell, and what lets little red light through is a nucleus, so a lymphocyte."""
+    """A real U-Net with weights set by hand:
+
+    what is less green than the slide is a red cell, and what lets little red light through is a
+    nucleus, so a lymphocyte.
+    """
     from bloodseg_lib.network.unet import UNetConfig, build_unet
 
     config = UNetConfig(width=2, levels=2)
     model = build_unet(config)
-    weights = {variable.path: np.zeros(variable.shape, np.float32) for variable in model.weights if "seed" not in variable.path}
+    weights = {
+        variable.path: np.zeros(variable.shape, np.float32)
+        for variable in model.weights
+        if "seed" not in variable.path
+    }
     for layer in ("down0_conv1", "down0_conv2", "up0_conv1", "up0_conv2"):
         for channel in (0, 1):  # passed on from pixel to pixel, without looking at its neighbours
             weights[f"{layer}/kernel"][1, 1, channel, channel] = 1
@@ -32,5 +40,9 @@ def write_colour_network(path):
     from bloodseg_lib.network.checkpoint import Sidecar, save_checkpoint
 
     config, model = colour_network()
-    save_checkpoint(path, model, Sidecar(1, 1, 0.001, config.mean, config.std, 0.5, 1.0, [], config.to_dict(), {}, "none"))
+    save_checkpoint(
+        path,
+        model,
+        Sidecar(1, 1, 0.001, config.mean, config.std, 0.5, 1.0, [], config.to_dict(), {}, "none"),
+    )
     return path

@@ -7,7 +7,13 @@ from bloodseg_lib.classes import CELL_CLASSES, CLASSES
 from bloodseg_lib.samples.bank import CellSample, SampleBank, make_sample, write_bank
 
 
-def disc(class_id: int, number: int, radius_px: int | None = None, source: str = "discs", group: str | None = None) -> CellSample:
+def disc(
+    class_id: int,
+    number: int,
+    radius_px: int | None = None,
+    source: str = "discs",
+    group: str | None = None,
+) -> CellSample:
     """A disc of its class's mean area, in a colour that is its own."""
     radius = radius_px or round((CLASSES[class_id].mean_area_px / np.pi) ** 0.5)
     mask = np.zeros((2 * radius + 5, 2 * radius + 5), np.uint8)

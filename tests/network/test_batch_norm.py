@@ -4,7 +4,9 @@ import pytest
 from bloodseg_lib.network.backend import keras
 from bloodseg_lib.network.batch_norm import FusedBatchNormalization
 
-tensorflow_only = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="other backends take Keras's own layer")
+tensorflow_only = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="other backends take Keras's own layer"
+)
 X = np.random.default_rng(0).normal(3, 2, (2, 8, 8, 4)).astype(np.float32)
 TO_LEARN = np.random.default_rng(1).normal(0, 1, X.shape).astype(np.float32)
 
@@ -26,7 +28,10 @@ def learnt(layer):
         tape.watch(x)
         y = layer(x, training=True)
         loss = tf.reduce_sum(tf.cast(y, tf.float32) * TO_LEARN)
-    return [np.asarray(value) for value in (y, *tape.gradient(loss, [x, layer.gamma.value, layer.beta.value]))]
+    return [
+        np.asarray(value)
+        for value in (y, *tape.gradient(loss, [x, layer.gamma.value, layer.beta.value]))
+    ]
 
 
 @tensorflow_only
@@ -41,12 +46,17 @@ def test_training_computes_what_keras_computes():
 def test_the_moving_variance_is_the_unbiased_one():
     layer = built(FusedBatchNormalization)
     layer(X, training=True)
-    np.testing.assert_allclose(layer.moving_variance, 0.8 + 0.2 * X.var(axis=(0, 1, 2), ddof=1), rtol=1e-5)
+    np.testing.assert_allclose(
+        layer.moving_variance, 0.8 + 0.2 * X.var(axis=(0, 1, 2), ddof=1), rtol=1e-5
+    )
 
 
 @tensorflow_only
 def test_bfloat16_comes_out_as_bfloat16_and_agrees_roughly():
-    low, exact = built(FusedBatchNormalization, dtype="mixed_bfloat16"), built(FusedBatchNormalization)
+    low, exact = (
+        built(FusedBatchNormalization, dtype="mixed_bfloat16"),
+        built(FusedBatchNormalization),
+    )
     y = low(X, training=True)
     assert y.dtype == "bfloat16"
     np.testing.assert_allclose(np.asarray(y).astype(np.float32), exact(X, training=True), atol=0.1)

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from bloodseg_lib.network.backend import keras
-from bloodseg_lib.network.checkpoint import Sidecar, load_model, read_sidecar, restore_checkpoint, save_checkpoint
+from bloodseg_lib.network.checkpoint import (
+    Sidecar,
+    load_model,
+    read_sidecar,
+    restore_checkpoint,
+    save_checkpoint,
+)
 from bloodseg_lib.network.unet import UNetConfig, build_unet
 
 CONFIG = UNetConfig(width=2, levels=3, normalization="batch", mean=(10.0, 20.0, 30.0))
@@ -73,7 +79,10 @@ def test_optimizer_and_dropout_come_back(tmp_path):
         network.compile(optimizer, "sparse_categorical_crossentropy")
         rng = np.random.default_rng(1)
         for _ in range(steps):
-            network.train_on_batch(rng.integers(0, 256, (1, 16, 16, 3)).astype(np.uint8), rng.integers(0, 10, (1, 16, 16)).astype(np.uint8))
+            network.train_on_batch(
+                rng.integers(0, 256, (1, 16, 16, 3)).astype(np.uint8),
+                rng.integers(0, 10, (1, 16, 16)).astype(np.uint8),
+            )
 
     network, adam = build_unet(CONFIG), keras.optimizers.Adam(name="adam")
     trained(2, adam, network)
@@ -84,7 +93,9 @@ def test_optimizer_and_dropout_come_back(tmp_path):
     for a, b in zip(adam.variables, other_adam.variables, strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy())
     state = other.get_layer("down2_dropout").seed_generator.state.numpy()
-    np.testing.assert_array_equal(state, network.get_layer("down2_dropout").seed_generator.state.numpy())
+    np.testing.assert_array_equal(
+        state, network.get_layer("down2_dropout").seed_generator.state.numpy()
+    )
 
 
 def test_a_checkpoint_to_go_on_from_also_predicts(model, tmp_path):
@@ -97,7 +108,10 @@ def test_a_checkpoint_to_go_on_from_also_predicts(model, tmp_path):
 
 
 def test_weights_alone_are_no_checkpoint_to_go_on_from(saved):
-    with pytest.raises(ValueError, match=r"expected a checkpoint with the state of its optimizer. Received weights only"):
+    with pytest.raises(
+        ValueError,
+        match=r"expected a checkpoint with the state of its optimizer. Received weights only",
+    ):
         restore_checkpoint(saved, build_unet(CONFIG), keras.optimizers.Adam(name="adam"))
 
 
@@ -112,12 +126,17 @@ def test_a_json_one_save_behind_is_not_used(copy):
 
 
 def test_missing_weights_are_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"best.npz: expected the weights of a trained network, there are none. Run notebooks/03"):
+    with pytest.raises(
+        FileNotFoundError,
+        match=r"best.npz: expected the weights of a trained network, there are none. Run notebooks/03",
+    ):
         load_model(tmp_path / "best.npz")
 
 
 def test_a_file_that_is_no_checkpoint_is_refused_by_name(tmp_path):
-    with pytest.raises(ValueError, match=r"best.h5: expected a checkpoint, a file whose name ends in .npz"):
+    with pytest.raises(
+        ValueError, match=r"best.h5: expected a checkpoint, a file whose name ends in .npz"
+    ):
         load_model(tmp_path / "best.h5")
 
 
@@ -125,7 +144,10 @@ def test_a_file_that_is_no_checkpoint_is_refused_by_name(tmp_path):
 def test_cut_weights_are_refused(copy, keep):
     data = copy.read_bytes()
     copy.write_bytes(data[: int(keep * len(data)) if keep < 1 else keep])
-    with pytest.raises(ValueError, match=r"best.npz: expected a checkpoint of this package, received another or a damaged file"):
+    with pytest.raises(
+        ValueError,
+        match=r"best.npz: expected a checkpoint of this package, received another or a damaged file",
+    ):
         load_model(copy)
 
 
@@ -140,7 +162,10 @@ def test_flipped_bits_in_the_weights_are_noticed(copy):
 def test_a_cut_sidecar_is_refused_with_the_mend(copy):
     beside = copy.with_suffix(".json")
     beside.write_text(beside.read_text()[:200])
-    with pytest.raises(ValueError, match=r"best.json: expected the sidecar of best.npz, received a damaged or cut file. Delete it"):
+    with pytest.raises(
+        ValueError,
+        match=r"best.json: expected the sidecar of best.npz, received a damaged or cut file. Delete it",
+    ):
         load_model(copy)
 
 
@@ -148,23 +173,37 @@ def test_a_sidecar_that_lacks_a_key_is_refused(copy):
     values = a_sidecar().to_dict()
     del values["unet"], values["epoch"]
     copy.with_suffix(".json").write_text(json.dumps(values))
-    with pytest.raises(ValueError, match=r"best.json: expected a sidecar with epoch, .*. Received none of epoch, unet"):
+    with pytest.raises(
+        ValueError,
+        match=r"best.json: expected a sidecar with epoch, .*. Received none of epoch, unet",
+    ):
         load_model(copy)
 
 
 def test_a_sidecar_of_another_network_is_refused(copy):
-    copy.with_suffix(".json").write_text(json.dumps(a_sidecar(dataclasses.replace(CONFIG, width=4)).to_dict()))
-    with pytest.raises(ValueError, match=r"best.json: expected the sidecar of best.npz, .*Received that of another network"):
+    copy.with_suffix(".json").write_text(
+        json.dumps(a_sidecar(dataclasses.replace(CONFIG, width=4)).to_dict())
+    )
+    with pytest.raises(
+        ValueError,
+        match=r"best.json: expected the sidecar of best.npz, .*Received that of another network",
+    ):
         load_model(copy)
 
 
 @pytest.mark.parametrize(
     ("other", "message"),
-    [(dataclasses.replace(CONFIG, width=4), "shape"), (dataclasses.replace(CONFIG, normalization="none"), "one in the network, received none")],
+    [
+        (dataclasses.replace(CONFIG, width=4), "shape"),
+        (dataclasses.replace(CONFIG, normalization="none"), "one in the network, received none"),
+    ],
 )
 def test_weights_of_another_shape_are_refused(model, tmp_path, other, message):
     save_checkpoint(tmp_path / "best.npz", model, a_sidecar(other))
-    with pytest.raises(ValueError, match=rf"best.npz: expected weights of the network its sidecar describes .*{message}"):
+    with pytest.raises(
+        ValueError,
+        match=rf"best.npz: expected weights of the network its sidecar describes .*{message}",
+    ):
         load_model(tmp_path / "best.npz")
 
 

@@ -3,7 +3,8 @@ import pytest
 
 from bloodseg_lib.network.class_weights import class_weights, weight_map
 
-COUNTS = np.array([60, 0, 0, 30, 0, 0, 10, 0, 0, 0])  # shares 0.6, 0.3, 0.1 of background, neutrophil, thrombocyte
+# shares 0.6, 0.3, 0.1 of background, neutrophil, thrombocyte
+COUNTS = np.array([60, 0, 0, 30, 0, 0, 10, 0, 0, 0])
 
 
 def test_inverse_frequency_makes_the_present_classes_contribute_alike():
@@ -17,14 +18,17 @@ def test_exponent_zero_weighs_every_pixel_alike():
 
 
 def test_half_exponent_by_hand():
-    # 16:4 pixels, shares 0.8 and 0.2: raw weights 0.8**-0.5 and 0.2**-0.5 are as 1 : 2, and 0.8*w + 0.2*2w = 1 gives w = 1/1.2
+    # 16:4 pixels, shares 0.8 and 0.2: raw weights 0.8**-0.5 and 0.2**-0.5 are as 1 : 2, and 0.8*w +
+    # 0.2*2w = 1 gives w = 1/1.2
     counts = np.array([16, 0, 0, 0, 0, 0, 0, 0, 4, 0])
     np.testing.assert_allclose(class_weights(counts, 0.5)[[0, 8]], [1 / 1.2, 2 / 1.2], rtol=1e-6)
 
 
 @pytest.mark.parametrize("exponent", [0, 0.3, 0.5, 1, 2])
 def test_mean_weight_over_the_training_set_is_one(exponent):
-    assert (class_weights(COUNTS, exponent) * COUNTS).sum() / COUNTS.sum() == pytest.approx(1, rel=1e-6)
+    assert (class_weights(COUNTS, exponent) * COUNTS).sum() / COUNTS.sum() == pytest.approx(
+        1, rel=1e-6
+    )
 
 
 def test_weight_map_looks_each_pixel_up():

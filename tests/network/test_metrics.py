@@ -37,11 +37,15 @@ def test_scores_by_hand():
 
 def test_a_class_that_occurs_nowhere_is_undefined_everywhere():
     result = scores(confusion_matrix(TRUTH, PREDICTED))
-    assert all(np.isnan(getattr(result, name)[9]) for name in ("iou", "dice", "precision", "recall"))
+    assert all(
+        np.isnan(getattr(result, name)[9]) for name in ("iou", "dice", "precision", "recall")
+    )
 
 
 def test_scores_become_json_with_none_for_undefined():
-    values = json.loads(json.dumps(scores(confusion_matrix(TRUTH, PREDICTED)).to_dict(), allow_nan=False))
+    values = json.loads(
+        json.dumps(scores(confusion_matrix(TRUTH, PREDICTED)).to_dict(), allow_nan=False)
+    )
     assert values["recall"]["neutrophil"] is None
     assert values["iou"]["background"] == 0.6
     assert values["support"]["eosinophil"] == 3
@@ -58,7 +62,9 @@ def test_perfect_prediction_scores_one(labels):
 @given(label_maps, label_maps, label_maps, label_maps)
 def test_matrices_of_parts_add_up_to_that_of_the_whole(truth_a, predicted_a, truth_b, predicted_b):
     whole = confusion_matrix(np.stack([truth_a, truth_b]), np.stack([predicted_a, predicted_b]))
-    np.testing.assert_array_equal(whole, confusion_matrix(truth_a, predicted_a) + confusion_matrix(truth_b, predicted_b))
+    np.testing.assert_array_equal(
+        whole, confusion_matrix(truth_a, predicted_a) + confusion_matrix(truth_b, predicted_b)
+    )
 
 
 @given(label_maps, label_maps)
@@ -70,7 +76,9 @@ def test_dice_follows_from_iou(truth, predicted):
 def test_what_is_no_pair_of_label_maps_is_refused():
     with pytest.raises(ValueError, match="expected the shape of the truth"):
         confusion_matrix(TRUTH, PREDICTED[:1])
-    with pytest.raises(ValueError, match=r"predicted: expected integer class ids 0..9. Received uint8 up to 10"):
+    with pytest.raises(
+        ValueError, match=r"predicted: expected integer class ids 0..9. Received uint8 up to 10"
+    ):
         confusion_matrix(TRUTH, PREDICTED + 7)
     with pytest.raises(ValueError, match="truth: expected integer class ids"):
         confusion_matrix(TRUTH.astype(float), PREDICTED)

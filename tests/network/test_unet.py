@@ -12,7 +12,8 @@ def test_the_network_of_the_paper_halved_has_7760394_parameters():
     contracting = [(3, 32), (32, 64), (64, 128), (128, 256), (256, 512)]
     expanding = [(512, 256), (256, 128), (128, 64), (64, 32)]
     down = sum(conv(3, a, b) + conv(3, b, b) for a, b in contracting)
-    # The transposed convolution halves the channels, the concatenation doubles them again, the first convolution halves them.
+    # The transposed convolution halves the channels, the concatenation doubles them again, the
+    # first convolution halves them.
     up = sum(conv(2, a, b) + conv(3, 2 * b, b) + conv(3, b, b) for a, b in expanding)
     assert down + up + conv(1, 32, 10) == 7_760_394
     assert build_unet(size_px=224).count_params() == 7_760_394
@@ -20,7 +21,10 @@ def test_the_network_of_the_paper_halved_has_7760394_parameters():
 
 def test_width_scales_every_level():
     model = build_unet(UNetConfig(width=3))
-    widths = [model.get_layer(name).filters for name in ("down0_conv1", "down1_conv2", "down4_conv1", "up3_conv0", "up0_conv2")]
+    widths = [
+        model.get_layer(name).filters
+        for name in ("down0_conv1", "down1_conv2", "down4_conv1", "up3_conv0", "up0_conv2")
+    ]
     assert widths == [3, 6, 48, 24, 3]
 
 
@@ -42,21 +46,26 @@ def test_output_is_a_probability_for_every_class_and_pixel_of_any_multiple_of_16
 
 
 def test_uint8_and_float_images_give_the_same(tiny, image):
-    np.testing.assert_array_equal(np.asarray(tiny(image)), np.asarray(tiny(image.astype(np.float32))))
+    np.testing.assert_array_equal(
+        np.asarray(tiny(image)), np.asarray(tiny(image.astype(np.float32)))
+    )
 
 
 def test_images_are_normalised_inside():
     plain = build_unet(UNetConfig(width=2, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)))
     inside = build_unet(UNetConfig(width=2, mean=(10.0, 20.0, 30.0), std=(2.0, 4.0, 8.0)))
     raw = np.full((1, 16, 16, 3), (14, 28, 14), dtype=np.uint8)
-    normalised = np.full((1, 16, 16, 3), (2, 2, -2), dtype=np.float32)  # (14-10)/2, (28-20)/4, (14-30)/8
+    # (14-10)/2, (28-20)/4, (14-30)/8
+    normalised = np.full((1, 16, 16, 3), (2, 2, -2), dtype=np.float32)
     np.testing.assert_allclose(np.asarray(inside(raw)), np.asarray(plain(normalised)), rtol=1e-5)
     assert inside.count_params() == plain.count_params()
 
 
 def test_weights_are_a_pure_function_of_the_seed():
     def first_kernel(seed):
-        return np.asarray(build_unet(UNetConfig(width=2), seed=seed).get_layer("down0_conv1").kernel)
+        return np.asarray(
+            build_unet(UNetConfig(width=2), seed=seed).get_layer("down0_conv1").kernel
+        )
 
     np.testing.assert_array_equal(first_kernel(3), first_kernel(3))
     assert (first_kernel(3) != first_kernel(4)).any()
@@ -77,16 +86,24 @@ def test_batch_normalisation_is_an_option():
 
 def test_dropout_ends_the_contracting_path():
     model = build_unet(UNetConfig(width=2, dropout=0.25))
-    assert [layer.name for layer in model.layers if "dropout" in layer.name] == ["down3_dropout", "down4_dropout"]
+    assert [layer.name for layer in model.layers if "dropout" in layer.name] == [
+        "down3_dropout",
+        "down4_dropout",
+    ]
     assert model.get_layer("down4_dropout").rate == 0.25
 
 
 def test_impossible_shapes_are_refused():
     with pytest.raises(ValueError, match=r"UNetConfig.width: expected at least 1. Received 0"):
         UNetConfig(width=0)
-    with pytest.raises(ValueError, match=r"UNetConfig.normalization: expected one of 'none', 'batch'. Received 'layer'"):
+    with pytest.raises(
+        ValueError,
+        match=r"UNetConfig.normalization: expected one of 'none', 'batch'. Received 'layer'",
+    ):
         UNetConfig(normalization="layer")
-    with pytest.raises(ValueError, match=r"size_px: expected a multiple of 16, which 5 levels need. Received 100"):
+    with pytest.raises(
+        ValueError, match=r"size_px: expected a multiple of 16, which 5 levels need. Received 100"
+    ):
         build_unet(size_px=100)
     with pytest.raises(ValueError, match="precision: expected one of float32, bfloat16, auto"):
         build_unet(precision="float64")

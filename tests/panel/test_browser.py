@@ -1,6 +1,7 @@
 """The panel as people meet it: notebook 06 in a real JupyterLab, in a real Chromium.
 
-With ``BLOODSEG_SCREENSHOTS`` set to a folder, a screenshot of each step is kept there, to be looked at.
+With ``BLOODSEG_SCREENSHOTS`` set to a folder, a screenshot of each step is kept there, to be looked
+at.
 """
 
 import csv
@@ -27,16 +28,30 @@ from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC
 from bloodseg_lib.io import write_image, write_json
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-CHROMIUM = next((path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path), None)
+CHROMIUM = next(
+    (path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path),
+    None,
+)
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium"),
-    pytest.mark.skipif(find_spec("playwright") is None, reason="Playwright is not installed: pip install playwright"),
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium"
+    ),
+    pytest.mark.skipif(
+        find_spec("playwright") is None,
+        reason="Playwright is not installed: pip install playwright",
+    ),
 ]
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 STARTS_WITHIN_S = 60
-_HOMES = ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")
+_HOMES = (
+    "JUPYTER_CONFIG_DIR",
+    "JUPYTER_RUNTIME_DIR",
+    "JUPYTERLAB_SETTINGS_DIR",
+    "JUPYTERLAB_WORKSPACES_DIR",
+    "IPYTHONDIR",
+)
 
 
 @pytest.fixture(scope="module")
@@ -56,24 +71,36 @@ def run_folder(tmp_path_factory):
 def lab(run_folder, tmp_path_factory):
     """JupyterLab on a copy of notebook 06; gives its address."""
     folder = tmp_path_factory.mktemp("lab")
-    notebook = nbformat.read(REPOSITORY / "notebooks" / "06_interactive_prediction.ipynb", as_version=4)
+    notebook = nbformat.read(
+        REPOSITORY / "notebooks" / "06_interactive_prediction.ipynb", as_version=4
+    )
     values = {"run_dir": str(run_folder), "image_dir": str(REPOSITORY / "trial" / "images")}
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.update(outputs=[], execution_count=None)
         if "parameters" in cell.metadata.get("tags", []):
-            cell.source = re.sub(r'^(\w+)(: str = )".*?"', lambda m: m[1] + m[2] + json.dumps(values.get(m[1], "")), cell.source, flags=re.MULTILINE)
+            cell.source = re.sub(
+                r'^(\w+)(: str = )".*?"',
+                lambda m: m[1] + m[2] + json.dumps(values.get(m[1], "")),
+                cell.source,
+                flags=re.MULTILINE,
+            )
     nbformat.write(notebook, folder / "06.ipynb")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     homes = {name: str(tmp_path_factory.mktemp(name.lower())) for name in _HOMES}
-    # The question whether to show news covers the page, and cells out of sight would not be part of it.
+    # The question whether to show news covers the page, and cells out of sight would not be part of
+    # it.
     write_json(
         Path(homes["JUPYTER_CONFIG_DIR"]) / "labconfig/page_config.json",
         {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}},
     )
-    write_json(Path(homes["JUPYTERLAB_SETTINGS_DIR"]) / "@jupyterlab/notebook-extension/tracker.jupyterlab-settings", {"windowingMode": "none"})
+    write_json(
+        Path(homes["JUPYTERLAB_SETTINGS_DIR"])
+        / "@jupyterlab/notebook-extension/tracker.jupyterlab-settings",
+        {"windowingMode": "none"},
+    )
     options = [
         "--no-browser",
         "--allow-root",
@@ -84,7 +111,11 @@ def lab(run_folder, tmp_path_factory):
     ]
     with open(folder / "lab.log", "wb") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", *options], stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **homes}, cwd=folder
+            [sys.executable, "-m", "jupyterlab", *options],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **homes},
+            cwd=folder,
         )
     address = f"http://127.0.0.1:{port}"
     try:
@@ -116,10 +147,13 @@ def page(lab):
         page = browser.new_page(viewport={"width": 1280, "height": 1000}, accept_downloads=True)
         page.set_default_timeout(30000)
         page.goto(lab)
-        page.get_by_text(re.compile(r"Python 3.*\| Idle")).wait_for()  # before the kernel is there, JupyterLab would ask for one
+        # before the kernel is there, JupyterLab would ask for one
+        page.get_by_text(re.compile(r"Python 3.*\| Idle")).wait_for()
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        error = page.locator('[data-mime-type="application/vnd.jupyter.stderr"], [data-mime-type="application/vnd.jupyter.error"]')
+        error = page.locator(
+            '[data-mime-type="application/vnd.jupyter.stderr"], [data-mime-type="application/vnd.jupyter.error"]'
+        )
         page.locator(".bloodseg-panel").or_(error).first.wait_for()
         assert not error.count(), error.first.inner_text()
         yield page
@@ -143,7 +177,9 @@ CENTRES = [(60 + 90 * column, 60 + 80 * row) for row in range(3) for column in r
 
 @pytest.fixture(scope="module")
 def smear_file(tmp_path_factory):
-    """Twelve red cells of 37 pixels, the last of which is dark, in a file above the 10 MB that Jupyter's server lets pass in one message."""
+    """Twelve red cells of 37 pixels, the last of which is dark, in a file above the 10 MB that
+    Jupyter's server lets pass in one message.
+    """
     x, y = np.meshgrid(np.arange(400), np.arange(300))
     smear = np.full((300, 400, 3), 245, np.uint8)
     for centre in CENTRES:
@@ -151,7 +187,8 @@ def smear_file(tmp_path_factory):
     smear[np.hypot(x - CENTRES[-1][0], y - CENTRES[-1][1]) < 18.5] = (70, 30, 120)
     path = tmp_path_factory.mktemp("upload") / "my smear.png"
     write_image(path, smear)
-    path.write_bytes(path.read_bytes() + bytes(12 * 2**20))  # what follows the end of a PNG is ignored
+    # what follows the end of a PNG is ignored
+    path.write_bytes(path.read_bytes() + bytes(12 * 2**20))
     return path
 
 
@@ -172,17 +209,26 @@ def picture_of(page):
 
 def expect_change(page, before):
     """Wait until the picture is another one."""
-    page.wait_for_function("before => document.querySelector('.bloodseg-stage img').src !== before", arg=before)
+    page.wait_for_function(
+        "before => document.querySelector('.bloodseg-stage img').src !== before", arg=before
+    )
 
 
 def row_of(page, name):
     """The figures of a class: cells, pieces, area / mean."""
-    return panel_of(page).locator("table").first.locator("tr", has_text=name).locator("td").all_inner_texts()
+    return (
+        panel_of(page)
+        .locator("table")
+        .first.locator("tr", has_text=name)
+        .locator("td")
+        .all_inner_texts()
+    )
 
 
 def test_an_image_goes_through_the_panel_by_hand(page, shot, smear_file):
     panel = panel_of(page)
-    # Later cells of the notebook use the panel too; the last one has run when no cell waits any more.
+    # Later cells of the notebook use the panel too; the last one has run when no cell waits any
+    # more.
     page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
     panel.scroll_into_view_if_needed()
     shot("1_notebook_executed")
@@ -195,7 +241,10 @@ def test_an_image_goes_through_the_panel_by_hand(page, shot, smear_file):
     panel.get_by_role("button", name="Segment", exact=True).click()
     panel.get_by_text("12 cells counted").wait_for()
     shot("3_segmented")
-    assert row_of(page, "Healthy RBC")[:2] == ["11", "11"] and row_of(page, "Infected RBC")[:2] == ["0", "0"]
+    assert row_of(page, "Healthy RBC")[:2] == ["11", "11"] and row_of(page, "Infected RBC")[:2] == [
+        "0",
+        "0",
+    ]
 
     before = picture_of(page)
     panel.get_by_role("checkbox", name="Healthy RBC").uncheck()
@@ -236,4 +285,6 @@ def test_an_image_goes_through_the_panel_by_hand(page, shot, smear_file):
     assert json.loads(files["my smear_counts.json"])["counts"]["infected_rbc"]["watershed"] == 1
 
     assert not panel.get_by_role("alert").count()
-    assert page.evaluate("document.querySelector('.bloodseg-panel').scrollWidth <= document.querySelector('.bloodseg-panel').clientWidth")
+    assert page.evaluate(
+        "document.querySelector('.bloodseg-panel').scrollWidth <= document.querySelector('.bloodseg-panel').clientWidth"
+    )

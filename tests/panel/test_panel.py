@@ -42,7 +42,9 @@ def panel():
 
 def shown(panel):
     """The picture in the panel, as pixels."""
-    return cv2.imdecode(np.frombuffer(panel.picture.picture, np.uint8), cv2.IMREAD_COLOR)[:, :, ::-1]
+    return cv2.imdecode(np.frombuffer(panel.picture.picture, np.uint8), cv2.IMREAD_COLOR)[
+        :, :, ::-1
+    ]
 
 
 def enlarged(image):
@@ -53,7 +55,10 @@ def enlarged(image):
 def upload(panel, name, content, piece=1000):
     """Hand a file over as the browser does, in pieces."""
     for start in range(0, max(1, len(content)), piece):
-        panel.upload.receive({"name": name, "size": len(content), "start": start}, [memoryview(content[start : start + piece])])
+        panel.upload.receive(
+            {"name": name, "size": len(content), "start": start},
+            [memoryview(content[start : start + piece])],
+        )
 
 
 def test_pressing_the_button_segments_the_picked_image(panel):
@@ -102,7 +107,9 @@ def test_the_heat_map_shows_the_probability_of_one_class(panel):
     panel.view.value = INFECTED_RBC
     infected, healthy, slide = (shown(panel)[336, x].astype(int).sum() for x in (280, 616, 448))
     assert infected > slide > healthy  # bright; a dimmed grey; a dimmed dark grey
-    assert "<img" in panel.scale_of_heat.value and "probability of Infected RBC" in panel.picture.alt
+    assert (
+        "<img" in panel.scale_of_heat.value and "probability of Infected RBC" in panel.picture.alt
+    )
     panel.view.label = "the classes"
     assert panel.scale_of_heat.value == ""
 
@@ -116,7 +123,12 @@ def test_where_probabilities_are_not_kept_the_panel_says_so(panel):
 
 def test_the_table_shows_counts_rule_and_notice(panel):
     panel.run.click()
-    for words in ("Infected RBC", "1 of 2: too few cells (100 needed)", "top or left", "Not for diagnosis."):
+    for words in (
+        "Infected RBC",
+        "1 of 2: too few cells (100 needed)",
+        "top or left",
+        "Not for diagnosis.",
+    ):
         assert words in panel.table.value
 
 
@@ -139,19 +151,32 @@ def test_the_files_are_the_bytes_that_the_command_line_writes(panel):
 
 def test_a_button_hands_its_file_to_the_browser(panel, monkeypatch):
     sent = []
-    monkeypatch.setattr(panel.downloads, "send", lambda message, buffers: sent.append((message, buffers)))
+    monkeypatch.setattr(
+        panel.downloads, "send", lambda message, buffers: sent.append((message, buffers))
+    )
     panel.run.click()
     panel.downloads.hand_over({"name": "field_cells.csv"})
-    assert sent == [({"name": "field_cells.csv", "type": "text/csv"}, [panel.files["field_cells.csv"]])]
+    assert sent == [
+        ({"name": "field_cells.csv", "type": "text/csv"}, [panel.files["field_cells.csv"]])
+    ]
     panel.downloads.hand_over({"name": "../secret"})
-    assert len(sent) == 1 and isinstance(panel.last_error, ValueError) and "../secret" in panel.message.value
+    assert (
+        len(sent) == 1
+        and isinstance(panel.last_error, ValueError)
+        and "../secret" in panel.message.value
+    )
 
 
 def test_a_cell_chosen_in_the_picture_is_described(panel):
     panel.run.click()
     panel.picture.selected = 2
     assert panel.cells.value == 2 and panel.new_class.value == HEALTHY_RBC
-    for words in ("Cell 2: Healthy RBC, 100% sure", "100.0%", "37 x 37 pixels at (92, 42)", "100% of its pixels"):
+    for words in (
+        "Cell 2: Healthy RBC, 100% sure",
+        "100.0%",
+        "37 x 37 pixels at (92, 42)",
+        "100% of its pixels",
+    ):
         assert words in panel.details.value
 
 
@@ -177,7 +202,11 @@ def test_the_probabilities_of_a_cell_are_those_of_its_own_pixels():
 def test_the_least_certain_cell_can_be_listed_first(panel):
     panel.run.click()
     panel.found = replace(
-        panel.found, cells=tuple(replace(cell, confidence=share) for cell, share in zip(panel.found.cells, (0.9, 0.6), strict=True))
+        panel.found,
+        cells=tuple(
+            replace(cell, confidence=share)
+            for cell, share in zip(panel.found.cells, (0.9, 0.6), strict=True)
+        ),
     )
     panel.order.value = "least certain first"
     assert [number for _, number in panel.cells.options] == [2, 1]
@@ -189,14 +218,19 @@ def test_a_corrected_class_changes_the_figures_and_leaves_a_trail(panel):
     panel.new_class.value = INFECTED_RBC
     panel.change.click()
     assert panel.last_error is None
-    assert panel.counts.watershed["infected_rbc"] == 2 and panel.found.watershed["infected_rbc"] == 1
+    assert (
+        panel.counts.watershed["infected_rbc"] == 2 and panel.found.watershed["infected_rbc"] == 1
+    )
     assert "2 of 2: too few" in panel.table.value and "1 made by hand" in panel.table.value
     rows = list(csv.DictReader(io.StringIO(panel.files["field_cells.csv"].decode())))
     assert [(row["class"], row["found_class"], row["correction"]) for row in rows] == [
         ("infected_rbc", "infected_rbc", ""),
         ("infected_rbc", "healthy_rbc", "changed"),
     ]
-    assert panel.picture.cells[1]["mark"] == "changed" and "found as Healthy RBC" in panel.cells.options[1][0]
+    assert (
+        panel.picture.cells[1]["mark"] == "changed"
+        and "found as Healthy RBC" in panel.cells.options[1][0]
+    )
 
 
 def test_a_deleted_cell_counts_no_more_and_can_come_back(panel):
@@ -208,7 +242,10 @@ def test_a_deleted_cell_counts_no_more_and_can_come_back(panel):
     panel.restore.click()
     assert panel.counts.watershed == panel.found.watershed
     trail = json.loads(panel.files["field_counts.json"])["corrections"]
-    assert [(step["from"], step["to"]) for step in trail] == [("infected_rbc", ""), ("", "infected_rbc")]
+    assert [(step["from"], step["to"]) for step in trail] == [
+        ("infected_rbc", ""),
+        ("", "infected_rbc"),
+    ]
     assert panel.files["field_classes.png"] == before["field_classes.png"]
 
 
@@ -218,7 +255,10 @@ def test_a_correction_that_changes_nothing_leaves_no_trail(panel):
     assert panel.corrections == () and "nothing was changed" in panel.message.value
 
 
-@pytest.mark.parametrize(("number", "class_id", "words"), [(3, 1, "1 to 2"), (1, 12, "1 to 9"), (0, 1, "none is chosen"), (1, "cat", "'cat'")])
+@pytest.mark.parametrize(
+    ("number", "class_id", "words"),
+    [(3, 1, "1 to 2"), (1, 12, "1 to 9"), (0, 1, "none is chosen"), (1, "cat", "'cat'")],
+)
 def test_an_impossible_correction_is_refused(panel, number, class_id, words):
     panel.run.click()
     with pytest.raises(ValueError, match=words):
@@ -233,7 +273,9 @@ def test_nothing_can_be_corrected_before_there_are_cells(panel):
 
 def test_progress_is_shown_while_the_network_runs_and_then_hidden(panel):
     seen = []
-    panel.progress.observe(lambda change: seen.append((change["new"], panel.progress.layout.display)), "value")
+    panel.progress.observe(
+        lambda change: seen.append((change["new"], panel.progress.layout.display)), "value"
+    )
     panel.run.click()
     assert seen and seen[-1] == (100, None)
     assert panel.progress.layout.display == "none"
@@ -249,7 +291,10 @@ def test_an_uploaded_image_is_picked_and_segmented(panel):
 def test_a_bad_upload_is_said_in_words_and_kept(panel):
     upload(panel, "cat.png", b"a text")
     assert isinstance(panel.last_error, ValueError)
-    assert 'role="alert"' in panel.message.value and "cat.png: expected an image" in panel.message.value
+    assert (
+        'role="alert"' in panel.message.value
+        and "cat.png: expected an image" in panel.message.value
+    )
     assert panel.picker.value == "field.png"
     panel.run.click()
     assert panel.last_error is None and 'role="alert"' not in panel.message.value
@@ -259,7 +304,11 @@ def test_a_bad_upload_is_said_in_words_and_kept(panel):
 def test_every_bad_file_is_said_in_words(name, panel):
     content, words = BAD[name]
     upload(panel, name, content)
-    assert isinstance(panel.last_error, ValueError) and name in panel.message.value and words in panel.message.value
+    assert (
+        isinstance(panel.last_error, ValueError)
+        and name in panel.message.value
+        and words in panel.message.value
+    )
     assert name not in panel.picker.options
 
 
@@ -274,14 +323,20 @@ def test_an_unusual_image_goes_through(name, panel):
 def test_of_a_photograph_of_something_else_it_is_said_that_it_has_no_scale(panel):
     upload(panel, "cat.png", png_bytes(data.chelsea()))
     panel.run.click()
-    assert panel.last_error is None and "scale 1 assumed: fewer than 3 red blood cells" in panel.message.value
+    assert (
+        panel.last_error is None
+        and "scale 1 assumed: fewer than 3 red blood cells" in panel.message.value
+    )
 
 
 def test_an_upload_that_loses_a_piece_is_no_image(panel):
     content = png_bytes(FIELD)
     panel.upload.receive({"name": "mine.png", "size": len(content), "start": 0}, [content[:100]])
     panel.upload.receive({"name": "mine.png", "size": len(content), "start": 200}, [content[200:]])
-    assert "mine.png: a piece of it was lost" in panel.message.value and "mine.png" not in panel.picker.options
+    assert (
+        "mine.png: a piece of it was lost" in panel.message.value
+        and "mine.png" not in panel.picker.options
+    )
 
 
 def test_the_words_of_an_error_cannot_be_markup(panel):
@@ -332,7 +387,11 @@ def test_a_folder_of_images_can_be_offered(tmp_path):
     (tmp_path / "notes.txt").write_text("x")
     (tmp_path / "a.jpg").write_bytes(b"broken")
     panel = SegmentationPanel(RedAndGreen(), tmp_path)
-    assert panel.picker.options == ("a.jpg", "b.png") and "a.jpg" in panel.message.value and panel.last_error is not None
+    assert (
+        panel.picker.options == ("a.jpg", "b.png")
+        and "a.jpg" in panel.message.value
+        and panel.last_error is not None
+    )
     panel.picker.value = "b.png"
     panel.run.click()
     assert panel.last_error is None and len(panel.counts.cells) == 2
@@ -351,10 +410,29 @@ def test_without_images_the_panel_asks_for_one():
 
 
 def test_every_control_is_labelled(panel):
-    controls = [panel.picker, panel.measure, panel.diameter, panel.run, panel.view, panel.zoom, panel.opacity, panel.outlines]
-    controls += [*panel.toggles.values(), panel.all_classes, panel.no_classes, panel.order, panel.cells]
+    controls = [
+        panel.picker,
+        panel.measure,
+        panel.diameter,
+        panel.run,
+        panel.view,
+        panel.zoom,
+        panel.opacity,
+        panel.outlines,
+    ]
+    controls += [
+        *panel.toggles.values(),
+        panel.all_classes,
+        panel.no_classes,
+        panel.order,
+        panel.cells,
+    ]
     controls += [panel.new_class, panel.change, panel.delete, panel.restore]
-    assert all(control.description and control.tooltip for control in controls) and panel.upload.words and panel.upload.hint
+    assert (
+        all(control.description and control.tooltip for control in controls)
+        and panel.upload.words
+        and panel.upload.hint
+    )
 
 
 def test_a_plain_figure_stands_in_where_no_widgets_run(panel):
@@ -363,4 +441,7 @@ def test_a_plain_figure_stands_in_where_no_widgets_run(panel):
     assert "image/png" not in panel._repr_mimebundle_()
     panel.run.click()
     bundle = panel._repr_mimebundle_()
-    assert bundle["image/png"].startswith(b"\x89PNG") and "application/vnd.jupyter.widget-view+json" in bundle
+    assert (
+        bundle["image/png"].startswith(b"\x89PNG")
+        and "application/vnd.jupyter.widget-view+json" in bundle
+    )

@@ -9,8 +9,24 @@ from discs import disc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bloodseg_lib.classes import CELL_CLASSES, EOSINOPHIL, HEALTHY_RBC, INFECTED_RBC, MONOCYTE, NEUTROPHIL, PLATELET_CLUMP, THROMBOCYTE
-from bloodseg_lib.prediction.counts import CountingConfig, Counts, Proportion, count_cells, pool, wilson_interval
+from bloodseg_lib.classes import (
+    CELL_CLASSES,
+    EOSINOPHIL,
+    HEALTHY_RBC,
+    INFECTED_RBC,
+    MONOCYTE,
+    NEUTROPHIL,
+    PLATELET_CLUMP,
+    THROMBOCYTE,
+)
+from bloodseg_lib.prediction.counts import (
+    CountingConfig,
+    Counts,
+    Proportion,
+    count_cells,
+    pool,
+    wilson_interval,
+)
 from bloodseg_lib.smears.compose import Pool, compose_background, compose_smear
 from bloodseg_lib.smears.recipe import Recipe
 
@@ -26,21 +42,37 @@ def discs(*placed, size=(224, 224)):
 
 
 def test_separate_cells_are_counted_alike_by_all_three_methods():
-    counts = count_cells(discs((HEALTHY_RBC, 40, 40, RBC_PX), (HEALTHY_RBC, 120, 40, RBC_PX), (INFECTED_RBC, 40, 140, RBC_PX)))
+    counts = count_cells(
+        discs(
+            (HEALTHY_RBC, 40, 40, RBC_PX),
+            (HEALTHY_RBC, 120, 40, RBC_PX),
+            (INFECTED_RBC, 40, 140, RBC_PX),
+        )
+    )
     assert counts.watershed["healthy_rbc"] == counts.components["healthy_rbc"] == 2
     assert counts.watershed["infected_rbc"] == counts.components["infected_rbc"] == 1
     assert counts.by_area["healthy_rbc"] == pytest.approx(2, abs=0.1)
 
 
 def test_touching_cells_are_split_by_the_watershed_only():
-    counts = count_cells(discs((HEALTHY_RBC, 60, 60, RBC_PX), (HEALTHY_RBC, 90, 60, RBC_PX), (HEALTHY_RBC, 75, 86, RBC_PX)))
+    counts = count_cells(
+        discs(
+            (HEALTHY_RBC, 60, 60, RBC_PX),
+            (HEALTHY_RBC, 90, 60, RBC_PX),
+            (HEALTHY_RBC, 75, 86, RBC_PX),
+        )
+    )
     assert counts.components["healthy_rbc"] == 1
     assert counts.watershed["healthy_rbc"] == 3
 
 
 def test_where_three_cells_meet_there_is_no_fourth():
     for gap in (29, 31, 33):  # the middle of the triangle is as deep as a cell, shallower, a hole
-        labels = discs((HEALTHY_RBC, 60, 60, RBC_PX), (HEALTHY_RBC, 60 + gap, 60, RBC_PX), (HEALTHY_RBC, 60 + gap // 2, 60 + gap * 7 // 8, RBC_PX))
+        labels = discs(
+            (HEALTHY_RBC, 60, 60, RBC_PX),
+            (HEALTHY_RBC, 60 + gap, 60, RBC_PX),
+            (HEALTHY_RBC, 60 + gap // 2, 60 + gap * 7 // 8, RBC_PX),
+        )
         assert count_cells(labels).watershed["healthy_rbc"] == 3
 
 
@@ -51,7 +83,14 @@ def test_a_round_cell_whose_distance_has_two_equal_peaks_is_one():
 
 @pytest.mark.parametrize("quarter_turns", range(4))
 def test_touching_cells_that_the_border_cuts_are_counted_apart(quarter_turns):
-    labels = np.rot90(discs((HEALTHY_RBC, 3, 60, RBC_PX), (HEALTHY_RBC, 33, 60, RBC_PX), (HEALTHY_RBC, 3, 93, RBC_PX)), quarter_turns)
+    labels = np.rot90(
+        discs(
+            (HEALTHY_RBC, 3, 60, RBC_PX),
+            (HEALTHY_RBC, 33, 60, RBC_PX),
+            (HEALTHY_RBC, 3, 93, RBC_PX),
+        ),
+        quarter_turns,
+    )
     counts = count_cells(np.ascontiguousarray(labels), config=CountingConfig(border_rule=False))
     assert counts.watershed["healthy_rbc"] == 3
 
@@ -88,7 +127,13 @@ def test_box_and_centroid_are_those_of_the_cell():
     labels = np.zeros((100, 100), np.uint8)
     labels[20:50, 10:50] = HEALTHY_RBC  # 30 rows, 40 columns
     (cell,) = count_cells(labels, field="here").cells
-    assert (cell.area_px, cell.box, cell.centroid, cell.agreement, cell.field) == (1200, (10, 20, 40, 30), (29.5, 34.5), 1.0, "here")
+    assert (cell.area_px, cell.box, cell.centroid, cell.agreement, cell.field) == (
+        1200,
+        (10, 20, 40, 30),
+        (29.5, 34.5),
+        1.0,
+        "here",
+    )
 
 
 def test_confidence_is_the_mean_probability_of_the_class():
@@ -107,10 +152,13 @@ def test_the_probabilities_of_touching_cells_are_those_of_their_own_pixels():
     probabilities[labels == HEALTHY_RBC] = np.eye(10)[HEALTHY_RBC] * 0.7 + np.eye(10)[0] * 0.3
     probabilities[labels == INFECTED_RBC] = np.eye(10)[INFECTED_RBC]
     left, right = count_cells(labels, probabilities).cells
-    assert (left.class_id, right.class_id) == (HEALTHY_RBC, INFECTED_RBC) and left.agreement < 1  # the cut gives it some pixels of the other
+    # the cut gives it some pixels of the other
+    assert (left.class_id, right.class_id) == (HEALTHY_RBC, INFECTED_RBC) and left.agreement < 1
     assert left.probabilities[HEALTHY_RBC] == left.confidence == pytest.approx(0.7 * left.agreement)
     assert left.probabilities[INFECTED_RBC] == pytest.approx(1 - left.agreement)
-    assert right.probabilities[INFECTED_RBC] == right.confidence == pytest.approx(right.agreement) and sum(right.probabilities) == pytest.approx(1)
+    assert right.probabilities[INFECTED_RBC] == right.confidence == pytest.approx(
+        right.agreement
+    ) and sum(right.probabilities) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.3, INFECTED_RBC), (0.5, HEALTHY_RBC)])
@@ -118,8 +166,12 @@ def test_a_red_cell_is_infected_from_a_share_of_its_probability(share, expected)
     labels = discs((HEALTHY_RBC, 60, 60, RBC_PX), (NEUTROPHIL, 150, 150, 39))
     probabilities = np.zeros((224, 224, 10))
     probabilities[..., [HEALTHY_RBC, INFECTED_RBC]] = 0.48, 0.32  # 40 % of what is red
-    red, white = count_cells(labels, probabilities, config=CountingConfig(infected_share=share)).cells
-    assert red.class_id == expected and red.confidence == pytest.approx(0.32 if expected == INFECTED_RBC else 0.48)
+    red, white = count_cells(
+        labels, probabilities, config=CountingConfig(infected_share=share)
+    ).cells
+    assert red.class_id == expected and red.confidence == pytest.approx(
+        0.32 if expected == INFECTED_RBC else 0.48
+    )
     assert red.agreement == (0 if expected == INFECTED_RBC else 1) and white.class_id == NEUTROPHIL
 
 
@@ -131,16 +183,35 @@ def test_specks_are_no_cells():
 
 
 def test_cells_at_the_top_and_left_border_count_those_at_the_bottom_and_right_do_not():
-    places = {"top": (100, 4), "left": (4, 100), "bottom": (100, 219), "right": (219, 100), "corner": (219, 4)}
+    places = {
+        "top": (100, 4),
+        "left": (4, 100),
+        "bottom": (100, 219),
+        "right": (219, 100),
+        "corner": (219, 4),
+    }
     labels = discs(*[(HEALTHY_RBC, x, y, RBC_PX) for x, y in places.values()])
     counts = count_cells(labels)
-    assert {(cell.box[0] == 0, cell.box[1] == 0) for cell in counts.cells} == {(True, False), (False, True)}
-    assert counts.watershed["healthy_rbc"] == counts.components["healthy_rbc"] == 2 and counts.cut_by_border == 3
-    assert count_cells(labels, config=CountingConfig(border_rule=False)).watershed["healthy_rbc"] == 5
+    assert {(cell.box[0] == 0, cell.box[1] == 0) for cell in counts.cells} == {
+        (True, False),
+        (False, True),
+    }
+    assert (
+        counts.watershed["healthy_rbc"] == counts.components["healthy_rbc"] == 2
+        and counts.cut_by_border == 3
+    )
+    assert (
+        count_cells(labels, config=CountingConfig(border_rule=False)).watershed["healthy_rbc"] == 5
+    )
 
 
 def test_the_counts_of_a_magnified_field_are_those_of_the_field():
-    small = discs((HEALTHY_RBC, 60, 60, RBC_PX), (HEALTHY_RBC, 92, 60, RBC_PX), (EOSINOPHIL, 140, 150, 40), (THROMBOCYTE, 40, 150, 9))
+    small = discs(
+        (HEALTHY_RBC, 60, 60, RBC_PX),
+        (HEALTHY_RBC, 92, 60, RBC_PX),
+        (EOSINOPHIL, 140, 150, 40),
+        (THROMBOCYTE, 40, 150, 9),
+    )
     large = cv2.resize(small, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
     here, there = count_cells(small), count_cells(large, scale=0.5)
     assert here.watershed == there.watershed and here.components == there.components
@@ -152,7 +223,16 @@ def test_the_counts_of_a_magnified_field_are_those_of_the_field():
 def test_every_counted_pixel_belongs_to_one_cell_at_most(seed):
     rng = np.random.default_rng(seed)
     labels = discs(
-        *[(int(rng.integers(1, 10)), int(rng.integers(200)), int(rng.integers(200)), int(rng.integers(5, 30))) for _ in range(15)], size=(200, 200)
+        *[
+            (
+                int(rng.integers(1, 10)),
+                int(rng.integers(200)),
+                int(rng.integers(200)),
+                int(rng.integers(5, 30)),
+            )
+            for _ in range(15)
+        ],
+        size=(200, 200),
     )
     counts = count_cells(labels, config=CountingConfig(minimum_area=0, border_rule=False))
     assert sum(cell.area_px for cell in counts.cells) == np.count_nonzero(labels)
@@ -161,14 +241,22 @@ def test_every_counted_pixel_belongs_to_one_cell_at_most(seed):
 
 def counts_of(**numbers) -> Counts:
     zero = dict.fromkeys((c.key for c in CELL_CLASSES), 0)
-    return Counts((), {**zero, **numbers}, {**zero, **numbers}, {**zero, **numbers}, 0, CountingConfig())
+    return Counts(
+        (), {**zero, **numbers}, {**zero, **numbers}, {**zero, **numbers}, 0, CountingConfig()
+    )
 
 
 def test_the_differential_is_of_white_cells_and_parasitaemia_of_red_ones():
-    counts = counts_of(neutrophil=30, lymphocyte=10, infected_rbc=5, healthy_rbc=195, thrombocyte=50)
+    counts = counts_of(
+        neutrophil=30, lymphocyte=10, infected_rbc=5, healthy_rbc=195, thrombocyte=50
+    )
     assert counts.differential()["neutrophil"].value == 0.75
     assert counts.differential()["basophil"].value == 0
-    assert (counts.parasitaemia().numerator, counts.parasitaemia().denominator, counts.parasitaemia().value) == (5, 200, 0.025)
+    assert (
+        counts.parasitaemia().numerator,
+        counts.parasitaemia().denominator,
+        counts.parasitaemia().value,
+    ) == (5, 200, 0.025)
 
 
 def test_too_few_cells_give_no_figure():
@@ -184,7 +272,8 @@ def test_too_few_cells_give_no_figure():
         (0, 10, 0.0, 0.2775),  # z² / (n + z²)
         (10, 10, 0.7225, 1.0),
         (5, 10, 0.2366, 0.7634),
-        (81, 263, 0.2553, 0.3662),  # Newcombe 1998, Statistics in Medicine 17:857, table I, method 3
+        # Newcombe 1998, Statistics in Medicine 17:857, table I, method 3
+        (81, 263, 0.2553, 0.3662),
         (15, 148, 0.0624, 0.1605),
         (1, 29, 0.0061, 0.1718),
     ],
@@ -202,10 +291,17 @@ def test_an_impossible_proportion_is_refused():
 
 def test_95_percent_intervals_cover_the_truth_95_percent_of_the_time():
     rng = np.random.default_rng(0)
-    for low, high, cells in ((0.005, 0.05, (300, 3000)), (0.05, 0.5, (100, 600)), (0.02, 0.98, (20, 200))):
+    for low, high, cells in (
+        (0.005, 0.05, (300, 3000)),
+        (0.05, 0.5, (100, 600)),
+        (0.02, 0.98, (20, 200)),
+    ):
         truth = rng.uniform(low, high, 4000)
         looked_at = rng.integers(*cells, 4000)
-        intervals = [Proportion(int(k), int(n), 20).interval for k, n in zip(rng.binomial(looked_at, truth), looked_at, strict=True)]
+        intervals = [
+            Proportion(int(k), int(n), 20).interval
+            for k, n in zip(rng.binomial(looked_at, truth), looked_at, strict=True)
+        ]
         covered = np.mean([a <= p <= b for (a, b), p in zip(intervals, truth, strict=True)])
         assert 0.93 <= covered <= 0.97
 
@@ -216,20 +312,35 @@ def test_pooled_fields_cover_the_truth_too():
     for _ in range(1000):
         truth = rng.uniform(0.02, 0.3)
         infected = rng.binomial(60, truth, 5)
-        low, high = pool([counts_of(infected_rbc=int(k), healthy_rbc=60 - int(k)) for k in infected]).parasitaemia().interval
+        low, high = (
+            pool([counts_of(infected_rbc=int(k), healthy_rbc=60 - int(k)) for k in infected])
+            .parasitaemia()
+            .interval
+        )
         covered += low <= truth <= high
     assert 930 <= covered <= 970
 
 
 def test_counts_that_disagree_are_flagged():
-    chain = discs(*[(HEALTHY_RBC, 30 + 32 * i, 60, RBC_PX) for i in range(5)], (NEUTROPHIL, 100, 150, 39))
+    chain = discs(
+        *[(HEALTHY_RBC, 30 + 32 * i, 60, RBC_PX) for i in range(5)], (NEUTROPHIL, 100, 150, 39)
+    )
     assert list(count_cells(chain).disagreements()) == ["healthy_rbc"]
-    assert "5 cells, 1 connected pieces" in count_cells(chain).to_dict()["disagreements"]["healthy_rbc"]
-    assert not count_cells(discs(*[(HEALTHY_RBC, 30 + 40 * i, 60, RBC_PX) for i in range(5)])).disagreements()
+    assert (
+        "5 cells, 1 connected pieces"
+        in count_cells(chain).to_dict()["disagreements"]["healthy_rbc"]
+    )
+    assert not count_cells(
+        discs(*[(HEALTHY_RBC, 30 + 40 * i, 60, RBC_PX) for i in range(5)])
+    ).disagreements()
 
 
 def test_counts_of_composed_smears_are_near_the_truth():
-    """The original project's densities: 16 red cells on 224 x 224, a fifth of them hidden or cut to less than a quarter, which count as none in the truth too."""
+    """The original project's densities:
+
+    16 red cells on 224 x 224, a fifth of them hidden or cut to less than a quarter, which count as
+    none in the truth too.
+    """
     cells = Pool([(f"{c.key}/{i}", disc(c.id, i)) for c in CELL_CLASSES for i in range(3)])
     rng = np.random.default_rng(3)
     errors, white = [], [0, 0]
@@ -249,25 +360,37 @@ def test_counts_of_composed_smears_are_near_the_truth():
 
 
 def test_fields_are_pooled_not_averaged():
-    few, many = counts_of(infected_rbc=10, healthy_rbc=10), counts_of(infected_rbc=0, healthy_rbc=180)
+    few, many = (
+        counts_of(infected_rbc=10, healthy_rbc=10),
+        counts_of(infected_rbc=0, healthy_rbc=180),
+    )
     assert pool([few, many]).parasitaemia() == Proportion(10, 200, 100)
     with pytest.raises(ValueError, match="one or more"):
         pool([])
 
 
 def test_csv_and_json_hold_the_cells_and_say_not_for_diagnosis():
-    counts = count_cells(discs((NEUTROPHIL, 100, 100, 39), (HEALTHY_RBC, 30, 30, RBC_PX)), field="a, b")
+    counts = count_cells(
+        discs((NEUTROPHIL, 100, 100, 39), (HEALTHY_RBC, 30, 30, RBC_PX)), field="a, b"
+    )
     rows = list(csv.DictReader(io.StringIO(counts.to_csv())))
     assert [row["class"] for row in rows] == ["healthy_rbc", "neutrophil"]
     assert rows[0]["field"] == "a, b" and all(row["notice"] == "Not for diagnosis." for row in rows)
     summary = json.loads(json.dumps(counts.to_dict()))
-    assert summary["notice"] == "Not for diagnosis." and summary["counts"]["neutrophil"]["watershed"] == 1
+    assert (
+        summary["notice"] == "Not for diagnosis."
+        and summary["counts"]["neutrophil"]["watershed"] == 1
+    )
     assert "top or left" in summary["border"]
 
 
 def test_an_empty_field_is_counted_as_empty():
     counts = count_cells(np.zeros((30, 40), np.uint8))
-    assert not counts.cells and sum(counts.watershed.values()) == 0 and counts.parasitaemia().value is None
+    assert (
+        not counts.cells
+        and sum(counts.watershed.values()) == 0
+        and counts.parasitaemia().value is None
+    )
 
 
 def test_what_is_no_label_map_is_refused():

@@ -1,4 +1,7 @@
-"""The same image through panel, command line and notebook gives the same bytes; and a large image goes all the way."""
+"""The same image through panel, command line and notebook gives the same bytes;
+
+and a large image goes all the way.
+"""
 
 import io
 import json
@@ -29,7 +32,10 @@ def checkpoint(tmp_path_factory):
 
 
 def smear(height, width, diameter_px, step_px):
-    """Red cells on a grid, one in seven of them dark; the image and the middles of the cells with their classes."""
+    """Red cells on a grid, one in seven of them dark;
+
+    the image and the middles of the cells with their classes.
+    """
     image, cells = np.full((height, width, 3), SLIDE, np.uint8), []
     for y in range(step_px // 2, height - diameter_px // 2, step_px):
         for x in range(step_px // 2, width - diameter_px // 2, step_px):
@@ -50,7 +56,15 @@ def test_panel_command_line_and_notebook_agree_to_the_byte(diameter, checkpoint,
     assert panel.last_error is None
 
     options = ["--rbc-diameter", str(diameter)] if diameter else []
-    arguments = ["predict", str(tmp_path / "in" / "smear.png"), "--checkpoint", str(checkpoint), "--out", str(tmp_path / "out"), *options]
+    arguments = [
+        "predict",
+        str(tmp_path / "in" / "smear.png"),
+        "--checkpoint",
+        str(checkpoint),
+        "--out",
+        str(tmp_path / "out"),
+        *options,
+    ]
     assert CliRunner().invoke(main, arguments).exit_code == 0
     written = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     assert panel.files == written
@@ -67,7 +81,10 @@ def test_panel_command_line_and_notebook_agree_to_the_byte(diameter, checkpoint,
 def test_an_uploaded_image_gives_what_the_same_file_gives(checkpoint, tmp_path):
     image = smear(300, 400, 60, 90)[0]
     write_image(tmp_path / "a.png", image)
-    picked, uploaded = SegmentationPanel(Segmenter(checkpoint), tmp_path), SegmentationPanel(Segmenter(checkpoint))
+    picked, uploaded = (
+        SegmentationPanel(Segmenter(checkpoint), tmp_path),
+        SegmentationPanel(Segmenter(checkpoint)),
+    )
     content = png_bytes(image)
     uploaded.upload.receive({"name": "a.png", "size": len(content), "start": 0}, [content])
     for panel in (picked, uploaded):
@@ -77,30 +94,49 @@ def test_an_uploaded_image_gives_what_the_same_file_gives(checkpoint, tmp_path):
 
 @pytest.mark.slow
 def test_a_large_image_goes_through_the_panel(checkpoint, monkeypatch):
-    monkeypatch.setattr(prediction, "KEPT_PX", 2**23)  # so that its probabilities are packed, as those of larger ones are
+    # so that its probabilities are packed, as those of larger ones are
+    monkeypatch.setattr(prediction, "KEPT_PX", 2**23)
     image, cells = smear(3000, 4000, 74, 160)
     panel = SegmentationPanel(Segmenter(checkpoint), {"large": image})
     panel.run.click()
     assert panel.last_error is None and panel.segmentation.probabilities is None
-    assert panel.segmentation.scale == pytest.approx(0.5, abs=0.03) and len(panel.counts.cells) == len(cells) == 475
+    assert (
+        panel.segmentation.scale == pytest.approx(0.5, abs=0.03)
+        and len(panel.counts.cells) == len(cells) == 475
+    )
 
     shown = cv2.imdecode(np.frombuffer(panel.picture.picture, np.uint8), cv2.IMREAD_COLOR)
-    assert shown.shape == (1350, 1800, 3) and panel.picture.size == (4000, 3000)  # reduced; clicks are told in pixels of the image
+    # reduced; clicks are told in pixels of the image
+    assert shown.shape == (1350, 1800, 3) and panel.picture.size == (4000, 3000)
 
     for x, y, class_id in cells[3::101]:
-        (mark,) = [m for m in panel.picture.cells if m["box"][0] <= x < m["box"][0] + m["box"][2] and m["box"][1] <= y < m["box"][1] + m["box"][3]]
+        (mark,) = [
+            m
+            for m in panel.picture.cells
+            if m["box"][0] <= x < m["box"][0] + m["box"][2]
+            and m["box"][1] <= y < m["box"][1] + m["box"][3]
+        ]
         assert mark["centre"] == pytest.approx([x, y], abs=1)
         panel.picture.selected = mark["number"]
         cell = panel.found.cells[mark["number"] - 1]
         assert cell.class_id == class_id and panel.cells.value == mark["number"]
-        assert cell.confidence == cell.probabilities[class_id] > 0.5 and f"{cell.confidence:.1%}" in panel.details.value
+        assert (
+            cell.confidence == cell.probabilities[class_id] > 0.5
+            and f"{cell.confidence:.1%}" in panel.details.value
+        )
 
     before = panel.picture.picture
     panel.view.value = HEALTHY_RBC
-    assert panel.last_error is None and panel.picture.picture != before and "probability of Healthy RBC" in panel.picture.alt
+    assert (
+        panel.last_error is None
+        and panel.picture.picture != before
+        and "probability of Healthy RBC" in panel.picture.alt
+    )
 
     with zipfile.ZipFile(io.BytesIO(panel.archive())) as archive:
         classes = np.array(Image.open(archive.open("large_classes.png")))
-        assert classes.shape == (3000, 4000) and all(classes[y, x] == class_id for x, y, class_id in cells)
+        assert classes.shape == (3000, 4000) and all(
+            classes[y, x] == class_id for x, y, class_id in cells
+        )
         assert len(archive.read("large_cells.csv").splitlines()) == 476
         assert Image.open(archive.open("large_overlay.png")).width == 4000

@@ -1,9 +1,19 @@
-"""Standardizing photographs: the dark frame, the slide's colour, and that the one path to a prediction does both."""
+"""Standardizing photographs:
+
+the dark frame, the slide's colour, and that the one path to a prediction does both.
+"""
 
 import numpy as np
 import pytest
 
-from bloodseg_lib.prediction.preprocessing import WHITE, Standard, dark_frame, dark_surround, slide_colour, white_levels
+from bloodseg_lib.prediction.preprocessing import (
+    WHITE,
+    Standard,
+    dark_frame,
+    dark_surround,
+    slide_colour,
+    white_levels,
+)
 from bloodseg_lib.prediction.segmenter import segment_image
 
 SLIDE, CELL = (240, 230, 200), (150, 90, 120)
@@ -96,7 +106,8 @@ def through_an_eyepiece(size=400, radius=180):
 def test_what_lies_beyond_the_eyepiece_is_background():
     image, beyond = through_an_eyepiece()
     found = segment_image(image, darkness, standardize=True)
-    assert np.count_nonzero(found.labels[beyond]) < 20  # slivers of the rim, where it touches the frame
+    # slivers of the rim, where it touches the frame
+    assert np.count_nonzero(found.labels[beyond]) < 20
     inside = np.hypot(*(np.mgrid[:400, :400] - 200)) < 170  # away from the rim
     assert np.array_equal(found.labels[inside] == 3, image[inside][:, 1] == CELL[1])
     assert (found.labels[inside] == 3).sum() > 20_000

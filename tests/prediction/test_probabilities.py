@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 
 from bloodseg_lib.prediction import probabilities as module
-from bloodseg_lib.prediction.probabilities import PackedProbabilities, chunks_of, class_picture, mean_probabilities
+from bloodseg_lib.prediction.probabilities import (
+    PackedProbabilities,
+    chunks_of,
+    class_picture,
+    mean_probabilities,
+)
 
 
 def some(height=150, width=40, seed=0):
@@ -28,7 +33,9 @@ def test_packed_probabilities_come_back_within_half_a_255th(in_memory, monkeypat
     for _ in range(2):  # as often as wanted
         parts = list(chunks_of(kept))
         assert [first for first, _ in parts] == [0, 7, 71, 135]
-        np.testing.assert_allclose(np.concatenate([rows for _, rows in parts]), whole, atol=0.5 / 255 + 1e-6)
+        np.testing.assert_allclose(
+            np.concatenate([rows for _, rows in parts]), whole, atol=0.5 / 255 + 1e-6
+        )
 
 
 def test_a_sure_background_takes_a_fiftieth_of_the_room():
@@ -51,11 +58,19 @@ def test_means_are_those_of_the_masks_own_pixels_also_across_chunks():
     whole = some()
     masks, expected = [], []
     rng = np.random.default_rng(1)
-    for top, left, height, width in ((0, 0, 3, 3), (60, 5, 20, 30), (10, 30, 140, 10), (149, 0, 1, 40), (64, 1, 64, 2)):
+    for top, left, height, width in (
+        (0, 0, 3, 3),
+        (60, 5, 20, 30),
+        (10, 30, 140, 10),
+        (149, 0, 1, 40),
+        (64, 1, 64, 2),
+    ):
         mask = rng.random((height, width)) < 0.5
         mask[0, 0] = True
         masks.append((top, left, mask))
-        expected.append(whole[top : top + height, left : left + width][mask].astype(np.float64).mean(axis=0))
+        expected.append(
+            whole[top : top + height, left : left + width][mask].astype(np.float64).mean(axis=0)
+        )
     np.testing.assert_allclose(mean_probabilities(whole, masks), expected, atol=1e-6)
     np.testing.assert_allclose(mean_probabilities(packed(whole), masks), expected, atol=0.002)
 

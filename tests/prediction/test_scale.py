@@ -11,7 +11,10 @@ SLIDE, RED, NUCLEUS = (240, 238, 235), (205, 140, 150), (70, 30, 110)
 
 
 def near(diameter_px):
-    """The measurement allows for soft rims; discs as sharp as these read 4 % and half a pixel too large."""
+    """The measurement allows for soft rims;
+
+    discs as sharp as these read 4 % and half a pixel too large.
+    """
     return pytest.approx(1.05 * diameter_px + 0.7, rel=0.06)
 
 
@@ -20,7 +23,15 @@ def smear(diameter_px, size=(600, 600), step=1.6, slide=SLIDE):
     image = np.full((*size, 3), slide, np.uint8)
     for y in np.arange(0, size[0] + diameter_px, step * diameter_px):
         for x in np.arange(0, size[1] + diameter_px, step * diameter_px):
-            cv2.circle(image, (round(x * 16), round(y * 16)), round(diameter_px * 8), RED, -1, cv2.LINE_AA, 4)
+            cv2.circle(
+                image,
+                (round(x * 16), round(y * 16)),
+                round(diameter_px * 8),
+                RED,
+                -1,
+                cv2.LINE_AA,
+                4,
+            )
     return cv2.GaussianBlur(image, (0, 0), diameter_px / 50)
 
 
@@ -69,24 +80,41 @@ def single_white_cell():
 
 
 @pytest.mark.parametrize(
-    "image", [np.full((300, 300, 3), 240, np.uint8), np.zeros((50, 60, 3), np.uint8), np.full((1, 1, 3), 9, np.uint8), single_white_cell()]
+    "image",
+    [
+        np.full((300, 300, 3), 240, np.uint8),
+        np.zeros((50, 60, 3), np.uint8),
+        np.full((1, 1, 3), 9, np.uint8),
+        single_white_cell(),
+    ],
 )
 def test_where_it_cannot_tell_it_says_so_and_assumes_40x(image):
     assert measure_rbc_diameter(image)[0] is None
     found = find_scale(image)
-    assert found.how == "assumed" and found.factor == 1.0 and found.rbc_diameter_px is None and "give their diameter" in str(found)
+    assert (
+        found.how == "assumed"
+        and found.factor == 1.0
+        and found.rbc_diameter_px is None
+        and "give their diameter" in str(found)
+    )
 
 
 @pytest.mark.parametrize("name", ["chelsea", "gravel", "grass", "astronaut", "rocket"])
 def test_a_photograph_of_something_else_has_no_scale(name):
     """A cat, among others: scikit-image brings them along."""
-    found = find_scale(getattr(data, name)() if name in ("chelsea", "astronaut", "rocket") else np.dstack([getattr(data, name)()] * 3))
+    found = find_scale(
+        getattr(data, name)()
+        if name in ("chelsea", "astronaut", "rocket")
+        else np.dstack([getattr(data, name)()] * 3)
+    )
     assert found.how == "assumed" and "give their diameter" in str(found)
 
 
 def test_the_factor_brings_the_diameter_to_37():
     found = find_scale(smear(74))
-    assert found.how == "measured" and found.factor == 37 / found.rbc_diameter_px == pytest.approx(0.5, rel=0.08)
+    assert found.how == "measured" and found.factor == 37 / found.rbc_diameter_px == pytest.approx(
+        0.5, rel=0.08
+    )
     assert f"{found.cells} cells" in str(found) and found.to_dict()["how"] == "measured"
 
 
@@ -111,10 +139,14 @@ def test_small_cells_in_a_large_image_are_measured_at_full_size():
     assert measure_rbc_diameter(smear(20, size=(2000, 2100), step=3))[0] == near(20)
 
 
-@pytest.mark.parametrize(("pattern", "expected"), [("mamic/fields/*.jpg", 70), ("clumps/eyepiece_photo.jpg", 120)])
+@pytest.mark.parametrize(
+    ("pattern", "expected"), [("mamic/fields/*.jpg", 70), ("clumps/eyepiece_photo.jpg", 120)]
+)
 def test_real_fields_are_measured_as_by_eye(real_data, pattern, expected):
     for path in sorted(real_data.glob(pattern))[:4]:
-        assert measure_rbc_diameter(read_image(path))[0] == pytest.approx(expected, rel=0.15), path.name
+        assert measure_rbc_diameter(read_image(path))[0] == pytest.approx(expected, rel=0.15), (
+            path.name
+        )
 
 
 def test_crops_of_a_single_white_cell_are_not_measured(real_data):

@@ -36,7 +36,10 @@ from bloodseg_lib.prediction.tiling import tile_layout
 
 
 def colour_network(tiles):
-    """Says infected with the share of red, healthy with that of green, background with the rest: exact, and blind to its neighbours."""
+    """Says infected with the share of red, healthy with that of green, background with the rest:
+
+    exact, and blind to its neighbours.
+    """
     probabilities = np.zeros((*tiles.shape[:3], 10), np.float32)
     probabilities[..., INFECTED_RBC] = tiles[..., 0] / 510
     probabilities[..., HEALTHY_RBC] = tiles[..., 1] / 510
@@ -45,15 +48,26 @@ def colour_network(tiles):
 
 
 def blurring_network(tiles, radius_px=9):
-    """As a network with zero padding: the same everywhere, except within ``radius_px`` of a tile's edge, where it sees black."""
+    """As a network with zero padding:
+
+    the same everywhere, except within ``radius_px`` of a tile's edge, where it sees black.
+    """
     size = (2 * radius_px + 1,) * 2
-    return colour_network(np.stack([cv2.blur(t, size, borderType=cv2.BORDER_CONSTANT) for t in tiles.astype(np.float32)]))
+    return colour_network(
+        np.stack(
+            [cv2.blur(t, size, borderType=cv2.BORDER_CONSTANT) for t in tiles.astype(np.float32)]
+        )
+    )
 
 
 def field(height, width, seed=0):
     """Soft blobs of colour."""
-    noise = np.random.default_rng(seed).random((height // 8 + 2, width // 8 + 2, 3)).astype(np.float32)
-    return (cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC).clip(0, 1) * 255).astype(np.uint8)
+    noise = (
+        np.random.default_rng(seed).random((height // 8 + 2, width // 8 + 2, 3)).astype(np.float32)
+    )
+    return (
+        cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC).clip(0, 1) * 255
+    ).astype(np.uint8)
 
 
 def test_an_image_of_one_tile_gives_exactly_what_the_network_says():
@@ -76,22 +90,33 @@ def test_any_size_is_covered_without_loss(shape):
 @pytest.mark.parametrize("tile_px", [224, 320, 896])
 def test_a_shifted_field_has_the_same_prediction_away_from_its_edges(tile_px):
     image = field(700, 900)
-    whole = segment_image(image, blurring_network, tile_px=tile_px).probabilities[53 + 20 : -20, 71 + 20 : -20]
-    shifted = segment_image(image[53:, 71:], blurring_network, tile_px=tile_px).probabilities[20:-20, 20:-20]
-    np.testing.assert_allclose(whole, shifted, atol=2e-3)  # the last bit of float16 and the order of sums
+    whole = segment_image(image, blurring_network, tile_px=tile_px).probabilities[
+        53 + 20 : -20, 71 + 20 : -20
+    ]
+    shifted = segment_image(image[53:, 71:], blurring_network, tile_px=tile_px).probabilities[
+        20:-20, 20:-20
+    ]
+    # the last bit of float16 and the order of sums
+    np.testing.assert_allclose(whole, shifted, atol=2e-3)
 
 
 def test_without_overlap_the_same_network_shows_seams():
     image = field(700, 900)
-    whole = segment_image(image, blurring_network, overlap_px=0, tile_px=224).probabilities[73:, 91:]
-    shifted = segment_image(image[53:, 71:], blurring_network, overlap_px=0, tile_px=224).probabilities[20:, 20:]
+    whole = segment_image(image, blurring_network, overlap_px=0, tile_px=224).probabilities[
+        73:, 91:
+    ]
+    shifted = segment_image(
+        image[53:, 71:], blurring_network, overlap_px=0, tile_px=224
+    ).probabilities[20:, 20:]
     assert np.abs(whole.astype(np.float32) - shifted).max() > 0.05
 
 
 def test_edge_effects_wider_than_the_discarded_margin_are_blended_softly():
     image = np.full((600, 600, 3), 200, np.uint8)
     result = (
-        segment_image(image, lambda tiles: blurring_network(tiles, 24), tile_px=224).probabilities[40:-40, 40:-40, INFECTED_RBC].astype(np.float32)
+        segment_image(image, lambda tiles: blurring_network(tiles, 24), tile_px=224)
+        .probabilities[40:-40, 40:-40, INFECTED_RBC]
+        .astype(np.float32)
     )
     assert np.abs(np.diff(result, axis=1)).max() < 0.004  # of 0.39: no step that an eye would see
 
@@ -146,12 +171,17 @@ def test_batches_hold_no_more_tiles_than_allowed_and_do_not_change_the_result():
 
     few = segment_image(image, network, batch_size=2, tile_px=224)
     assert max(sizes) == 2
-    np.testing.assert_array_equal(few.probabilities, segment_image(image, network, batch_size=50, tile_px=224).probabilities)
+    np.testing.assert_array_equal(
+        few.probabilities, segment_image(image, network, batch_size=50, tile_px=224).probabilities
+    )
 
 
 def test_tiles_of_any_size_agree():
     image = field(500, 1000)
-    small, large = (segment_image(image, blurring_network, tile_px=tile_px).probabilities for tile_px in (224, 896))
+    small, large = (
+        segment_image(image, blurring_network, tile_px=tile_px).probabilities
+        for tile_px in (224, 896)
+    )
     np.testing.assert_allclose(small[:-20, :-20], large[:-20, :-20], atol=2e-3)
 
 
@@ -162,8 +192,16 @@ def test_bands_give_what_opencv_gives_for_the_whole(scale):
     size = (round(437 * scale), round(301 * scale))
     there = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     channels = np.moveaxis(colour_network(there[None])[0], 2, 0)
-    back = np.dstack([cv2.resize(channel, (437, 301), interpolation=cv2.INTER_LINEAR if scale < 1 else cv2.INTER_AREA) for channel in channels])
-    np.testing.assert_allclose(result.probabilities, back, atol=4e-3)  # one grey level of 255 and the rounding of float16
+    back = np.dstack(
+        [
+            cv2.resize(
+                channel, (437, 301), interpolation=cv2.INTER_LINEAR if scale < 1 else cv2.INTER_AREA
+            )
+            for channel in channels
+        ]
+    )
+    # one grey level of 255 and the rounding of float16
+    np.testing.assert_allclose(result.probabilities, back, atol=4e-3)
 
 
 @pytest.mark.parametrize("scale", [0.6, 1.0, 1.7])
@@ -183,13 +221,16 @@ def test_the_probabilities_of_a_large_image_are_packed_and_all_else_is_the_same(
     large = segment_image(image, colour_network)
     assert small.probabilities is not None and large.probabilities is None
     np.testing.assert_array_equal(small.labels, large.labels)
-    assert np.abs(small.confidence.astype(int) - large.confidence).max() <= 1  # of 255, the rounding of float16
+    # of 255, the rounding of float16
+    assert np.abs(small.confidence.astype(int) - large.confidence).max() <= 1
     assert segment_image(image, colour_network, keep_probabilities=True).probabilities is not None
 
 
 def test_confidence_is_the_probability_of_the_pixels_class():
     result = segment_image(field(224, 224), colour_network)
-    np.testing.assert_allclose(result.confidence / 255, result.probabilities.max(axis=2), atol=0.5 / 255 + 1e-3)
+    np.testing.assert_allclose(
+        result.confidence / 255, result.probabilities.max(axis=2), atol=0.5 / 255 + 1e-3
+    )
 
 
 def test_the_scale_is_measured_where_none_is_given():
@@ -198,11 +239,18 @@ def test_the_scale_is_measured_where_none_is_given():
         for y in range(60, 400, 100):
             cv2.circle(image, (x, y), 35, (200, 120, 130), -1)
     measured = segment_image(image, colour_network, scale=None)
-    assert measured.found.how == "measured" and measured.scale == measured.found.factor == pytest.approx(37 / 71, rel=0.08)
+    assert (
+        measured.found.how == "measured"
+        and measured.scale == measured.found.factor == pytest.approx(37 / 71, rel=0.08)
+    )
     given = segment_image(image, colour_network, scale=0.5)
     assert given.found.how == "given" and given.found.rbc_diameter_px == 74
     empty = segment_image(np.full((300, 300, 3), 240, np.uint8), colour_network, scale=None)
-    assert empty.found.how == "assumed" and empty.scale == 1 and "give their diameter" in str(empty.found)
+    assert (
+        empty.found.how == "assumed"
+        and empty.scale == 1
+        and "give their diameter" in str(empty.found)
+    )
 
 
 def test_a_scale_that_was_measured_before_is_not_measured_again(monkeypatch):
@@ -210,14 +258,18 @@ def test_a_scale_that_was_measured_before_is_not_measured_again(monkeypatch):
     scale = Scale(0.5, "measured", 74.0, 9)
     result = segment_image(field(300, 300), colour_network, scale)
     assert result.found is scale and result.scale == 0.5
-    np.testing.assert_array_equal(result.labels, segment_image(field(300, 300), colour_network, 0.5).labels)
+    np.testing.assert_array_equal(
+        result.labels, segment_image(field(300, 300), colour_network, 0.5).labels
+    )
 
 
 @pytest.mark.parametrize("size", [(224, 224), (700, 1900)])
 def test_progress_rises_to_one(size):
     told = []
     segment_image(field(*size), colour_network, tile_px=224, on_progress=told.append)
-    assert told == sorted(told) and told[-1] == 1 and 0 < told[0] <= 1 and len(set(told)) == len(told)
+    assert (
+        told == sorted(told) and told[-1] == 1 and 0 < told[0] <= 1 and len(set(told)) == len(told)
+    )
 
 
 @given(st.integers(1, 4000), st.integers(1, 4000), st.sampled_from([1, 4, 16]))
@@ -225,7 +277,10 @@ def test_tiles_pass_in_company_and_few_pixels_twice(width, height, batch):
     at_once = batch * TILE_PX**2
     wide, high, together = tile_layout(width, height, 64, at_once)
     assert wide % 32 == 0 and high % 32 == 0 and together * wide * high <= at_once
-    across, down = len(tile_windows(max(width, wide), 64, wide)), len(tile_windows(max(height, high), 64, high))
+    across, down = (
+        len(tile_windows(max(width, wide), 64, wide)),
+        len(tile_windows(max(height, high), 64, high)),
+    )
     assert 1 <= together <= across
     if batch == 16 and width >= 448:
         assert across % together != 1 and together > 1  # a tile alone takes nearly twice as long
@@ -254,7 +309,10 @@ def test_an_array_file_that_is_none_is_refused_in_words(tmp_path):
         open_image(tmp_path / "a.npy")
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak of resident memory as Linux reports it")
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"),
+    reason="reads the peak of resident memory as Linux reports it",
+)
 def test_memory_does_not_grow_with_the_area_of_the_image(tmp_path):
     path = tmp_path / "large.npy"
     np.lib.format.open_memmap(path, "w+", np.uint8, (3000, 3000, 3))[:] = 200
@@ -269,8 +327,14 @@ before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 segment_image(image, network, scale=0.8, keep_probabilities=False)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
-    grown = float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
-    assert grown < 350  # MiB; the probabilities of the whole image in float32 would be 343, and there were three copies of them
+    grown = float(
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+    )
+    # MiB; the probabilities of the whole image in float32 would be 343, and there were three copies
+    # of them
+    assert grown < 350
 
 
 def test_scale_to_40x_is_37_over_the_diameter():
@@ -301,7 +365,9 @@ def test_bad_input_is_refused_in_words(image, options, words):
 
 def test_a_network_of_another_shape_is_refused():
     with pytest.raises(ValueError, match="It gave"):
-        segment_image(field(224, 224), lambda tiles: np.zeros((len(tiles), 112, 112, 10), np.float32))
+        segment_image(
+            field(224, 224), lambda tiles: np.zeros((len(tiles), 112, 112, 10), np.float32)
+        )
 
 
 @pytest.fixture(scope="module")
@@ -312,28 +378,46 @@ def checkpoint(tmp_path_factory):
 
     config = UNetConfig(width=2, levels=3)
     path = tmp_path_factory.mktemp("network") / "best.npz"
-    save_checkpoint(path, build_unet(config), Sidecar(1, 1, 0.1, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 0.1, 1.0, [], config.to_dict(), {}, "none"))
+    save_checkpoint(
+        path,
+        build_unet(config),
+        Sidecar(
+            1, 1, 0.1, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 0.1, 1.0, [], config.to_dict(), {}, "none"
+        ),
+    )
     return path
 
 
 def test_a_checkpoint_segments_as_its_network_predicts(checkpoint):
     segmenter, image = Segmenter(checkpoint), field(224, 224)
     result = segmenter.segment(image, scale=1.0, standardize=False)
-    np.testing.assert_allclose(result.probabilities, np.asarray(segmenter.model.predict_on_batch(image[None]))[0], atol=1e-3)
+    np.testing.assert_allclose(
+        result.probabilities,
+        np.asarray(segmenter.model.predict_on_batch(image[None]))[0],
+        atol=1e-3,
+    )
 
 
 def test_test_time_augmentation_turns_every_prediction_back():
     tiles = np.random.default_rng(0).integers(256, size=(2, 32, 64, 3), dtype=np.uint8)
-    np.testing.assert_allclose(over_symmetries(lambda t: t / np.float32(255), tiles), tiles / np.float32(255), atol=1e-6)
+    np.testing.assert_allclose(
+        over_symmetries(lambda t: t / np.float32(255), tiles), tiles / np.float32(255), atol=1e-6
+    )
 
 
 def test_test_time_augmentation_averages_what_depends_on_the_direction():
     def by_column(tiles):
-        return np.broadcast_to(np.arange(tiles.shape[2], dtype=np.float32)[:, None], (*tiles.shape[:3], 10))
+        return np.broadcast_to(
+            np.arange(tiles.shape[2], dtype=np.float32)[:, None], (*tiles.shape[:3], 10)
+        )
 
-    # each pixel is in the column of its own x, of its mirror's, of its y and of its y's mirror, twice each
+    # each pixel is in the column of its own x, of its mirror's, of its y and of its y's mirror,
+    # twice each
     expected = ((32 - 1) + (64 - 1)) / 4
-    np.testing.assert_allclose(over_symmetries(by_column, np.zeros((1, 32, 64, 3), np.uint8)), np.full((1, 32, 64, 10), expected))
+    np.testing.assert_allclose(
+        over_symmetries(by_column, np.zeros((1, 32, 64, 3), np.uint8)),
+        np.full((1, 32, 64, 10), expected),
+    )
 
 
 def test_a_segmenter_augments_when_told(checkpoint):
@@ -341,11 +425,16 @@ def test_a_segmenter_augments_when_told(checkpoint):
     plain, augmented = Segmenter(checkpoint), Segmenter(checkpoint, test_time_augmentation=True)
     np.testing.assert_array_equal(augmented.predict(tiles), over_symmetries(plain.predict, tiles))
     assert not np.allclose(augmented.predict(tiles), plain.predict(tiles), atol=1e-6)
-    np.testing.assert_allclose(augmented.predict(tiles[:, ::-1])[:, ::-1], augmented.predict(tiles), atol=1e-5)
+    np.testing.assert_allclose(
+        augmented.predict(tiles[:, ::-1])[:, ::-1], augmented.predict(tiles), atol=1e-5
+    )
 
 
 def predict_command(checkpoint, out, *paths, options=()):
-    return CliRunner().invoke(main, ["predict", *map(str, paths), "--checkpoint", str(checkpoint), "--out", str(out), *options])
+    return CliRunner().invoke(
+        main,
+        ["predict", *map(str, paths), "--checkpoint", str(checkpoint), "--out", str(out), *options],
+    )
 
 
 @pytest.mark.parametrize("options", [(), ("--rbc-diameter", "50")])
@@ -366,16 +455,30 @@ def test_the_command_line_gives_the_bytes_that_the_segmenter_does(options, check
 def test_several_images_are_also_pooled(checkpoint, tmp_path):
     for name in ("a.png", "b.png"):
         write_image(tmp_path / name, field(224, 224))
-    result = predict_command(checkpoint, tmp_path / "out", tmp_path / "a.png", tmp_path / "b.png", options=("--rbc-diameter", "37"))
+    result = predict_command(
+        checkpoint,
+        tmp_path / "out",
+        tmp_path / "a.png",
+        tmp_path / "b.png",
+        options=("--rbc-diameter", "37"),
+    )
     assert result.exit_code == 0 and (tmp_path / "out" / "pooled_counts.json").is_file()
 
 
 def test_class_maps_alone_are_written_under_the_names_of_the_images(checkpoint, tmp_path):
     write_image(tmp_path / "smear.png", field(224, 224))
-    result = predict_command(checkpoint, tmp_path / "out", tmp_path / "smear.png", options=("--rbc-diameter", "37", "--class-maps-only"))
+    result = predict_command(
+        checkpoint,
+        tmp_path / "out",
+        tmp_path / "smear.png",
+        options=("--rbc-diameter", "37", "--class-maps-only"),
+    )
     assert result.exit_code == 0, result.output
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["smear.png"]
-    assert np.array_equal(read_label_map(tmp_path / "out" / "smear.png"), Segmenter(checkpoint).segment(field(224, 224), 1.0).labels)
+    assert np.array_equal(
+        read_label_map(tmp_path / "out" / "smear.png"),
+        Segmenter(checkpoint).segment(field(224, 224), 1.0).labels,
+    )
 
 
 @pytest.mark.parametrize("name", [*BAD, "array.npy"])
@@ -383,10 +486,18 @@ def test_a_bad_file_is_named_in_words_and_the_others_are_predicted(name, checkpo
     content, words = BAD.get(name, (b"hello", "expected an array"))
     write_image(tmp_path / "good.png", field(224, 230))
     (tmp_path / name).write_bytes(content)
-    result = predict_command(checkpoint, tmp_path / "out", tmp_path / name, tmp_path / "good.png", options=("--rbc-diameter", "37"))
+    result = predict_command(
+        checkpoint,
+        tmp_path / "out",
+        tmp_path / name,
+        tmp_path / "good.png",
+        options=("--rbc-diameter", "37"),
+    )
     assert result.exit_code == 1 and isinstance(result.exception, SystemExit)  # no traceback
     assert name in result.output and words in result.output
-    assert (tmp_path / "out" / "good_classes.png").is_file() and not (tmp_path / "out" / f"{Path(name).stem}_classes.png").exists()
+    assert (tmp_path / "out" / "good_classes.png").is_file() and not (
+        tmp_path / "out" / f"{Path(name).stem}_classes.png"
+    ).exists()
 
 
 @pytest.mark.parametrize("name", UNUSUAL)
@@ -394,14 +505,19 @@ def test_an_unusual_image_is_read_as_what_it_shows(name, checkpoint, tmp_path):
     (tmp_path / name).write_bytes(UNUSUAL[name])
     result = predict_command(checkpoint, tmp_path / "out", tmp_path / name)
     assert result.exit_code == 0, result.output
-    with Image.open(tmp_path / name) as picture, Image.open(tmp_path / "out" / f"{Path(name).stem}_classes.png") as classes:
+    with (
+        Image.open(tmp_path / name) as picture,
+        Image.open(tmp_path / "out" / f"{Path(name).stem}_classes.png") as classes,
+    ):
         assert classes.size == picture.size
 
 
 def test_of_a_photograph_of_something_else_it_is_said_that_it_has_no_scale(checkpoint, tmp_path):
     write_image(tmp_path / "cat.png", data.chelsea())
     result = predict_command(checkpoint, tmp_path / "out", tmp_path / "cat.png")
-    assert result.exit_code == 0 and "scale 1 assumed: fewer than 3 red blood cells" in result.output
+    assert (
+        result.exit_code == 0 and "scale 1 assumed: fewer than 3 red blood cells" in result.output
+    )
 
 
 def test_a_missing_checkpoint_is_named(tmp_path):

@@ -10,7 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bloodseg_lib.classes import BASOPHIL, HEALTHY_RBC, INFECTED_RBC, NEUTROPHIL
-from bloodseg_lib.samples.bank import INDEX, PATCH, SPLITS, STACK, SampleBank, make_sample, split_groups, write_bank
+from bloodseg_lib.samples.bank import (
+    INDEX,
+    PATCH,
+    SPLITS,
+    STACK,
+    SampleBank,
+    make_sample,
+    split_groups,
+    write_bank,
+)
 
 GROUPS = st.dictionaries(
     st.text("abcdefgh", min_size=1, max_size=4),
@@ -42,13 +51,19 @@ class TestMakeSample:
 
     def test_scale_multiplies_the_sides(self):
         image, mask = square(120, slice(10, 110))
-        assert make_sample(image, mask, NEUTROPHIL, "s", "g", "n", scale=0.37).rgba.shape == (37, 37, 4)
+        assert make_sample(image, mask, NEUTROPHIL, "s", "g", "n", scale=0.37).rgba.shape == (
+            37,
+            37,
+            4,
+        )
 
     def test_alpha_is_all_or_nothing(self):
         image = np.full((101, 101, 3), 90, np.uint8)
         mask = cv2.circle(np.zeros((101, 101), np.uint8), (50, 50), 40, 1, -1)
         for scale in (0.3, 1.0, 1.7):
-            assert set(np.unique(make_sample(image, mask, NEUTROPHIL, "s", "g", "n", scale).rgba[:, :, 3])) == {0, 255}
+            assert set(
+                np.unique(make_sample(image, mask, NEUTROPHIL, "s", "g", "n", scale).rgba[:, :, 3])
+            ) == {0, 255}
 
     def test_a_symmetric_cell_stays_symmetric_when_shrunk(self):
         image = np.full((101, 101, 3), 90, np.uint8)
@@ -67,7 +82,9 @@ class TestMakeSample:
 
     def test_mask_of_another_size_is_refused(self):
         image, mask = square()
-        with pytest.raises(ValueError, match=r"s/n: expected a mask of the image's size \(20, 20\)"):
+        with pytest.raises(
+            ValueError, match=r"s/n: expected a mask of the image's size \(20, 20\)"
+        ):
             make_sample(image, mask[:10], NEUTROPHIL, "s", "g", "n")
 
     def test_a_speck_is_refused(self):
@@ -93,7 +110,11 @@ class TestSplitGroups:
         assert split_groups(groups, seed) == split_groups(dict(reversed(groups.items())), seed)
 
     @settings(max_examples=30, deadline=None)
-    @given(st.integers(100, 300), st.lists(st.integers(1, 20), min_size=1, max_size=7), st.integers(0, 9))
+    @given(
+        st.integers(100, 300),
+        st.lists(st.integers(1, 20), min_size=1, max_size=7),
+        st.integers(0, 9),
+    )
     def test_many_groups_come_near_80_10_10(self, number, sizes, seed):
         groups = {str(i): Counter({HEALTHY_RBC: sizes[i % len(sizes)]}) for i in range(number)}
         placed = split_groups(groups, seed)
@@ -104,11 +125,15 @@ class TestSplitGroups:
             assert cells[split] / cells.total() == pytest.approx(share, abs=0.03)
 
     def test_every_class_comes_near_80_10_10(self):
-        groups = {f"{c}_{i}": Counter({c: 1}) for c in range(1, 10) for i in range(50)} | {f"p{i}": Counter({8: 10, 9: 10}) for i in range(50)}
+        groups = {f"{c}_{i}": Counter({c: 1}) for c in range(1, 10) for i in range(50)} | {
+            f"p{i}": Counter({8: 10, 9: 10}) for i in range(50)
+        }
         placed = split_groups(groups, 0)
         for c in range(1, 10):
             train = sum(groups[g][c] for g, split in placed.items() if split == "train")
-            assert train / sum(group[c] for group in groups.values()) == pytest.approx(0.8, abs=0.05)
+            assert train / sum(group[c] for group in groups.values()) == pytest.approx(
+                0.8, abs=0.05
+            )
 
     @pytest.mark.parametrize("seed", range(5))
     def test_three_groups_of_a_class_give_one_to_each_split(self, seed):
@@ -126,13 +151,18 @@ class TestSplitGroups:
     @pytest.mark.parametrize("seed", range(5))
     def test_a_class_thin_in_every_source_reaches_every_split(self, seed):
         many = {f"many{i}": Counter({HEALTHY_RBC: 5, (HEALTHY_RBC, "m"): 5}) for i in range(40)}
-        thin = {s: Counter({BASOPHIL: 1, (BASOPHIL, s): 1, HEALTHY_RBC: 9, (HEALTHY_RBC, s): 9}) for s in "abc"}
+        thin = {
+            s: Counter({BASOPHIL: 1, (BASOPHIL, s): 1, HEALTHY_RBC: 9, (HEALTHY_RBC, s): 9})
+            for s in "abc"
+        }
         placed = split_groups(many | thin, seed)
         assert sorted(placed[name] for name in "abc") == sorted(SPLITS)
 
     def test_two_groups_of_a_class_are_for_training_and_testing(self):
         many = {str(i): Counter({HEALTHY_RBC: 5}) for i in range(40)}
-        placed = split_groups(many | {"a": Counter({BASOPHIL: 1, HEALTHY_RBC: 20}), "b": Counter({BASOPHIL: 2})}, 0)
+        placed = split_groups(
+            many | {"a": Counter({BASOPHIL: 1, HEALTHY_RBC: 20}), "b": Counter({BASOPHIL: 2})}, 0
+        )
         assert sorted((placed["a"], placed["b"])) == ["test", "train"]
 
     def test_some_groups_may_be_kept_from_testing(self):
@@ -144,10 +174,18 @@ class TestSplitGroups:
 
 class TestBank:
     @pytest.mark.parametrize("ending", [STACK, PATCH])
-    def test_where_stacks_and_patches_lie_does_not_change_the_splits_of_cells(self, tmp_path, ending):
+    def test_where_stacks_and_patches_lie_does_not_change_the_splits_of_cells(
+        self, tmp_path, ending
+    ):
         cells = [replace(disc(HEALTHY_RBC, i), group=f"g{i // 3}") for i in range(30)]
-        stacks = [replace(disc(HEALTHY_RBC, 100 + i), group=f"g{i % 10}", name=f"{i}{ending}") for i in range(20)]
-        splits = [{e.path: e.split for e in write_bank(s, tmp_path / str(len(s))).entries} for s in (cells, cells + stacks)]
+        stacks = [
+            replace(disc(HEALTHY_RBC, 100 + i), group=f"g{i % 10}", name=f"{i}{ending}")
+            for i in range(20)
+        ]
+        splits = [
+            {e.path: e.split for e in write_bank(s, tmp_path / str(len(s))).entries}
+            for s in (cells, cells + stacks)
+        ]
         assert splits[0].items() <= splits[1].items()
         group = {e.path: e.group for e in SampleBank(tmp_path / "50").entries}
         assert all(len({splits[1][p] for p in group if group[p] == g}) == 1 for g in group.values())
@@ -156,23 +194,38 @@ class TestBank:
     def test_stacks_and_patches_are_not_counted_as_cells(self, tmp_path, ending):
         stacks = [replace(disc(HEALTHY_RBC, i), name=f"{i}{ending}") for i in range(9)]
         filled = []
-        bank = write_bank([disc(NEUTROPHIL, 0), *stacks], tmp_path / "bank", fill=lambda class_id, split: filled.append((class_id, split)) or [])
+        bank = write_bank(
+            [disc(NEUTROPHIL, 0), *stacks],
+            tmp_path / "bank",
+            fill=lambda class_id, split: filled.append((class_id, split)) or [],
+        )
         assert not any(bank.counts()["healthy_rbc"].values())
         assert {(HEALTHY_RBC, split) for split in SPLITS} <= set(filled)
 
     def test_a_group_of_stacks_only_is_trained_on(self, tmp_path):
         cells = [disc(HEALTHY_RBC, i) for i in range(9)]
-        bank = write_bank([*cells, replace(disc(HEALTHY_RBC, 50), group="alone", name=f"alone{STACK}")], tmp_path / "bank")
+        bank = write_bank(
+            [*cells, replace(disc(HEALTHY_RBC, 50), group="alone", name=f"alone{STACK}")],
+            tmp_path / "bank",
+        )
         assert [e.split for e in bank.entries if e.group == "alone"] == ["train"]
 
     def test_samples_of_automatic_masks_are_trained_on_only(self, tmp_path):
-        samples = [replace(disc(NEUTROPHIL, i), name=f"{i}_auto" if i < 25 else f"{i}") for i in range(30)]
+        samples = [
+            replace(disc(NEUTROPHIL, i), name=f"{i}_auto" if i < 25 else f"{i}") for i in range(30)
+        ]
         bank = write_bank(samples, tmp_path / "bank")
         assert all(e.split == "train" for e in bank.entries if e.path.endswith("_auto.png"))
 
     def test_empty_splits_are_filled_with_what_is_given_for_them(self, tmp_path):
-        bank = write_bank([disc(NEUTROPHIL, 0)], tmp_path / "bank", fill=lambda c, split: [disc(c, 1, source=f"drawn-{split}")])
-        assert all(counts == {"train": 1, "valid": 1, "test": 1} for counts in bank.counts().values())
+        bank = write_bank(
+            [disc(NEUTROPHIL, 0)],
+            tmp_path / "bank",
+            fill=lambda c, split: [disc(c, 1, source=f"drawn-{split}")],
+        )
+        assert all(
+            counts == {"train": 1, "valid": 1, "test": 1} for counts in bank.counts().values()
+        )
         assert all(e.source == f"drawn-{e.split}" for e in bank.entries if e.source != "discs")
 
     def test_samples_come_back_as_they_went_in(self, tmp_path):
@@ -181,13 +234,24 @@ class TestBank:
         assert np.array_equal(bank.sample(bank.entries[0]).rgba, sample.rgba)
 
     def test_no_group_is_in_two_splits(self, tmp_path):
-        bank = write_bank((disc(c, i, 5 + i, group=str(i % 12)) for c in (HEALTHY_RBC, INFECTED_RBC) for i in range(60)), tmp_path / "bank")
+        bank = write_bank(
+            (
+                disc(c, i, 5 + i, group=str(i % 12))
+                for c in (HEALTHY_RBC, INFECTED_RBC)
+                for i in range(60)
+            ),
+            tmp_path / "bank",
+        )
         assert all(len(splits) == 1 for splits in splits_of_groups(bank).values())
 
     @pytest.mark.parametrize("seed", range(4))
     def test_identical_crops_are_in_one_split(self, tmp_path, seed):
         samples = [disc(HEALTHY_RBC, i, 6) for i in range(30)]
-        twins = [disc(HEALTHY_RBC, i, 6, source=source, group=f"twin{i}") for i in range(30) for source in ("other", "third")]
+        twins = [
+            disc(HEALTHY_RBC, i, 6, source=source, group=f"twin{i}")
+            for i in range(30)
+            for source in ("other", "third")
+        ]
         bank = write_bank(samples + twins, tmp_path / "bank", seed)
         of = {}
         for e in bank.entries:
@@ -197,11 +261,15 @@ class TestBank:
 
     def test_every_class_of_three_groups_is_in_every_split(self, tmp_path):
         bank = write_bank((disc(c, i) for c in range(1, 10) for i in range(3)), tmp_path / "bank")
-        assert all(counts == {"train": 1, "valid": 1, "test": 1} for counts in bank.counts().values())
+        assert all(
+            counts == {"train": 1, "valid": 1, "test": 1} for counts in bank.counts().values()
+        )
 
     def test_the_same_samples_make_the_same_bank(self, tmp_path):
         samples = [disc(c, i) for c in (1, 8) for i in range(9)]
-        assert write_bank(samples, tmp_path / "a").digest == write_bank(samples, tmp_path / "b").digest
+        assert (
+            write_bank(samples, tmp_path / "a").digest == write_bank(samples, tmp_path / "b").digest
+        )
 
     def test_an_interrupted_bank_is_none_and_can_be_finished(self, tmp_path):
         def broken():
@@ -230,7 +298,10 @@ class TestBank:
     def test_names_with_spaces_and_foreign_letters_are_kept_apart(self, tmp_path):
         image, mask = square()
         names = ("Müller 1", "Möller 1", "细胞")
-        bank = write_bank([make_sample(image, mask, NEUTROPHIL, "s", n, n) for n in names], tmp_path / "bänk mit Lücke")
+        bank = write_bank(
+            [make_sample(image, mask, NEUTROPHIL, "s", n, n) for n in names],
+            tmp_path / "bänk mit Lücke",
+        )
         assert len({bank.sample(e).name for e in bank.entries}) == 3
 
     def test_a_missing_file_is_named(self, tmp_path):
@@ -243,10 +314,14 @@ class TestBank:
         bank = write_bank([disc(NEUTROPHIL, 0), disc(NEUTROPHIL, 1, 5)], tmp_path / "bank")
         first, second = (tmp_path / "bank" / e.path for e in bank.entries)
         first.write_bytes(second.read_bytes())
-        with pytest.raises(ValueError, match=r"discs__0\.png: expected a cell of \d+ pixels, received \d+"):
+        with pytest.raises(
+            ValueError, match=r"discs__0\.png: expected a cell of \d+ pixels, received \d+"
+        ):
             bank.sample(bank.entries[0])
 
-    @pytest.mark.parametrize(("column", "value"), [("class", "neutrofil"), ("split", "train2"), ("area_px", "many")])
+    @pytest.mark.parametrize(
+        ("column", "value"), [("class", "neutrofil"), ("split", "train2"), ("area_px", "many")]
+    )
     def test_a_wrong_line_of_the_index_is_named(self, tmp_path, column, value):
         write_bank([disc(NEUTROPHIL, 0)], tmp_path / "bank")
         index = tmp_path / "bank" / INDEX

@@ -16,12 +16,17 @@ def cell(seed, radius=30):
 
 def pairs(samples):
     areas = [int((s[:, :, 3] > 0).sum()) for s in samples]
-    found = near_identical(list(range(len(samples))), areas, [thumbnail(s) for s in samples], lambda i: samples[i])
+    found = near_identical(
+        list(range(len(samples))), areas, [thumbnail(s) for s in samples], lambda i: samples[i]
+    )
     return {tuple(sorted(pair)) for pair in found}
 
 
 def saved_again(rgba, quality=80):
-    colours = cv2.imdecode(cv2.imencode(".jpg", rgba[:, :, :3], [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
+    colours = cv2.imdecode(
+        cv2.imencode(".jpg", rgba[:, :, :3], [cv2.IMWRITE_JPEG_QUALITY, quality])[1],
+        cv2.IMREAD_COLOR,
+    )
     return np.dstack([colours, rgba[:, :, 3]])
 
 

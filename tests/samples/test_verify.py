@@ -40,7 +40,9 @@ def one(found, *words):
 class TestBank:
     @pytest.fixture
     def folder(self, tmp_path):
-        write_bank([disc(c, i) for c in (NEUTROPHIL, HEALTHY_RBC) for i in range(10)], tmp_path / "bank")
+        write_bank(
+            [disc(c, i) for c in (NEUTROPHIL, HEALTHY_RBC) for i in range(10)], tmp_path / "bank"
+        )
         return tmp_path / "bank"
 
     def test_a_bank_as_it_was_written_has_no_problem(self, folder):
@@ -64,19 +66,27 @@ class TestBank:
         one(problems(folder), "discs__3.png", "sha256")
 
     def test_a_file_that_the_index_does_not_know(self, folder):
-        (folder / "neutrophil/copy.png").write_bytes((folder / "neutrophil/discs__3.png").read_bytes())
+        (folder / "neutrophil/copy.png").write_bytes(
+            (folder / "neutrophil/discs__3.png").read_bytes()
+        )
         one(problems(folder), "copy.png", "does not know")
 
     def test_a_group_in_two_splits(self, folder):
         def change(rows):
-            one, other = (next(r for r in rows if r["split"] == split) for split in ("train", "test"))
+            one, other = (
+                next(r for r in rows if r["split"] == split) for split in ("train", "test")
+            )
             other["group"] = one["group"]
 
         rewrite_index(folder, change)
         one(problems(folder), "Leakage, group", "test and train")
 
     def test_a_crop_in_two_splits(self, tmp_path):
-        write_bank([disc(HEALTHY_RBC, i, 6 + i % 3) for i in range(10)] + [disc(HEALTHY_RBC, 0, 6, source="twin")], tmp_path / "bank")
+        write_bank(
+            [disc(HEALTHY_RBC, i, 6 + i % 3) for i in range(10)]
+            + [disc(HEALTHY_RBC, 0, 6, source="twin")],
+            tmp_path / "bank",
+        )
 
         def change(rows):
             twin = next(row for row in rows if row["source"] == "twin")
@@ -87,10 +97,17 @@ class TestBank:
 
     def test_a_crop_saved_again_in_two_splits(self, tmp_path):
         texture = np.random.default_rng(0).integers(60, 200, (21, 21, 3)).astype(np.uint8)
-        rgb = cv2.GaussianBlur(cv2.resize(texture, (61, 61), interpolation=cv2.INTER_CUBIC), (0, 0), 0.8)
-        again = cv2.imdecode(cv2.imencode(".jpg", rgb, [cv2.IMWRITE_JPEG_QUALITY, 90])[1], cv2.IMREAD_COLOR)
+        rgb = cv2.GaussianBlur(
+            cv2.resize(texture, (61, 61), interpolation=cv2.INTER_CUBIC), (0, 0), 0.8
+        )
+        again = cv2.imdecode(
+            cv2.imencode(".jpg", rgb, [cv2.IMWRITE_JPEG_QUALITY, 90])[1], cv2.IMREAD_COLOR
+        )
         alpha = cv2.circle(np.zeros((61, 61), np.uint8), (30, 30), 30, 255, -1)
-        twins = [CellSample(np.dstack([picture, alpha]), NEUTROPHIL, name, name, name) for name, picture in (("first", rgb), ("second", again))]
+        twins = [
+            CellSample(np.dstack([picture, alpha]), NEUTROPHIL, name, name, name)
+            for name, picture in (("first", rgb), ("second", again))
+        ]
         bank = write_bank([*twins, *(disc(NEUTROPHIL, i) for i in range(10))], tmp_path / "bank")
         assert len({e.split for e in bank.entries if e.source != "discs"}) == 1
 
@@ -104,13 +121,21 @@ class TestBank:
 
     def test_what_cannot_be_known_is_said(self, tmp_path):
         write_bank([disc(HEALTHY_RBC, i, source="zheng") for i in range(5)], tmp_path / "bank")
-        assert "zheng: a group is an image; patients are not told." in verify(tmp_path / "bank", progress=False).unknown
+        assert (
+            "zheng: a group is an image; patients are not told."
+            in verify(tmp_path / "bank", progress=False).unknown
+        )
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("verify")
-    return build_dataset(DatasetConfig(train=3, valid=1, test=1, backgrounds=3), disc_bank(folder / "bank"), folder / "data", progress=False)
+    return build_dataset(
+        DatasetConfig(train=3, valid=1, test=1, backgrounds=3),
+        disc_bank(folder / "bank"),
+        folder / "data",
+        progress=False,
+    )
 
 
 def one_and_its_set(found, *words):
@@ -118,7 +143,9 @@ def one_and_its_set(found, *words):
     assert len(found) == 2, found
     for word in words:
         assert word in found[0]
-    assert re.search(r"train: the files of set 0 .* smears 00000 to 00002, .* expected sha256", found[1])
+    assert re.search(
+        r"train: the files of set 0 .* smears 00000 to 00002, .* expected sha256", found[1]
+    )
 
 
 class TestDataset:
@@ -142,7 +169,9 @@ class TestDataset:
         assert found.problems == []
         assert found.checked[0].startswith("train: 3 smears")
 
-    @pytest.mark.parametrize(("part", "suffix"), [("images", ".png"), ("labels", ".json"), ("segments", ".png")])
+    @pytest.mark.parametrize(
+        ("part", "suffix"), [("images", ".png"), ("labels", ".json"), ("segments", ".png")]
+    )
     def test_a_missing_file(self, built, file, part, suffix):
         path = file(part, suffix)
         path.unlink()
@@ -151,7 +180,10 @@ class TestDataset:
     def test_a_file_cut_short(self, built, file):
         path = file("images", ".png")
         path.write_bytes(path.read_bytes()[:50])
-        assert any("cannot be decoded" in problem and path.name in problem for problem in problems(built.folder))
+        assert any(
+            "cannot be decoded" in problem and path.name in problem
+            for problem in problems(built.folder)
+        )
 
     def test_an_id_that_is_no_class(self, built, file):
         path = file("segments", ".png")
@@ -164,7 +196,12 @@ class TestDataset:
 
         def alone(cell):  # no pixel of its class in the row above its box
             box = cell["box"]
-            return box["y"] > 0 and not (labels[box["y"] - 1, box["x"] : box["x"] + box["width"]] == cell["id"]).any()
+            return (
+                box["y"] > 0
+                and not (
+                    labels[box["y"] - 1, box["x"] : box["x"] + box["width"]] == cell["id"]
+                ).any()
+            )
 
         box = next(cell["box"] for cell in label["objects"] if alone(cell))
         box["y"] -= 1
@@ -208,7 +245,9 @@ class TestDataset:
         one(problems(built.folder), "train: the files of set 0", "smears 00000 to 00002")
 
     def test_pictures_that_changed_places(self, built):
-        first, second = (built.folder / "train/images" / f"{name}.png" for name in built.names("train")[:2])
+        first, second = (
+            built.folder / "train/images" / f"{name}.png" for name in built.names("train")[:2]
+        )
         images = first.read_bytes(), second.read_bytes()
         try:
             first.write_bytes(images[1]), second.write_bytes(images[0])

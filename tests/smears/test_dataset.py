@@ -19,7 +19,9 @@ from bloodseg_lib.samples.bank import PATCH, SPLITS, STACK, CellSample, write_ba
 from bloodseg_lib.smears.dataset import Dataset, DatasetConfig, build_dataset, epoch_order
 from bloodseg_lib.smears.recipe import PATCH_SIZE_PX, Recipe
 
-CONFIG = DatasetConfig(train=24, valid=6, test=6, backgrounds=18, recipe=Recipe(background_size_px=336))
+CONFIG = DatasetConfig(
+    train=24, valid=6, test=6, backgrounds=18, recipe=Recipe(background_size_px=336)
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,11 @@ def dataset(bank, tmp_path_factory):
 
 
 def content(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".npy"}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix != ".npy"
+    }
 
 
 def test_one_and_two_workers_write_the_same_bytes(bank, dataset, tmp_path):
@@ -43,13 +49,26 @@ def test_one_and_two_workers_write_the_same_bytes(bank, dataset, tmp_path):
 
 def test_stacks_and_patches_are_only_composed_into_smears_to_train_on(tmp_path):
     cells = [disc(c, i) for c in (HEALTHY_RBC, NEUTROPHIL) for i in range(30)]
-    stacks = [replace(disc(HEALTHY_RBC, 100 + i), group=str(i), name=f"{i}{STACK}") for i in range(30)]
-    rgba = np.random.default_rng(0).integers(0, 256, (30, PATCH_SIZE_PX, PATCH_SIZE_PX, 4), dtype=np.uint8)
+    stacks = [
+        replace(disc(HEALTHY_RBC, 100 + i), group=str(i), name=f"{i}{STACK}") for i in range(30)
+    ]
+    rgba = np.random.default_rng(0).integers(
+        0, 256, (30, PATCH_SIZE_PX, PATCH_SIZE_PX, 4), dtype=np.uint8
+    )
     patches = [CellSample(rgba[i], HEALTHY_RBC, "discs", str(i), f"{i}{PATCH}") for i in range(30)]
     bank = write_bank([*cells, *stacks, *patches], tmp_path / "bank")
-    config = replace(CONFIG, train=24, backgrounds=12, recipe=replace(CONFIG.recipe, stacks=1.0, patches=0.5))
+    config = replace(
+        CONFIG, train=24, backgrounds=12, recipe=replace(CONFIG.recipe, stacks=1.0, patches=0.5)
+    )
     dataset = build_dataset(config, bank, tmp_path / "dataset", progress=False)
-    used = {split: [thing["sample"] for i in range(len(dataset.names(split))) for thing in dataset.objects(split, i)] for split in SPLITS}
+    used = {
+        split: [
+            thing["sample"]
+            for i in range(len(dataset.names(split)))
+            for thing in dataset.objects(split, i)
+        ]
+        for split in SPLITS
+    }
     for ending in (STACK, PATCH):
         assert {e.split for e in bank.entries if ending in e.path} == set(SPLITS)
         assert any(ending in sample for sample in used["train"])
@@ -69,9 +88,17 @@ print(time.monotonic() - start)
 
 
 def building(config, bank, folder, workers=1):
-    """A process, leader of a group of its own, that builds a dataset; it has come to where the build begins."""
+    """A process, leader of a group of its own, that builds a dataset;
+
+    it has come to where the build begins.
+    """
     arguments = json.dumps([config.to_dict(), str(bank.folder), str(folder), workers])
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM, arguments], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     assert process.stdout.readline() == "composing\n"
     return process
 
@@ -92,12 +119,19 @@ def test_a_killed_build_goes_on_to_the_same_bytes(bank, dataset, tmp_path):
     assert killed(process)
     with pytest.raises(FileNotFoundError, match="stopped"):
         Dataset(folder)
-    assert content(build_dataset(CONFIG, bank, folder, progress=False).folder) == content(dataset.folder)
+    assert content(build_dataset(CONFIG, bank, folder, progress=False).folder) == content(
+        dataset.folder
+    )
 
 
 def test_a_build_killed_at_random_moments_ends_with_the_same_bytes(bank, tmp_path):
-    """Process and workers are killed at once. Three times; BLOODSEG_KILLS=20 in the environment asks for more."""
-    config = DatasetConfig(train=160, valid=8, test=8, backgrounds=60, recipe=Recipe(background_size_px=336))
+    """Process and workers are killed at once.
+
+    Three times; BLOODSEG_KILLS=20 in the environment asks for more.
+    """
+    config = DatasetConfig(
+        train=160, valid=8, test=8, backgrounds=60, recipe=Recipe(background_size_px=336)
+    )
     first = building(config, bank, tmp_path / "undisturbed", workers=2)
     took = float(first.stdout.readline())
     first.stdout.close()
@@ -123,8 +157,13 @@ def test_a_build_killed_at_random_moments_ends_with_the_same_bytes(bank, tmp_pat
 @pytest.mark.parametrize("left", [".parts/.digest-x1.json", ".parts"])
 def test_a_build_killed_before_it_made_its_claim_is_begun_again(bank, dataset, tmp_path, left):
     path = tmp_path / "dataset" / left
-    path.mkdir(parents=True) if path.suffix != ".json" else (path.parent.mkdir(parents=True), path.touch())
-    assert content(build_dataset(CONFIG, bank, tmp_path / "dataset", progress=False).folder) == content(dataset.folder)
+    path.mkdir(parents=True) if path.suffix != ".json" else (
+        path.parent.mkdir(parents=True),
+        path.touch(),
+    )
+    assert content(
+        build_dataset(CONFIG, bank, tmp_path / "dataset", progress=False).folder
+    ) == content(dataset.folder)
 
 
 def test_what_a_build_left_that_was_killed_at_its_very_end_is_cleared(bank, dataset, tmp_path):
@@ -132,13 +171,19 @@ def test_what_a_build_left_that_was_killed_at_its_very_end_is_cleared(bank, data
     (tmp_path / "dataset/.parts").mkdir()
     (tmp_path / "dataset/.parts/train-0.tally.json").touch()
     (tmp_path / "dataset/.dataset-x1.json").touch()
-    assert content(build_dataset(CONFIG, bank, tmp_path / "dataset", progress=False).folder) == content(dataset.folder)
+    assert content(
+        build_dataset(CONFIG, bank, tmp_path / "dataset", progress=False).folder
+    ) == content(dataset.folder)
 
 
 @pytest.mark.slow
 def test_the_workers_of_a_dask_cluster_write_the_same_bytes(bank, dataset, tmp_path):
-    distributed = pytest.importorskip("distributed", reason="needs Dask: pip install 'bloodseg-lib[cluster]'")
-    cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None)
+    distributed = pytest.importorskip(
+        "distributed", reason="needs Dask: pip install 'bloodseg-lib[cluster]'"
+    )
+    cluster = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    )
     with cluster, distributed.Client(cluster) as client, joblib.parallel_config(backend="dask"):
         assert len(set(client.run(os.getpid).values()) - {os.getpid()}) == 2
         built = build_dataset(CONFIG, bank, tmp_path / "dataset", progress=False)
@@ -148,10 +193,21 @@ def test_the_workers_of_a_dask_cluster_write_the_same_bytes(bank, dataset, tmp_p
 
 
 def test_no_sample_of_one_split_occurs_in_another(bank, dataset):
-    used = {split: {cell["sample"] for i in range(len(dataset.names(split))) for cell in dataset.objects(split, i)} for split in SPLITS}
+    used = {
+        split: {
+            cell["sample"]
+            for i in range(len(dataset.names(split)))
+            for cell in dataset.objects(split, i)
+        }
+        for split in SPLITS
+    }
     allowed = {split: {entry.path for entry in bank.select(split)} for split in SPLITS}
     assert all(used[split] and used[split] <= allowed[split] for split in SPLITS)
-    assert not allowed["train"] & allowed["valid"] | allowed["train"] & allowed["test"] | allowed["valid"] & allowed["test"]
+    assert (
+        not allowed["train"] & allowed["valid"]
+        | allowed["train"] & allowed["test"]
+        | allowed["valid"] & allowed["test"]
+    )
     digests = dataset.manifest["bank"]["sample_digests"]
     assert len(set(digests.values())) == 3
 
@@ -165,7 +221,9 @@ def test_labels_segments_and_manifest_agree(dataset):
             pixels += counts
             objects += len(cells)
             for class_id in range(1, 10):
-                assert counts[class_id] == sum(cell["area_px"] for cell in cells if cell["id"] == class_id)
+                assert counts[class_id] == sum(
+                    cell["area_px"] for cell in cells if cell["id"] == class_id
+                )
         assert pixels.tolist() == dataset.pixel_counts(split).tolist()
         assert objects == sum(dataset.manifest["objects"][split].values())
 
@@ -177,8 +235,12 @@ def test_mean_and_std_are_those_of_the_training_pixels(dataset):
 
 
 def test_a_whole_round_holds_every_combination_once(bank, tmp_path):
-    config = DatasetConfig(train=105, valid=0, test=0, backgrounds=3, recipe=Recipe(background_size_px=336))
-    counts = build_dataset(config, bank, tmp_path / "dataset", progress=False).manifest["combinations"]["train"]
+    config = DatasetConfig(
+        train=105, valid=0, test=0, backgrounds=3, recipe=Recipe(background_size_px=336)
+    )
+    counts = build_dataset(config, bank, tmp_path / "dataset", progress=False).manifest[
+        "combinations"
+    ]["train"]
     assert len(counts) == 105
     assert set(counts.values()) == {1}
 
@@ -189,7 +251,10 @@ def test_the_name_says_what_is_in_it(dataset):
         cells = {cell["class"][:4].lower() for cell in dataset.objects("test", i)}
         assert (source, split, int(number)) == ("discs", "test", i)
         assert {code.lower() if code != "Clum" else "plat" for code in codes} <= cells
-        assert cells & {"infe", "heal"} <= {"ii": {"infe"}, "nn": {"heal"}, "ni": {"infe", "heal"}}[kind]
+        assert (
+            cells & {"infe", "heal"}
+            <= {"ii": {"infe"}, "nn": {"heal"}, "ni": {"infe", "heal"}}[kind]
+        )
 
 
 def test_packed_arrays_hold_the_images_and_label_maps(dataset):
@@ -220,15 +285,23 @@ def test_a_pass_is_cut_into_epochs():
 
 def test_batches_of_a_part_of_a_pass_hold_what_its_order_says(dataset):
     images, _ = dataset.arrays("train")
-    shown = np.concatenate([some for some, _ in dataset.batches("train", 4, seed=3, epoch=2, images_per_epoch=9)])
-    np.testing.assert_array_equal(shown, images[epoch_order(len(images), seed=3, epoch=2, images_per_epoch=9)])
+    shown = np.concatenate(
+        [some for some, _ in dataset.batches("train", 4, seed=3, epoch=2, images_per_epoch=9)]
+    )
+    np.testing.assert_array_equal(
+        shown, images[epoch_order(len(images), seed=3, epoch=2, images_per_epoch=9)]
+    )
 
 
 def test_an_image_comes_with_its_own_label_map(dataset):
     images, labels = dataset.arrays("train")
-    label_of = {image.tobytes(): label.tobytes() for image, label in zip(images, labels, strict=True)}
+    label_of = {
+        image.tobytes(): label.tobytes() for image, label in zip(images, labels, strict=True)
+    }
     for some_images, some_labels in dataset.batches("train", 7, seed=3):
-        assert [label_of[image.tobytes()] for image in some_images] == [label.tobytes() for label in some_labels]
+        assert [label_of[image.tobytes()] for image in some_images] == [
+            label.tobytes() for label in some_labels
+        ]
 
 
 def test_packed_pixels_that_were_cut_short_are_noticed(bank, tmp_path):
@@ -265,10 +338,24 @@ def test_a_bank_without_rbcs_is_refused(tmp_path):
 
 
 def test_missing_classes_are_named_in_the_manifest(tmp_path):
-    bank = write_bank((disc(c, i) for c in (NEUTROPHIL, HEALTHY_RBC) for i in range(10)), tmp_path / "bank")
-    config = DatasetConfig(train=2, valid=1, test=1, backgrounds=3, recipe=Recipe(background_size_px=336))
-    missing = build_dataset(config, bank, tmp_path / "dataset", progress=False).manifest["bank"]["missing_classes"]
-    assert missing == ["eosinophil", "basophil", "lymphocyte", "monocyte", "thrombocyte", "platelet_clump", "infected_rbc"]
+    bank = write_bank(
+        (disc(c, i) for c in (NEUTROPHIL, HEALTHY_RBC) for i in range(10)), tmp_path / "bank"
+    )
+    config = DatasetConfig(
+        train=2, valid=1, test=1, backgrounds=3, recipe=Recipe(background_size_px=336)
+    )
+    missing = build_dataset(config, bank, tmp_path / "dataset", progress=False).manifest["bank"][
+        "missing_classes"
+    ]
+    assert missing == [
+        "eosinophil",
+        "basophil",
+        "lymphocyte",
+        "monocyte",
+        "thrombocyte",
+        "platelet_clump",
+        "infected_rbc",
+    ]
 
 
 def test_a_truncated_manifest_is_named(dataset, tmp_path):
@@ -284,7 +371,9 @@ def test_a_lost_image_is_noticed(bank, tmp_path):
         Dataset(made.folder).names("test")
 
 
-@pytest.mark.parametrize("wrong", [{"train": -1}, {"backgrounds": 0}, {"seed": 1.5}, {"train": True}])
+@pytest.mark.parametrize(
+    "wrong", [{"train": -1}, {"backgrounds": 0}, {"seed": 1.5}, {"train": True}]
+)
 def test_a_size_out_of_range_is_refused_by_name(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         DatasetConfig(**wrong)

@@ -14,7 +14,9 @@ ALL = TrainingConfig(flips=True, stain=0.15, brightness=0.1, blur_px=1.0)
 
 def a_batch(count=8, size=16):
     rng = np.random.default_rng(3)
-    return rng.integers(0, 256, (count, size, size, 3), dtype=np.uint8), rng.integers(0, 10, (count, size, size), dtype=np.uint8)
+    return rng.integers(0, 256, (count, size, size, 3), dtype=np.uint8), rng.integers(
+        0, 10, (count, size, size), dtype=np.uint8
+    )
 
 
 def test_image_and_label_map_are_flipped_by_one_transform():
@@ -41,7 +43,9 @@ def test_nothing_is_varied_by_default():
 
 
 def test_all_together_image_and_label_map_still_fit():
-    """Labels drawn into the image as bright squares on dark are found again at the same places after all changes."""
+    """Labels drawn into the image as bright squares on dark are found again at the same places
+    after all changes.
+    """
     labels = np.zeros((40, 32, 32), np.uint8)
     labels[:, 4:14, 18:30] = 1
     images = np.where(labels[..., None] == 1, np.uint8(230), np.uint8(40)).repeat(3, axis=-1)
@@ -83,7 +87,10 @@ def test_contrast_and_brightness_by_hand():
 def test_the_batches_are_a_pure_function_of_seed_epoch_and_number():
     def batches(epoch, **changes):
         config = dataclasses.replace(CONFIG, stain=0.2, brightness=0.2, blur_px=1.0, **changes)
-        return [images.tobytes() + labels.tobytes() for images, labels in epochs.batches(TinyDataset(), config, epoch)]
+        return [
+            images.tobytes() + labels.tobytes()
+            for images, labels in epochs.batches(TinyDataset(), config, epoch)
+        ]
 
     assert batches(1) == batches(1)
     assert batches(1) != batches(2)

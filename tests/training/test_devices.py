@@ -1,4 +1,7 @@
-"""One training on other devices: several, another backend, several processes. Each in processes of its own."""
+"""One training on other devices:
+
+several, another backend, several processes. Each in processes of its own.
+"""
 
 import dataclasses
 import importlib.util
@@ -16,17 +19,24 @@ from bloodseg_lib.network.checkpoint import read_sidecar
 
 pytestmark = pytest.mark.slow
 
-# Without dropout, whose masks differ between devices and backends. Batches of 5, so that a device gets an image too few, and a last one of 2.
+# Without dropout, whose masks differ between devices and backends. Batches of 5, so that a device
+# gets an image too few, and a last one of 2.
 PLAIN = dataclasses.replace(UNET, dropout=0.0, width=4)
 ONE_EPOCH = dataclasses.replace(CONFIG, epochs=1)
 OPTIONS = {"unet": PLAIN.to_dict(), "config": CONFIG.to_dict()}
 
-needs_jax = pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed: pip install 'bloodseg-lib[jax]'")
+needs_jax = pytest.mark.skipif(
+    importlib.util.find_spec("jax") is None,
+    reason="JAX is not installed: pip install 'bloodseg-lib[jax]'",
+)
 
 
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory):
-    """A first epoch on one device, from which all go on: so all have the same weights, whatever their backend would have drawn."""
+    """A first epoch on one device, from which all go on:
+
+    so all have the same weights, whatever their backend would have drawn.
+    """
     folder = tmp_path_factory.mktemp("begun")
     run(folder, unet=PLAIN, config=ONE_EPOCH)
     return folder
@@ -53,7 +63,13 @@ def check_same_curve(folder, expected):
     history = read_sidecar(folder / "latest.npz").history
     assert len(history) == 3
     for name in ("train_loss", "valid_loss", "train_accuracy", "valid_accuracy"):
-        np.testing.assert_allclose([r[name] for r in history], [r[name] for r in expected.history], rtol=2e-3, atol=2e-3, err_msg=name)
+        np.testing.assert_allclose(
+            [r[name] for r in history],
+            [r[name] for r in expected.history],
+            rtol=2e-3,
+            atol=2e-3,
+            err_msg=name,
+        )
 
 
 @pytest.mark.parametrize("parts", [1, 2])
@@ -66,7 +82,9 @@ def test_two_devices_of_one_host_train_as_one(begun, expected, tmp_path, parts):
 
 def test_two_devices_train_a_network_with_dropout_and_batch_normalisation(tmp_path):
     unet = dataclasses.replace(UNET, normalization="batch")
-    assert finished(start(tmp_path, logical_cpus=2, unet=unet.to_dict(), config=CONFIG.to_dict())) == 2
+    assert (
+        finished(start(tmp_path, logical_cpus=2, unet=unet.to_dict(), config=CONFIG.to_dict())) == 2
+    )
     losses = [record["train_loss"] for record in read_sidecar(tmp_path / "latest.npz").history]
     assert losses[2] < losses[0]
 
@@ -88,8 +106,15 @@ def test_two_processes_train_as_one(begun, expected, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    common = {"KERAS_BACKEND": "jax", "KERAS_DISTRIBUTION_JOB_ADDRESSES": address, "KERAS_DISTRIBUTION_NUM_PROCESSES": "2"}
-    processes = [start(folder, {**common, "KERAS_DISTRIBUTION_PROCESS_ID": str(number)}, **OPTIONS) for number in (0, 1)]
+    common = {
+        "KERAS_BACKEND": "jax",
+        "KERAS_DISTRIBUTION_JOB_ADDRESSES": address,
+        "KERAS_DISTRIBUTION_NUM_PROCESSES": "2",
+    }
+    processes = [
+        start(folder, {**common, "KERAS_DISTRIBUTION_PROCESS_ID": str(number)}, **OPTIONS)
+        for number in (0, 1)
+    ]
     try:
         assert [finished(process) for process in processes] == [2, 2]
     finally:
@@ -103,7 +128,9 @@ def test_what_says_that_memory_ran_out():
     import tensorflow as tf
 
     assert is_out_of_memory(MemoryError())
-    assert is_out_of_memory(tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor"))
+    assert is_out_of_memory(
+        tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+    )
     assert not is_out_of_memory(tf.errors.InvalidArgumentError(None, None, "shapes"))
     assert not is_out_of_memory(ValueError("RESOURCE_EXHAUSTED"))
 

@@ -9,16 +9,33 @@ from bloodseg_lib.training.log import LiveCurve, collapse_warning, write_log
 
 
 def test_collapse_onto_the_background_is_called_so():
-    record = {"valid_accuracy": 0.6559, "background_share": 0.6556, "zero_recall": ["basophil", "thrombocyte"]}
-    assert collapse_warning(record).startswith("Warning: collapse. The validation accuracy 65.59% is just the share of background pixels")
+    record = {
+        "valid_accuracy": 0.6559,
+        "background_share": 0.6556,
+        "zero_recall": ["basophil", "thrombocyte"],
+    }
+    assert collapse_warning(record).startswith(
+        "Warning: collapse. The validation accuracy 65.59% is just the share of background pixels"
+    )
     assert "basophil, thrombocyte" in collapse_warning(record)
-    assert collapse_warning({**record, "valid_accuracy": 0.9}) == "Warning: not one validation pixel found of: basophil, thrombocyte."
+    assert (
+        collapse_warning({**record, "valid_accuracy": 0.9})
+        == "Warning: not one validation pixel found of: basophil, thrombocyte."
+    )
     assert collapse_warning({**record, "valid_accuracy": 0.9, "zero_recall": []}) == ""
 
 
 def test_a_log_goes_on_from_epochs_that_recorded_less(tmp_path):
-    write_log(tmp_path, [{"epoch": 1, "zero_recall": ["basophil", "monocyte"]}, {"epoch": 2, "zero_recall": [], "parts": 2}])
-    assert (tmp_path / "log.csv").read_text() == "epoch,zero_recall,parts\n1,basophil monocyte,\n2,,2\n"
+    write_log(
+        tmp_path,
+        [
+            {"epoch": 1, "zero_recall": ["basophil", "monocyte"]},
+            {"epoch": 2, "zero_recall": [], "parts": 2},
+        ],
+    )
+    assert (
+        tmp_path / "log.csv"
+    ).read_text() == "epoch,zero_recall,parts\n1,basophil monocyte,\n2,,2\n"
 
 
 def events(folder):
@@ -26,7 +43,10 @@ def events(folder):
 
     accumulator = EventAccumulator(str(folder / "tensorboard"))
     accumulator.Reload()
-    return {tag: [(event.step, event.value) for event in accumulator.Scalars(tag)] for tag in accumulator.Tags()["scalars"]}
+    return {
+        tag: [(event.step, event.value) for event in accumulator.Scalars(tag)]
+        for tag in accumulator.Tags()["scalars"]
+    }
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of TensorBoard's own imports
@@ -37,23 +57,38 @@ def test_tensorboard_has_every_epoch_once_also_after_a_restart(tmp_path):
     logged = events(tmp_path)
     assert [step for step, _ in logged["valid_accuracy"]] == [1, 2]
     for name in ("train_loss", "valid_loss", "valid_accuracy", "mean_iou", "learning_rate"):
-        assert [value for _, value in logged[name]] == pytest.approx([record[name] for record in result.history], rel=1e-6)
-    assert [value for _, value in logged["zero_recall_classes"]] == [len(record["zero_recall"]) for record in result.history]
+        assert [value for _, value in logged[name]] == pytest.approx(
+            [record[name] for record in result.history], rel=1e-6
+        )
+    assert [value for _, value in logged["zero_recall_classes"]] == [
+        len(record["zero_recall"]) for record in result.history
+    ]
 
 
 def test_tensorboard_that_is_not_installed_is_said_before_training(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard.compat.proto", None)
-    with pytest.raises(ImportError, match=r"tensorboard=True: expected the package tensorboard. .* pip install tensorboard"):
+    with pytest.raises(
+        ImportError,
+        match=r"tensorboard=True: expected the package tensorboard. .* pip install tensorboard",
+    ):
         run(tmp_path, config=dataclasses.replace(CONFIG, tensorboard=True))
     assert not (tmp_path / "latest.npz").exists()
 
 
 def test_no_events_are_written_unless_asked_for(tmp_path):
     run(tmp_path, config=dataclasses.replace(CONFIG, epochs=1))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.json", "best.npz", "latest.json", "latest.npz", "log.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "best.json",
+        "best.npz",
+        "latest.json",
+        "latest.npz",
+        "log.csv",
+    ]
 
 
-def test_the_live_curve_is_one_picture_that_shows_all_epochs_also_those_before_a_restart(tmp_path, monkeypatch):
+def test_the_live_curve_is_one_picture_that_shows_all_epochs_also_those_before_a_restart(
+    tmp_path, monkeypatch
+):
     import IPython.display
     from matplotlib import pyplot as plt
 

@@ -16,15 +16,19 @@ from bloodseg_lib.training.train import TrainingConfig
 Disk = namedtuple("Disk", "free")
 
 
-@pytest.mark.parametrize("unet", [UNetConfig(), UNetConfig(width=3, levels=2), UNetConfig(width=2, normalization="batch")])
+@pytest.mark.parametrize(
+    "unet",
+    [UNetConfig(), UNetConfig(width=3, levels=2), UNetConfig(width=2, normalization="batch")],
+)
 def test_the_parameters_are_counted_without_building(unet):
     assert unet.parameters == build_unet(unet).count_params()
 
 
 def test_memory_of_a_step_by_hand():
     unet = UNetConfig(width=2, levels=2, dropout=0.0)
-    # Values kept of an image of 4 x 4. Level 0, 16 pixels: two convolutions down (2 + 2), dropout (2), two up (2 + 2), transposed (2), joined (4);
-    # level 1, 4 pixels of 4 channels: pooled (2), two convolutions (4 + 4), dropout (4). Underway: twice 16 x 4.
+    # Values kept of an image of 4 x 4. Level 0, 16 pixels: two convolutions down (2 + 2), dropout
+    # (2), two up (2 + 2), transposed (2), joined (4); level 1, 4 pixels of 4 channels: pooled (2),
+    # two convolutions (4 + 4), dropout (4). Underway: twice 16 x 4.
     kept, underway, classes = 16 * 16 + 4 * 14, 2 * 16 * 4, 3 * 10 * 16
     expected = int(1.1 * 5 * 4 * (kept + underway + classes)) + 6 * 4 * unet.parameters + 128 * MIB
     assert memory_needed(unet, 5, 4, 4) == expected
@@ -52,15 +56,21 @@ for _ in range(2):
 print(peak() - before)
 """
     if not sys.platform.startswith("linux") or has_gpu():
-        pytest.skip("peak memory of the process is known in KiB on Linux, and is that of the training without a GPU")
-    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+        pytest.skip(
+            "peak memory of the process is known in KiB on Linux, and is that of the training without a GPU"
+        )
+    out = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
     estimate = memory_needed(UNetConfig(width=8), 8, 224, 224)
     assert 0.6 * estimate < int(out) * 1024 < 1.05 * estimate
 
 
 @pytest.mark.skipif(has_gpu(), reason="there is a GPU")
 def test_a_demanded_gpu_that_is_missing_is_refused_before_anything(tmp_path):
-    with pytest.raises(NoGPUError, match=r"Expected a GPU, as demanded. Received .* on the CPU .*no GPU found"):
+    with pytest.raises(
+        NoGPUError, match=r"Expected a GPU, as demanded. Received .* on the CPU .*no GPU found"
+    ):
         run(tmp_path / "new", require_gpu=True)
     assert not (tmp_path / "new").exists()
 
@@ -68,7 +78,10 @@ def test_a_demanded_gpu_that_is_missing_is_refused_before_anything(tmp_path):
 def test_too_small_a_disk_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Disk(free=10 * MIB))
     assert preflight(TinyDataset(), UNET, CONFIG, tmp_path).disk_needed < MIB
-    with pytest.raises(OSError, match=r"expected 237 MiB of disk for checkpoints. Received 10 MiB free; make room"):  # 8 * 4 bytes * 7,760,394
+    # 8 * 4 bytes * 7,760,394
+    with pytest.raises(
+        OSError, match=r"expected 237 MiB of disk for checkpoints. Received 10 MiB free; make room"
+    ):
         preflight(TinyDataset(size=32), UNetConfig(), CONFIG, tmp_path)
 
 
@@ -76,15 +89,24 @@ def test_a_batch_that_does_not_fit_is_taken_in_parts_and_said(tmp_path, monkeypa
     free = memory_needed(UNET, 3, 32, 32)
     monkeypatch.setattr(module, "free_memory", lambda: free)
     assert preflight(TinyDataset(), UNET, CONFIG, tmp_path).parts == 2  # 5 images: 3 at a time
-    assert preflight(TinyDataset(), UNET, dataclasses.replace(CONFIG, batch_size=3), tmp_path).parts == 1
+    assert (
+        preflight(TinyDataset(), UNET, dataclasses.replace(CONFIG, batch_size=3), tmp_path).parts
+        == 1
+    )
     result = run(tmp_path, config=dataclasses.replace(CONFIG, epochs=1))
     assert result.history[0]["parts"] == 2
-    assert "Each batch is taken in 2 parts, whose gradients are summed up, so a step is still one of 5 images." in capsys.readouterr().out
+    assert (
+        "Each batch is taken in 2 parts, whose gradients are summed up, so a step is still one of 5 images."
+        in capsys.readouterr().out
+    )
 
 
 def test_not_even_one_image_fits(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "free_memory", lambda: 50 * MIB)
-    with pytest.raises(MemoryError, match=r"Expected memory for one image, 128 MiB as estimated. Received 50 MiB free"):
+    with pytest.raises(
+        MemoryError,
+        match=r"Expected memory for one image, 128 MiB as estimated. Received 50 MiB free",
+    ):
         preflight(TinyDataset(), UNET, CONFIG, tmp_path)
 
 
@@ -103,5 +125,7 @@ def test_dataset_and_checkpoint_that_do_not_fit_are_refused(tmp_path):
         preflight(TinyDataset(digest="other"), unet, CONFIG, tmp_path)
     with pytest.raises(ValueError, match="multiples of 16 px"):
         preflight(TinyDataset(size=24), UNetConfig(width=2), CONFIG, tmp_path)
-    with pytest.raises(ValueError, match=r"images_per_epoch: expected at most the 12 images.*Received 13"):
+    with pytest.raises(
+        ValueError, match=r"images_per_epoch: expected at most the 12 images.*Received 13"
+    ):
         preflight(TinyDataset(), unet, dataclasses.replace(CONFIG, images_per_epoch=13), tmp_path)

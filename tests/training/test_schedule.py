@@ -8,13 +8,22 @@ from bloodseg_lib.training.train import TrainingConfig
 
 def test_cosine_schedule_with_warm_up_by_hand():
     config = TrainingConfig(schedule="cosine", learning_rate=0.8, epochs=2, warmup_steps=2)
-    # half a cosine over 4 steps: 0.8 * (1, (1 + sqrt(1/2)) / 2, 1/2, (1 - sqrt(1/2)) / 2), of which the first step gets half
-    np.testing.assert_allclose(learning_rates(config, steps_per_epoch=2), [0.4, 0.8 * 0.8535534, 0.4, 0.8 * 0.1464466], rtol=1e-6)
+    # half a cosine over 4 steps: 0.8 * (1, (1 + sqrt(1/2)) / 2, 1/2, (1 - sqrt(1/2)) / 2), of which
+    # the first step gets half
+    np.testing.assert_allclose(
+        learning_rates(config, steps_per_epoch=2),
+        [0.4, 0.8 * 0.8535534, 0.4, 0.8 * 0.1464466],
+        rtol=1e-6,
+    )
 
 
 def test_step_schedule_with_warm_up_by_hand():
-    config = TrainingConfig(learning_rate=0.4, later_learning_rate=0.1, drop_after_epochs=1, epochs=2, warmup_steps=4)
-    np.testing.assert_allclose(learning_rates(config, steps_per_epoch=3), [0.1, 0.2, 0.3, 0.1, 0.1, 0.1])
+    config = TrainingConfig(
+        learning_rate=0.4, later_learning_rate=0.1, drop_after_epochs=1, epochs=2, warmup_steps=4
+    )
+    np.testing.assert_allclose(
+        learning_rates(config, steps_per_epoch=3), [0.1, 0.2, 0.3, 0.1, 0.1, 0.1]
+    )
 
 
 def test_the_optimizer_follows_the_table():
@@ -26,7 +35,10 @@ def test_the_optimizer_follows_the_table():
 
 @pytest.mark.parametrize(("decay", "kernel", "others"), [(0.5, 1.75, 2.0), (0.0, 2.0, 2.0)])
 def test_weight_decay_shrinks_kernels_and_nothing_else(decay, kernel, others):
-    """With gradients of 0 Adam moves nothing; AdamW at a learning rate of 1/4 shrinks 2 by 1/4 * 1/2 of itself."""
+    """With gradients of 0 Adam moves nothing;
+
+    AdamW at a learning rate of 1/4 shrinks 2 by 1/4 * 1/2 of itself.
+    """
     layer, norm = keras.layers.Dense(2), keras.layers.BatchNormalization()
     norm(layer(np.zeros((1, 3), np.float32)))
     variables = [*layer.trainable_variables, *norm.trainable_variables]

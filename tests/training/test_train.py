@@ -28,8 +28,21 @@ def undisturbed(tmp_path_factory):
 def test_the_defaults_are_the_full_size_training():
     config = TrainingConfig()
     rates = learning_rates(config, steps_per_epoch=2)
-    assert (config.batch_size, config.epochs, config.weight_exponent, config.flips, config.precision) == (100, 35, 1.0, False, "float32")
-    assert (config.weight_decay, config.stain, config.brightness, config.blur_px, config.patience, config.tensorboard) == (0, 0, 0, 0, 0, False)
+    assert (
+        config.batch_size,
+        config.epochs,
+        config.weight_exponent,
+        config.flips,
+        config.precision,
+    ) == (100, 35, 1.0, False, "float32")
+    assert (
+        config.weight_decay,
+        config.stain,
+        config.brightness,
+        config.blur_px,
+        config.patience,
+        config.tensorboard,
+    ) == (0, 0, 0, 0, 0, False)
     np.testing.assert_array_equal(rates, [0.001] * 10 + [0.0001] * 60)
 
 
@@ -38,7 +51,8 @@ def test_loss_of_a_batch_by_hand():
     weights[1], weights[2] = 0.5, 3
     labels = np.array([[[1, 2]]], dtype=np.uint8)  # (1, 1, 2)
     logits = np.zeros((1, 1, 2, 10), dtype=np.float32)
-    logits[0, 0, 1, 2] = np.log(11)  # probability of class 2 there: 11 / (11 + 9) = 0.55; of class 1 in the first pixel: 1/10
+    # probability of class 2 there: 11 / (11 + 9) = 0.55; of class 1 in the first pixel: 1/10
+    logits[0, 0, 1, 2] = np.log(11)
     expected = (0.5 * np.log(10) + 3 * -np.log(0.55)) / 2
     assert float(WeightedCrossEntropy(weights)(labels, logits)) == pytest.approx(expected, rel=1e-6)
 
@@ -55,7 +69,14 @@ def test_a_record_of_every_epoch_is_kept(undisturbed):
     folder, result = undisturbed
     assert [record["epoch"] for record in result.history] == [1, 2, 3]
     assert set(result.history[0]) >= {
-        *("learning_rate", "train_loss", "train_accuracy", "valid_loss", "valid_accuracy", "time_s"),
+        *(
+            "learning_rate",
+            "train_loss",
+            "train_accuracy",
+            "valid_loss",
+            "valid_accuracy",
+            "time_s",
+        ),
         *("mean_iou", "background_share", "zero_recall"),
     }
     sidecar = read_sidecar(result.latest)
@@ -64,10 +85,17 @@ def test_a_record_of_every_epoch_is_kept(undisturbed):
     assert sidecar.std == (50.0, 51.0, 52.0)
     assert sidecar.max_valid_accuracy == max(record["valid_accuracy"] for record in result.history)
     assert sidecar.min_valid_loss == min(record["valid_loss"] for record in result.history)
-    assert (sidecar.epoch, sidecar.batch_size, sidecar.learning_rate, sidecar.dataset) == (3, 5, 0.01, "tiny")
+    assert (sidecar.epoch, sidecar.batch_size, sidecar.learning_rate, sidecar.dataset) == (
+        3,
+        5,
+        0.01,
+        "tiny",
+    )
     with (folder / "log.csv").open(newline="") as table:
         rows = list(csv.DictReader(table))
-    assert [float(row["valid_accuracy"]) for row in rows] == [record["valid_accuracy"] for record in result.history]
+    assert [float(row["valid_accuracy"]) for row in rows] == [
+        record["valid_accuracy"] for record in result.history
+    ]
 
 
 def test_the_recorded_validation_is_that_of_the_saved_network(undisturbed):
@@ -76,11 +104,15 @@ def test_the_recorded_validation_is_that_of_the_saved_network(undisturbed):
     images, labels = TinyDataset().arrays("valid")
     probabilities = np.asarray(model(images))
     record = sidecar.history[-1]
-    assert (probabilities.argmax(axis=-1) == labels).mean() == pytest.approx(record["valid_accuracy"])
+    assert (probabilities.argmax(axis=-1) == labels).mean() == pytest.approx(
+        record["valid_accuracy"]
+    )
     counts = TinyDataset().pixel_counts("train")
     weights = counts.sum() / (10 * counts)  # every class occurs
     likelihood = np.take_along_axis(probabilities, labels[..., None].astype(int), axis=-1)[..., 0]
-    assert (weights[labels] * -np.log(likelihood)).mean() == pytest.approx(record["valid_loss"], rel=1e-4)
+    assert (weights[labels] * -np.log(likelihood)).mean() == pytest.approx(
+        record["valid_loss"], rel=1e-4
+    )
 
 
 def test_best_is_the_first_epoch_with_the_highest_validation_accuracy(undisturbed):
@@ -125,7 +157,9 @@ def test_a_pass_in_two_epochs_goes_on_bit_for_bit_too(tmp_path):
     config = dataclasses.replace(CONFIG, epochs=4, images_per_epoch=6, schedule="cosine")
     whole = run(tmp_path / "whole", config=config)
     assert read_sidecar(whole.latest).history == whole.history and len(whole.history) == 4
-    assert [record["learning_rate"] for record in whole.history] == learning_rates(config, steps_per_epoch=2)[1::2].tolist()
+    assert [record["learning_rate"] for record in whole.history] == learning_rates(
+        config, steps_per_epoch=2
+    )[1::2].tolist()
     with pytest.raises(StopError):
         run(tmp_path / "stopped", config=config, on_epoch=stop)
     assert bits(run(tmp_path / "stopped", config=config).latest) == bits(whole.latest)
@@ -133,7 +167,9 @@ def test_a_pass_in_two_epochs_goes_on_bit_for_bit_too(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("write", range(5, 10))
-def test_killed_before_any_write_after_the_first_epoch_it_goes_on_bit_for_bit(undisturbed, tmp_path, monkeypatch, write):
+def test_killed_before_any_write_after_the_first_epoch_it_goes_on_bit_for_bit(
+    undisturbed, tmp_path, monkeypatch, write
+):
     class KilledError(BaseException):
         pass
 
@@ -153,12 +189,19 @@ def test_killed_before_any_write_after_the_first_epoch_it_goes_on_bit_for_bit(un
             assert done[:3] == ["best.npz", "best.json", "log.csv"]
         else:
             pytest.fail("the training was to be killed")
-    (tmp_path / ".latest-abc.npz").write_bytes(b"half")  # what a kill in the middle of a write leaves
+    # what a kill in the middle of a write leaves
+    (tmp_path / ".latest-abc.npz").write_bytes(b"half")
     result = run(tmp_path)
     assert bits(result.latest) == bits(undisturbed[1].latest)
     assert bits(result.best) == bits(undisturbed[1].best)
     assert read_sidecar(result.best).epoch == read_sidecar(undisturbed[1].best).epoch
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.json", "best.npz", "latest.json", "latest.npz", "log.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "best.json",
+        "best.npz",
+        "latest.json",
+        "latest.npz",
+        "log.csv",
+    ]
     assert json.loads((tmp_path / "latest.json").read_text())["epoch"] == 3
 
 
@@ -187,13 +230,18 @@ def test_a_full_disk_is_waited_for(undisturbed, tmp_path, monkeypatch, capsys, n
     monkeypatch.setattr(training, "save_checkpoint", full_at_first)
     monkeypatch.setattr(files, "_PAUSE_S", 0.0)
     result = run(tmp_path)
-    assert capsys.readouterr().out.count("the disk is full, and epoch 1 is not kept yet. Make room") == 1
+    assert (
+        capsys.readouterr().out.count("the disk is full, and epoch 1 is not kept yet. Make room")
+        == 1
+    )
     assert bits(result.latest) == bits(undisturbed[1].latest)
     assert bits(result.best) == bits(undisturbed[1].best)
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
-def test_a_disk_that_stays_full_or_cannot_be_written_ends_the_training(tmp_path, monkeypatch, number):
+def test_a_disk_that_stays_full_or_cannot_be_written_ends_the_training(
+    tmp_path, monkeypatch, number
+):
     def failing(*_):
         raise OSError(number, os.strerror(number))
 
@@ -207,24 +255,39 @@ def test_more_epochs_and_another_batch_size_are_taken_and_said(tmp_path, capsys)
     run(tmp_path, config=dataclasses.replace(CONFIG, epochs=1))
     config = dataclasses.replace(CONFIG, epochs=2, batch_size=4, drop_after_epochs=1)
     result = run(tmp_path, config=config)
-    assert "Changed: batch_size 5 -> 4, epochs 1 -> 2, drop_after_epochs 5 -> 1." in capsys.readouterr().out
+    assert (
+        "Changed: batch_size 5 -> 4, epochs 1 -> 2, drop_after_epochs 5 -> 1."
+        in capsys.readouterr().out
+    )
     assert [record["learning_rate"] for record in result.history] == [0.01, 0.0001]
 
 
 def test_another_network_or_dataset_in_the_folder_is_refused(undisturbed):
     folder, _ = undisturbed
-    with pytest.raises(ValueError, match=r"expected a training of the same network. Received one with width 2, not 4"):
+    with pytest.raises(
+        ValueError,
+        match=r"expected a training of the same network. Received one with width 2, not 4",
+    ):
         run(folder, unet=dataclasses.replace(UNET, width=4))
-    with pytest.raises(ValueError, match=r"expected a training on the dataset with digest other. Received one on tiny"):
+    with pytest.raises(
+        ValueError,
+        match=r"expected a training on the dataset with digest other. Received one on tiny",
+    ):
         run(folder, TinyDataset(digest="other"))
 
 
-def test_a_training_starts_from_the_weights_of_another_and_keeps_its_statistics(undisturbed, tmp_path):
+def test_a_training_starts_from_the_weights_of_another_and_keeps_its_statistics(
+    undisturbed, tmp_path
+):
     other = TinyDataset(digest="other")
     other.manifest["mean"] = [1.0, 2.0, 3.0]
-    hardly = dataclasses.replace(CONFIG, start_from=str(undisturbed[1].best), epochs=1, learning_rate=1e-12)
+    hardly = dataclasses.replace(
+        CONFIG, start_from=str(undisturbed[1].best), epochs=1, learning_rate=1e-12
+    )
     result = run(tmp_path, other, config=hardly)
-    before, after = (load_model(path)[0].get_weights() for path in (undisturbed[1].best, result.best))
+    before, after = (
+        load_model(path)[0].get_weights() for path in (undisturbed[1].best, result.best)
+    )
     for one, two in zip(before, after, strict=True):
         np.testing.assert_allclose(two, one, atol=1e-9)
     assert read_sidecar(result.best).mean == (100.0, 110.0, 120.0)
@@ -239,15 +302,24 @@ def test_a_training_started_from_another_goes_on_bit_for_bit_without_it(undistur
     run(tmp_path / "stopped", config=dataclasses.replace(config, epochs=1))
     first.unlink()
     assert bits(run(tmp_path / "stopped", config=config).latest) == bits(whole.latest)
-    with pytest.raises(ValueError, match=r"stopped: expected start_from '.*first.npz', as this training began. Received ''"):
+    with pytest.raises(
+        ValueError,
+        match=r"stopped: expected start_from '.*first.npz', as this training began. Received ''",
+    ):
         run(tmp_path / "stopped")
 
 
 def test_a_start_of_another_shape_or_none_is_refused(undisturbed, tmp_path):
     config = dataclasses.replace(CONFIG, start_from=str(undisturbed[1].best))
-    with pytest.raises(ValueError, match=r"best.npz: expected a network of width 4, 3 levels and normalization none. Received one of width 2"):
+    with pytest.raises(
+        ValueError,
+        match=r"best.npz: expected a network of width 4, 3 levels and normalization none. Received one of width 2",
+    ):
         run(tmp_path, unet=dataclasses.replace(UNET, width=4), config=config)
-    with pytest.raises(ValueError, match=r"real_cells.npz: expected a network of width 2, 3 levels .*ask for the same shape"):
+    with pytest.raises(
+        ValueError,
+        match=r"real_cells.npz: expected a network of width 2, 3 levels .*ask for the same shape",
+    ):
         run(tmp_path, config=dataclasses.replace(CONFIG, start_from="released"))
     with pytest.raises(FileNotFoundError, match=r"nowhere.npz: expected the weights"):
         run(tmp_path, config=dataclasses.replace(CONFIG, start_from=str(tmp_path / "nowhere.npz")))
@@ -255,7 +327,10 @@ def test_a_start_of_another_shape_or_none_is_refused(undisturbed, tmp_path):
 
 
 def test_images_that_do_not_suit_the_network_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"expected height and width in multiples of 16 px, as 5 levels need. Received 24 x 24"):
+    with pytest.raises(
+        ValueError,
+        match=r"expected height and width in multiples of 16 px, as 5 levels need. Received 24 x 24",
+    ):
         run(tmp_path, TinyDataset(size=24), UNetConfig(width=2))
     with pytest.raises(ValueError, match=r"split 'train': expected at least one image"):
         run(tmp_path, TinyDataset(train=0))
@@ -264,7 +339,10 @@ def test_images_that_do_not_suit_the_network_are_refused(tmp_path):
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(tmp_path):
     run(tmp_path, config=dataclasses.replace(CONFIG, epochs=1))
     kept = bits(tmp_path / "latest.npz")
-    with pytest.raises(FloatingPointError, match=r"not finite in epoch 2; .*latest.npz still holds the epoch before. Lower the learning rate"):
+    with pytest.raises(
+        FloatingPointError,
+        match=r"not finite in epoch 2; .*latest.npz still holds the epoch before. Lower the learning rate",
+    ):
         run(tmp_path, config=dataclasses.replace(CONFIG, learning_rate=1e30))
     assert bits(tmp_path / "latest.npz") == kept
 
@@ -274,7 +352,9 @@ def test_time_limit_starts_no_epoch_that_would_end_too_late(tmp_path):
     assert len(result.history) == 1
 
 
-def test_the_collapse_is_told_within_two_epochs_even_without_progress(tmp_path, monkeypatch, capsys):
+def test_the_collapse_is_told_within_two_epochs_even_without_progress(
+    tmp_path, monkeypatch, capsys
+):
     confusion = np.zeros((10, 10), dtype=np.int64)
     confusion[0, 0], confusion[4, 0] = 7, 3
     monkeypatch.setattr(epochs, "validate", lambda *_: (epochs.scores(confusion), 1.0))
@@ -285,9 +365,13 @@ def test_the_collapse_is_told_within_two_epochs_even_without_progress(tmp_path, 
 
 
 def test_impossible_configurations_are_refused():
-    with pytest.raises(ValueError, match=r"TrainingConfig.schedule: expected one of 'step', 'cosine'"):
+    with pytest.raises(
+        ValueError, match=r"TrainingConfig.schedule: expected one of 'step', 'cosine'"
+    ):
         TrainingConfig(schedule="linear")
-    with pytest.raises(ValueError, match=r"TrainingConfig.batch_size: expected at least 1. Received 0"):
+    with pytest.raises(
+        ValueError, match=r"TrainingConfig.batch_size: expected at least 1. Received 0"
+    ):
         TrainingConfig(batch_size=0)
     with pytest.raises(ValueError, match=r"TrainingConfig.learning_rate: expected above 0"):
         TrainingConfig(learning_rate=0)
@@ -298,7 +382,10 @@ def test_impossible_configurations_are_refused():
 
 
 class OutOfMemory:
-    """Lets the backend say, at the given calls of ``Steps.learn``, that memory ran out: once the step is half done, after the weights changed."""
+    """Lets the backend say, at the given calls of ``Steps.learn``, that memory ran out:
+
+    once the step is half done, after the weights changed.
+    """
 
     def __init__(self, monkeypatch, *calls):
         self.sizes, real = [], Steps.learn
@@ -313,22 +400,32 @@ class OutOfMemory:
         monkeypatch.setattr(Steps, "learn", learn)
 
 
-def test_out_of_memory_begins_the_epoch_again_in_smaller_parts_with_the_same_gradient(tmp_path, monkeypatch, capsys):
-    # No dropout, whose mask would be another for each part: then parts change nothing but the order of a sum.
+def test_out_of_memory_begins_the_epoch_again_in_smaller_parts_with_the_same_gradient(
+    tmp_path, monkeypatch, capsys
+):
+    # No dropout, whose mask would be another for each part: then parts change nothing but the order
+    # of a sum.
     unet, config = dataclasses.replace(UNET, dropout=0.0), dataclasses.replace(CONFIG, epochs=2)
     whole = run(tmp_path / "whole", unet=unet, config=config)
     injected = OutOfMemory(monkeypatch, 5)  # three steps an epoch: in the middle of the second one
     result = run(tmp_path / "parts", unet=unet, config=config)
     assert injected.sizes == [5, 5, 5, 5, 5, 3, 3, 3]
-    assert "Out of memory in epoch 2: it begins again, each batch of 5 in 2 parts whose gradients are summed up." in capsys.readouterr().out
+    assert (
+        "Out of memory in epoch 2: it begins again, each batch of 5 in 2 parts whose gradients are summed up."
+        in capsys.readouterr().out
+    )
     assert [record["parts"] for record in result.history] == [1, 2]
     assert read_sidecar(result.latest).history[-1]["parts"] == 2
     for name in ("train_loss", "train_accuracy", "valid_loss"):
         assert result.history[0][name] == whole.history[0][name]
         assert result.history[1][name] == pytest.approx(whole.history[1][name], rel=1e-4)
     with np.load(result.latest) as got, np.load(whole.latest) as expected:
-        assert int(got["optimizer/adam/iteration"]) == int(expected["optimizer/adam/iteration"]) == 6
-        np.testing.assert_allclose(got["down0_conv1/kernel"], expected["down0_conv1/kernel"], rtol=1e-3, atol=1e-5)
+        assert (
+            int(got["optimizer/adam/iteration"]) == int(expected["optimizer/adam/iteration"]) == 6
+        )
+        np.testing.assert_allclose(
+            got["down0_conv1/kernel"], expected["down0_conv1/kernel"], rtol=1e-3, atol=1e-5
+        )
 
 
 def test_a_resumed_training_takes_the_parts_up_bit_for_bit(tmp_path, monkeypatch):
@@ -376,8 +473,12 @@ def accuracies(monkeypatch, *values):
 def test_early_stopping_counts_epochs_without_a_better_accuracy(tmp_path, monkeypatch, capsys):
     accuracies(monkeypatch, 0.5, 0.6, 0.6, 0.55, 0.9)
     result = run(tmp_path, config=dataclasses.replace(CONFIG, epochs=5, patience=2))
-    assert [record["valid_accuracy"] for record in result.history] == [0.5, 0.6, 0.6, 0.55]  # an equal one is not better
-    assert "stopped after 4 epochs, the last 2 of them no better than the best before." in capsys.readouterr().out
+    # an equal one is not better
+    assert [record["valid_accuracy"] for record in result.history] == [0.5, 0.6, 0.6, 0.55]
+    assert (
+        "stopped after 4 epochs, the last 2 of them no better than the best before."
+        in capsys.readouterr().out
+    )
     assert read_sidecar(result.latest).training["patience"] == 2
 
 
@@ -393,7 +494,10 @@ def test_early_stopping_counts_on_over_a_restart(tmp_path, monkeypatch, capsys):
         run(tmp_path, config=config, on_epoch=stop)
     assert len(run(tmp_path, config=config).history) == 4
     assert len(run(tmp_path, config=config).history) == 4
-    assert "finished (4 epochs, the last 3 of them no better than the best before), nothing to do" in capsys.readouterr().out
+    assert (
+        "finished (4 epochs, the last 3 of them no better than the best before), nothing to do"
+        in capsys.readouterr().out
+    )
 
 
 def test_weight_decay_is_recorded_and_taken_up_by_a_plain_training(tmp_path, capsys):
@@ -403,7 +507,12 @@ def test_weight_decay_is_recorded_and_taken_up_by_a_plain_training(tmp_path, cap
     assert "weight_decay 0.01 -> 0.0" in capsys.readouterr().out
 
 
-def test_weights_that_are_no_numbers_stop_the_training_even_if_the_loss_is_one(tmp_path, monkeypatch):
+def test_weights_that_are_no_numbers_stop_the_training_even_if_the_loss_is_one(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr(epochs, "broken_variables", lambda _: ["down0_conv1/kernel"])
-    with pytest.raises(FloatingPointError, match=r"The weight down0_conv1/kernel is not finite in epoch 1; no epoch was finished"):
+    with pytest.raises(
+        FloatingPointError,
+        match=r"The weight down0_conv1/kernel is not finite in epoch 1; no epoch was finished",
+    ):
         run(tmp_path)

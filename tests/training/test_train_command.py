@@ -20,19 +20,53 @@ def dataset(tmp_path_factory):
     folder = tmp_path_factory.mktemp("train_command")
     invoke("bank", "phantom=10", "--out", folder / "bank")
     sizes = ("--train", 3, "--valid", 1, "--test", 1, "--backgrounds", 3, "--workers", 1)
-    assert invoke("dataset", "--bank", folder / "bank", "--out", folder / "data", *sizes).exit_code == 0
+    assert (
+        invoke("dataset", "--bank", folder / "bank", "--out", folder / "data", *sizes).exit_code
+        == 0
+    )
     return folder / "data"
 
 
 def test_train_then_nothing_to_do(dataset, tmp_path):
-    command = ("train", "--dataset", dataset, "--out", tmp_path, "--width", 2, "--normalization", "batch")
-    settings = ("--set", "epochs=1", "--set", "batch_size=2", "--set", "schedule=cosine", "--set", "flips=true", "--set", "stain=0.1")
+    command = (
+        "train",
+        "--dataset",
+        dataset,
+        "--out",
+        tmp_path,
+        "--width",
+        2,
+        "--normalization",
+        "batch",
+    )
+    settings = (
+        "--set",
+        "epochs=1",
+        "--set",
+        "batch_size=2",
+        "--set",
+        "schedule=cosine",
+        "--set",
+        "flips=true",
+        "--set",
+        "stain=0.1",
+    )
     result = invoke(*command, *settings)
     assert result.exit_code == 0, result.output
     assert "best.npz: validation accuracy" in result.output
     sidecar = json.loads((tmp_path / "best.json").read_text())
-    assert {name: sidecar["training"][name] for name in ("epochs", "batch_size", "schedule", "flips", "stain", "patience")} == {
-        **{"epochs": 1, "batch_size": 2, "schedule": "cosine", "flips": True, "stain": 0.1, "patience": 0},
+    assert {
+        name: sidecar["training"][name]
+        for name in ("epochs", "batch_size", "schedule", "flips", "stain", "patience")
+    } == {
+        **{
+            "epochs": 1,
+            "batch_size": 2,
+            "schedule": "cosine",
+            "flips": True,
+            "stain": 0.1,
+            "patience": 0,
+        },
     }
     assert (sidecar["unet"]["width"], sidecar["unet"]["normalization"]) == (2, "batch")
     before = (tmp_path / "latest.npz").read_bytes()
@@ -69,10 +103,20 @@ def test_a_wrong_setting_is_refused_in_words(dataset, tmp_path, setting, expecte
 def test_every_ablation_sets_what_there_is_to_set_and_changes_something(name):
     def config(changes):
         arguments = ablations.command(Path("data"), Path("out"), changes)
-        return TrainingConfig.from_dict(dict(_setting(value) for option, value in itertools.pairwise(arguments) if option == "--set"))
+        return TrainingConfig.from_dict(
+            dict(
+                _setting(value)
+                for option, value in itertools.pairwise(arguments)
+                if option == "--set"
+            )
+        )
 
     def options(changes):
-        return {key: value for key, value in {**ablations.RECIPE, **changes}.items() if key.startswith("--")}
+        return {
+            key: value
+            for key, value in {**ablations.RECIPE, **changes}.items()
+            if key.startswith("--")
+        }
 
     changes = ablations.VARIANTS[name]
     assert (config(changes), options(changes)) != (config({}), options({})) or not changes

@@ -1,8 +1,9 @@
-"""Finding one cell in a picture, and saying why where that fails. What the readers of all databases share.
+"""Finding one cell in a picture, and saying why where that fails. What the readers of all databases
+share.
 
-Inside a reader, a cell that cannot be used raises :class:`LeftOut`; the reader's loop turns that into a
-:class:`~bloodseg_lib.samples.bank.Rejection` and goes on with the next file.
-Taught by ``notebooks/01_dataset_creation.ipynb``.
+Inside a reader, a cell that cannot be used raises :class:`LeftOut`; the reader's loop turns that
+into a :class:`~bloodseg_lib.samples.bank.Rejection` and goes on with the next file. Taught by
+``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ class LeftOut(ValueError):
         return Rejection(source, class_id, path, self.reason, self.detail)
 
 
-def class_folders(folder: Path, classes: Mapping[str, int], layout: str, also: tuple[str, ...] = ()) -> list[tuple[Path, int]]:
+def class_folders(
+    folder: Path, classes: Mapping[str, int], layout: str, also: tuple[str, ...] = ()
+) -> list[tuple[Path, int]]:
     """The folders of a database that hold one class each.
 
     Args:
@@ -72,8 +75,14 @@ def class_folders(folder: Path, classes: Mapping[str, int], layout: str, also: t
         ValueError: there is a folder of another name.
     """
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder. Expected {layout}. Give the folder that the database was unpacked to.")
-    found = {p.name.lower(): p for p in sorted(folder.iterdir()) if p.is_dir() and not p.name.startswith((".", "__MACOSX"))}
+        raise FileNotFoundError(
+            f"{folder}: no such folder. Expected {layout}. Give the folder that the database was unpacked to."
+        )
+    found = {
+        p.name.lower(): p
+        for p in sorted(folder.iterdir())
+        if p.is_dir() and not p.name.startswith((".", "__MACOSX"))
+    }
     legal = {name.lower(): class_id for name, class_id in classes.items()}
     for name, path in found.items():
         if name not in legal and name not in (other.lower() for other in also):
@@ -82,12 +91,21 @@ def class_folders(folder: Path, classes: Mapping[str, int], layout: str, also: t
             )
     for name in classes:
         if name.lower() not in found:
-            raise FileNotFoundError(f"{folder / name}: no such folder. Expected {layout}. Unpack the database again, or rename the folder back.")
+            raise FileNotFoundError(
+                f"{folder / name}: no such folder. Expected {layout}. Unpack the database again, or rename the folder back."
+            )
     return [(found[name], class_id) for name, class_id in legal.items()]
 
 
-def image_files(folder: Path, source: str, class_id: int, rejections: list[Rejection], pictures: tuple[str, ...] = IMAGE_SUFFIXES) -> Iterator[Path]:
-    """The image files of one folder by name. Every other file, and a second one of the same stem, is reported.
+def image_files(
+    folder: Path,
+    source: str,
+    class_id: int,
+    rejections: list[Rejection],
+    pictures: tuple[str, ...] = IMAGE_SUFFIXES,
+) -> Iterator[Path]:
+    """The image files of one folder by name. Every other file, and a second one of the same stem,
+    is reported.
 
     Args:
         folder: where.
@@ -97,16 +115,32 @@ def image_files(folder: Path, source: str, class_id: int, rejections: list[Rejec
     """
     stems = set()
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in IMAGE_SUFFIXES or not path.is_file() or path.name.startswith("."):
+        if (
+            path.suffix.lower() not in IMAGE_SUFFIXES
+            or not path.is_file()
+            or path.name.startswith(".")
+        ):
             kinds = ", ".join(IMAGE_SUFFIXES)
             rejections.append(
-                Rejection(source, class_id, path, NOT_AN_IMAGE, f"{path}: expected an image file ({kinds}). Move it away if it is none.")
+                Rejection(
+                    source,
+                    class_id,
+                    path,
+                    NOT_AN_IMAGE,
+                    f"{path}: expected an image file ({kinds}). Move it away if it is none.",
+                )
             )
         elif path.suffix.lower() not in pictures:
             yield path
         elif path.stem in stems:
             rejections.append(
-                Rejection(source, class_id, path, SAME_NAME, f"{path}: another file has this name but for its ending. Delete one of them.")
+                Rejection(
+                    source,
+                    class_id,
+                    path,
+                    SAME_NAME,
+                    f"{path}: another file has this name but for its ending. Delete one of them.",
+                )
             )
         else:
             stems.add(path.stem)
@@ -115,7 +149,15 @@ def image_files(folder: Path, source: str, class_id: int, rejections: list[Rejec
 
 def one_file(folder: Path, stem: str) -> Path | None:
     """The image file ``folder/stem.*``, whatever its ending, or None."""
-    return next((p for suffix in IMAGE_SUFFIXES for p in (folder / f"{stem}{suffix}", folder / f"{stem}{suffix.upper()}") if p.is_file()), None)
+    return next(
+        (
+            p
+            for suffix in IMAGE_SUFFIXES
+            for p in (folder / f"{stem}{suffix}", folder / f"{stem}{suffix.upper()}")
+            if p.is_file()
+        ),
+        None,
+    )
 
 
 def colour_image(path: Path) -> np.ndarray:
@@ -129,11 +171,16 @@ def colour_image(path: Path) -> np.ndarray:
     except (FileNotFoundError, ValueError) as error:
         raise LeftOut(UNREADABLE, str(error)) from error
     if not np.ptp(image, axis=2).any():
-        raise LeftOut(NO_COLOUR, f"{path}: expected a picture in colour, received a grey one. Download or copy the original again.")
+        raise LeftOut(
+            NO_COLOUR,
+            f"{path}: expected a picture in colour, received a grey one. Download or copy the original again.",
+        )
     return image
 
 
-def mask_of(path: Path | None, image_path: Path, shape: tuple[int, int], expected: str, border: int = 0) -> np.ndarray:
+def mask_of(
+    path: Path | None, image_path: Path, shape: tuple[int, int], expected: str, border: int = 0
+) -> np.ndarray:
     """Read the mask that belongs to an image.
 
     Args:
@@ -141,7 +188,8 @@ def mask_of(path: Path | None, image_path: Path, shape: tuple[int, int], expecte
         image_path: of the image.
         shape: height and width of the image.
         expected: where the mask should lie, for the error.
-        border: pixels that masks of this database may be short of on each side; these are padded with 0.
+        border: pixels that masks of this database may be short of on each side; these are padded
+            with 0.
 
     Returns:
         ``(H, W) uint8`` as stored.
@@ -150,7 +198,10 @@ def mask_of(path: Path | None, image_path: Path, shape: tuple[int, int], expecte
         LeftOut: no mask, not readable, of another size, or nothing in it.
     """
     if path is None:
-        raise LeftOut(NO_MASK, f"{image_path}: has no mask. Expected {expected}. Add the mask, or leave the image out.")
+        raise LeftOut(
+            NO_MASK,
+            f"{image_path}: has no mask. Expected {expected}. Add the mask, or leave the image out.",
+        )
     try:
         mask = read_mask(path)
     except ValueError as error:
@@ -160,7 +211,8 @@ def mask_of(path: Path | None, image_path: Path, shape: tuple[int, int], expecte
     if mask.shape != shape:
         size = f"{shape[1]} x {shape[0]}"
         raise LeftOut(
-            WRONG_MASK_SIZE, f"{path}: expected the size of its image, {size}. Received {mask.shape[1]} x {mask.shape[0]}. Get the two anew."
+            WRONG_MASK_SIZE,
+            f"{path}: expected the size of its image, {size}. Received {mask.shape[1]} x {mask.shape[0]}. Get the two anew.",
         )
     if not mask.any():
         raise LeftOut(EMPTY_MASK, f"{path}: nothing is marked in this mask. Get it anew.")
@@ -180,14 +232,22 @@ def largest(mask: np.ndarray) -> np.ndarray:
 
 
 def parts(mask: np.ndarray, least_px: int) -> list[np.ndarray]:
-    """The connected parts of a mask that have at least ``least_px`` pixels, their holes filled, top to bottom: ``(H, W)`` bool each."""
+    """The connected parts of a mask that have at least ``least_px`` pixels, their holes filled, top
+    to bottom: ``(H, W)`` bool each.
+    """
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    found = [_filled(contour, mask.shape) for contour in sorted(contours, key=lambda contour: (contour[:, 0, 1].min(), contour[:, 0, 0].min()))]
+    found = [
+        _filled(contour, mask.shape)
+        for contour in sorted(
+            contours, key=lambda contour: (contour[:, 0, 1].min(), contour[:, 0, 0].min())
+        )
+    ]
     return [part for part in found if part.sum() >= least_px]
 
 
 def central(mask: np.ndarray) -> np.ndarray:
-    """The connected part of a mask that fills most of the middle of the picture, its holes filled: ``(H, W)`` bool.
+    """The connected part of a mask that fills most of the middle of the picture, its holes filled:
+    ``(H, W)`` bool.
 
     Raises:
         LeftOut: there is nothing in the middle.
@@ -198,7 +258,9 @@ def central(mask: np.ndarray) -> np.ndarray:
     middle = np.s_[height // 4 : height - height // 4, width // 4 : width - width // 4]
     best = max(found, key=lambda part: part[middle].sum(), default=None)
     if best is None or not best[middle].any():
-        raise LeftOut(NO_CELL, "Nothing in the middle of the picture stands out from the background.")
+        raise LeftOut(
+            NO_CELL, "Nothing in the middle of the picture stands out from the background."
+        )
     return best
 
 
@@ -219,7 +281,9 @@ def smooth(mask: np.ndarray, diameter_px: int) -> np.ndarray:
 def _morphology(mask: np.ndarray, diameter_px: int, operation: int) -> np.ndarray:
     size = diameter_px | 1  # a disc of even size has no middle: it would move the mask by a pixel
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    padded = np.pad(mask, size, mode="edge")  # a cell that the border cuts goes on beyond it: else its corners were rounded, and it seemed whole
+    # a cell that the border cuts goes on beyond it: else its corners were rounded, and it seemed
+    # whole
+    padded = np.pad(mask, size, mode="edge")
     return cv2.morphologyEx(padded.astype(np.uint8), operation, disc)[size:-size, size:-size] > 0
 
 
@@ -236,15 +300,23 @@ def window_of(mask: np.ndarray) -> tuple[slice, slice]:
 
 
 def solidity(mask: np.ndarray) -> float:
-    """Area of a cell as a share of its convex hull: 1 for an oval one, less for ragged or joined ones."""
+    """Area of a cell as a share of its convex hull:
+
+    1 for an oval one, less for ragged or joined ones.
+    """
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     points = np.concatenate(contours)
-    hull = cv2.drawContours(np.zeros(mask.shape, np.uint8), [cv2.convexHull(points)], -1, 1, cv2.FILLED)
+    hull = cv2.drawContours(
+        np.zeros(mask.shape, np.uint8), [cv2.convexHull(points)], -1, 1, cv2.FILLED
+    )
     return float(mask.sum() / hull.sum())
 
 
 def edge_contact(mask: np.ndarray) -> float:
-    """How far a cell leans on the picture's border: the longest side it touches, in diameters of a disc of its area."""
+    """How far a cell leans on the picture's border:
+
+    the longest side it touches, in diameters of a disc of its area.
+    """
     touching = max(mask[0].sum(), mask[-1].sum(), mask[:, 0].sum(), mask[:, -1].sum())
     return float(touching / np.sqrt(4 * mask.sum() / np.pi))
 
@@ -265,7 +337,14 @@ def check_clean(image: np.ndarray, mask: np.ndarray, where: Path | str) -> None:
         raise LeftOut(DEBRIS, f"{where}: {black:.1%} of the cell is black.")
 
 
-def check_shape(mask: np.ndarray, scale: float, where: Path | str, areas: tuple[float, float], least_solidity: float, most_contact: float) -> None:
+def check_shape(
+    mask: np.ndarray,
+    scale: float,
+    where: Path | str,
+    areas: tuple[float, float],
+    least_solidity: float,
+    most_contact: float,
+) -> None:
     """Refuse a mask that is not of one whole cell.
 
     Args:
@@ -283,7 +362,9 @@ def check_shape(mask: np.ndarray, scale: float, where: Path | str, areas: tuple[
     if area < areas[0]:
         raise LeftOut(TOO_SMALL, f"{where}: area at 40x {area:.0f} px < {areas[0]:.0f}.")
     if (contact := edge_contact(mask)) > most_contact:
-        raise LeftOut(CUT, f"{where}: leans on the border over {contact:.2f} diameters > {most_contact}.")
+        raise LeftOut(
+            CUT, f"{where}: leans on the border over {contact:.2f} diameters > {most_contact}."
+        )
     if area > areas[1]:
         raise LeftOut(TOO_LARGE, f"{where}: area at 40x {area:.0f} px > {areas[1]:.0f}.")
     if (value := solidity(mask)) < least_solidity:
@@ -306,8 +387,9 @@ def rbc_mask(image: np.ndarray) -> np.ndarray:
 def platelet_mask(image: np.ndarray, least_contrast: float = 40.0) -> np.ndarray:
     """The platelet or clump of platelets in the middle of a picture: ``(H, W)`` bool.
 
-    Platelets are darker in green *and* more purple than the RBCs beside or beneath them, so both are added up. The threshold lies between what the
-    middle shows and the darker part of what surrounds it, so that neighbours are left out, however much of the picture they fill.
+    Platelets are darker in green *and* more purple than the RBCs beside or beneath them, so both
+    are added up. The threshold lies between what the middle shows and the darker part of what
+    surrounds it, so that neighbours are left out, however much of the picture they fill.
 
     Args:
         image: ``(H, W, 3) uint8`` RGB, a box around the platelet with a little of what is around.
@@ -317,21 +399,31 @@ def platelet_mask(image: np.ndarray, least_contrast: float = 40.0) -> np.ndarray
         LeftOut: nothing stands out in the middle, or not clearly.
     """
     red, green, blue = (image[:, :, i].astype(np.float32) for i in range(3))
-    stain = cv2.GaussianBlur(255 - 2 * green + (red + blue) / 2, (3, 3), 0)  # darkness of green, and purple
+    # darkness of green, and purple
+    stain = cv2.GaussianBlur(255 - 2 * green + (red + blue) / 2, (3, 3), 0)
     height, width = stain.shape
     rows, columns = np.ogrid[:height, :width]
-    distance = np.hypot((rows - (height - 1) / 2) / height, (columns - (width - 1) / 2) / width)  # 0 in the middle, 0.5 at the sides
+    # 0 in the middle, 0.5 at the sides
+    distance = np.hypot((rows - (height - 1) / 2) / height, (columns - (width - 1) / 2) / width)
     wide = cv2.GaussianBlur(stain, (0, 0), max(height, width) / 16)
     row, column = np.unravel_index(np.where(distance < 0.35, wide, -np.inf).argmax(), stain.shape)
     peak, around = wide[row, column], np.percentile(stain[distance > 0.45], 85)
     if peak - around < least_contrast:
         raise LeftOut(
-            TOO_PALE, f"The middle shows only {peak - around:.0f} grey values more stain than what is around, expected {least_contrast:.0f}."
+            TOO_PALE,
+            f"The middle shows only {peak - around:.0f} grey values more stain than what is around, expected {least_contrast:.0f}.",
         )
     _, labels = cv2.connectedComponents((stain > around + 0.4 * (peak - around)).astype(np.uint8))
     if not labels[row, column]:
-        raise LeftOut(NO_CELL, "Nothing in the middle of the picture stands out from the background.")
+        raise LeftOut(
+            NO_CELL, "Nothing in the middle of the picture stands out from the background."
+        )
     core = smooth(labels == labels[row, column], 3)
-    # A threshold above dark neighbours is too high where the platelet borders on the white slide: there it gains its rim.
+    # A threshold above dark neighbours is too high where the platelet borders on the white slide:
+    # there it gains its rim.
     slide = np.percentile(stain, 10)
-    return largest(core | (cv2.dilate(core.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & (stain > slide + 0.4 * (peak - slide)))
+    return largest(
+        core
+        | (cv2.dilate(core.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
+        & (stain > slide + 0.4 * (peak - slide))
+    )

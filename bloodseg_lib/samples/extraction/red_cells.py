@@ -23,7 +23,9 @@ RED_CELLS_PER_FIELD = 16
 """The most healthy red cells taken of one field, so that no field prevails."""
 
 LEAST_REFERENCES = 3
-"""From so many clean free-lying red cells on it is known what the red cells of a field look like, see :func:`foreign`."""
+"""From so many clean free-lying red cells on it is known what the red cells of a field look like,
+see :func:`foreign`.
+"""
 REACH = 4
 """How far around a cell the slide is looked for, in diameters of a red cell."""
 
@@ -41,7 +43,8 @@ class RedCell:
         window: rows and columns of the field around the cell.
         diameter_px: of the disc of its area.
         density: median optical density of green.
-        clean: whether it shows nothing but itself: no parasite, platelet, white cell, dirt or stain deposit.
+        clean: whether it shows nothing but itself: no parasite, platelet, white cell, dirt or stain
+            deposit.
     """
 
     mask: np.ndarray
@@ -73,7 +76,10 @@ def red_cells(image: np.ndarray, expected_px: float) -> list[RedCell]:
         cv2.drawContours(mask, [contour - (x, y)], -1, 1, cv2.FILLED)
         mask = mask.astype(bool)
         diameter = float(np.sqrt(4 * mask.sum() / np.pi))
-        if not 0.67 * expected_px < diameter < 1.4 * expected_px or solidity(mask) < _LEAST_SOLIDITY:
+        if (
+            not 0.67 * expected_px < diameter < 1.4 * expected_px
+            or solidity(mask) < _LEAST_SOLIDITY
+        ):
             continue
         _, axes, _ = cv2.fitEllipse(contour)
         if min(axes) < _LEAST_ROUNDNESS * max(axes):
@@ -93,7 +99,8 @@ def stained(light: np.ndarray, strictness: float = 1.0) -> np.ndarray:
 
     Args:
         light: ``(H, W, 3)``, see :func:`transmittance`.
-        strictness: factor of Otsu's threshold; below 1 the pale middles of cells are stained too, and more of what is out of focus.
+        strictness: factor of Otsu's threshold; below 1 the pale middles of cells are stained too,
+            and more of what is out of focus.
     """
     absorbed = (255 * (1 - light[:, :, 1])).astype(np.uint8)
     seen = absorbed[absorbed < 225]  # not what lies beyond the eyepiece
@@ -104,19 +111,30 @@ def stained(light: np.ndarray, strictness: float = 1.0) -> np.ndarray:
 
 
 def transmittance(image: np.ndarray, rbc_diameter_px: float) -> np.ndarray:
-    """What share of the light passes, ``(H, W, 3) float32``, 0..1: a field, a little smoothed, divided by the colour of the slide around each pixel."""
+    """What share of the light passes, ``(H, W, 3) float32``, 0..1:
+
+    a field, a little smoothed, divided by the colour of the slide around each pixel.
+    """
     field = cv2.GaussianBlur(image, (3, 3), 0)
     return np.minimum(field / _slide_map(field, rbc_diameter_px), 1)
 
 
 def _slide_map(field: np.ndarray, rbc_px: float) -> np.ndarray:
-    """Colour of the slide at every pixel, ``(H, W, 3) float32``: that of tiles of some ten red cells across, interpolated."""
+    """Colour of the slide at every pixel, ``(H, W, 3) float32``:
+
+    that of tiles of some ten red cells across, interpolated.
+    """
     height, width = field.shape[:2]
     rows, columns = (max(1, round(side / (10 * rbc_px))) for side in (height, width))
     tiles = np.empty((rows, columns, 3), np.float32)
     for i in range(rows):
         for j in range(columns):
-            tiles[i, j] = slide_colour(field[i * height // rows : (i + 1) * height // rows, j * width // columns : (j + 1) * width // columns])
+            tiles[i, j] = slide_colour(
+                field[
+                    i * height // rows : (i + 1) * height // rows,
+                    j * width // columns : (j + 1) * width // columns,
+                ]
+            )
     green = tiles[:, :, 1]
     brightest = tiles.reshape(-1, 3)[green.argmax()]
     tiles[green < 0.6 * brightest[1]] = brightest  # a tile without slide: beyond the eyepiece
@@ -126,23 +144,32 @@ def _slide_map(field: np.ndarray, rbc_px: float) -> np.ndarray:
 def foreign(light: np.ndarray, clean: list[RedCell], rbc_diameter_px: float) -> np.ndarray:
     """Where a field shows what no red cell does: nuclei, platelets, parasites, ``(H, W)`` bool.
 
-    They are more purple than nearly all of the clean cells, and than a quarter of their density on top.
+    They are more purple than nearly all of the clean cells, and than a quarter of their density on
+    top.
 
     Args:
         light: ``(H, W, 3)`` transmittance of the field, see :func:`transmittance`.
         clean: its clean red cells, see :func:`clean_ones`.
         rbc_diameter_px: of a red cell.
     """
-    density = -np.log(np.maximum(cv2.GaussianBlur(light, (0, 0), _SMOOTHED * rbc_diameter_px), 0.02))
+    density = -np.log(
+        np.maximum(cv2.GaussianBlur(light, (0, 0), _SMOOTHED * rbc_diameter_px), 0.02)
+    )
     purple = density[:, :, 1] - (density[:, :, 0] + density[:, :, 2]) / 2
     usual = np.concatenate([purple[cell.window][cell.mask] for cell in clean])
-    return purple > float(np.percentile(usual, 99)) + 0.25 * float(np.median([cell.density for cell in clean]))
+    return purple > float(np.percentile(usual, 99)) + 0.25 * float(
+        np.median([cell.density for cell in clean])
+    )
 
 
-def is_clean(light: np.ndarray, mask: np.ndarray, diameter_px: float, leniency: float = 1.0) -> bool:
-    """Whether a red cell is pale enough to be one, and no spot narrower than a quarter of it stands out purple or dark.
+def is_clean(
+    light: np.ndarray, mask: np.ndarray, diameter_px: float, leniency: float = 1.0
+) -> bool:
+    """Whether a red cell is pale enough to be one, and no spot narrower than a quarter of it stands
+    out purple or dark.
 
-    The limits part the infected cells of MAMIC's crops from the healthy ones: 8 % of the infected ones pass, 98 % of the healthy ones.
+    The limits part the infected cells of MAMIC's crops from the healthy ones: 8 % of the infected
+    ones pass, 98 % of the healthy ones.
 
     Args:
         light: ``(H, W, 3)`` transmittance of the cell's window, see :func:`transmittance`.
@@ -152,28 +179,51 @@ def is_clean(light: np.ndarray, mask: np.ndarray, diameter_px: float, leniency: 
     """
     factor = RBC_DIAMETER_PX / diameter_px
     size = tuple(max(8, round(side * factor)) for side in mask.shape[::-1])
-    light = cv2.resize(light.astype(np.float32), size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
+    light = cv2.resize(
+        light.astype(np.float32),
+        size,
+        interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR,
+    )
     inner = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST_EXACT)
-    inner = cv2.erode(np.pad(inner, 1), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5)))[1:-1, 1:-1] > 0
+    inner = (
+        cv2.erode(np.pad(inner, 1), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5)))[
+            1:-1, 1:-1
+        ]
+        > 0
+    )
     density = cv2.GaussianBlur(-np.log(np.maximum(light, 0.02)), (0, 0), 0.7)
     green = density[:, :, 1]
     level = float(np.percentile(green[inner], 75))  # of the ring around the pallor
     if not 0.03 < level < _DENSEST_RED_CELL:
         return False
     purple = green - (density[:, :, 0] + density[:, :, 2]) / 2
-    return _most_spot(green, inner) < 0.6 * leniency * level and _most_spot(purple, inner) < 0.25 * leniency * level
+    return (
+        _most_spot(green, inner) < 0.6 * leniency * level
+        and _most_spot(purple, inner) < 0.25 * leniency * level
+    )
 
 
 def _most_spot(values: np.ndarray, inner: np.ndarray) -> float:
     """How far the sixth strongest pixel of narrow spots stands out of what is around."""
     level = np.where(inner, values, np.median(values[inner]))
-    spots = cv2.morphologyEx(np.pad(level, 6, mode="edge"), cv2.MORPH_TOPHAT, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9)))[6:-6, 6:-6]
+    spots = cv2.morphologyEx(
+        np.pad(level, 6, mode="edge"),
+        cv2.MORPH_TOPHAT,
+        cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9)),
+    )[6:-6, 6:-6]
     return float(np.sort(spots[inner])[-6])
 
 
 def measured_rbc_diameter(cells: list[RedCell], otherwise_px: float) -> float:
-    """Diameter of a red cell in a field in pixels: the median of its free-lying ones if there are enough, else ``otherwise_px``."""
-    return float(np.median([cell.diameter_px for cell in cells])) if len(cells) >= LEAST_RED_CELLS else otherwise_px
+    """Diameter of a red cell in a field in pixels:
+
+    the median of its free-lying ones if there are enough, else ``otherwise_px``.
+    """
+    return (
+        float(np.median([cell.diameter_px for cell in cells]))
+        if len(cells) >= LEAST_RED_CELLS
+        else otherwise_px
+    )
 
 
 def healthy_samples(
@@ -210,12 +260,30 @@ def healthy_samples(
         y, x = (s.start for s in cell.window)
         colour = slide_colour(image, cell.window, reach_px=round(REACH * rbc_diameter_px))
         scale = RBC_DIAMETER_PX / rbc_diameter_px
-        yield make_sample(image[cell.window], cell.mask, HEALTHY_RBC, source, group, f"{group}_rbc_{x}_{y}", scale, colour)
+        yield make_sample(
+            image[cell.window],
+            cell.mask,
+            HEALTHY_RBC,
+            source,
+            group,
+            f"{group}_rbc_{x}_{y}",
+            scale,
+            colour,
+        )
 
 
 def clean_ones(cells: list[RedCell]) -> list[RedCell]:
-    """The clean ones among the free-lying red cells of one field, of a size and density like the others."""
+    """The clean ones among the free-lying red cells of one field, of a size and density like the
+    others.
+    """
     if not cells:
         return []
-    middle, dense = np.median([cell.diameter_px for cell in cells]), np.median([cell.density for cell in cells])
-    return [c for c in cells if c.clean and 0.75 * middle < c.diameter_px < 1.25 * middle and c.density < 2 * dense]
+    middle, dense = (
+        np.median([cell.diameter_px for cell in cells]),
+        np.median([cell.density for cell in cells]),
+    )
+    return [
+        c
+        for c in cells
+        if c.clean and 0.75 * middle < c.diameter_px < 1.25 * middle and c.density < 2 * dense
+    ]

@@ -1,10 +1,13 @@
-"""Drawing stained things as a microscope sees them: absorbances as smooth fields, shapes, textures, granules, and the photograph of it all.
+"""Drawing stained things as a microscope sees them: absorbances as smooth fields, shapes, textures,
+granules, and the photograph of it all.
 
-Every dye *absorbs* light, and absorbances (optical densities) add up; what is left of the slide's light is ``light * 10 ** -density``, the law of
-Beer and Lambert, in each of the channels red, green, blue. So a picture is a sum of smooth fields, each times the colour of its stain, painted on a
-canvas of twice the resolution, put out of focus, and brought to size.
+Every dye *absorbs* light, and absorbances (optical densities) add up; what is left of the slide's
+light is ``light * 10 ** -density``, the law of Beer and Lambert, in each of the channels red,
+green, blue. So a picture is a sum of smooth fields, each times the colour of its stain, painted on
+a canvas of twice the resolution, put out of focus, and brought to size.
 
-Shapes are fields too: the depth in pixels below their edge, negative outside, so that shapes are joined by a maximum and softened by a clip.
+Shapes are fields too: the depth in pixels below their edge, negative outside, so that shapes are
+    joined by a maximum and softened by a clip.
 All lengths are in pixels at 40x, where a red cell measures 37.
 """
 
@@ -23,12 +26,14 @@ def _stain(red: float, green: float, blue: float) -> np.ndarray:
     return np.array([red, green, blue], np.float32)
 
 
-# Optical density of each stain at its usual strength. Giemsa and Wright's stain are eosin, which takes away green and blue light and so looks
-# pink to orange, and azure (methylene blue), which takes away red and green and so looks blue to violet.
+# Optical density of each stain at its usual strength. Giemsa and Wright's stain are eosin, which
+# takes away green and blue light and so looks pink to orange, and azure (methylene blue), which
+# takes away red and green and so looks blue to violet.
 RBC_SALMON = _stain(0.05, 0.21, 0.21)  # haemoglobin loves eosin: the textbook red cell
 RBC_MAUVE = _stain(0.12, 0.19, 0.12)  # the same with more azure, the usual automatic stainer
 RBC_BLUE_GREY = _stain(0.18, 0.17, 0.08)  # Giemsa at the high pH that shows malaria best
-NUCLEUS_VIOLET = _stain(0.38, 0.78, 0.25)  # DNA binds both dyes: red-violet on a fresh, eosin-rich smear
+# DNA binds both dyes: red-violet on a fresh, eosin-rich smear
+NUCLEUS_VIOLET = _stain(0.38, 0.78, 0.25)
 NUCLEUS_BLUE = _stain(0.66, 0.84, 0.34)  # blue-violet where azure prevails
 EOSINOPHIL_GRANULE = _stain(0.08, 0.33, 0.34)  # basic protein, pure eosin: orange-red
 BASOPHIL_GRANULE = _stain(0.72, 0.92, 0.42)  # heparin binds azure alone: nearly black violet
@@ -50,7 +55,8 @@ class Slide:
 
     Attributes:
         light: ``(3,) float``, RGB of the empty slide, 0..255.
-        red_cell, nucleus: ``(3,) float``, optical density of a red cell at its thickest and of dense chromatin.
+        red_cell, nucleus: ``(3,) float``, optical density of a red cell at its thickest and of
+            dense chromatin.
         strength: of all other stains; 1 is usual.
         blur_px: standard deviation of the focus.
         noise: standard deviation of the camera's noise, grey levels.
@@ -68,14 +74,28 @@ def draw_slide(rng: np.random.Generator) -> Slide:
     """Draw the stain, tint and focus that one cell is seen with."""
     warm, azure = rng.uniform(0, 1, 2)
     light = np.float32([250, 248 - 9 * warm, 249 - 16 * warm]) - np.float32(rng.uniform(0, 14))
-    red_cell = rng.dirichlet([0.7, 0.7, 0.7]) @ np.stack([RBC_SALMON, RBC_MAUVE, RBC_BLUE_GREY]) * rng.uniform(0.7, 1.1)
+    red_cell = (
+        rng.dirichlet([0.7, 0.7, 0.7])
+        @ np.stack([RBC_SALMON, RBC_MAUVE, RBC_BLUE_GREY])
+        * rng.uniform(0.7, 1.1)
+    )
     nucleus = (azure * NUCLEUS_BLUE + (1 - azure) * NUCLEUS_VIOLET) * rng.uniform(0.65, 1.1)
-    return Slide(light, red_cell, nucleus, rng.uniform(0.8, 1.25), rng.uniform(0.4, 1.0), rng.uniform(0.5, 2.5))
+    return Slide(
+        light,
+        red_cell,
+        nucleus,
+        rng.uniform(0.8, 1.25),
+        rng.uniform(0.4, 1.0),
+        rng.uniform(0.5, 2.5),
+    )
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Where the canvas' pixels lie: ``x`` and ``y``, each ``(N, N) float32``, in pixels from the middle of the cell."""
+    """Where the canvas' pixels lie:
+
+    ``x`` and ``y``, each ``(N, N) float32``, in pixels from the middle of the cell.
+    """
 
     x: np.ndarray
     y: np.ndarray
@@ -92,7 +112,9 @@ def direction(angle: float | np.ndarray) -> np.ndarray:
     return np.stack([np.cos(angle), np.sin(angle)], axis=-1)
 
 
-def outline(area_px: float, waves: Sequence[float], rng: np.random.Generator, pressed: int = 0) -> np.ndarray:
+def outline(
+    area_px: float, waves: Sequence[float], rng: np.random.Generator, pressed: int = 0
+) -> np.ndarray:
     """An uneven round outline of exactly the area asked for.
 
     Args:
@@ -105,17 +127,32 @@ def outline(area_px: float, waves: Sequence[float], rng: np.random.Generator, pr
     angles = np.linspace(0, 2 * np.pi, 256, endpoint=False)
     radius = np.ones(256)
     for bulges, amplitude in enumerate(waves, start=2):
-        radius += amplitude * np.clip(rng.normal(), -2, 2) * np.cos(bulges * angles - rng.uniform(0, 2 * np.pi))
+        radius += (
+            amplitude
+            * np.clip(rng.normal(), -2, 2)
+            * np.cos(bulges * angles - rng.uniform(0, 2 * np.pi))
+        )
     for _ in range(pressed):
-        wall = rng.uniform(0.84, 0.97) / np.maximum(np.cos(angles - rng.uniform(0, 2 * np.pi)), 0.05)
-        radius = -np.log(np.exp(-20 * radius) + np.exp(-20 * wall)) / 20  # a minimum with rounded corners
+        wall = rng.uniform(0.84, 0.97) / np.maximum(
+            np.cos(angles - rng.uniform(0, 2 * np.pi)), 0.05
+        )
+        # a minimum with rounded corners
+        radius = -np.log(np.exp(-20 * radius) + np.exp(-20 * wall)) / 20
     return radius * np.sqrt(area_px / (np.pi * np.mean(radius**2)))
 
 
-def inside(grid: Grid, outline: np.ndarray, centre: Sequence[float] = (0, 0)) -> tuple[np.ndarray, np.ndarray]:
-    """Depth below an outline in pixels, and distance from its centre as a share of its radius, each ``(N, N)``."""
-    distance, angle = cv2.cartToPolar(grid.x - np.float32(centre[0]), grid.y - np.float32(centre[1]))
-    edge = outline.astype(np.float32)[(angle * np.float32(256 / (2 * np.pi))).astype(np.int32) % 256]
+def inside(
+    grid: Grid, outline: np.ndarray, centre: Sequence[float] = (0, 0)
+) -> tuple[np.ndarray, np.ndarray]:
+    """Depth below an outline in pixels, and distance from its centre as a share of its radius, each
+    ``(N, N)``.
+    """
+    distance, angle = cv2.cartToPolar(
+        grid.x - np.float32(centre[0]), grid.y - np.float32(centre[1])
+    )
+    edge = outline.astype(np.float32)[
+        (angle * np.float32(256 / (2 * np.pi))).astype(np.int32) % 256
+    ]
     return edge - distance, distance / edge
 
 
@@ -143,16 +180,34 @@ def cover(depth: np.ndarray, softness_px: float = 1.0) -> np.ndarray:
 
 def spot(grid: Grid, centre: Sequence[float], radius_px: float) -> np.ndarray:
     """A round spot with a soft edge, 0..1."""
-    return np.exp(-((((grid.x - np.float32(centre[0])) ** 2 + (grid.y - np.float32(centre[1])) ** 2) / np.float32(radius_px**2)) ** 2))
+    return np.exp(
+        -(
+            (
+                ((grid.x - np.float32(centre[0])) ** 2 + (grid.y - np.float32(centre[1])) ** 2)
+                / np.float32(radius_px**2)
+            )
+            ** 2
+        )
+    )
 
 
 def noise(grid: Grid, scale_px: float, rng: np.random.Generator) -> np.ndarray:
     """Smooth noise of standard deviation about 1 whose blobs are ``scale_px`` apart."""
     n = max(2, round(len(grid.x) / SUPERSAMPLING / scale_px)) + 1
-    return cv2.resize(rng.standard_normal((n, n), dtype=np.float32) * 1.4, grid.x.shape, interpolation=cv2.INTER_CUBIC)
+    return cv2.resize(
+        rng.standard_normal((n, n), dtype=np.float32) * 1.4,
+        grid.x.shape,
+        interpolation=cv2.INTER_CUBIC,
+    )
 
 
-def granules(chance: np.ndarray, spacing_px: float, radii_px: tuple[float, float], rng: np.random.Generator, palest: int = 150) -> np.ndarray:
+def granules(
+    chance: np.ndarray,
+    spacing_px: float,
+    radii_px: tuple[float, float],
+    rng: np.random.Generator,
+    palest: int = 150,
+) -> np.ndarray:
     """Small discs strewn evenly but not regularly, ``(N, N)`` 0..1, each of a strength of its own.
 
     Args:
@@ -170,27 +225,43 @@ def granules(chance: np.ndarray, spacing_px: float, radii_px: tuple[float, float
     radii = rng.uniform(*radii_px, len(points)) * SUPERSAMPLING
     canvas = np.zeros((n, n), np.uint8)
     sixteenths = (np.column_stack([points, radii]) * 16).astype(int).tolist()
-    for (x, y, r), grey in zip(sixteenths, rng.integers(palest, 256, len(points)).tolist(), strict=True):
+    for (x, y, r), grey in zip(
+        sixteenths, rng.integers(palest, 256, len(points)).tolist(), strict=True
+    ):
         cv2.circle(canvas, (x, y), r, grey, -1, cv2.LINE_AA, shift=4)
     return canvas.astype(np.float32) / 255
 
 
 def paint(*layers: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Amounts of stain ``(N, N)`` times their colours ``(3,)``, added up: optical density ``(N, N, 3)``."""
-    return np.stack([amount for amount, _ in layers], axis=-1).astype(np.float32) @ np.stack([stain for _, stain in layers]).astype(np.float32)
+    """Amounts of stain ``(N, N)`` times their colours ``(3,)``, added up:
+
+    optical density ``(N, N, 3)``.
+    """
+    return np.stack([amount for amount, _ in layers], axis=-1).astype(np.float32) @ np.stack(
+        [stain for _, stain in layers]
+    ).astype(np.float32)
 
 
 def photograph(density: np.ndarray, slide: Slide, rng: np.random.Generator) -> np.ndarray:
     """Optical density on the canvas -> ``(H, W, 3) uint8`` RGB at 40x."""
     light = slide.light * cv2.exp(density * np.float32(-np.log(10)))
-    image = cv2.resize(light, None, fx=1 / SUPERSAMPLING, fy=1 / SUPERSAMPLING, interpolation=cv2.INTER_AREA)
+    image = cv2.resize(
+        light, None, fx=1 / SUPERSAMPLING, fy=1 / SUPERSAMPLING, interpolation=cv2.INTER_AREA
+    )
     image = cv2.GaussianBlur(image, (0, 0), slide.blur_px)
     image += rng.standard_normal(image.shape, dtype=np.float32) * np.float32(slide.noise)
     return image.round().clip(0, 255).astype(np.uint8)
 
 
 def mask(depth: np.ndarray) -> np.ndarray:
-    """The pixels at 40x that lie inside: ``(H, W) uint8``, 0 or 1, and only the largest piece if there are several."""
-    depth = cv2.resize(depth, None, fx=1 / SUPERSAMPLING, fy=1 / SUPERSAMPLING, interpolation=cv2.INTER_AREA)
-    _, pieces, stats, _ = cv2.connectedComponentsWithStats((depth > 0).astype(np.uint8), connectivity=4)
+    """The pixels at 40x that lie inside:
+
+    ``(H, W) uint8``, 0 or 1, and only the largest piece if there are several.
+    """
+    depth = cv2.resize(
+        depth, None, fx=1 / SUPERSAMPLING, fy=1 / SUPERSAMPLING, interpolation=cv2.INTER_AREA
+    )
+    _, pieces, stats, _ = cv2.connectedComponentsWithStats(
+        (depth > 0).astype(np.uint8), connectivity=4
+    )
     return (pieces == 1 + stats[1:, cv2.CC_STAT_AREA].argmax()).astype(np.uint8)

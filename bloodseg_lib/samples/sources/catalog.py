@@ -1,4 +1,5 @@
-"""The databases that single cells come from: where each lives, what it holds, who may use it, and which reader reads it.
+"""The databases that single cells come from: where each lives, what it holds, who may use it, and
+which reader reads it.
 
 Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
@@ -33,7 +34,8 @@ class Download:
 
     Attributes:
         url: where it lies; ``kaggle:OWNER/NAME`` through the package ``kagglehub``.
-        sha256: of the file, or empty where nobody published it: then the user must give it, or say that it is not to be checked.
+        sha256: of the file, or empty where nobody published it: then the user must give it, or say
+            that it is not to be checked.
         note: what people should know.
     """
 
@@ -53,10 +55,13 @@ class DatabaseEntry:
         licence: who may do what with it.
         citation: what to cite.
         layout: the folders that its reader expects.
-        expected_counts: class id -> number of cells that the original project took from it, or that its authors state.
-        rbc_diameter_px: of a red cell in its images, in pixels; None where it differs from image to image or is not known.
+        expected_counts: class id -> number of cells that the original project took from it, or that
+            its authors state.
+        rbc_diameter_px: of a red cell in its images, in pixels; None where it differs from image to
+            image or is not known.
         grouping: what a group of its samples is, and what the database does not tell.
-        download: a file that can be fetched automatically, see :mod:`bloodseg_lib.samples.sources.download`; None: by hand.
+        download: a file that can be fetched automatically, see
+            :mod:`bloodseg_lib.samples.sources.download`; None: by hand.
         reader_name: the module of :mod:`bloodseg_lib.samples` whose ``read`` reads it.
     """
 
@@ -66,7 +71,9 @@ class DatabaseEntry:
     licence: str
     citation: str
     layout: str
-    expected_counts: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    expected_counts: Mapping[int, int] = field(
+        default_factory=lambda: MappingProxyType({}), hash=False
+    )
     rbc_diameter_px: float | None = None
     grouping: str = ""
     download: Download | None = None
@@ -83,7 +90,9 @@ DATABASES: tuple[DatabaseEntry, ...] = (
         "Computerized Medical Imaging and Graphics 35(4), 2011, 333-343.",
         layout="Main Dataset/<Class>/N.* and Ground Truth Segmentation/<Class>/areaforexpert1/N_expert.*, <Class>: Baso, Eosi, Lymp, Mono, Neut; "
         "optional: platelet_boxes.csv",
-        expected_counts=MappingProxyType({EOSINOPHIL: 37, BASOPHIL: 50, NEUTROPHIL: 47, LYMPHOCYTE: 45, MONOCYTE: 48}),
+        expected_counts=MappingProxyType(
+            {EOSINOPHIL: 37, BASOPHIL: 50, NEUTROPHIL: 47, LYMPHOCYTE: 45, MONOCYTE: 48}
+        ),
         rbc_diameter_px=40.0,
         grouping="a group is a field, or several that overlap where a crop gives it away; which fields are of one patient is not told.",
         reader_name="sources.lisc",
@@ -96,7 +105,9 @@ DATABASES: tuple[DatabaseEntry, ...] = (
         citation="Sarrafzadeh, Rabbani, Talebi, Usefi Banaem: Selection of the best features for leukocytes classification in blood smear microscopic "
         "images. Proc. SPIE 9041, 2014, 90410P.",
         layout="images/<Class>/NAME.* and masks/<Class>/NAME.*, <Class>: Eosi, Lymp, Mono, Neut",
-        expected_counts=MappingProxyType({EOSINOPHIL: 42, NEUTROPHIL: 38, LYMPHOCYTE: 32, MONOCYTE: 36}),
+        expected_counts=MappingProxyType(
+            {EOSINOPHIL: 42, NEUTROPHIL: 38, LYMPHOCYTE: 32, MONOCYTE: 36}
+        ),
         grouping="a group is an image; patients are not told.",
         reader_name="sources.iumc",
     ),
@@ -108,7 +119,9 @@ DATABASES: tuple[DatabaseEntry, ...] = (
         citation="Linder et al.: A malaria diagnostic tool based on computer vision screening and visualization of Plasmodium falciparum candidate areas in "
         "digitized blood smears. PLoS ONE 9(8), 2014, e104855.",
         layout="crops/infected and crops/healthy, or fields with boxes.csv beside it, or both",
-        expected_counts=MappingProxyType({THROMBOCYTE: 82, PLATELET_CLUMP: 36, INFECTED_RBC: 407, HEALTHY_RBC: 3539}),
+        expected_counts=MappingProxyType(
+            {THROMBOCYTE: 82, PLATELET_CLUMP: 36, INFECTED_RBC: 407, HEALTHY_RBC: 3539}
+        ),
         rbc_diameter_px=68.0,
         grouping="a group is slide and field; all crops are of one slide, whose patient is in every split.",
         reader_name="sources.mamic",
@@ -186,11 +199,14 @@ def entry(key: str) -> DatabaseEntry:
     for database in DATABASES:
         if database.key == key:
             return database
-    raise ValueError(f"Expected the key of a database, one of {', '.join(d.key for d in DATABASES)}. Received {key!r}.")
+    raise ValueError(
+        f"Expected the key of a database, one of {', '.join(d.key for d in DATABASES)}. Received {key!r}."
+    )
 
 
 def reader(key: str) -> Callable[..., Iterator[CellSample]]:
-    """The ``read`` function of a database: ``read(root, rejections, ...)``; for ``phantom``, ``read(cells_per_class, seed)``.
+    """The ``read`` function of a database: ``read(root, rejections, ...)``; for ``phantom``,
+    ``read(cells_per_class, seed)``.
 
     Raises:
         ValueError: there is no database of that key; the message lists the legal ones.
@@ -199,24 +215,42 @@ def reader(key: str) -> Callable[..., Iterator[CellSample]]:
 
 
 def table() -> str:
-    """All databases for people to read: a paragraph each with what to get, where, and how it must lie on disk."""
+    """All databases for people to read:
+
+    a paragraph each with what to get, where, and how it must lie on disk.
+    """
     paragraphs = []
     for database in DATABASES:
-        cells = ", ".join(f"{CLASSES[class_id].name} {number}" for class_id, number in database.expected_counts.items())
+        cells = ", ".join(
+            f"{CLASSES[class_id].name} {number}"
+            for class_id, number in database.expected_counts.items()
+        )
         lines = [
             ("where", database.url),
             ("licence", database.licence),
             ("cite", database.citation),
             ("layout", database.layout),
             ("expected", cells),
-            ("fetch", f"python -m bloodseg_lib fetch {database.key} --out FOLDER" if database.download else "by hand" if database.url else ""),
+            (
+                "fetch",
+                f"python -m bloodseg_lib fetch {database.key} --out FOLDER"
+                if database.download
+                else "by hand"
+                if database.url
+                else "",
+            ),
         ]
         text = [f"{database.key} - {database.title}"]
         for name, value in lines:
             if value:
                 text.append(
                     textwrap.fill(
-                        value, 110, initial_indent=f"  {name:9} ", subsequent_indent=" " * 12, break_long_words=False, break_on_hyphens=False
+                        value,
+                        110,
+                        initial_indent=f"  {name:9} ",
+                        subsequent_indent=" " * 12,
+                        break_long_words=False,
+                        break_on_hyphens=False,
                     )
                 )
         paragraphs.append("\n".join(text))

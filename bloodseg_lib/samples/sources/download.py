@@ -1,4 +1,5 @@
-"""Fetching a database: resumed where it was stopped, checked against its digest, unpacked as a whole or not at all.
+"""Fetching a database: resumed where it was stopped, checked against its digest, unpacked as a
+whole or not at all.
 
 Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
@@ -25,7 +26,14 @@ CHUNK = 1 << 20
 TIMEOUT_S = 60
 
 
-def fetch(key: str, folder: Path | str, url: str = "", sha256: str = "", unchecked: bool = False, progress: bool = True) -> Path:
+def fetch(
+    key: str,
+    folder: Path | str,
+    url: str = "",
+    sha256: str = "",
+    unchecked: bool = False,
+    progress: bool = True,
+) -> Path:
     """Fetch a database into a folder.
 
     Args:
@@ -40,7 +48,8 @@ def fetch(key: str, folder: Path | str, url: str = "", sha256: str = "", uncheck
         the folder to give to the database's reader.
 
     Raises:
-        ValueError: the database must be fetched by hand, its digest is not known, or what came is not what was expected.
+        ValueError: the database must be fetched by hand, its digest is not known, or what came is
+            not what was expected.
         OSError: the server cannot be reached.
     """
     entry = catalog.entry(key)
@@ -59,7 +68,12 @@ def fetch(key: str, folder: Path | str, url: str = "", sha256: str = "", uncheck
             f"{url}: its sha256 is not known{f' ({download.note})' if download and download.note else ''}, so that what comes cannot be checked. Give it "
             "(--sha256), or take the file as it comes (--unchecked); its sha256 is then shown, so that others can get the same."
         )
-    archive = retrieve(url, Path(folder) / (Path(urllib.parse.urlsplit(url).path).name or f"{key}.zip"), sha256, progress)
+    archive = retrieve(
+        url,
+        Path(folder) / (Path(urllib.parse.urlsplit(url).path).name or f"{key}.zip"),
+        sha256,
+        progress,
+    )
     if not sha256:
         tqdm.write(f"{archive}: sha256 {_digest(archive)}, not checked.")
     return unpack(archive, Path(folder) / key) if zipfile.is_zipfile(archive) else archive.parent
@@ -91,18 +105,33 @@ def retrieve(url: str, path: Path | str, sha256: str = "", progress: bool = True
         response = urllib.request.urlopen(request, timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:
         if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
-            raise OSError(f"{url}: the server answered {error.code} {error.reason}. Try later, or get the file by hand.") from error
+            raise OSError(
+                f"{url}: the server answered {error.code} {error.reason}. Try later, or get the file by hand."
+            ) from error
         response = None  # all of it is here already
     except urllib.error.URLError as error:
-        raise OSError(f"{url}: the server cannot be reached ({error.reason}). Try again: the download goes on where it stopped.") from error
+        raise OSError(
+            f"{url}: the server cannot be reached ({error.reason}). Try again: the download goes on where it stopped."
+        ) from error
     if response is not None:
         with response:
             resumed = response.status == http.client.PARTIAL_CONTENT
             have = have if resumed else 0  # a server that knows no ranges sends all of it again
-            expected = have + int(response.headers["Content-Length"]) if response.headers["Content-Length"] else None
+            expected = (
+                have + int(response.headers["Content-Length"])
+                if response.headers["Content-Length"]
+                else None
+            )
             with (
                 open(part, "ab" if resumed else "wb") as file,
-                tqdm(total=expected, initial=have, unit="B", unit_scale=True, desc=path.name, disable=not progress) as bar,
+                tqdm(
+                    total=expected,
+                    initial=have,
+                    unit="B",
+                    unit_scale=True,
+                    desc=path.name,
+                    disable=not progress,
+                ) as bar,
             ):
                 try:
                     while block := response.read(CHUNK):
@@ -110,9 +139,13 @@ def retrieve(url: str, path: Path | str, sha256: str = "", progress: bool = True
                         bar.update(len(block))
                 except (http.client.IncompleteRead, OSError) as error:
                     file.write(getattr(error, "partial", b""))
-                    raise OSError(f"{url}: the connection broke. Run the same command again: the download goes on where it stopped.") from error
+                    raise OSError(
+                        f"{url}: the connection broke. Run the same command again: the download goes on where it stopped."
+                    ) from error
         if expected is not None and (size := part.stat().st_size) < expected:
-            raise OSError(f"{url}: expected {expected} bytes, received {size}. Run the same command again: the download goes on where it stopped.")
+            raise OSError(
+                f"{url}: expected {expected} bytes, received {size}. Run the same command again: the download goes on where it stopped."
+            )
     if sha256 and (digest := _digest(part)) != sha256.lower():
         part.unlink()
         raise ValueError(

@@ -1,15 +1,20 @@
 """KAGGLE: the NIH's single red cells, infected with Plasmodium falciparum or not, cut out on black.
 
-Layout: ``cell_images/Parasitized`` and ``cell_images/Uninfected``; Kaggle's archive holds a second copy of both in ``cell_images/cell_images``, which is left
-alone. There are no masks: what is not black is the cell. The outermost pixels of the crops show the slide, pink, cream or grey: its colour is estimated from
-those of all crops of a patient. Names start with slide and patient: ``C99P60ThinF_IMG_...``, ``C68P29N_ThinF_...``,
-``C51AP12thinF_...``, ``C39P4thinF_original_...``; those of healthy people have a slide only: ``C201ThinF_...``.
+Layout: ``cell_images/Parasitized`` and ``cell_images/Uninfected``; Kaggle's archive holds a second
+    copy of both in ``cell_images/cell_images``, which is left
+alone. There are no masks: what is not black is the cell. The outermost pixels of the crops show the
+    slide, pink, cream or grey: its colour is estimated from
+those of all crops of a patient. Names start with slide and patient: ``C99P60ThinF_IMG_...``,
+    ``C68P29N_ThinF_...``,
+``C51AP12thinF_...``, ``C39P4thinF_original_...``; those of healthy people have a slide only:
+``C201ThinF_...``.
 
 Licence: work of the US government, public domain; please cite.
-Citation: S. Rajaraman et al., "Pre-trained convolutional neural networks as feature extractors toward improved malaria parasite detection in thin blood smear
-images", PeerJ 6, 2018, e4568.
-Where: https://www.kaggle.com/datasets/iarunava/cell-images-for-detecting-malaria or https://lhncbc.nlm.nih.gov (malaria datasheet).
-Taught by ``notebooks/01_dataset_creation.ipynb``.
+Citation: S. Rajaraman et al., "Pre-trained convolutional neural networks as feature extractors
+    toward improved malaria parasite detection in thin blood smear
+images", PeerJ 6, 2018, e4568. Where:
+https://www.kaggle.com/datasets/iarunava/cell-images-for-detecting-malaria or
+https://lhncbc.nlm.nih.gov (malaria datasheet). Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations
@@ -42,7 +47,10 @@ SOURCE = "kaggle"
 CLASS_FOLDERS = {"Parasitized": INFECTED_RBC, "Uninfected": HEALTHY_RBC}
 LAYOUT = "'cell_images/Parasitized' and 'cell_images/Uninfected'"
 SOURCE_RBC_DIAMETER_PX = 120.0
-"""Measured: brings the median area of the accepted uninfected cells to that of a disc of 37 pixels across."""
+"""Measured:
+
+brings the median area of the accepted uninfected cells to that of a disc of 37 pixels across.
+"""
 BLACK = 24
 """A pixel whose brightest channel is no brighter than this is outside the cell."""
 CROPS_PER_SLIDE = 40
@@ -69,8 +77,14 @@ def read(root: Path | str, rejections: list[Rejection] | None = None) -> Iterato
     root = Path(root)
     rejections = [] if rejections is None else rejections
     if not root.is_dir():
-        raise FileNotFoundError(f"{root}: no such folder. Expected {LAYOUT}. Give the folder that the database was unpacked to.")
-    inside = root if any(p.name.lower() in ("parasitized", "uninfected") for p in root.iterdir()) else root / "cell_images"
+        raise FileNotFoundError(
+            f"{root}: no such folder. Expected {LAYOUT}. Give the folder that the database was unpacked to."
+        )
+    inside = (
+        root
+        if any(p.name.lower() in ("parasitized", "uninfected") for p in root.iterdir())
+        else root / "cell_images"
+    )
     files = [
         (path, class_id)
         for folder, class_id in class_folders(inside, CLASS_FOLDERS, LAYOUT, also=("cell_images",))
@@ -93,15 +107,20 @@ def read(root: Path | str, rejections: list[Rejection] | None = None) -> Iterato
 
 
 def patient(name: str) -> str:
-    """The patient that a file's name tells, ``"P60"`` of ``C99P60ThinF_...``; else the slide, ``"C201"``; else the name itself."""
+    """The patient that a file's name tells, ``"P60"`` of ``C99P60ThinF_...``;
+
+    else the slide, ``"C201"``; else the name itself.
+    """
     found = re.match(r"C\d+[A-Z]?(P\d+)", name) or re.match(r"(C\d+)", name)
     return found[1] if found else Path(name).stem
 
 
 def _slide(paths: Sequence[Path]) -> np.ndarray | None:
-    """Colour of the empty slide, RGB, from the rims of a patient's crops; None where no rim is brighter than its cell.
+    """Colour of the empty slide, RGB, from the rims of a patient's crops; None where no rim is
+    brighter than its cell.
 
-    The rim is cell, slide and what lies between: its brightest twentieth, and the brighter half of the crops, are the slide.
+    The rim is cell, slide and what lies between: its brightest twentieth, and the brighter half of
+        the crops, are the slide.
     """
     colours = []
     for path in paths[:: max(1, len(paths) // CROPS_PER_SLIDE)]:

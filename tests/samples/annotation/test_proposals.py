@@ -13,10 +13,14 @@ SLIDE, RED_CELL, PURPLE, NUCLEUS = (245, 240, 245), (190, 150, 185), (150, 50, 1
 
 @pytest.fixture(scope="module")
 def field():
-    """Twenty red cells 40 across, the first two touching, one with a parasite, a platelet and a nucleus."""
+    """Twenty red cells 40 across, the first two touching, one with a parasite, a platelet and a
+    nucleus.
+    """
     image = np.full((320, 400, 3), SLIDE, np.uint8)
     for i in range(20):
-        cv2.circle(image, (40 + 70 * (i % 5) - (32 if i == 1 else 0), 40 + 60 * (i // 5)), 20, RED_CELL, -1)
+        cv2.circle(
+            image, (40 + 70 * (i % 5) - (32 if i == 1 else 0), 40 + 60 * (i // 5)), 20, RED_CELL, -1
+        )
     cv2.circle(image, (180, 100), 4, NUCLEUS, -1)
     cv2.circle(image, (375, 70), 7, PURPLE, -1)
     cv2.circle(image, (370, 280), 24, NUCLEUS, -1)
@@ -24,13 +28,17 @@ def field():
 
 
 def at(boxes, x, y):
-    return [box for box in boxes if box.x <= x < box.x + box.width and box.y <= y < box.y + box.height]
+    return [
+        box for box in boxes if box.x <= x < box.x + box.width and box.y <= y < box.y + box.height
+    ]
 
 
 class TestPropose:
     def test_every_cell_has_a_box_with_a_guess(self, field):
         boxes = propose(field, "f.png", 40)
-        assert [at(boxes, x, y)[0].class_id for x, y in ((180, 100), (375, 70), (370, 280), (250, 160))] == [
+        assert [
+            at(boxes, x, y)[0].class_id for x, y in ((180, 100), (375, 70), (370, 280), (250, 160))
+        ] == [
             INFECTED_RBC,
             THROMBOCYTE,
             NEUTROPHIL,

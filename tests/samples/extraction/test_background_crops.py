@@ -24,7 +24,8 @@ def test_a_patch_shows_the_slide_and_labels_the_red_cells():
     assert patch.name.startswith("f_") and patch.name.endswith(PATCH)
     cells = patch.rgba[:, :, 3] > 0
     assert cells.mean() == pytest.approx(np.pi * 20**2 / 60**2, rel=0.1)
-    assert np.abs(patch.rgba[~cells][:, :3].mean(axis=0) - 255).max() < 6  # the yellow slide is white, but for the soft edges of the cells
+    # the yellow slide is white, but for the soft edges of the cells
+    assert np.abs(patch.rgba[~cells][:, :3].mean(axis=0) - 255).max() < 6
     assert patch.rgba[cells][:, 1].mean() < 200
 
 
@@ -46,7 +47,9 @@ def test_no_patch_is_taken_where_a_white_cell_lies():
 
 def test_rings_and_torn_rings_are_whole_cells():
     (clean,) = patches_of()
-    (patch,) = patches_of((220, 220, 8, SLIDE), (160, 160, 6, SLIDE), (160, 150, 6, SLIDE), (160, 140, 6, SLIDE))
+    (patch,) = patches_of(
+        (220, 220, 8, SLIDE), (160, 160, 6, SLIDE), (160, 150, 6, SLIDE), (160, 140, 6, SLIDE)
+    )
     assert np.mean(patch.rgba[:, :, 3] != clean.rgba[:, :, 3]) < 0.004
 
 
@@ -57,7 +60,11 @@ def test_patches_of_a_field_do_not_overlap_and_are_few():
     assert len(patches) == PATCHES_PER_FIELD
     corners = [tuple(map(int, patch.name.removesuffix(PATCH).split("_")[1:])) for patch in patches]
     side = PATCH_SIZE_PX * 41 / RBC_DIAMETER_PX - 1
-    assert all(max(abs(x - u), abs(y - v)) >= side for i, (x, y) in enumerate(corners) for u, v in corners[:i])
+    assert all(
+        max(abs(x - u), abs(y - v)) >= side
+        for i, (x, y) in enumerate(corners)
+        for u, v in corners[:i]
+    )
 
 
 def test_a_field_that_is_too_small_or_without_free_lying_cells_gives_none():

@@ -20,8 +20,11 @@ def test_cells_that_overlap_are_one_healthy_sample_with_the_pixels_of_both():
     (stack,) = stacks_of(*PAIR)
     assert (stack.class_id, stack.source, stack.group) == (HEALTHY_RBC, "s", "f")
     assert stack.name.startswith("f_rbc_") and stack.name.endswith(STACK)
-    lens = 2 * 20**2 * (np.arccos(30 / 40) - 30 / 40 * np.sqrt(1 - (30 / 40) ** 2))  # where two discs overlap whose middles are 30 apart
-    assert stack.area_px == pytest.approx((2 * np.pi * 20**2 - lens) * (RBC_DIAMETER_PX / 41) ** 2, rel=0.06)
+    # where two discs overlap whose middles are 30 apart
+    lens = 2 * 20**2 * (np.arccos(30 / 40) - 30 / 40 * np.sqrt(1 - (30 / 40) ** 2))
+    assert stack.area_px == pytest.approx(
+        (2 * np.pi * 20**2 - lens) * (RBC_DIAMETER_PX / 41) ** 2, rel=0.06
+    )
 
 
 def test_free_lying_cells_are_no_stacks():
@@ -53,5 +56,10 @@ def test_a_field_without_free_lying_cells_gives_none():
 
 
 def test_at_most_so_many_of_a_field():
-    pairs = [(x + dx, y, 20, RED_CELL) for x in range(180, 1100, 90) for y in (40, 100, 160) for dx in (0, 30)]
+    pairs = [
+        (x + dx, y, 20, RED_CELL)
+        for x in range(180, 1100, 90)
+        for y in (40, 100, 160)
+        for dx in (0, 30)
+    ]
     assert len(stacks_of(*pairs, size=(200, 1200))) == STACKS_PER_FIELD

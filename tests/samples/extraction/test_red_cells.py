@@ -7,7 +7,11 @@ from bloodseg_lib.classes import HEALTHY_RBC, NEUTROPHIL
 from bloodseg_lib.prediction.preprocessing import slide_colour
 from bloodseg_lib.samples.bank import make_sample
 from bloodseg_lib.samples.extraction.masks import DEBRIS
-from bloodseg_lib.samples.extraction.red_cells import healthy_samples, measured_rbc_diameter, red_cells
+from bloodseg_lib.samples.extraction.red_cells import (
+    healthy_samples,
+    measured_rbc_diameter,
+    red_cells,
+)
 
 
 class TestSlideColour:
@@ -26,7 +30,9 @@ class TestSlideColour:
 
     def test_is_looked_for_around_a_cell(self):
         image = np.hstack([field(), field(slide=(200, 200, 200))])
-        assert slide_colour(image, np.s_[100:140, 500:540], reach_px=50).tolist() == pytest.approx([200, 200, 200], abs=2)
+        assert slide_colour(image, np.s_[100:140, 500:540], reach_px=50).tolist() == pytest.approx(
+            [200, 200, 200], abs=2
+        )
 
 
 class TestTransmittance:
@@ -34,18 +40,38 @@ class TestTransmittance:
         image = field((100, 100, 20, RED_CELL))
         mask = np.zeros(image.shape[:2], bool)
         mask[60:140, 60:140] = True  # some slide comes along
-        rgba = make_sample(image, mask, HEALTHY_RBC, "s", "g", "n", slide_colour=slide_colour(image)).rgba
+        rgba = make_sample(
+            image, mask, HEALTHY_RBC, "s", "g", "n", slide_colour=slide_colour(image)
+        ).rgba
         assert rgba[2, 2, :3].tolist() == pytest.approx([255, 255, 255], abs=4)
-        assert rgba[40, 40, :3].tolist() == pytest.approx([190 * 255 / 250, 150 * 255 / 240, 120 * 255 / 150], abs=6)
+        assert rgba[40, 40, :3].tolist() == pytest.approx(
+            [190 * 255 / 250, 150 * 255 / 240, 120 * 255 / 150], abs=6
+        )
 
     def test_black_stays_black(self):
         image = np.zeros((20, 20, 3), np.uint8)
-        assert not make_sample(image, np.ones((20, 20)), NEUTROPHIL, "s", "g", "n", slide_colour=YELLOW).rgba[:, :, :3].any()
+        assert (
+            not make_sample(
+                image, np.ones((20, 20)), NEUTROPHIL, "s", "g", "n", slide_colour=YELLOW
+            )
+            .rgba[:, :, :3]
+            .any()
+        )
 
-    @pytest.mark.parametrize("colour", [(0, 240, 150), (255, 255), (300, 200, 200), (float("nan"), 1, 1)])
+    @pytest.mark.parametrize(
+        "colour", [(0, 240, 150), (255, 255), (300, 200, 200), (float("nan"), 1, 1)]
+    )
     def test_what_is_no_colour_is_refused(self, colour):
         with pytest.raises(ValueError, match="colour of the empty slide"):
-            make_sample(np.zeros((20, 20, 3), np.uint8), np.ones((20, 20)), NEUTROPHIL, "s", "g", "n", slide_colour=colour)
+            make_sample(
+                np.zeros((20, 20, 3), np.uint8),
+                np.ones((20, 20)),
+                NEUTROPHIL,
+                "s",
+                "g",
+                "n",
+                slide_colour=colour,
+            )
 
 
 class TestRedCells:
@@ -59,13 +85,26 @@ class TestRedCells:
         assert measured_rbc_diameter(red_cells(field((100, 100, 20, RED_CELL)), 40), 37.5) == 37.5
 
     def test_touching_and_cut_ones_are_left_alone(self):
-        assert red_cells(field((100, 100, 20, RED_CELL), (135, 100, 20, RED_CELL), (5, 200, 20, RED_CELL)), 40) == []
+        assert (
+            red_cells(
+                field((100, 100, 20, RED_CELL), (135, 100, 20, RED_CELL), (5, 200, 20, RED_CELL)),
+                40,
+            )
+            == []
+        )
 
     def test_one_with_a_platelet_on_it_is_not_clean(self):
         spotted = (160, 160, 4, PURPLE)
         cells = red_cells(field(*grid(), (100, 100, 4, PURPLE), spotted), 40)
-        middles = [tuple((s.start + s.stop) // 2 for s in reversed(cell.window)) for cell in cells if not cell.clean]
-        assert sorted(middles) == [pytest.approx((100, 100), abs=2), pytest.approx((160, 160), abs=2)]
+        middles = [
+            tuple((s.start + s.stop) // 2 for s in reversed(cell.window))
+            for cell in cells
+            if not cell.clean
+        ]
+        assert sorted(middles) == [
+            pytest.approx((100, 100), abs=2),
+            pytest.approx((160, 160), abs=2),
+        ]
 
     def test_a_white_cell_of_that_size_is_not_clean(self):
         assert [c.clean for c in red_cells(field((100, 100, 20, (60, 20, 90))), 40)] == [False]
@@ -79,14 +118,22 @@ class TestRedCells:
 class TestHealthySamples:
     def test_at_most_so_many_of_a_field(self, tmp_path):
         image, rejections = field(*grid()), []
-        samples = list(healthy_samples(image, red_cells(image, 40), tmp_path / "f.png", "s", "f", 41.0, rejections, most=7))
+        samples = list(
+            healthy_samples(
+                image, red_cells(image, 40), tmp_path / "f.png", "s", "f", 41.0, rejections, most=7
+            )
+        )
         assert len(samples) == 7
         assert {(s.class_id, s.group) for s in samples} == {(HEALTHY_RBC, "f")}
         assert rejections == []
 
     def test_spotted_ones_are_reported(self, tmp_path):
         image, rejections = field(*grid(), (100, 100, 4, PURPLE)), []
-        samples = list(healthy_samples(image, red_cells(image, 40), tmp_path / "f.png", "s", "f", 41.0, rejections, most=99))
+        samples = list(
+            healthy_samples(
+                image, red_cells(image, 40), tmp_path / "f.png", "s", "f", 41.0, rejections, most=99
+            )
+        )
         assert len(samples) == 23
         assert [r.reason for r in rejections] == [DEBRIS]
         assert "red cell at 81,81" in rejections[0].detail  # 100 - 20, less the smoothed edge

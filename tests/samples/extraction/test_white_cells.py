@@ -8,7 +8,12 @@ from bloodseg_lib.samples.extraction.red_cells import measured_rbc_diameter, red
 from bloodseg_lib.samples.extraction.white_cells import white_cells
 from bloodseg_lib.samples.sources import lisc
 
-SLIDE, RED_CELL, NUCLEUS, CYTOPLASM = (245, 240, 245), (170, 160, 185), (110, 60, 160), (190, 135, 195)
+SLIDE, RED_CELL, NUCLEUS, CYTOPLASM = (
+    (245, 240, 245),
+    (170, 160, 185),
+    (110, 60, 160),
+    (190, 135, 195),
+)
 
 
 def iou(one, other):
@@ -20,7 +25,9 @@ def disc(shape, x, y, radius):
 
 
 def field(*cells):
-    """A field of red cells 40 across with white cells ``(x, y, radius of the nucleus, radius of the cell)``."""
+    """A field of red cells 40 across with white cells ``(x, y, radius of the nucleus, radius of the
+    cell)``.
+    """
     image = np.full((300, 400, 3), SLIDE, np.uint8)
     for x in range(30, 400, 60):
         for y in range(30, 300, 60):
@@ -32,7 +39,10 @@ def field(*cells):
     return cv2.GaussianBlur(image, (0, 0), 1)
 
 
-@pytest.mark.parametrize(("class_id", "nucleus", "radius"), [(NEUTROPHIL, 24, 38), (LYMPHOCYTE, 26, 30), (MONOCYTE, 30, 44)])
+@pytest.mark.parametrize(
+    ("class_id", "nucleus", "radius"),
+    [(NEUTROPHIL, 24, 38), (LYMPHOCYTE, 26, 30), (MONOCYTE, 30, 44)],
+)
 def test_nucleus_and_cytoplasm_are_the_cell(class_id, nucleus, radius):
     found = white_cells(field((200, 150, nucleus, radius)), class_id, 40)
     assert len(found) == 1
@@ -58,7 +68,9 @@ def test_red_cells_alone_are_no_white_cells():
 
 @pytest.mark.slow
 def test_masks_made_by_program_agree_with_the_experts(real_data):
-    """Mean intersection over union of each class at least 0.8, of all at least 0.85, on the expert masks of LISC that are at hand."""
+    """Mean intersection over union of each class at least 0.8, of all at least 0.85, on the expert
+    masks of LISC that are at hand.
+    """
     root = real_data / "lisc"
     if not root.is_dir():
         pytest.skip(f"no lisc in {real_data}")
@@ -69,7 +81,11 @@ def test_masks_made_by_program_agree_with_the_experts(real_data):
             path = one_file(root / lisc.FIELDS / folder, mask_path.stem.removesuffix("_expert"))
             image = colour_image(path)
             expert = np.any(lisc.marked_cells(image, path, experts, mask_path, class_id), axis=0)
-            diameter = measured_rbc_diameter(red_cells(image, lisc.SOURCE_RBC_DIAMETER_PX), lisc.SOURCE_RBC_DIAMETER_PX)
-            scores.setdefault(class_id, []).append(iou(np.any(white_cells(image, class_id, diameter), axis=0), expert))
+            diameter = measured_rbc_diameter(
+                red_cells(image, lisc.SOURCE_RBC_DIAMETER_PX), lisc.SOURCE_RBC_DIAMETER_PX
+            )
+            scores.setdefault(class_id, []).append(
+                iou(np.any(white_cells(image, class_id, diameter), axis=0), expert)
+            )
     assert np.mean(np.concatenate(list(scores.values()))) > 0.85
     assert all(np.mean(found) > 0.8 for found in scores.values())

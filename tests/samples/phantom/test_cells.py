@@ -1,10 +1,25 @@
-"""Drawn cells: each test states one thing that must hold for every class, or one mark by which a student tells two classes apart."""
+"""Drawn cells:
+
+each test states one thing that must hold for every class, or one mark by which a student tells two
+classes apart.
+"""
 
 import cv2
 import numpy as np
 import pytest
 
-from bloodseg_lib.classes import BASOPHIL, CELL_CLASSES, CLASSES, EOSINOPHIL, HEALTHY_RBC, INFECTED_RBC, LYMPHOCYTE, MONOCYTE, NEUTROPHIL, NUM_CLASSES
+from bloodseg_lib.classes import (
+    BASOPHIL,
+    CELL_CLASSES,
+    CLASSES,
+    EOSINOPHIL,
+    HEALTHY_RBC,
+    INFECTED_RBC,
+    LYMPHOCYTE,
+    MONOCYTE,
+    NEUTROPHIL,
+    NUM_CLASSES,
+)
 from bloodseg_lib.samples.phantom import cells as phantom
 
 MANY = {c.id: 40 if c.group == "WBC" else 120 for c in CELL_CLASSES}
@@ -38,7 +53,9 @@ def test_same_seed_class_and_number_give_the_same_pixels(class_id):
 @each_class
 def test_cell_does_not_depend_on_how_many_others_are_drawn(class_id):
     alone = phantom.draw_cell(class_id, np.random.default_rng([3, class_id, 1]))
-    assert np.array_equal(alone.rgba, list(phantom.read({HEALTHY_RBC: 1, class_id: 2}, seed=3))[-1].rgba)
+    assert np.array_equal(
+        alone.rgba, list(phantom.read({HEALTHY_RBC: 1, class_id: 2}, seed=3))[-1].rgba
+    )
 
 
 @each_class
@@ -50,15 +67,22 @@ def test_other_seeds_give_other_cells(class_id):
 @each_class
 def test_cells_cover_the_area_they_are_drawn_for(class_id):
     wanted = CLASSES[class_id].mean_area_px
-    areas = [phantom.draw_cell(class_id, np.random.default_rng([class_id, i]), area_px=wanted).area_px for i in range(10)]
+    areas = [
+        phantom.draw_cell(class_id, np.random.default_rng([class_id, i]), area_px=wanted).area_px
+        for i in range(10)
+    ]
     assert np.mean(areas) == pytest.approx(wanted, rel=0.03)
 
 
 @each_class
 def test_mean_area_is_that_of_the_original_project(cells, class_id):
     areas = np.array([s.area_px for s in cells[class_id]])
-    chance = 4 * areas.std() / np.sqrt(len(areas))  # four standard errors: one set of cells in 16,000 is further off
-    assert abs(areas.mean() - CLASSES[class_id].mean_area_px) < chance + 0.02 * CLASSES[class_id].mean_area_px
+    # four standard errors: one set of cells in 16,000 is further off
+    chance = 4 * areas.std() / np.sqrt(len(areas))
+    assert (
+        abs(areas.mean() - CLASSES[class_id].mean_area_px)
+        < chance + 0.02 * CLASSES[class_id].mean_area_px
+    )
 
 
 @each_class
@@ -75,7 +99,9 @@ def test_alpha_is_zero_or_255(cells, class_id):
 
 @each_class
 def test_cell_is_in_one_piece(cells, class_id):
-    assert all(cv2.connectedComponents(s.rgba[:, :, 3], connectivity=8)[0] == 2 for s in cells[class_id])
+    assert all(
+        cv2.connectedComponents(s.rgba[:, :, 3], connectivity=8)[0] == 2 for s in cells[class_id]
+    )
 
 
 @each_class
@@ -99,7 +125,10 @@ def test_infected_cell_holds_a_spot_darker_than_any_healthy_one(cells):
 
 
 def test_tint_does_not_betray_the_infection(cells):
-    infected, healthy = (np.array([np.median(inner_pixels(s), axis=0) for s in cells[c]]) for c in (INFECTED_RBC, HEALTHY_RBC))
+    infected, healthy = (
+        np.array([np.median(inner_pixels(s), axis=0) for s in cells[c]])
+        for c in (INFECTED_RBC, HEALTHY_RBC)
+    )
     assert np.abs(infected.mean(axis=0) - healthy.mean(axis=0)).max() < healthy.std(axis=0).min()
 
 
@@ -115,7 +144,10 @@ def test_red_cells_are_paler_in_the_middle_than_around_it(cells):
 
 
 def test_basophil_is_darker_than_any_other_white_cell(cells):
-    brightness = {c: np.mean([inner_pixels(s).mean() for s in cells[c]]) for c in (EOSINOPHIL, BASOPHIL, NEUTROPHIL, LYMPHOCYTE, MONOCYTE)}
+    brightness = {
+        c: np.mean([inner_pixels(s).mean() for s in cells[c]])
+        for c in (EOSINOPHIL, BASOPHIL, NEUTROPHIL, LYMPHOCYTE, MONOCYTE)
+    }
     assert min(brightness, key=brightness.get) == BASOPHIL
 
 
@@ -124,7 +156,10 @@ def test_eosinophil_is_redder_than_any_other_white_cell(cells):
         rgb = inner_pixels(sample)
         return np.mean(rgb[:, 0] - rgb[:, 2])
 
-    by_class = {c: np.mean([redness(s) for s in cells[c]]) for c in (EOSINOPHIL, BASOPHIL, NEUTROPHIL, LYMPHOCYTE, MONOCYTE)}
+    by_class = {
+        c: np.mean([redness(s) for s in cells[c]])
+        for c in (EOSINOPHIL, BASOPHIL, NEUTROPHIL, LYMPHOCYTE, MONOCYTE)
+    }
     assert max(by_class, key=by_class.get) == EOSINOPHIL
 
 
@@ -133,7 +168,10 @@ def test_nucleus_fills_more_of_a_lymphocyte_than_of_a_neutrophil(cells):
         green = inner_pixels(sample)[:, 1]
         return np.mean(green < (green.min() + green.max()) / 2)
 
-    assert np.mean([dark_share(s) for s in cells[LYMPHOCYTE]]) > np.mean([dark_share(s) for s in cells[NEUTROPHIL]]) + 0.2
+    assert (
+        np.mean([dark_share(s) for s in cells[LYMPHOCYTE]])
+        > np.mean([dark_share(s) for s in cells[NEUTROPHIL]]) + 0.2
+    )
 
 
 def test_cells_of_one_class_differ_in_stain(cells):
@@ -143,7 +181,9 @@ def test_cells_of_one_class_differ_in_stain(cells):
 
 @pytest.mark.parametrize("class_id", [0, NUM_CLASSES, -1])
 def test_unknown_class_is_refused_by_naming_the_legal_ones(class_id):
-    with pytest.raises(ValueError, match=rf"1 \(eosinophil\).*9 \(healthy_rbc\)\. Received {class_id}"):
+    with pytest.raises(
+        ValueError, match=rf"1 \(eosinophil\).*9 \(healthy_rbc\)\. Received {class_id}"
+    ):
         phantom.draw_cell(class_id, np.random.default_rng(0))
 
 

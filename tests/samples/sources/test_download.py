@@ -28,7 +28,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if data is None:
             self.send_error(404)
             return
-        start = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-")) if self.headers.get("Range") and self.ranges else 0
+        start = (
+            int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+            if self.headers.get("Range") and self.ranges
+            else 0
+        )
         if start and start >= len(data):
             self.send_error(416)
             return
@@ -48,7 +52,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def server():
     handler = type("H", (Handler,), {"files": {"/cells.bin": DATA}, "asked": []})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
-        thread = threading.Thread(target=functools.partial(running.serve_forever, poll_interval=0.01))
+        thread = threading.Thread(
+            target=functools.partial(running.serve_forever, poll_interval=0.01)
+        )
         thread.start()
         handler.url = f"http://127.0.0.1:{running.server_address[1]}"
         yield handler
@@ -93,7 +99,10 @@ def test_a_part_that_is_whole_already_is_taken(server, tmp_path):
 
 def test_a_corrupted_file_is_refused_and_deleted(server, tmp_path):
     server.files["/cells.bin"] = DATA[:-1] + b"x"
-    with pytest.raises(ValueError, match=rf"cells\.bin: expected a file of sha256 {SHA256}, received [0-9a-f]{{64}}.*fetch it again"):
+    with pytest.raises(
+        ValueError,
+        match=rf"cells\.bin: expected a file of sha256 {SHA256}, received [0-9a-f]{{64}}.*fetch it again",
+    ):
         retrieve(server, tmp_path / "a.bin")
     assert list(tmp_path.iterdir()) == []
 
@@ -145,12 +154,16 @@ class TestFetch:
 
     @pytest.mark.parametrize("key", ["lisc", "iumc", "mamic"])
     def test_what_must_be_fetched_by_hand_is_told(self, tmp_path, key):
-        with pytest.raises(ValueError, match=rf"by hand from http.*unpack it so that it holds .*{key}=FOLDER"):
+        with pytest.raises(
+            ValueError, match=rf"by hand from http.*unpack it so that it holds .*{key}=FOLDER"
+        ):
             download.fetch(key, tmp_path)
 
     def test_kaggle_without_its_package_tells_what_to_install(self, tmp_path, monkeypatch):
         monkeypatch.setitem(__import__("sys").modules, "kagglehub", None)
-        with pytest.raises(ValueError, match=r"pip install kagglehub.*by hand from https://www.kaggle.com"):
+        with pytest.raises(
+            ValueError, match=r"pip install kagglehub.*by hand from https://www.kaggle.com"
+        ):
             download.fetch("kaggle", tmp_path)
 
     def test_kaggle_through_its_package(self, tmp_path, monkeypatch):
