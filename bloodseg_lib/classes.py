@@ -1,4 +1,4 @@
-"""The ten classes of the segmentation: their ids, names, colours and groups.
+"""The ten classes of the segmentation - ids, names, colours, groups - and how large things are.
 
 This module is the single truth. Nobody else writes a class id, a class name or a class colour.
 Taught by ``notebooks/01_dataset_creation.ipynb``.
@@ -7,6 +7,7 @@ Taught by ``notebooks/01_dataset_creation.ipynb``.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -72,11 +73,77 @@ RBC_IDS = tuple(c.id for c in CLASSES if c.group == "RBC")
 RBC_DIAMETER_PX = 37.0
 """Diameter of a red blood cell at 40x, the scale of every composed smear, in pixels."""
 
+SMEAR_SIZE_PX = 224
+"""Height and width of a composed smear in pixels."""
+
+BACKGROUND_CROP_PX = 288
+"""Height and width of a crop of a real field that smears are composed upon, in pixels at 40x."""
+
 PALETTE = np.array([c.colour for c in CLASSES], dtype=np.uint8)
 """``(10, 3) uint8``: row *i* is the RGB colour of class *i*."""
 PALETTE.setflags(write=False)
 
 _KEYS = {c.key: c for c in CLASSES}
+
+
+class Box(NamedTuple):
+    """The bounding box of something in a picture, in whole pixels.
+
+    Attributes:
+        x, y: column and row of its upper left pixel.
+        width, height: in pixels.
+
+    Examples:
+        >>> box = Box(x=2, y=1, width=3, height=2)
+        >>> box.right, box.bottom
+        (5, 3)
+        >>> box.meets(Box(4, 2, 9, 9)), box.meets(Box(5, 1, 9, 9))
+        (True, False)
+    """
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    @classmethod
+    def of_mask(cls, mask: np.ndarray) -> Box:
+        """The smallest box that holds all that a mask marks.
+
+        Args:
+            mask: ``(H, W)``, not zero somewhere.
+        """
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        x, y = int(columns[0]), int(rows[0])
+        return cls(x, y, int(columns[-1]) + 1 - x, int(rows[-1]) + 1 - y)
+
+    @property
+    def right(self) -> int:
+        """The column after its last."""
+        return self.x + self.width
+
+    @property
+    def bottom(self) -> int:
+        """The row after its last."""
+        return self.y + self.height
+
+    @property
+    def window(self) -> tuple[slice, slice]:
+        """Its rows and columns, to index a picture with."""
+        return slice(self.y, self.bottom), slice(self.x, self.right)
+
+    def meets(self, other: Box) -> bool:
+        """Whether the two share a pixel."""
+        return (
+            self.x < other.right
+            and other.x < self.right
+            and self.y < other.bottom
+            and other.y < self.bottom
+        )
+
+    def holds(self, x: float, y: float) -> bool:
+        """Whether a point lies in it, its edges included."""
+        return self.x <= x <= self.right and self.y <= y <= self.bottom
 
 
 def class_by_key(key: str) -> CellClass:

@@ -329,7 +329,7 @@ def predict(
     """
     from tqdm.auto import tqdm
 
-    from bloodseg_lib.label_maps import write_label_map
+    from bloodseg_lib.io import write_label_map
     from bloodseg_lib.prediction.results import save_pooled, save_segmentation
     from bloodseg_lib.prediction.segmenter import Segmenter, open_image, scale_to_40x
 

@@ -7,27 +7,30 @@ Images are RGB everywhere; OpenCV's BGR exists only inside this module.
 from __future__ import annotations
 
 import contextlib
+import csv
 import errno
 import json
 import os
-import struct
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from PIL import Image
 from tqdm.auto import tqdm
 
-PNG_COLOUR_TYPES = {1: 0, 3: 2, 4: 6}
-"""Channels of a picture -> its colour type in a PNG: grey, RGB, RGBA."""
+from bloodseg_lib.classes import NUM_CLASSES, PALETTE, check_labels, colours_to_labels
 
-# how often, and after how long, it is tried again to write to a full disk
+IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff")
+"""How the names of pictures end, in small letters."""
+
+_TO_BGR = {1: None, 3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
 _ATTEMPTS, _PAUSE_S = 240, 15.0
-_LONGEST_CHUNK = 2**30  # a PNG's chunk holds less than 2**31 bytes
 
 
 @contextlib.contextmanager
@@ -105,6 +108,25 @@ def read_json(path: Path | str) -> Any:
         ) from error
 
 
+def csv_text(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
+    """A table as CSV.
+
+    Args:
+        columns: the names in its first line.
+        rows: of as many cells.
+    """
+    table = StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return table.getvalue()
+
+
+def write_csv(path: Path | str, columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Write a table to ``path`` as CSV, atomically; see :func:`csv_text`."""
+    write_bytes(path, csv_text(columns, rows).encode())
+
+
 def read_image(path: Path | str) -> np.ndarray:
     """Read an image file.
 
@@ -159,20 +181,10 @@ def read_rgba(path: Path | str) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA)
 
 
-def write_image(path: Path | str, image: np.ndarray) -> None:
-    """Write ``(H, W)`` grey, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA ``uint8`` as PNG, atomically.
-
-    Same pixels, same bytes.
-    """
-    write_bytes(path, png_bytes(image))
-
-
 def png_bytes(image: np.ndarray) -> bytes:
-    """The PNG of ``(H, W)`` grey, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA ``uint8``. Same pixels,
-    same bytes.
+    """The PNG of ``(H, W)`` grey, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA ``uint8``.
 
-    Each row is stored as its difference from the one above, which suits pictures of cells on an
-    even ground.
+    The same pixels give the same bytes with one version of OpenCV; another may compress otherwise.
 
     Raises:
         ValueError: no such picture, or one without a pixel.
@@ -181,57 +193,26 @@ def png_bytes(image: np.ndarray) -> bytes:
     if (
         image.dtype != np.uint8
         or image.ndim not in (2, 3)
-        or channels not in PNG_COLOUR_TYPES
+        or channels not in _TO_BGR
         or not image.size
     ):
         raise ValueError(
-            f"Expected a picture to write, (H, W), (H, W, 3) or (H, W, 4) uint8 with a pixel. Received {image.shape} {image.dtype}."
+            "Expected a picture to write, (H, W), (H, W, 3) or (H, W, 4) uint8 with a pixel. "
+            f"Received {image.shape} {image.dtype}."
         )
-    height, width = image.shape[:2]
-    pixels = image.reshape(height, width * channels)
-    rows = np.empty((height, width * channels + 1), np.uint8)
-    rows[:, 0] = 2  # the number of the filter "up", which each row begins with
-    rows[0, 1:] = pixels[0]
-    np.subtract(pixels[1:], pixels[:-1], out=rows[1:, 1:])  # modulo 256, as the format wants it
-    return assembled_png(rows, width, PNG_COLOUR_TYPES[channels])
+    code = _TO_BGR[channels]
+    return cv2.imencode(".png", image if code is None else cv2.cvtColor(image, code))[1].tobytes()
 
 
-def assembled_png(rows: np.ndarray, width: int, colour_type: int, palette: bytes = b"") -> bytes:
-    """A PNG of filtered rows.
-
-    Written here rather than by OpenCV or Pillow, because a dataset holds 157,000 of them: run
-        lengths and Huffman codes (zlib's ``Z_RLE``) make files of
-    the same size as zlib's search for repetitions in less than half the time.
+def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A picture in another size: averaged where it shrinks, cubic where it grows.
 
     Args:
-        rows: ``(H, 1 + bytes of a row) uint8``: the number of the filter, then the filtered bytes.
-        width: pixels of a row.
-        colour_type: 0 grey, 2 RGB, 3 indexed, 6 RGBA; 8 bits a channel.
-        palette: of an indexed one, ``r, g, b, r, g, b, ...``.
+        image: ``(H, W)`` or ``(H, W, C)``.
+        size: the new width and height in pixels.
     """
-    deflate = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
-    data = deflate.compress(rows) + deflate.flush()
-    return b"".join(
-        [
-            b"\x89PNG\r\n\x1a\n",
-            _chunk(b"IHDR", struct.pack(">IIBBBBB", width, len(rows), 8, colour_type, 0, 0, 0)),
-            _chunk(b"PLTE", palette) if palette else b"",
-            *(
-                _chunk(b"IDAT", data[start : start + _LONGEST_CHUNK])
-                for start in range(0, len(data), _LONGEST_CHUNK)
-            ),
-            _chunk(b"IEND", b""),
-        ]
-    )
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return (
-        struct.pack(">I", len(data))
-        + kind
-        + data
-        + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
-    )
+    shrinks = size[0] < image.shape[1]
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
 
 
 def _decode(path: Path | str, flags: int) -> np.ndarray:
@@ -256,3 +237,87 @@ def _decode(path: Path | str, flags: int) -> np.ndarray:
             f"{path}: expected an image, received {data.size} bytes that cannot be decoded. Download or copy it again."
         )
     return image
+
+
+def label_map_bytes(labels: np.ndarray) -> bytes:
+    """The indexed PNG of a label map. The same labels give the same bytes.
+
+    Args:
+        labels: ``(H, W) uint8``, ids 0..9.
+
+    Raises:
+        ValueError: no label map, or an empty one.
+    """
+    if not check_labels(labels).size:
+        raise ValueError(
+            f"Expected a label map with at least one pixel. Received shape {labels.shape}."
+        )
+    picture = Image.fromarray(labels)
+    picture.putpalette(PALETTE.tobytes())
+    data = BytesIO()
+    picture.save(data, "PNG", bits=8, compress_level=1, compress_type=zlib.Z_RLE)
+    return data.getvalue()
+
+
+def write_label_map(path: Path | str, labels: np.ndarray) -> None:
+    """Write a label map as an indexed PNG, atomically.
+
+    Args:
+        path: where.
+        labels: ``(H, W) uint8``, ids 0..9.
+
+    Raises:
+        ValueError: no label map, or an empty one.
+    """
+    try:
+        data = label_map_bytes(labels)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    write_bytes(path, data)
+
+
+def read_label_map(path: Path | str) -> np.ndarray:
+    """Read a label map: an indexed PNG of ours, a grey picture of ids, or a picture in the class
+    colours, exact or nearly so.
+
+    Args:
+        path: the file.
+
+    Returns:
+        ``(H, W) uint8``, ids 0..9.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is damaged or no picture, or holds an id or a colour that is no class's.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: expected a label map, there is none.")
+    try:
+        data = BytesIO(path.read_bytes())
+        with Image.open(data) as picture:
+            picture.verify()  # load() checks no checksum of a PNG's pixels
+        with Image.open(data) as picture:
+            picture.load()
+            stored = np.array(picture)  # of an indexed picture: the indices
+            if picture.mode == "P" and _ours(picture.getpalette()):
+                return check_labels(stored, str(path))
+            if picture.mode == "L":
+                return check_labels(stored, str(path))
+            colours = np.array(picture.convert("RGB"))
+    except ValueError:
+        raise
+    # what Pillow raises for a damaged file depends on the damage
+    except (OSError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise ValueError(
+            f"{path}: expected a label map, received a file that cannot be decoded ({error}). Copy or make it again."
+        ) from error
+    # ids saved as grey RGB; as colours they would all pass for black
+    if 0 < colours.max() < NUM_CLASSES and (colours == colours[:, :, :1]).all():
+        return np.ascontiguousarray(colours[:, :, 0])
+    return colours_to_labels(colours, where=str(path))
+
+
+def _ours(palette: list[int]) -> bool:
+    """Whether a file's palette, ``[r, g, b, r, g, b, ...]``, begins with the class colours."""
+    return palette[: PALETTE.size] == PALETTE.ravel().tolist()

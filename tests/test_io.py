@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from pictures import write_image
 from PIL import Image
 
 from bloodseg_lib.io import (
@@ -16,7 +17,6 @@ from bloodseg_lib.io import (
     read_rgba,
     replacing,
     write_bytes,
-    write_image,
     write_json,
 )
 
@@ -132,14 +132,6 @@ def test_opencv_and_pillow_read_the_pixels_of_our_png(image):
     np.testing.assert_array_equal(
         np.array(Image.open(io.BytesIO(png_bytes(image[::-1, ::2, 0])))), image[::-1, ::2, 0]
     )
-
-
-def test_a_large_png_is_written_in_several_chunks(monkeypatch):
-    monkeypatch.setattr("bloodseg_lib.io._LONGEST_CHUNK", 1000)
-    image = np.random.default_rng(0).integers(0, 256, (60, 50, 3), np.uint8)
-    data = png_bytes(image)
-    assert data.count(b"IDAT") > 5
-    np.testing.assert_array_equal(np.array(Image.open(io.BytesIO(data))), image)
 
 
 @pytest.mark.parametrize(

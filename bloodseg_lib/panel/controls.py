@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 import ipywidgets
 
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES, RBC_DIAMETER_PX
+from bloodseg_lib.io import IMAGE_SUFFIXES
 from bloodseg_lib.panel import html as readouts
-from bloodseg_lib.panel.images import SUFFIXES
 from bloodseg_lib.panel.widgets import CellPicture, Downloads, Upload
 from bloodseg_lib.prediction.counts import NOTICE
 
@@ -45,7 +45,11 @@ class PanelControls:
         self._build_input(
             images,
             Upload(
-                taken, failed, words="Upload an image", hint=_UPLOAD_HINT, accept=",".join(SUFFIXES)
+                taken,
+                failed,
+                words="Upload an image",
+                hint=_UPLOAD_HINT,
+                accept=",".join(IMAGE_SUFFIXES),
             ),
         )
         self._build_view()

@@ -12,10 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bloodseg_lib.io import read_image
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
-"""Endings of the files that are offered."""
+from bloodseg_lib.io import IMAGE_SUFFIXES, read_image
 
 SHOWN_PX = (896, 1800)
 """The longer side of the picture in the panel, at least and at most;
@@ -53,7 +50,11 @@ def offered_images(
     folder = Path(images)
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: expected a folder of images, there is none.")
-    return {path.name: path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES}
+    return {
+        path.name: path
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in IMAGE_SUFFIXES
+    }
 
 
 def decoded_image(name: str, data: bytes) -> np.ndarray:

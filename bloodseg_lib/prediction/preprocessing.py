@@ -15,11 +15,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from bloodseg_lib.optics import background_colour
+
 WHITE = 250
 """Grey level that the empty slide is brought to."""
 
-_LOOKED_AT_PX = 400_000  # of a larger image every so manieth row and column
-_BRIGHT_SPAN = 24  # grey levels
 # of a line's pixels: a line through crowded cells still shows some slide between them
 _SLIDE_QUANTILE = 0.9
 _DARK = 0.75  # a line whose slide is darker than this share of the field's belongs to the frame
@@ -60,7 +60,7 @@ class Standard:
         frame = dark_frame(image)
         top, bottom, left, right = frame
         field = image[top : image.shape[0] - bottom, left : image.shape[1] - right]
-        return cls(frame, dark_surround(field), white_levels(slide_colour(field)))
+        return cls(frame, dark_surround(field), white_levels(background_colour(field)))
 
     def dark_rows(self, top: int, bottom: int, height: int, width: int) -> np.ndarray | None:
         """Which pixels of some rows lie in the surround, ``(bottom - top, width) bool``;
@@ -79,45 +79,6 @@ class Standard:
         return cls(
             (0, 0, 0, 0), None, np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
         )
-
-
-def slide_colour(
-    image: np.ndarray, window: tuple[slice, slice] | None = None, reach_px: int = 0
-) -> np.ndarray:
-    """The colour of the empty slide in a picture, or around one cell of it where the light is
-    uneven.
-
-    The slide is the brightest thing that is there in any amount: the most frequent green value
-        within a span below the 98th percentile of green, where
-    all stains are dark, and the median colour of the pixels that have it. So neither glints nor how
-    many cells there are matter, as long as two in a hundred pixels are slide.
-
-    Args:
-        image: ``(H, W, 3) uint8`` RGB.
-        window: rows and columns of a cell; None: the whole picture.
-        reach_px: how far around the window the slide is looked for.
-
-    Returns:
-        ``(3,) float32`` RGB, 1..255.
-    """
-    if window is not None:
-        rows, columns = (slice(max(0, s.start - reach_px), s.stop + reach_px) for s in window)
-        image = image[rows, columns]
-    step = (
-        1 + int((image.shape[0] * image.shape[1] / _LOOKED_AT_PX) ** 0.5)
-        if image.shape[0] * image.shape[1] > _LOOKED_AT_PX
-        else 1
-    )
-    pixels = cv2.GaussianBlur(np.ascontiguousarray(image[::step, ::step]), (3, 3), 0).reshape(-1, 3)
-    green = pixels[:, 1]
-    top = int(np.percentile(green, 98))
-    histogram = np.bincount(green, minlength=256).astype(np.float32)
-    histogram = np.convolve(histogram, np.ones(5) / 5, "same")
-    histogram[: max(0, top - _BRIGHT_SPAN)] = 0
-    histogram[top + 1 :] = 0  # glints
-    mode = int(histogram.argmax())
-    near = np.abs(green.astype(np.int16) - mode) <= 3
-    return np.maximum(np.median(pixels[near], axis=0), 1).astype(np.float32)
 
 
 def white_levels(slide: np.ndarray) -> np.ndarray:

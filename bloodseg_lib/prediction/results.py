@@ -15,8 +15,7 @@ import numpy as np
 
 from bloodseg_lib.classes import CELL_CLASSES
 from bloodseg_lib.figures.overlays import legend_strip, overlay
-from bloodseg_lib.io import png_bytes, write_bytes, write_json
-from bloodseg_lib.label_maps import label_map_bytes
+from bloodseg_lib.io import label_map_bytes, png_bytes, write_bytes, write_json
 from bloodseg_lib.prediction.counts import CountingConfig, Counts, count_cells, pool
 from bloodseg_lib.prediction.segmenter import Segmentation
 

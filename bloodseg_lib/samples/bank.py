@@ -25,6 +25,7 @@ import numpy as np
 
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES, class_by_key
 from bloodseg_lib.io import png_bytes, read_rgba, replacing, write_bytes
+from bloodseg_lib.optics import density_exceeded_by
 from bloodseg_lib.samples.duplicates import near_identical, thumbnail
 from bloodseg_lib.samples.splits import AUTOMATIC as AUTOMATIC
 from bloodseg_lib.samples.splits import PATCH as PATCH
@@ -32,7 +33,6 @@ from bloodseg_lib.samples.splits import SPLIT_SHARES as SPLIT_SHARES
 from bloodseg_lib.samples.splits import SPLITS, split_entries
 from bloodseg_lib.samples.splits import STACK as STACK
 from bloodseg_lib.samples.splits import split_groups as split_groups
-from bloodseg_lib.smears.appearance import density
 
 INDEX = "index.csv"
 MINIMUM_AREA_PX = 20
@@ -66,12 +66,12 @@ class CellSample:
     @cached_property
     def dye(self) -> np.ndarray:
         """Median optical density of each channel, ``(3,) float32``."""
-        return density(self.rgba, 0.5)
+        return density_exceeded_by(self.rgba, 0.5)
 
     @cached_property
     def nuclear_dye(self) -> float:
         """Optical density of green in the darkest tenth: of a white cell, its nucleus."""
-        return float(density(self.rgba, 0.1)[1])
+        return float(density_exceeded_by(self.rgba, 0.1)[1])
 
     @property
     def is_stack(self) -> bool:

@@ -14,6 +14,8 @@ from statistics import NormalDist
 import cv2
 import numpy as np
 
+from bloodseg_lib.optics import GREY_DENSITIES
+
 SLIDE_COLOURS = np.array(
     [
         (255, 255, 255),  # a white-balanced camera
@@ -30,8 +32,6 @@ SLIDE_COLOURS = np.array(
 
 # Dirichlet parameters: small ones make one colour prevail, white the most often
 _HOW_OFTEN = 0.25 * np.array([2, 1, 1, 1, 1, 1, 0.4])
-# of each grey level
-_DENSITIES = -np.log(np.maximum(np.arange(256, dtype=np.float32), 1) / 255)[:, None]
 _SHARP_PX = 0.25  # a blur of less is none
 _QUANTILES = NormalDist().inv_cdf  # of the standard normal distribution
 _NORMAL = np.array([_QUANTILES((i + 0.5) / 256) for i in range(256)])
@@ -52,38 +52,10 @@ def restained(image: np.ndarray, rng: np.random.Generator, strength: float) -> n
             0.15 is from slide to slide.
     """
     amount = np.exp(rng.normal(0, 1.3 * strength)) * np.exp(rng.normal(0, strength, 3))
-    table = 255 * np.exp(-amount * _DENSITIES) + 0.5  # never above 255.5: no light is added
+    table = (
+        255 * np.exp(-amount * GREY_DENSITIES[:, None]) + 0.5
+    )  # never above 255.5: no light is added
     return cv2.LUT(image, table.astype(np.uint8)[None])
-
-
-def density(rgba: np.ndarray, share: float) -> np.ndarray:
-    """How densely a cell is dyed: the optical density that ``share`` of its pixels exceed, of each
-    channel.
-
-    Args:
-        rgba: ``(H, W, 4) uint8``, a sample; alpha is its mask.
-        share: 0 to 1; a half for the median, a tenth for the nucleus of a white cell.
-
-    Returns:
-        ``(3,) float32``, natural logarithms of the absorbance.
-    """
-    inside = rgba[:, :, :3][rgba[:, :, 3] >= 128]
-    return _DENSITIES[np.quantile(inside, share, axis=0, method="nearest").astype(np.intp), 0]
-
-
-def redyed(rgba: np.ndarray, factors: np.ndarray | float) -> np.ndarray:
-    """Give a cell more or less dye: its densities multiplied.
-
-    Args:
-        rgba: ``(H, W, 4) uint8``, a sample.
-        factors: of each channel, ``(3,)``, or one of all three, which keeps the hues; above 0.
-
-    Returns:
-        ``(H, W, 4) uint8``, with the same mask.
-    """
-    table = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 4, axis=1)
-    table[:, :3] = 255 * np.exp(-_DENSITIES * np.broadcast_to(factors, 3)) + 0.5
-    return cv2.LUT(rgba, table[None])
 
 
 def defocused(rgba: np.ndarray, sigma_px: float) -> np.ndarray:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from bloodseg_lib.classes import SMEAR_SIZE_PX
 from bloodseg_lib.io import replacing
-from bloodseg_lib.smears.recipe import SMEAR_SIZE_PX
 
 _AT_A_TIME = 64  # smears a thread unpacks before the next piece of work is dealt out
 

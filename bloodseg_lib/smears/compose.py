@@ -23,13 +23,15 @@ from bloodseg_lib.classes import (
     INFECTED_RBC,
     PLATELET_IDS,
     RBC_DIAMETER_PX,
+    SMEAR_SIZE_PX,
     THROMBOCYTE,
     WBC_IDS,
 )
+from bloodseg_lib.optics import scale_density
 from bloodseg_lib.samples.bank import CellSample
-from bloodseg_lib.smears.appearance import defocused, lit, littered, photographed, redyed, restained
+from bloodseg_lib.smears.appearance import defocused, lit, littered, photographed, restained
 from bloodseg_lib.smears.canvas import Canvas, PlacedCell, rotated
-from bloodseg_lib.smears.recipe import SMEAR_SIZE_PX, Recipe
+from bloodseg_lib.smears.recipe import Recipe
 
 KINDS = ("ii", "nn", "ni")
 """Kinds of background: infected RBCs only, healthy only, both."""
@@ -414,13 +416,13 @@ def _varied(
     """
     rgba = sample.rgba
     if dye is not None:
-        rgba = redyed(
+        rgba = scale_density(
             rgba, np.clip(dye / np.maximum(sample.dye, _LEAST_DYE), *_DYE_FACTORS) ** recipe.one_dye
         )
     if sample.class_id in AFFIXED_IDS:
         if recipe.nuclear_dye[0]:
             wanted = np.exp(rng.uniform(*np.log(recipe.nuclear_dye)))
-            rgba = redyed(
+            rgba = scale_density(
                 rgba, min(wanted / np.clip(sample.nuclear_dye, *_NUCLEAR_DYES), _MOST_DYED)
             )
         if recipe.cell_blur_px:

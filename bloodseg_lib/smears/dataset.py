@@ -27,8 +27,14 @@ from tqdm.auto import tqdm
 import bloodseg_lib
 from bloodseg_lib.classes import CLASSES
 from bloodseg_lib.config import Config
-from bloodseg_lib.io import png_bytes, read_image, read_json, write_json
-from bloodseg_lib.label_maps import label_map_bytes, read_label_map
+from bloodseg_lib.io import (
+    label_map_bytes,
+    png_bytes,
+    read_image,
+    read_json,
+    read_label_map,
+    write_json,
+)
 from bloodseg_lib.samples.bank import SPLITS, SampleBank
 from bloodseg_lib.smears.cache import pack, read_rows
 from bloodseg_lib.smears.compose import (

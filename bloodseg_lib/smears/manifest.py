@@ -13,11 +13,10 @@ import cv2
 import numpy as np
 
 import bloodseg_lib
-from bloodseg_lib.classes import CELL_CLASSES, CLASSES
+from bloodseg_lib.classes import CELL_CLASSES, CLASSES, SMEAR_SIZE_PX
 from bloodseg_lib.io import read_json
 from bloodseg_lib.samples.bank import SPLITS, SampleBank
 from bloodseg_lib.smears.compose import KINDS
-from bloodseg_lib.smears.recipe import SMEAR_SIZE_PX
 
 
 @dataclass

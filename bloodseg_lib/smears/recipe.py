@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bloodseg_lib.classes import BACKGROUND_CROP_PX, SMEAR_SIZE_PX
 from bloodseg_lib.config import Config
 
-SMEAR_SIZE_PX = 224
-PATCH_SIZE_PX = 288
 """Side of a patch of a real field:
 
 what a smear shows when its cells are a fifth smaller, and a little room to move.
@@ -122,9 +121,9 @@ class Recipe(Config):
         for field in ("scale_jitter", "shape_jitter", "stain"):
             self.expect(0 <= getattr(self, field) <= 0.5, field, "0 to 0.5")
         self.expect(
-            not self.patches or SMEAR_SIZE_PX / (1 - self.scale_jitter) <= PATCH_SIZE_PX,
+            not self.patches or SMEAR_SIZE_PX / (1 - self.scale_jitter) <= BACKGROUND_CROP_PX,
             "scale_jitter",
-            f"at most {1 - SMEAR_SIZE_PX / PATCH_SIZE_PX:.2f} with patches, which are {PATCH_SIZE_PX} pixels wide",
+            f"at most {1 - SMEAR_SIZE_PX / BACKGROUND_CROP_PX:.2f} with patches, which are {BACKGROUND_CROP_PX} pixels wide",
         )
         least, greatest = self.nuclear_dye
         self.expect(

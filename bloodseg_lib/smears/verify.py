@@ -16,8 +16,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from bloodseg_lib.classes import CLASSES, NUM_CLASSES
-from bloodseg_lib.io import read_image, read_json, read_rgba
-from bloodseg_lib.label_maps import read_label_map
+from bloodseg_lib.io import read_image, read_json, read_label_map, read_rgba
 from bloodseg_lib.samples.bank import INDEX, SPLITS, BankEntry, SampleBank
 from bloodseg_lib.samples.duplicates import near_identical, thumbnail
 from bloodseg_lib.samples.sources import catalog

@@ -23,9 +23,10 @@ import nbformat
 import numpy as np
 import pytest
 from colour_network import write_colour_network
+from pictures import write_image
 
 from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC
-from bloodseg_lib.io import write_image, write_json
+from bloodseg_lib.io import write_json
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHROMIUM = next(

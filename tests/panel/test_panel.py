@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 import pytest
 from bad_files import BAD, UNUSUAL
+from pictures import write_image
 from skimage import data
 
 from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC
-from bloodseg_lib.io import png_bytes, write_image
+from bloodseg_lib.io import png_bytes
 from bloodseg_lib.panel.panel import SegmentationPanel
 from bloodseg_lib.prediction.results import result_files
 from bloodseg_lib.prediction.segmenter import Segmentation, segment_image

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from colour_network import write_colour_network
+from pictures import write_image
 from PIL import Image
 
 from bloodseg_lib.classes import HEALTHY_RBC, LYMPHOCYTE
 from bloodseg_lib.cli import main
-from bloodseg_lib.io import png_bytes, read_image, write_image
-from bloodseg_lib.label_maps import label_map_bytes
+from bloodseg_lib.io import label_map_bytes, png_bytes, read_image
 from bloodseg_lib.panel.panel import SegmentationPanel
 from bloodseg_lib.prediction import segmenter as prediction
 from bloodseg_lib.prediction.counts import count_cells

@@ -6,12 +6,12 @@ the dark frame, the slide's colour, and that the one path to a prediction does b
 import numpy as np
 import pytest
 
+from bloodseg_lib.optics import background_colour
 from bloodseg_lib.prediction.preprocessing import (
     WHITE,
     Standard,
     dark_frame,
     dark_surround,
-    slide_colour,
     white_levels,
 )
 from bloodseg_lib.prediction.segmenter import segment_image
@@ -65,7 +65,7 @@ def test_an_empty_black_picture_has_no_frame():
 
 @pytest.mark.parametrize("slide", [(255, 255, 255), SLIDE, (255, 247, 120), (140, 150, 130)])
 def test_the_slide_becomes_white_and_cells_keep_their_transmittance(slide):
-    levels = white_levels(slide_colour(field(slide=slide)))
+    levels = white_levels(background_colour(field(slide=slide)))
     channels = np.arange(3)
     assert np.abs(levels[list(slide), channels].astype(int) - WHITE).max() <= 1
     half = [value // 2 for value in slide]

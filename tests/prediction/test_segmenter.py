@@ -10,13 +10,13 @@ from bad_files import BAD, UNUSUAL
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from pictures import write_image
 from PIL import Image
 from skimage import data
 
 from bloodseg_lib.classes import BACKGROUND, HEALTHY_RBC, INFECTED_RBC
 from bloodseg_lib.cli import main
-from bloodseg_lib.io import write_image
-from bloodseg_lib.label_maps import read_label_map
+from bloodseg_lib.io import read_label_map
 from bloodseg_lib.prediction import resampling
 from bloodseg_lib.prediction import segmenter as prediction
 from bloodseg_lib.prediction import tiling as tiles
@@ -527,7 +527,7 @@ def test_a_missing_checkpoint_is_named(tmp_path):
 
 def test_only_what_needs_the_network_imports_tensorflow():
     modules = (
-        "classes config io label_maps runs samples.bank smears.compose smears.dataset network.metrics network.class_weights "
+        "classes config io optics runs samples.bank smears.compose smears.dataset network.metrics network.class_weights "
         "prediction.cells prediction.counts figures.images figures.charts figures.architecture figures.overlays figures.animation "
         "prediction.scale prediction.tiling prediction.segmenter evaluation.composed prediction.results panel.panel "
         "prediction.export"

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from discs import disc, disc_bank
+from pictures import write_image
 
 from bloodseg_lib.classes import HEALTHY_RBC, NEUTROPHIL
 from bloodseg_lib.cli import main
-from bloodseg_lib.io import read_image, write_image
-from bloodseg_lib.label_maps import read_label_map, write_label_map
+from bloodseg_lib.io import read_image, read_label_map, write_label_map
 from bloodseg_lib.samples.bank import INDEX, CellSample, write_bank
 from bloodseg_lib.smears.dataset import DatasetConfig, build_dataset
 from bloodseg_lib.smears.verify import verify

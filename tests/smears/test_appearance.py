@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from bloodseg_lib.smears.appearance import defocused, density, redyed
+from bloodseg_lib.optics import density_exceeded_by, scale_density
+from bloodseg_lib.smears.appearance import defocused
 
 
 def cell(*colours):
@@ -13,16 +14,21 @@ def cell(*colours):
 
 def test_density_is_the_logarithm_of_the_absorbance_under_the_mask():
     rgba = cell((51, 102, 255), (51, 102, 255), (255, 204, 255))
-    assert density(rgba, 0.5) == pytest.approx(np.log([5, 2.5, 1]), abs=1e-6)
-    assert density(rgba, 1.0) == pytest.approx(np.log([1, 1.25, 1]), abs=1e-6)
+    assert density_exceeded_by(rgba, 0.5) == pytest.approx(np.log([5, 2.5, 1]), abs=1e-6)
+    assert density_exceeded_by(rgba, 1.0) == pytest.approx(np.log([1, 1.25, 1]), abs=1e-6)
 
 
 def test_twice_the_dye_lets_the_square_of_the_light_through():
-    twice = redyed(cell((51, 102, 255)), 2)
+    twice = scale_density(cell((51, 102, 255)), 2)
     # 255 * 0.2 ** 2, 255 * 0.4 ** 2; white stays white, the mask as it is
     assert twice[0, 0].tolist() == [10, 41, 255, 255]
     assert twice[0, 1, 3] == 0
-    assert redyed(cell((51, 102, 204)), np.array([1, 2, 0.5]))[0, 0].tolist() == [51, 41, 228, 255]
+    assert scale_density(cell((51, 102, 204)), np.array([1, 2, 0.5]))[0, 0].tolist() == [
+        51,
+        41,
+        228,
+        255,
+    ]
 
 
 def test_a_blur_of_a_cell_alone_leaves_its_mask_and_its_rim():

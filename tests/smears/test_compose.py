@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from bloodseg_lib.classes import (
+    BACKGROUND_CROP_PX,
     CELL_CLASSES,
     HEALTHY_RBC,
     INFECTED_RBC,
@@ -21,7 +22,7 @@ from bloodseg_lib.classes import (
 from bloodseg_lib.samples.bank import PATCH, STACK, CellSample
 from bloodseg_lib.smears.canvas import Canvas, PlacedCell, rotated
 from bloodseg_lib.smears.compose import Pool, Smear, combinations, compose_background, compose_smear
-from bloodseg_lib.smears.recipe import PATCH_SIZE_PX, Recipe
+from bloodseg_lib.smears.recipe import Recipe
 
 SMALL = Recipe(background_size_px=336)
 
@@ -147,8 +148,8 @@ def test_a_patch_of_a_field_is_the_background_where_the_recipe_wants_it():
     rng = np.random.default_rng(0)
     rgba = np.dstack(
         [
-            rng.integers(0, 256, (PATCH_SIZE_PX, PATCH_SIZE_PX, 3)),
-            np.where(rng.uniform(size=(PATCH_SIZE_PX,) * 2) < 0.4, 255, 0),
+            rng.integers(0, 256, (BACKGROUND_CROP_PX, BACKGROUND_CROP_PX, 3)),
+            np.where(rng.uniform(size=(BACKGROUND_CROP_PX,) * 2) < 0.4, 255, 0),
         ]
     ).astype(np.uint8)
     patch = CellSample(rgba, HEALTHY_RBC, "field", "g", f"g{PATCH}")

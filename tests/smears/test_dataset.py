@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from discs import disc, disc_bank
 
-from bloodseg_lib.classes import HEALTHY_RBC, NEUTROPHIL
+from bloodseg_lib.classes import BACKGROUND_CROP_PX, HEALTHY_RBC, NEUTROPHIL
 from bloodseg_lib.samples.bank import PATCH, SPLITS, STACK, CellSample, write_bank
 from bloodseg_lib.smears.dataset import Dataset, DatasetConfig, build_dataset, epoch_order
-from bloodseg_lib.smears.recipe import PATCH_SIZE_PX, Recipe
+from bloodseg_lib.smears.recipe import Recipe
 
 CONFIG = DatasetConfig(
     train=24, valid=6, test=6, backgrounds=18, recipe=Recipe(background_size_px=336)
@@ -53,7 +53,7 @@ def test_stacks_and_patches_are_only_composed_into_smears_to_train_on(tmp_path):
         replace(disc(HEALTHY_RBC, 100 + i), group=str(i), name=f"{i}{STACK}") for i in range(30)
     ]
     rgba = np.random.default_rng(0).integers(
-        0, 256, (30, PATCH_SIZE_PX, PATCH_SIZE_PX, 4), dtype=np.uint8
+        0, 256, (30, BACKGROUND_CROP_PX, BACKGROUND_CROP_PX, 4), dtype=np.uint8
     )
     patches = [CellSample(rgba[i], HEALTHY_RBC, "discs", str(i), f"{i}{PATCH}") for i in range(30)]
     bank = write_bank([*cells, *stacks, *patches], tmp_path / "bank")

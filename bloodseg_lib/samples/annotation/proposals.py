@@ -31,11 +31,11 @@ from bloodseg_lib.classes import (
     THROMBOCYTE,
 )
 from bloodseg_lib.io import read_image, write_bytes
+from bloodseg_lib.optics import field_transmittance
 from bloodseg_lib.samples.extraction.red_cells import (
     is_clean,
     measured_rbc_diameter,
     red_cells,
-    transmittance,
 )
 from bloodseg_lib.samples.sources.own_fields import BOX_COLUMNS, RBC_COLUMN, Box
 
@@ -80,7 +80,7 @@ def propose(image: np.ndarray, field: str, rbc_diameter_px: float | None = None)
         )
     expected = rbc_diameter_px or estimated_rbc_diameter(image)
     diameter = measured_rbc_diameter(red_cells(image, expected), expected)
-    light = transmittance(image, diameter)
+    light = field_transmittance(image, diameter)
     density = -np.log(np.maximum(light, 0.03)).astype(np.float32)
     green = density[:, :, 1]
     purple = cv2.GaussianBlur(

@@ -16,7 +16,8 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from bloodseg_lib.classes import HEALTHY_RBC, RBC_DIAMETER_PX
+from bloodseg_lib.classes import BACKGROUND_CROP_PX, HEALTHY_RBC, RBC_DIAMETER_PX
+from bloodseg_lib.optics import field_transmittance
 from bloodseg_lib.samples.bank import PATCH, CellSample
 from bloodseg_lib.samples.extraction.clusters import disc, without_pallor
 from bloodseg_lib.samples.extraction.red_cells import (
@@ -25,9 +26,7 @@ from bloodseg_lib.samples.extraction.red_cells import (
     clean_ones,
     foreign,
     stained,
-    transmittance,
 )
-from bloodseg_lib.smears.recipe import PATCH_SIZE_PX
 
 PATCHES_PER_FIELD = 4
 """The most patches taken of one field, so that no field prevails."""
@@ -59,18 +58,18 @@ def patch_samples(
 
     Yields:
         at most :data:`PATCHES_PER_FIELD` samples of
-        :data:`~bloodseg_lib.smears.recipe.PATCH_SIZE_PX` squared at 40x that do not overlap. Unlike
+        :data:`~bloodseg_lib.classes.BACKGROUND_CROP_PX` squared at 40x that do not overlap. Unlike
         other samples they show what lies beside the cells too: an empty slide is white, and alpha
         is 255 where red cells are. None where fewer than
         :data:`~bloodseg_lib.samples.extraction.red_cells.LEAST_REFERENCES` clean cells lie free.
     """
     clean = clean_ones(cells)
-    side = round(PATCH_SIZE_PX * rbc_diameter_px / RBC_DIAMETER_PX)
+    side = round(BACKGROUND_CROP_PX * rbc_diameter_px / RBC_DIAMETER_PX)
     margin = round(_MARGIN * rbc_diameter_px)
     rows, columns = image.shape[0] - side - margin, image.shape[1] - side - margin
     if len(clean) < LEAST_REFERENCES or rows < margin or columns < margin:
         return
-    light = transmittance(image, rbc_diameter_px)
+    light = field_transmittance(image, rbc_diameter_px)
     red, unknown, forbidden = _parted(
         light, foreign(light, clean, rbc_diameter_px), rbc_diameter_px
     )
@@ -138,11 +137,11 @@ def _patch(
 ) -> CellSample:
     """A patch brought to 40x, with the colours of what is around in the place of what is unknown."""
     picture = cv2.inpaint((255 * light + 0.5).astype(np.uint8), unknown, 3, cv2.INPAINT_TELEA)
-    size = (PATCH_SIZE_PX, PATCH_SIZE_PX)
+    size = (BACKGROUND_CROP_PX, BACKGROUND_CROP_PX)
     picture = cv2.resize(
         picture,
         size,
-        interpolation=cv2.INTER_AREA if light.shape[0] > PATCH_SIZE_PX else cv2.INTER_CUBIC,
+        interpolation=cv2.INTER_AREA if light.shape[0] > BACKGROUND_CROP_PX else cv2.INTER_CUBIC,
     )
     alpha = cv2.resize(255 * red, size, interpolation=cv2.INTER_NEAREST_EXACT)
     return CellSample(np.dstack([picture, alpha]), HEALTHY_RBC, source, group, name)

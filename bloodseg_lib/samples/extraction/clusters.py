@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from bloodseg_lib.classes import HEALTHY_RBC, RBC_DIAMETER_PX
-from bloodseg_lib.prediction.preprocessing import slide_colour
+from bloodseg_lib.optics import background_colour, field_transmittance
 from bloodseg_lib.samples.bank import STACK, CellSample, make_sample
 from bloodseg_lib.samples.extraction.red_cells import (
     LEAST_REFERENCES,
@@ -23,7 +23,6 @@ from bloodseg_lib.samples.extraction.red_cells import (
     clean_ones,
     foreign,
     stained,
-    transmittance,
 )
 
 STACKS_PER_FIELD = 12
@@ -59,7 +58,7 @@ def stack_samples(
     clean = clean_ones(cells)
     if len(clean) < LEAST_REFERENCES:
         return
-    light = transmittance(image, rbc_diameter_px)
+    light = field_transmittance(image, rbc_diameter_px)
     strange = foreign(light, clean, rbc_diameter_px)
     found = [
         (window, mask)
@@ -72,7 +71,7 @@ def stack_samples(
         ]
     for window, mask in found:
         name = f"{group}_rbc_{window[1].start}_{window[0].start}{STACK}"
-        colour = slide_colour(image, window, reach_px=round(REACH * rbc_diameter_px))
+        colour = background_colour(image, window, reach_px=round(REACH * rbc_diameter_px))
         yield make_sample(
             image[window],
             mask,

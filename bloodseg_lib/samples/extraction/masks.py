@@ -14,10 +14,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bloodseg_lib.io import read_image, read_mask
+from bloodseg_lib.io import IMAGE_SUFFIXES, read_image, read_mask
 from bloodseg_lib.samples.bank import Rejection
-
-IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff")
 
 NOT_AN_IMAGE = "not an image file"
 SAME_NAME = "second file of the same name"

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from bloodseg_lib.classes import HEALTHY_RBC, RBC_DIAMETER_PX
-from bloodseg_lib.prediction.preprocessing import slide_colour
+from bloodseg_lib.optics import background_colour, field_transmittance, optical_density
 from bloodseg_lib.samples.bank import CellSample, Rejection, make_sample
 from bloodseg_lib.samples.extraction.masks import DEBRIS, smooth, solidity
 
@@ -61,7 +61,7 @@ def red_cells(image: np.ndarray, expected_px: float) -> list[RedCell]:
         image: ``(H, W, 3) uint8`` RGB.
         expected_px: diameter of a red cell, to within a third.
     """
-    light = transmittance(image, expected_px)
+    light = field_transmittance(image, expected_px)
     dark = stained(light)
     contours, _ = cv2.findContours(dark, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     height, width = dark.shape
@@ -89,7 +89,7 @@ def red_cells(image: np.ndarray, expected_px: float) -> list[RedCell]:
         if solidity(mask) < _LEAST_SOLIDITY:
             continue
         clean = solidity(mask) > 0.95 and is_clean(light[window], mask, diameter)
-        density = float(-np.log(max(0.02, np.median(light[window][:, :, 1][mask]))))
+        density = float(optical_density(np.median(light[window][:, :, 1][mask])))
         found.append(RedCell(mask, window, diameter, density, clean))
     return found
 
@@ -98,7 +98,7 @@ def stained(light: np.ndarray, strictness: float = 1.0) -> np.ndarray:
     """Where the slide is not empty, ``(H, W) uint8``, 0 or 1, of a transmittance.
 
     Args:
-        light: ``(H, W, 3)``, see :func:`transmittance`.
+        light: ``(H, W, 3)``, see :func:`~bloodseg_lib.optics.field_transmittance`.
         strictness: factor of Otsu's threshold; below 1 the pale middles of cells are stained too,
             and more of what is out of focus.
     """
@@ -110,37 +110,6 @@ def stained(light: np.ndarray, strictness: float = 1.0) -> np.ndarray:
     return (absorbed > strictness * threshold).astype(np.uint8)
 
 
-def transmittance(image: np.ndarray, rbc_diameter_px: float) -> np.ndarray:
-    """What share of the light passes, ``(H, W, 3) float32``, 0..1:
-
-    a field, a little smoothed, divided by the colour of the slide around each pixel.
-    """
-    field = cv2.GaussianBlur(image, (3, 3), 0)
-    return np.minimum(field / _slide_map(field, rbc_diameter_px), 1)
-
-
-def _slide_map(field: np.ndarray, rbc_px: float) -> np.ndarray:
-    """Colour of the slide at every pixel, ``(H, W, 3) float32``:
-
-    that of tiles of some ten red cells across, interpolated.
-    """
-    height, width = field.shape[:2]
-    rows, columns = (max(1, round(side / (10 * rbc_px))) for side in (height, width))
-    tiles = np.empty((rows, columns, 3), np.float32)
-    for i in range(rows):
-        for j in range(columns):
-            tiles[i, j] = slide_colour(
-                field[
-                    i * height // rows : (i + 1) * height // rows,
-                    j * width // columns : (j + 1) * width // columns,
-                ]
-            )
-    green = tiles[:, :, 1]
-    brightest = tiles.reshape(-1, 3)[green.argmax()]
-    tiles[green < 0.6 * brightest[1]] = brightest  # a tile without slide: beyond the eyepiece
-    return cv2.resize(tiles, (width, height), interpolation=cv2.INTER_LINEAR)
-
-
 def foreign(light: np.ndarray, clean: list[RedCell], rbc_diameter_px: float) -> np.ndarray:
     """Where a field shows what no red cell does: nuclei, platelets, parasites, ``(H, W)`` bool.
 
@@ -148,13 +117,11 @@ def foreign(light: np.ndarray, clean: list[RedCell], rbc_diameter_px: float) -> 
     top.
 
     Args:
-        light: ``(H, W, 3)`` transmittance of the field, see :func:`transmittance`.
+        light: ``(H, W, 3)`` transmittance of the field, see :func:`~bloodseg_lib.optics.field_transmittance`.
         clean: its clean red cells, see :func:`clean_ones`.
         rbc_diameter_px: of a red cell.
     """
-    density = -np.log(
-        np.maximum(cv2.GaussianBlur(light, (0, 0), _SMOOTHED * rbc_diameter_px), 0.02)
-    )
+    density = optical_density(cv2.GaussianBlur(light, (0, 0), _SMOOTHED * rbc_diameter_px))
     purple = density[:, :, 1] - (density[:, :, 0] + density[:, :, 2]) / 2
     usual = np.concatenate([purple[cell.window][cell.mask] for cell in clean])
     return purple > float(np.percentile(usual, 99)) + 0.25 * float(
@@ -172,7 +139,7 @@ def is_clean(
     ones pass, 98 % of the healthy ones.
 
     Args:
-        light: ``(H, W, 3)`` transmittance of the cell's window, see :func:`transmittance`.
+        light: ``(H, W, 3)`` transmittance of the cell's window, see :func:`~bloodseg_lib.optics.field_transmittance`.
         mask: ``(H, W)`` bool.
         diameter_px: of the cell.
         leniency: factor of the limits; below 1 more cells are refused.
@@ -191,7 +158,7 @@ def is_clean(
         ]
         > 0
     )
-    density = cv2.GaussianBlur(-np.log(np.maximum(light, 0.02)), (0, 0), 0.7)
+    density = cv2.GaussianBlur(optical_density(light), (0, 0), 0.7)
     green = density[:, :, 1]
     level = float(np.percentile(green[inner], 75))  # of the ring around the pallor
     if not 0.03 < level < _DENSEST_RED_CELL:
@@ -258,7 +225,7 @@ def healthy_samples(
         clean = [clean[i] for i in np.linspace(0, len(clean) - 1, most).round().astype(int)]
     for cell in clean:
         y, x = (s.start for s in cell.window)
-        colour = slide_colour(image, cell.window, reach_px=round(REACH * rbc_diameter_px))
+        colour = background_colour(image, cell.window, reach_px=round(REACH * rbc_diameter_px))
         scale = RBC_DIAMETER_PX / rbc_diameter_px
         yield make_sample(
             image[cell.window],

@@ -17,7 +17,7 @@ import numpy as np
 from skimage.segmentation import watershed
 
 from bloodseg_lib.classes import BASOPHIL, LYMPHOCYTE, MONOCYTE
-from bloodseg_lib.prediction.preprocessing import slide_colour
+from bloodseg_lib.optics import background_colour
 from bloodseg_lib.samples.extraction.masks import NO_CELL, LeftOut, largest, window_of
 
 
@@ -70,7 +70,7 @@ def white_cells(image: np.ndarray, class_id: int, rbc_diameter_px: float) -> lis
         LeftOut: nothing is stained like a nucleus.
     """
     look = _LOOKS.get(class_id, _Look())
-    light = np.clip(cv2.GaussianBlur(image, (5, 5), 0) / slide_colour(image), 0.03, 1)
+    light = np.clip(cv2.GaussianBlur(image, (5, 5), 0) / background_colour(image), 0.03, 1)
     density = -np.log(light).astype(np.float32)
     red, green, blue = (density[:, :, i] for i in range(3))
     # Nuclei and granules absorb green and let blue pass; red cells, even where they overlap, absorb

@@ -31,7 +31,7 @@ from bloodseg_lib.classes import (
     NEUTROPHIL,
     RBC_DIAMETER_PX,
 )
-from bloodseg_lib.prediction.preprocessing import slide_colour
+from bloodseg_lib.optics import background_colour
 from bloodseg_lib.samples.bank import CellSample, Rejection, make_sample
 from bloodseg_lib.samples.extraction.masks import (
     NO_IMAGE,
@@ -101,7 +101,7 @@ def read(
                 check_shape(cell, scale, path, (800, 16000), 0.75, 0.35)
                 name = f"{folder.name}_{path.stem}"
                 sample = make_sample(
-                    image, cell, class_id, SOURCE, name, name, scale, slide_colour(image)
+                    image, cell, class_id, SOURCE, name, name, scale, background_colour(image)
                 )
             except LeftOut as error:
                 rejections.append(error.rejection(SOURCE, class_id, path))

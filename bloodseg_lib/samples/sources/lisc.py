@@ -34,7 +34,7 @@ from bloodseg_lib.classes import (
     RBC_DIAMETER_PX,
     THROMBOCYTE,
 )
-from bloodseg_lib.prediction.preprocessing import slide_colour
+from bloodseg_lib.optics import background_colour
 from bloodseg_lib.samples.bank import AUTOMATIC, CellSample, Rejection, make_sample
 from bloodseg_lib.samples.extraction.background_crops import patch_samples
 from bloodseg_lib.samples.extraction.clusters import stack_samples
@@ -207,7 +207,7 @@ def _white_cells(
         return
     for number, cell in enumerate(cells, start=1):
         name = field if len(cells) == 1 else f"{field}_{number}"
-        colour = slide_colour(image, window_of(cell), reach_px=round(REACH * rbc_diameter_px))
+        colour = background_colour(image, window_of(cell), reach_px=round(REACH * rbc_diameter_px))
         try:
             check_shape(
                 cell,

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, RBC_DIAMETER_PX
-from bloodseg_lib.prediction.preprocessing import slide_colour
+from bloodseg_lib.optics import background_colour
 from bloodseg_lib.samples.bank import CellSample, Rejection, make_sample
 from bloodseg_lib.samples.extraction.masks import (
     LeftOut,
@@ -94,5 +94,5 @@ def _crop(path: Path, class_id: int) -> CellSample:
     field = re.match(r"(\d+_\d+)_\d+$", path.stem)
     group = field[1] if field else path.stem
     return make_sample(
-        image, eroded(mask, 1), class_id, SOURCE, group, path.stem, scale, slide_colour(image)
+        image, eroded(mask, 1), class_id, SOURCE, group, path.stem, scale, background_colour(image)
     )

@@ -32,7 +32,7 @@ from bloodseg_lib.classes import (
     RBC_DIAMETER_PX,
     THROMBOCYTE,
 )
-from bloodseg_lib.prediction.preprocessing import slide_colour
+from bloodseg_lib.optics import background_colour
 from bloodseg_lib.samples.bank import CellSample, Rejection, make_sample
 from bloodseg_lib.samples.extraction.background_crops import patch_samples
 from bloodseg_lib.samples.extraction.clusters import stack_samples
@@ -327,7 +327,7 @@ def cut_box(
     if not platelet:
         check_clean(crop, mask, where)
         mask = eroded(mask, 1)
-    colour = slide_colour(
+    colour = background_colour(
         image, np.s_[top:bottom, left:right], reach_px=round(REACH * rbc_diameter_px)
     )
     return make_sample(

@@ -33,7 +33,7 @@ from bloodseg_lib.classes import (
     RBC_DIAMETER_PX,
     THROMBOCYTE,
 )
-from bloodseg_lib.prediction.preprocessing import slide_colour
+from bloodseg_lib.optics import background_colour
 from bloodseg_lib.samples.bank import AUTOMATIC, CellSample, Rejection, make_sample
 from bloodseg_lib.samples.extraction.clusters import stack_samples
 from bloodseg_lib.samples.extraction.masks import (
@@ -196,7 +196,7 @@ def _cell(
         raise LeftOut(NO_CELL, f"{path}: nothing in its middle is stained like a nucleus.")
     scale = RBC_DIAMETER_PX / rbc_diameter_px
     check_shape(cell, scale, path, (800, 16000), 0.85, 0.1)
-    colour = slide_colour(image, window_of(cell), reach_px=round(REACH * rbc_diameter_px))
+    colour = background_colour(image, window_of(cell), reach_px=round(REACH * rbc_diameter_px))
     return make_sample(
         image, cell, class_id, SOURCE, path.stem, f"{path.stem}{AUTOMATIC}", scale, colour
     )

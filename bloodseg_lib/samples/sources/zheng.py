@@ -29,7 +29,7 @@ from bloodseg_lib.classes import (
     NEUTROPHIL,
     RBC_DIAMETER_PX,
 )
-from bloodseg_lib.prediction.preprocessing import slide_colour
+from bloodseg_lib.optics import background_colour
 from bloodseg_lib.samples.bank import CellSample, Rejection, make_sample
 from bloodseg_lib.samples.extraction.clusters import stack_samples
 from bloodseg_lib.samples.extraction.masks import (
@@ -123,7 +123,7 @@ def _cell(path: Path, class_id: int, number: int) -> CellSample:
     scale = RBC_DIAMETER_PX / SOURCE_RBC_DIAMETER_PX[number]
     check_shape(cell, scale, path, (800, 20000), 0.75, 0.35)
     name = f"{number}_{path.stem}"
-    return make_sample(image, cell, class_id, SOURCE, name, name, scale, slide_colour(image))
+    return make_sample(image, cell, class_id, SOURCE, name, name, scale, background_colour(image))
 
 
 def labelled(root: Path | str, number: int) -> Iterator[tuple[Path, int, np.ndarray]]:

@@ -1,9 +1,9 @@
 import cv2
 import numpy as np
 import pytest
+from pictures import write_image
 
 from bloodseg_lib.classes import BASOPHIL, HEALTHY_RBC, INFECTED_RBC, NEUTROPHIL, THROMBOCYTE
-from bloodseg_lib.io import write_image
 from bloodseg_lib.samples.annotation.panel import DISCARD, AnnotationPanel
 from bloodseg_lib.samples.annotation.proposals import propose, propose_fields
 from bloodseg_lib.samples.sources import own_fields as fields

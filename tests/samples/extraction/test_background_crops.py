@@ -2,11 +2,10 @@ import numpy as np
 import pytest
 from disc_fields import PURPLE, RED_CELL, field, grid
 
-from bloodseg_lib.classes import HEALTHY_RBC, RBC_DIAMETER_PX
+from bloodseg_lib.classes import BACKGROUND_CROP_PX, HEALTHY_RBC, RBC_DIAMETER_PX
 from bloodseg_lib.samples.bank import PATCH
 from bloodseg_lib.samples.extraction.background_crops import PATCHES_PER_FIELD, patch_samples
 from bloodseg_lib.samples.extraction.red_cells import red_cells
-from bloodseg_lib.smears.recipe import PATCH_SIZE_PX
 
 SLIDE = (250, 240, 150)
 CELLS = [(x, y, 20, RED_CELL) for x in range(40, 400, 60) for y in range(40, 400, 60)]
@@ -19,7 +18,7 @@ def patches_of(*discs, size=(400, 400)):
 
 def test_a_patch_shows_the_slide_and_labels_the_red_cells():
     (patch,) = patches_of()
-    assert patch.rgba.shape == (PATCH_SIZE_PX, PATCH_SIZE_PX, 4)
+    assert patch.rgba.shape == (BACKGROUND_CROP_PX, BACKGROUND_CROP_PX, 4)
     assert (patch.class_id, patch.source, patch.group) == (HEALTHY_RBC, "s", "f")
     assert patch.name.startswith("f_") and patch.name.endswith(PATCH)
     cells = patch.rgba[:, :, 3] > 0
@@ -59,7 +58,7 @@ def test_patches_of_a_field_do_not_overlap_and_are_few():
     patches = list(patch_samples(image, red_cells(image, 40), "s", "f", 41.0))
     assert len(patches) == PATCHES_PER_FIELD
     corners = [tuple(map(int, patch.name.removesuffix(PATCH).split("_")[1:])) for patch in patches]
-    side = PATCH_SIZE_PX * 41 / RBC_DIAMETER_PX - 1
+    side = BACKGROUND_CROP_PX * 41 / RBC_DIAMETER_PX - 1
     assert all(
         max(abs(x - u), abs(y - v)) >= side
         for i, (x, y) in enumerate(corners)

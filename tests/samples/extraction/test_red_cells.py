@@ -4,7 +4,7 @@ import pytest
 from disc_fields import PURPLE, RED_CELL, YELLOW, field, grid
 
 from bloodseg_lib.classes import HEALTHY_RBC, NEUTROPHIL
-from bloodseg_lib.prediction.preprocessing import slide_colour
+from bloodseg_lib.optics import background_colour
 from bloodseg_lib.samples.bank import make_sample
 from bloodseg_lib.samples.extraction.masks import DEBRIS
 from bloodseg_lib.samples.extraction.red_cells import (
@@ -16,23 +16,23 @@ from bloodseg_lib.samples.extraction.red_cells import (
 
 class TestSlideColour:
     def test_is_that_of_the_empty_slide(self):
-        assert np.abs(slide_colour(field(*grid())) - YELLOW).max() <= 2
+        assert np.abs(background_colour(field(*grid())) - YELLOW).max() <= 2
 
     def test_cells_may_cover_nearly_all_of_it(self):
         image = field(slide=RED_CELL)
         image[:20, :200] = YELLOW
-        assert np.abs(slide_colour(image) - YELLOW).max() <= 2
+        assert np.abs(background_colour(image) - YELLOW).max() <= 2
 
     def test_glints_are_no_slide(self):
         image = field(*grid())
         image[100:110, 100:110] = 255
-        assert np.abs(slide_colour(image) - YELLOW).max() <= 2
+        assert np.abs(background_colour(image) - YELLOW).max() <= 2
 
     def test_is_looked_for_around_a_cell(self):
         image = np.hstack([field(), field(slide=(200, 200, 200))])
-        assert slide_colour(image, np.s_[100:140, 500:540], reach_px=50).tolist() == pytest.approx(
-            [200, 200, 200], abs=2
-        )
+        assert background_colour(
+            image, np.s_[100:140, 500:540], reach_px=50
+        ).tolist() == pytest.approx([200, 200, 200], abs=2)
 
 
 class TestTransmittance:
@@ -41,7 +41,7 @@ class TestTransmittance:
         mask = np.zeros(image.shape[:2], bool)
         mask[60:140, 60:140] = True  # some slide comes along
         rgba = make_sample(
-            image, mask, HEALTHY_RBC, "s", "g", "n", slide_colour=slide_colour(image)
+            image, mask, HEALTHY_RBC, "s", "g", "n", slide_colour=background_colour(image)
         ).rgba
         assert rgba[2, 2, :3].tolist() == pytest.approx([255, 255, 255], abs=4)
         assert rgba[40, 40, :3].tolist() == pytest.approx(

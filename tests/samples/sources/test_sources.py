@@ -4,6 +4,7 @@ from collections import Counter
 import cv2
 import numpy as np
 import pytest
+from pictures import write_image
 from PIL import Image
 
 from bloodseg_lib.classes import (
@@ -18,7 +19,6 @@ from bloodseg_lib.classes import (
     PLATELET_CLUMP,
     THROMBOCYTE,
 )
-from bloodseg_lib.io import write_image
 from bloodseg_lib.samples.bank import AUTOMATIC, SPLITS, write_bank
 from bloodseg_lib.samples.extraction import masks
 from bloodseg_lib.samples.sources import catalog, iumc, kaggle, lisc, mamic, pbc, zheng

@@ -7,7 +7,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from bloodseg_lib.classes import PALETTE
-from bloodseg_lib.label_maps import label_map_bytes, read_label_map, write_label_map
+from bloodseg_lib.io import label_map_bytes, read_label_map, write_label_map
 
 MAP = np.arange(10, dtype=np.uint8).repeat(3).reshape(5, 6)
 

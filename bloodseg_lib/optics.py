@@ -1,0 +1,148 @@
+"""How stained cells take light away: background colour, transmittance, optical density.
+
+A microscope camera records, for every channel, the light of the lamp times the fraction of it that
+the slide lets through, the *transmittance*. By the law of Beer and Lambert the *optical density*,
+minus the natural logarithm of the transmittance, grows in proportion to the amount of stain, and the
+densities of several stains add up (Ruifrok & Johnston 2001, *Analytical and Quantitative Cytology
+and Histology* 23:291). Everything that needs one of these takes it from here.
+Taught by ``notebooks/01_dataset_creation.ipynb``.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+FLOOR = 1 / 255
+"""The least transmittance that a density is taken of: one grey level of a white background."""
+
+GREY_DENSITIES = -np.log(np.maximum(np.arange(256, dtype=np.float32), 1) / 255)
+"""``(256,) float32``: the optical density of each grey level on a white background."""
+GREY_DENSITIES.setflags(write=False)
+
+_LOOKED_AT_PX = 400_000  # larger images are subsampled
+_BRIGHT_SPAN = 24  # grey levels
+
+
+def background_colour(
+    image: np.ndarray, window: tuple[slice, slice] | None = None, reach_px: int = 0
+) -> np.ndarray:
+    """The colour of the empty slide in a picture, or around one cell of it where the light is
+    uneven.
+
+    The slide is the brightest thing that is there in any amount: the most frequent green value
+        within a span below the 98th percentile of green, where
+    all stains are dark, and the median colour of the pixels that have it. So neither glints nor how
+    many cells there are matter, as long as two in a hundred pixels are slide.
+
+    Args:
+        image: ``(H, W, 3) uint8`` RGB.
+        window: rows and columns of a cell; None: the whole picture.
+        reach_px: how far around the window the slide is looked for.
+
+    Returns:
+        ``(3,) float32`` RGB, 1..255.
+    """
+    if window is not None:
+        rows, columns = (slice(max(0, s.start - reach_px), s.stop + reach_px) for s in window)
+        image = image[rows, columns]
+    step = (
+        1 + int((image.shape[0] * image.shape[1] / _LOOKED_AT_PX) ** 0.5)
+        if image.shape[0] * image.shape[1] > _LOOKED_AT_PX
+        else 1
+    )
+    pixels = cv2.GaussianBlur(np.ascontiguousarray(image[::step, ::step]), (3, 3), 0).reshape(-1, 3)
+    green = pixels[:, 1]
+    top = int(np.percentile(green, 98))
+    histogram = np.bincount(green, minlength=256).astype(np.float32)
+    histogram = np.convolve(histogram, np.ones(5) / 5, "same")
+    histogram[: max(0, top - _BRIGHT_SPAN)] = 0
+    histogram[top + 1 :] = 0  # glints
+    mode = int(histogram.argmax())
+    near = np.abs(green.astype(np.int16) - mode) <= 3
+    return np.maximum(np.median(pixels[near], axis=0), 1).astype(np.float32)
+
+
+def background_map(field: np.ndarray, rbc_diameter_px: float) -> np.ndarray:
+    """The background colour at every pixel of a field, where the light is uneven.
+
+    Args:
+        field: ``(H, W, 3) uint8`` RGB.
+        rbc_diameter_px: of a red cell; the colour is taken in tiles of ten of them, and interpolated.
+
+    Returns:
+        ``(H, W, 3) float32`` RGB, 1..255.
+    """
+    height, width = field.shape[:2]
+    rows, columns = (max(1, round(side / (10 * rbc_diameter_px))) for side in (height, width))
+    tiles = np.empty((rows, columns, 3), np.float32)
+    for i in range(rows):
+        for j in range(columns):
+            tile = np.s_[
+                i * height // rows : (i + 1) * height // rows,
+                j * width // columns : (j + 1) * width // columns,
+            ]
+            tiles[i, j] = background_colour(field[tile])
+    green = tiles[:, :, 1]
+    brightest = tiles.reshape(-1, 3)[green.argmax()]
+    tiles[green < 0.6 * brightest[1]] = brightest  # a tile without background: beyond the eyepiece
+    return cv2.resize(tiles, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def field_transmittance(image: np.ndarray, rbc_diameter_px: float) -> np.ndarray:
+    """The transmittance of a field: lightly smoothed, divided by the background around each pixel.
+
+    Args:
+        image: ``(H, W, 3) uint8`` RGB.
+        rbc_diameter_px: of a red cell.
+
+    Returns:
+        ``(H, W, 3) float32``, 0..1.
+    """
+    field = cv2.GaussianBlur(image, (3, 3), 0)
+    return np.minimum(field / background_map(field, rbc_diameter_px), 1)
+
+
+def optical_density(transmittance: np.ndarray | float) -> np.ndarray:
+    """Minus the natural logarithm of a transmittance, which is taken to be at least :data:`FLOOR`.
+
+    Args:
+        transmittance: of any shape, 0..1.
+
+    Returns:
+        the same shape, 0 to 5.54; ``float32`` if the transmittance is.
+
+    Examples:
+        >>> optical_density(np.array([0.5, 0.0])).round(2).tolist()
+        [0.69, 5.54]
+    """
+    return -np.log(np.maximum(transmittance, FLOOR))
+
+
+def density_exceeded_by(rgba: np.ndarray, fraction: float) -> np.ndarray:
+    """The optical density of each channel that a fraction of a cell's pixels exceed.
+
+    Args:
+        rgba: ``(H, W, 4) uint8``, a sample on a white background; alpha is its mask.
+        fraction: 0..1; a half for the median, a tenth for the nucleus of a white cell.
+
+    Returns:
+        ``(3,) float32``.
+    """
+    inside = rgba[:, :, :3][rgba[:, :, 3] >= 128]
+    return GREY_DENSITIES[np.quantile(inside, fraction, axis=0, method="nearest").astype(np.intp)]
+
+
+def scale_density(rgba: np.ndarray, factors: np.ndarray | float) -> np.ndarray:
+    """Multiply the optical densities of a cell: more or less stain.
+
+    Args:
+        rgba: ``(H, W, 4) uint8``, a sample on a white background.
+        factors: of each channel, ``(3,)``, or one of all three, which keeps the hues; above 0.
+
+    Returns:
+        ``(H, W, 4) uint8``, with the same mask.
+    """
+    table = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 4, axis=1)
+    table[:, :3] = 255 * np.exp(-GREY_DENSITIES[:, None] * np.broadcast_to(factors, 3)) + 0.5
+    return cv2.LUT(rgba, table[None])
