@@ -1,7 +1,8 @@
-"""Reading and writing files so that nothing is lost or half-written, and every error names the
-file.
+"""Reading and writing files: nothing is lost or half-written, and every error names the file.
 
-Images are RGB everywhere; OpenCV's BGR exists only inside this module.
+Images are RGB everywhere; OpenCV's BGR exists only inside this module. Label maps are indexed PNGs,
+in which people see the class colours and programs read the class ids: the byte stored for a pixel
+is its class id, and the file's palette holds the class colours.
 """
 
 from __future__ import annotations
