@@ -47,7 +47,7 @@ from bloodseg_lib.figures.overlays import (
 
 if TYPE_CHECKING:
     from bloodseg_lib.prediction.cells import Cell
-    from bloodseg_lib.samples.bank import CellSample
+    from bloodseg_lib.samples.sample import CellSample
 
 __all__ = [
     "HEAT",

@@ -16,16 +16,9 @@ from tqdm.auto import tqdm
 
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES
 from bloodseg_lib.io import write_bytes
-from bloodseg_lib.samples.bank import (
-    INDEX,
-    SPLIT_SHARES,
-    SPLITS,
-    CellSample,
-    Rejection,
-    SampleBank,
-    write_bank,
-)
+from bloodseg_lib.samples.bank import INDEX, SPLIT_SHARES, SPLITS, SampleBank, write_bank
 from bloodseg_lib.samples.phantom import cells as phantom
+from bloodseg_lib.samples.sample import CellSample, Skipped
 from bloodseg_lib.samples.sources import catalog
 
 REPORT = "report.md"
@@ -50,7 +43,7 @@ class Collection:
     accepted: dict[tuple[str, int], list[int]] = field(default_factory=dict)
     stacks: Counter[str] = field(default_factory=Counter)
     patches: Counter[str] = field(default_factory=Counter)
-    rejections: list[Rejection] = field(default_factory=list)
+    rejections: list[Skipped] = field(default_factory=list)
 
     def add(self, sample: CellSample) -> None:
         """Count a sample that went into the bank."""

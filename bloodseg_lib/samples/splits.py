@@ -12,23 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bloodseg_lib.samples.sample import AUTOMATIC
+
 if TYPE_CHECKING:
     from bloodseg_lib.samples.bank import BankEntry
 
 SPLITS = ("train", "valid", "test")
 SPLIT_SHARES = {"train": 0.8, "valid": 0.1, "test": 0.1}
-AUTOMATIC = "_auto"
-"""Ending of the names of samples whose mask was made by program where the database lacks an
-expert's. Their groups are trained on, never tested on.
-"""
-STACK = "_stack"
-"""Ending of the names of samples that show several healthy red cells, touching or overlapping,
-instead of one. Only smears to train on are composed of them.
-"""
-PATCH = "_patch"
-"""Ending of the names of patches of whole fields with healthy red cells, which smears to train on
-are composed upon.
-"""
 
 
 def split_groups(

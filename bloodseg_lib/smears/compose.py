@@ -28,7 +28,7 @@ from bloodseg_lib.classes import (
     WBC_IDS,
 )
 from bloodseg_lib.optics import scale_density
-from bloodseg_lib.samples.bank import CellSample
+from bloodseg_lib.samples.sample import CellSample
 from bloodseg_lib.smears.appearance import defocused, lit, littered, photographed, restained
 from bloodseg_lib.smears.canvas import Canvas, PlacedCell, rotated
 from bloodseg_lib.smears.recipe import Recipe

@@ -12,7 +12,7 @@ from bloodseg_lib.classes import BASOPHIL, CLASSES, HEALTHY_RBC, INFECTED_RBC, N
 from bloodseg_lib.figures import images as figures
 from bloodseg_lib.network.metrics import scores
 from bloodseg_lib.prediction.counts import count_cells
-from bloodseg_lib.samples.bank import CellSample
+from bloodseg_lib.samples.sample import CellSample
 
 matplotlib.use("agg")
 

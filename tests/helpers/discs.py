@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES
-from bloodseg_lib.samples.bank import CellSample, SampleBank, make_sample, write_bank
+from bloodseg_lib.samples.bank import SampleBank, write_bank
+from bloodseg_lib.samples.sample import CellSample, make_sample
 
 
 def disc(

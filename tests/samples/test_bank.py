@@ -10,16 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bloodseg_lib.classes import BASOPHIL, HEALTHY_RBC, INFECTED_RBC, NEUTROPHIL
-from bloodseg_lib.samples.bank import (
-    INDEX,
-    PATCH,
-    SPLITS,
-    STACK,
-    SampleBank,
-    make_sample,
-    split_groups,
-    write_bank,
-)
+from bloodseg_lib.samples.bank import INDEX, SPLITS, SampleBank, split_groups, write_bank
+from bloodseg_lib.samples.sample import PATCH, STACK, make_sample
 
 GROUPS = st.dictionaries(
     st.text("abcdefgh", min_size=1, max_size=4),

@@ -12,7 +12,8 @@ from pictures import write_image
 from bloodseg_lib.classes import HEALTHY_RBC, NEUTROPHIL
 from bloodseg_lib.cli import main
 from bloodseg_lib.io import read_image, read_label_map, write_label_map
-from bloodseg_lib.samples.bank import INDEX, CellSample, write_bank
+from bloodseg_lib.samples.bank import INDEX, write_bank
+from bloodseg_lib.samples.sample import CellSample
 from bloodseg_lib.smears.dataset import DatasetConfig, build_dataset
 from bloodseg_lib.smears.verify import verify
 

@@ -19,7 +19,7 @@ from bloodseg_lib.classes import (
     THROMBOCYTE,
     WBC_IDS,
 )
-from bloodseg_lib.samples.bank import PATCH, STACK, CellSample
+from bloodseg_lib.samples.sample import PATCH, STACK, CellSample
 from bloodseg_lib.smears.canvas import Canvas, PlacedCell, rotated
 from bloodseg_lib.smears.compose import Pool, Smear, combinations, compose_background, compose_smear
 from bloodseg_lib.smears.recipe import Recipe

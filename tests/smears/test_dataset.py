@@ -15,7 +15,8 @@ import pytest
 from discs import disc, disc_bank
 
 from bloodseg_lib.classes import BACKGROUND_CROP_PX, HEALTHY_RBC, NEUTROPHIL
-from bloodseg_lib.samples.bank import PATCH, SPLITS, STACK, CellSample, write_bank
+from bloodseg_lib.samples.bank import SPLITS, write_bank
+from bloodseg_lib.samples.sample import PATCH, STACK, CellSample
 from bloodseg_lib.smears.dataset import Dataset, DatasetConfig, build_dataset, epoch_order
 from bloodseg_lib.smears.recipe import Recipe
 

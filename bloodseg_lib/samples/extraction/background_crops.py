@@ -18,7 +18,6 @@ import numpy as np
 
 from bloodseg_lib.classes import BACKGROUND_CROP_PX, HEALTHY_RBC, RBC_DIAMETER_PX
 from bloodseg_lib.optics import field_transmittance
-from bloodseg_lib.samples.bank import PATCH, CellSample
 from bloodseg_lib.samples.extraction.clusters import disc, without_pallor
 from bloodseg_lib.samples.extraction.red_cells import (
     LEAST_REFERENCES,
@@ -27,6 +26,7 @@ from bloodseg_lib.samples.extraction.red_cells import (
     foreign,
     stained,
 )
+from bloodseg_lib.samples.sample import PATCH, CellSample
 
 PATCHES_PER_FIELD = 4
 """The most patches taken of one field, so that no field prevails."""
@@ -52,8 +52,8 @@ def patch_samples(
         image: ``(H, W, 3) uint8`` RGB, the field.
         cells: its free-lying red cells, see
             :func:`~bloodseg_lib.samples.extraction.red_cells.red_cells`.
-        source, group: see :class:`~bloodseg_lib.samples.bank.CellSample`; the names end with
-            :data:`~bloodseg_lib.samples.bank.PATCH`.
+        source, group: see :class:`~bloodseg_lib.samples.sample.CellSample`; the names end with
+            :data:`~bloodseg_lib.samples.sample.PATCH`.
         rbc_diameter_px: of a red cell in the field, which sets the scale.
 
     Yields:

@@ -15,7 +15,6 @@ import numpy as np
 
 from bloodseg_lib.classes import HEALTHY_RBC, RBC_DIAMETER_PX
 from bloodseg_lib.optics import background_colour, field_transmittance
-from bloodseg_lib.samples.bank import STACK, CellSample, make_sample
 from bloodseg_lib.samples.extraction.red_cells import (
     LEAST_REFERENCES,
     REACH,
@@ -24,6 +23,7 @@ from bloodseg_lib.samples.extraction.red_cells import (
     foreign,
     stained,
 )
+from bloodseg_lib.samples.sample import STACK, CellSample, make_sample
 
 STACKS_PER_FIELD = 12
 """The most stacks taken of one field, so that no field prevails."""
@@ -47,8 +47,8 @@ def stack_samples(
         image: ``(H, W, 3) uint8`` RGB, the field.
         cells: its free-lying red cells, see
             :func:`~bloodseg_lib.samples.extraction.red_cells.red_cells`.
-        source, group: see :class:`~bloodseg_lib.samples.bank.CellSample`; the names end with
-            :data:`~bloodseg_lib.samples.bank.STACK`.
+        source, group: see :class:`~bloodseg_lib.samples.sample.CellSample`; the names end with
+            :data:`~bloodseg_lib.samples.sample.STACK`.
         rbc_diameter_px: of a red cell in the field, which sets the scale.
 
     Yields:

@@ -2,7 +2,7 @@
 share.
 
 Inside a reader, a cell that cannot be used raises :class:`LeftOut`; the reader's loop turns that
-into a :class:`~bloodseg_lib.samples.bank.Rejection` and goes on with the next file. Taught by
+into a :class:`~bloodseg_lib.samples.sample.Skipped` and goes on with the next file. Taught by
 ``notebooks/01_dataset_creation.ipynb``.
 """
 
@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from bloodseg_lib.io import IMAGE_SUFFIXES, read_image, read_mask
-from bloodseg_lib.samples.bank import Rejection
+from bloodseg_lib.samples.sample import Skipped
 
 NOT_AN_IMAGE = "not an image file"
 SAME_NAME = "second file of the same name"
@@ -49,9 +49,9 @@ class LeftOut(ValueError):
         self.reason = reason
         self.detail = detail
 
-    def rejection(self, source: str, class_id: int, path: Path) -> Rejection:
+    def rejection(self, source: str, class_id: int, path: Path) -> Skipped:
         """The line of a reader's report."""
-        return Rejection(source, class_id, path, self.reason, self.detail)
+        return Skipped(source, class_id, path, self.reason, self.detail)
 
 
 def class_folders(
@@ -99,7 +99,7 @@ def image_files(
     folder: Path,
     source: str,
     class_id: int,
-    rejections: list[Rejection],
+    rejections: list[Skipped],
     pictures: tuple[str, ...] = IMAGE_SUFFIXES,
 ) -> Iterator[Path]:
     """The image files of one folder by name. Every other file, and a second one of the same stem,
@@ -120,7 +120,7 @@ def image_files(
         ):
             kinds = ", ".join(IMAGE_SUFFIXES)
             rejections.append(
-                Rejection(
+                Skipped(
                     source,
                     class_id,
                     path,
@@ -132,7 +132,7 @@ def image_files(
             yield path
         elif path.stem in stems:
             rejections.append(
-                Rejection(
+                Skipped(
                     source,
                     class_id,
                     path,

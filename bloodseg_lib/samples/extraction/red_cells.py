@@ -14,8 +14,8 @@ import numpy as np
 
 from bloodseg_lib.classes import HEALTHY_RBC, RBC_DIAMETER_PX
 from bloodseg_lib.optics import background_colour, field_transmittance, optical_density
-from bloodseg_lib.samples.bank import CellSample, Rejection, make_sample
 from bloodseg_lib.samples.extraction.masks import DEBRIS, smooth, solidity
+from bloodseg_lib.samples.sample import CellSample, Skipped, make_sample
 
 LEAST_RED_CELLS = 8
 """From so many free-lying red cells on, their median diameter is a field's scale."""
@@ -200,7 +200,7 @@ def healthy_samples(
     source: str,
     group: str,
     rbc_diameter_px: float,
-    rejections: list[Rejection],
+    rejections: list[Skipped],
     most: int = RED_CELLS_PER_FIELD,
 ) -> Iterator[CellSample]:
     """Samples of the clean free-lying red cells of a field that is known to hold no malaria.
@@ -209,7 +209,7 @@ def healthy_samples(
         image: ``(H, W, 3) uint8`` RGB, the field.
         cells: its free-lying red cells, see :func:`red_cells`.
         path: of the field, for the rejections.
-        source, group: see :class:`~bloodseg_lib.samples.bank.CellSample`.
+        source, group: see :class:`~bloodseg_lib.samples.sample.CellSample`.
         rbc_diameter_px: of a red cell in the field, which sets the scale.
         rejections: gets one entry for each cell that shows more than itself.
         most: the most samples.
@@ -220,7 +220,7 @@ def healthy_samples(
         if id(cell) not in kept:
             y, x = (s.start for s in cell.window)
             detail = f"{path}, red cell at {x},{y}: something lies on it, or it is a white cell."
-            rejections.append(Rejection(source, HEALTHY_RBC, path, DEBRIS, detail))
+            rejections.append(Skipped(source, HEALTHY_RBC, path, DEBRIS, detail))
     if len(clean) > most:  # from all over the field
         clean = [clean[i] for i in np.linspace(0, len(clean) - 1, most).round().astype(int)]
     for cell in clean:

@@ -14,8 +14,8 @@ from itertools import pairwise
 import numpy as np
 
 from bloodseg_lib import classes
-from bloodseg_lib.samples.bank import CellSample, make_sample
 from bloodseg_lib.samples.phantom import drawing
+from bloodseg_lib.samples.sample import CellSample, make_sample
 
 SOURCE = "phantom"
 AREA_VARIATION = {

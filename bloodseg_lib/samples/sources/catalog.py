@@ -25,7 +25,7 @@ from bloodseg_lib.classes import (
     RBC_DIAMETER_PX,
     THROMBOCYTE,
 )
-from bloodseg_lib.samples.bank import CellSample
+from bloodseg_lib.samples.sample import CellSample
 
 
 @dataclass(frozen=True)

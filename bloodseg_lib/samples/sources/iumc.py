@@ -32,7 +32,6 @@ from bloodseg_lib.classes import (
     RBC_DIAMETER_PX,
 )
 from bloodseg_lib.optics import background_colour
-from bloodseg_lib.samples.bank import CellSample, Rejection, make_sample
 from bloodseg_lib.samples.extraction.masks import (
     NO_IMAGE,
     LeftOut,
@@ -44,6 +43,7 @@ from bloodseg_lib.samples.extraction.masks import (
     mask_of,
     one_file,
 )
+from bloodseg_lib.samples.sample import CellSample, Skipped, make_sample
 
 SOURCE = "iumc"
 CLASS_FOLDERS = {"Eosi": EOSINOPHIL, "Lymp": LYMPHOCYTE, "Mono": MONOCYTE, "Neut": NEUTROPHIL}
@@ -52,7 +52,7 @@ LAYOUT = "'images/<Class>/NAME.*' and 'masks/<Class>/NAME.*', <Class> one of Eos
 
 def read(
     root: Path | str,
-    rejections: list[Rejection] | None = None,
+    rejections: list[Skipped] | None = None,
     rbc_diameter_px: float | None = None,
 ) -> Iterator[CellSample]:
     """Read the pairs of image and mask.
@@ -110,7 +110,7 @@ def read(
         for path in image_files(mask_folders[class_id], SOURCE, class_id, rejections):
             if path.stem not in stems:
                 detail = f"{path}: there is no image {folder / path.stem}.* for this mask. Add the image, or delete the mask."
-                rejections.append(Rejection(SOURCE, class_id, path, NO_IMAGE, detail))
+                rejections.append(Skipped(SOURCE, class_id, path, NO_IMAGE, detail))
 
 
 def _pair(path: Path, masks: Path) -> tuple[np.ndarray, np.ndarray]:

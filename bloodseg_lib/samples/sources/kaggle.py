@@ -27,7 +27,6 @@ from pathlib import Path
 import numpy as np
 
 from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, RBC_DIAMETER_PX
-from bloodseg_lib.samples.bank import CellSample, Rejection, make_sample
 from bloodseg_lib.samples.extraction.masks import (
     NO_CELL,
     TOO_LARGE,
@@ -42,6 +41,7 @@ from bloodseg_lib.samples.extraction.masks import (
     largest,
     opened,
 )
+from bloodseg_lib.samples.sample import CellSample, Skipped, make_sample
 
 SOURCE = "kaggle"
 CLASS_FOLDERS = {"Parasitized": INFECTED_RBC, "Uninfected": HEALTHY_RBC}
@@ -61,7 +61,7 @@ RIM_PX = 4
 """What is taken off the mask: the outermost pixels of the crops show the slide around the cell."""
 
 
-def read(root: Path | str, rejections: list[Rejection] | None = None) -> Iterator[CellSample]:
+def read(root: Path | str, rejections: list[Skipped] | None = None) -> Iterator[CellSample]:
     """Read the crops whose cell is whole, single and not ragged.
 
     Args:

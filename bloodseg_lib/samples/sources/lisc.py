@@ -35,7 +35,6 @@ from bloodseg_lib.classes import (
     THROMBOCYTE,
 )
 from bloodseg_lib.optics import background_colour
-from bloodseg_lib.samples.bank import AUTOMATIC, CellSample, Rejection, make_sample
 from bloodseg_lib.samples.extraction.background_crops import patch_samples
 from bloodseg_lib.samples.extraction.clusters import stack_samples
 from bloodseg_lib.samples.extraction.masks import (
@@ -60,6 +59,7 @@ from bloodseg_lib.samples.extraction.red_cells import (
     red_cells,
 )
 from bloodseg_lib.samples.extraction.white_cells import white_cells
+from bloodseg_lib.samples.sample import AUTOMATIC, CellSample, Skipped, make_sample
 from bloodseg_lib.samples.sources.own_fields import Box, cut_box, group_of, read_boxes
 
 SOURCE = "lisc"
@@ -93,7 +93,7 @@ _CODED = (BASOPHIL, EOSINOPHIL, LYMPHOCYTE, MONOCYTE, NEUTROPHIL)
 
 def read(
     root: Path | str,
-    rejections: list[Rejection] | None = None,
+    rejections: list[Skipped] | None = None,
     platelets: bool = True,
     healthy: bool = True,
     automatic_masks: bool = False,
@@ -167,11 +167,11 @@ def read(
         for path in image_files(masks_of[class_id], SOURCE, class_id, rejections):
             if path.stem.removesuffix("_expert") not in fields:
                 detail = f"{path}: there is no field {folder / path.stem.removesuffix('_expert')}.*. Add the field, or delete the mask."
-                rejections.append(Rejection(SOURCE, class_id, path, NO_IMAGE, detail))
+                rejections.append(Skipped(SOURCE, class_id, path, NO_IMAGE, detail))
     for mixed in (p for p in (root / FIELDS).iterdir() if p.name.lower() == MIXED):
         for path in image_files(mixed, SOURCE, 0, rejections):
             rejections.append(
-                Rejection(
+                Skipped(
                     SOURCE,
                     0,
                     path,
@@ -190,7 +190,7 @@ def _white_cells(
     field: str,
     rbc_diameter_px: float,
     automatic: bool,
-    rejections: list[Rejection],
+    rejections: list[Skipped],
 ) -> Iterator[CellSample]:
     """Samples of the labelled cells of one field."""
     scale = RBC_DIAMETER_PX / rbc_diameter_px
@@ -305,7 +305,7 @@ def _fitted(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def _platelets(
-    root: Path, boxes: list[Box], diameters: dict[str, float], rejections: list[Rejection]
+    root: Path, boxes: list[Box], diameters: dict[str, float], rejections: list[Skipped]
 ) -> Iterator[CellSample]:
     images: dict[str, np.ndarray] = {}
     for box in boxes:

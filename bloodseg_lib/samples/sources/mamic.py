@@ -23,7 +23,6 @@ from pathlib import Path
 
 from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, RBC_DIAMETER_PX
 from bloodseg_lib.optics import background_colour
-from bloodseg_lib.samples.bank import CellSample, Rejection, make_sample
 from bloodseg_lib.samples.extraction.masks import (
     LeftOut,
     check_clean,
@@ -34,6 +33,7 @@ from bloodseg_lib.samples.extraction.masks import (
     image_files,
     rbc_mask,
 )
+from bloodseg_lib.samples.sample import CellSample, Skipped, make_sample
 from bloodseg_lib.samples.sources.own_fields import AREAS_PX, BOXES, read_boxes, read_fields
 
 SOURCE = "mamic"
@@ -46,7 +46,7 @@ the median is 67 over about 1150 free-lying round RBCs of 15 fields, and 69 over
 """
 
 
-def read(root: Path | str, rejections: list[Rejection] | None = None) -> Iterator[CellSample]:
+def read(root: Path | str, rejections: list[Skipped] | None = None) -> Iterator[CellSample]:
     """Read the crops and the boxed cells of the fields.
 
     Args:

@@ -33,7 +33,6 @@ from bloodseg_lib.classes import (
     THROMBOCYTE,
 )
 from bloodseg_lib.optics import background_colour
-from bloodseg_lib.samples.bank import CellSample, Rejection, make_sample
 from bloodseg_lib.samples.extraction.background_crops import patch_samples
 from bloodseg_lib.samples.extraction.clusters import stack_samples
 from bloodseg_lib.samples.extraction.masks import (
@@ -56,6 +55,7 @@ from bloodseg_lib.samples.extraction.red_cells import (
     measured_rbc_diameter,
     red_cells,
 )
+from bloodseg_lib.samples.sample import CellSample, Skipped, make_sample
 
 SOURCE = "own"
 BOXES = "boxes.csv"
@@ -99,7 +99,7 @@ class Box:
 
 
 def read(
-    root: Path | str, rejections: list[Rejection] | None = None, healthy: bool = True
+    root: Path | str, rejections: list[Skipped] | None = None, healthy: bool = True
 ) -> Iterator[CellSample]:
     """Read the boxed cells of one's own fields.
 
@@ -128,7 +128,7 @@ def read_fields(
     boxes_csv: Path | str,
     source: str,
     rbc_diameter_px: float | None,
-    rejections: list[Rejection] | None = None,
+    rejections: list[Skipped] | None = None,
     healthy: bool = False,
 ) -> Iterator[CellSample]:
     """Read the boxed cells of a folder of fields, of whatever origin.
@@ -279,7 +279,7 @@ def cut_box(
         image: ``(H, W, 3) uint8`` RGB, the field.
         box: around the cell.
         path: of the field, for the reasons.
-        source, group: see :class:`~bloodseg_lib.samples.bank.CellSample`; the name is the group
+        source, group: see :class:`~bloodseg_lib.samples.sample.CellSample`; the name is the group
             with the box's position.
         rbc_diameter_px: of a red cell in the field.
 

@@ -34,7 +34,6 @@ from bloodseg_lib.classes import (
     THROMBOCYTE,
 )
 from bloodseg_lib.optics import background_colour
-from bloodseg_lib.samples.bank import AUTOMATIC, CellSample, Rejection, make_sample
 from bloodseg_lib.samples.extraction.clusters import stack_samples
 from bloodseg_lib.samples.extraction.masks import (
     NO_CELL,
@@ -53,6 +52,7 @@ from bloodseg_lib.samples.extraction.red_cells import (
     red_cells,
 )
 from bloodseg_lib.samples.extraction.white_cells import white_cells
+from bloodseg_lib.samples.sample import AUTOMATIC, CellSample, Skipped, make_sample
 from bloodseg_lib.samples.sources.own_fields import Box, cut_box
 
 SOURCE = "pbc"
@@ -78,7 +78,7 @@ _PLATELET_BOX = 0.85
 
 def read(
     root: Path | str,
-    rejections: list[Rejection] | None = None,
+    rejections: list[Skipped] | None = None,
     healthy: bool = True,
     automatic_masks: bool = False,
 ) -> Iterator[CellSample]:
@@ -125,7 +125,7 @@ def read(
 
 
 def labelled(
-    root: Path | str, rejections: list[Rejection] | None = None
+    root: Path | str, rejections: list[Skipped] | None = None
 ) -> Iterator[tuple[Path, int]]:
     """The images of our classes, each with its class.
 
@@ -147,7 +147,7 @@ def labelled(
     ]
     any_known = False
     for folder in (root, *folders):
-        others: list[Rejection] = []
+        others: list[Skipped] = []
         for path in image_files(folder, SOURCE, CLASS_NAMES.get(folder.name, 0), others):
             name = next(
                 (
@@ -162,7 +162,7 @@ def labelled(
                 yield path, CLASS_NAMES[name]
             else:
                 rejections.append(
-                    Rejection(
+                    Skipped(
                         SOURCE,
                         0,
                         path,

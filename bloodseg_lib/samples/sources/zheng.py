@@ -30,7 +30,6 @@ from bloodseg_lib.classes import (
     RBC_DIAMETER_PX,
 )
 from bloodseg_lib.optics import background_colour
-from bloodseg_lib.samples.bank import CellSample, Rejection, make_sample
 from bloodseg_lib.samples.extraction.clusters import stack_samples
 from bloodseg_lib.samples.extraction.masks import (
     NO_IMAGE,
@@ -42,6 +41,7 @@ from bloodseg_lib.samples.extraction.masks import (
     mask_of,
 )
 from bloodseg_lib.samples.extraction.red_cells import healthy_samples, red_cells
+from bloodseg_lib.samples.sample import CellSample, Skipped, make_sample
 
 SOURCE = "zheng"
 LABELS = {"1": NEUTROPHIL, "2": LYMPHOCYTE, "3": MONOCYTE, "4": EOSINOPHIL, "5": BASOPHIL}
@@ -56,7 +56,7 @@ NO_LABEL = "no class label"
 
 def read(
     root: Path | str,
-    rejections: list[Rejection] | None = None,
+    rejections: list[Skipped] | None = None,
     datasets: tuple[int, ...] = (1, 2),
     healthy: bool = True,
 ) -> Iterator[CellSample]:
@@ -148,16 +148,16 @@ def _mask(path: Path, shape: tuple[int, int]) -> np.ndarray:
 
 def _without_image(
     folder: Path, number: int, images: set[str], labels: dict[str, int]
-) -> Iterator[Rejection]:
+) -> Iterator[Skipped]:
     """One rejection for each mask and each label that there is no image for."""
     for path in sorted(folder.glob("*.png")):
         if path.stem not in images:
             detail = f"{path}: there is no image {path.stem}.bmp beside this mask. Add the image, or delete the mask."
-            yield Rejection(SOURCE, labels.get(path.stem, 0), path, NO_IMAGE, detail)
+            yield Skipped(SOURCE, labels.get(path.stem, 0), path, NO_IMAGE, detail)
     for stem, class_id in labels.items():
         path = folder / f"{stem}.bmp"
         if stem not in images and not path.with_suffix(".png").is_file():
-            yield Rejection(
+            yield Skipped(
                 SOURCE,
                 class_id,
                 path,

@@ -3,9 +3,9 @@ import pytest
 from disc_fields import PURPLE, RED_CELL, field, grid
 
 from bloodseg_lib.classes import BACKGROUND_CROP_PX, HEALTHY_RBC, RBC_DIAMETER_PX
-from bloodseg_lib.samples.bank import PATCH
 from bloodseg_lib.samples.extraction.background_crops import PATCHES_PER_FIELD, patch_samples
 from bloodseg_lib.samples.extraction.red_cells import red_cells
+from bloodseg_lib.samples.sample import PATCH
 
 SLIDE = (250, 240, 150)
 CELLS = [(x, y, 20, RED_CELL) for x in range(40, 400, 60) for y in range(40, 400, 60)]

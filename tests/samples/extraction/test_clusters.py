@@ -3,9 +3,9 @@ import pytest
 from disc_fields import PURPLE, RED_CELL, field, grid
 
 from bloodseg_lib.classes import HEALTHY_RBC, RBC_DIAMETER_PX
-from bloodseg_lib.samples.bank import STACK
 from bloodseg_lib.samples.extraction.clusters import STACKS_PER_FIELD, stack_samples
 from bloodseg_lib.samples.extraction.red_cells import red_cells
+from bloodseg_lib.samples.sample import STACK
 
 FREE = grid()[:8]  # two columns, x 40 and 100
 PAIR = [(220, 100, 20, RED_CELL), (250, 100, 20, RED_CELL)]

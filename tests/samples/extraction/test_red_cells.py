@@ -5,13 +5,13 @@ from disc_fields import PURPLE, RED_CELL, YELLOW, field, grid
 
 from bloodseg_lib.classes import HEALTHY_RBC, NEUTROPHIL
 from bloodseg_lib.optics import background_colour
-from bloodseg_lib.samples.bank import make_sample
 from bloodseg_lib.samples.extraction.masks import DEBRIS
 from bloodseg_lib.samples.extraction.red_cells import (
     healthy_samples,
     measured_rbc_diameter,
     red_cells,
 )
+from bloodseg_lib.samples.sample import make_sample
 
 
 class TestSlideColour:

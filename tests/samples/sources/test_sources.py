@@ -19,8 +19,9 @@ from bloodseg_lib.classes import (
     PLATELET_CLUMP,
     THROMBOCYTE,
 )
-from bloodseg_lib.samples.bank import AUTOMATIC, SPLITS, write_bank
+from bloodseg_lib.samples.bank import SPLITS, write_bank
 from bloodseg_lib.samples.extraction import masks
+from bloodseg_lib.samples.sample import AUTOMATIC
 from bloodseg_lib.samples.sources import catalog, iumc, kaggle, lisc, mamic, pbc, zheng
 from bloodseg_lib.samples.sources import own_fields as fields
 
