@@ -1,29 +1,46 @@
 .DEFAULT_GOAL := help
-.PHONY: help tutorial test lab bench lint notebooks trial clean
+.PHONY: help tutorial test test-lowest lab bench lint constraints notebooks trial clean
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PYTHON_LOWEST ?= python3.11
+LOWEST := .venv-lowest
+LOWEST_READY := $(LOWEST)/.ready
+COMPILE = UV_CUSTOM_COMPILE_COMMAND="make constraints" $(BIN)/uv pip compile --quiet --upgrade \
+	--no-annotate --python-version 3.11 pyproject.toml
+# Any pytest options and paths: make test-lowest TESTS="-x tests/smears"
+TESTS ?=
 
 help:  ## Say what there is to make.
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
-$(READY): requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
+$(READY): requirements.txt constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "Expected Python 3.11, 3.12 or 3.13, received $$($(PYTHON) --version 2>&1). Name another: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e .
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	touch $@
+
+$(LOWEST_READY): constraints-lowest.txt pyproject.toml
+	$(PYTHON_LOWEST) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet -c constraints-lowest.txt -e ".[notebooks,dev]"
 	touch $@
 
 tutorial: $(READY)  ## Run the six notebooks: draws cells, composes smears, trains, measures, animates (12 minutes on two cores).
 	$(BIN)/python -m bloodseg_lib run --profile tutorial --out runs/tutorial
 
-test: $(READY)  ## Run all tests, then the notebooks in the quick profile against their committed outputs.
+test: $(READY)  ## Run all tests and the examples in docstrings, then the notebooks in the quick profile against their committed outputs.
 	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --doctest-modules bloodseg_lib
 	rm -rf runs/.nbval
 	$(BIN)/python -m bloodseg_lib parameterize --profile quick --out runs/.nbval/run --notebooks runs/.nbval/notebooks
 	$(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout 900 -p no:cacheprovider runs/.nbval/notebooks
+
+# Old versions call what newer versions of their own dependencies deprecate.
+test-lowest: $(LOWEST_READY)  ## Run all tests with the oldest versions that pyproject.toml allows, on Python 3.11.
+	$(LOWEST)/bin/python -m pytest -W ignore::DeprecationWarning $(TESTS)
 
 lab: $(READY)  ## Open the notebooks in JupyterLab.
 	$(BIN)/jupyter lab notebooks
@@ -33,9 +50,15 @@ bench: $(READY)  ## Measure speed: composing, training step, prediction. Ratios 
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/prediction.py
 
-lint: $(READY)  ## Check style and formatting.
+lint: $(READY)  ## Check style, formatting and types.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+constraints: $(READY)  ## Write constraints.txt (newest versions) and constraints-lowest.txt (oldest) from pyproject.toml.
+	$(BIN)/python -m pip install --quiet uv
+	$(COMPILE) $(addprefix --extra=,notebooks dev onnx kaggle cluster jax tensorboard) --output-file constraints.txt
+	$(COMPILE) --resolution lowest-direct $(addprefix --extra=,notebooks dev) --output-file constraints-lowest.txt
 
 notebooks: $(READY)  ## Put the outputs of the last 'make tutorial', begun without a runs/tutorial, into the committed notebooks, for a commit.
 	$(BIN)/python -m bloodseg_lib adopt --out runs/tutorial
@@ -46,5 +69,5 @@ trial: $(READY)  ## Compose the 20 smears of trial/ again.
 	$(BIN)/python -m bloodseg_lib dataset --bank runs/.trial/bank --out runs/.trial/dataset --train 0 --valid 0 --test 20 --backgrounds 12 --seed 7
 	mv runs/.trial/dataset/test/images runs/.trial/dataset/test/labels runs/.trial/dataset/test/segments trial/
 
-clean:  ## Delete the environment. Runs and banks stay.
-	rm -rf $(VENV)
+clean:  ## Delete the environments. Runs and banks stay.
+	rm -rf $(VENV) $(LOWEST)

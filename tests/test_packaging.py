@@ -1,0 +1,52 @@
+"""What is written in several files agrees: versions, and the bounds of what is installed."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+NEEDED = PROJECT["dependencies"] + EXTRAS["notebooks"] + EXTRAS["dev"]
+
+
+def release(version: str, parts: int = 3) -> tuple[int, ...]:
+    """``2.18`` and ``2.18.0`` are one release, ``4.10.0.82`` one of 4.10.0."""
+    return (*map(int, version.split(".")[:parts]), 0, 0, 0)[:parts]
+
+
+def lowest(requirement: str) -> tuple[str, str]:
+    """``"numpy>=1.26"`` -> ``("numpy", "1.26")``."""
+    return re.fullmatch(r"([\w-]+)>=([\d.]+)(?:,.*)?", requirement).groups()
+
+
+def pins(name: str) -> dict[str, str]:
+    """Package -> version of each line ``package==version`` of a file of constraints."""
+    return dict(re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / name).read_text("utf-8"), re.MULTILINE))
+
+
+def test_the_citation_has_the_version_of_the_package():
+    citation = (ROOT / "CITATION.cff").read_text("utf-8")
+    assert re.search(r"^version: (.+)$", citation, re.MULTILINE)[1] == PROJECT["version"]
+
+
+@pytest.mark.parametrize("requirement", NEEDED)
+def test_the_lowest_constraint_of_a_requirement_is_its_lower_bound(requirement):
+    package, bound = lowest(requirement)
+    assert release(pins("constraints-lowest.txt")[package]) == release(bound)
+
+
+@pytest.mark.parametrize("requirement", NEEDED)
+def test_a_requirement_is_pinned_at_or_above_its_lower_bound(requirement):
+    package, bound = lowest(requirement)
+    assert release(pins("constraints.txt")[package]) >= release(bound)
+
+
+def test_requirements_installs_the_notebooks_and_the_tests_at_the_pinned_versions():
+    lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
+    assert [line for line in lines if not line.startswith("#")] == [
+        "-c constraints.txt",
+        "-e .[notebooks,dev]",
+    ]
