@@ -96,6 +96,12 @@ def test_every_name_of_a_face_exists(folder):
     assert [name for name in names if not hasattr(face, name)] == []
 
 
+@pytest.mark.parametrize("folder", FACES)
+def test_a_folder_shows_two_examples_at_least(folder, modules):
+    inside = [source for module, source in modules.items() if layer(module) == folder]
+    assert sum(source.count("Examples:\n") for source in inside) >= 2
+
+
 def test_only_the_network_and_its_training_import_a_backend_at_once(modules):
     backends = re.compile(r"^(?:import|from) (?:keras|tensorflow|jax)\b", re.MULTILINE)
     found = {layer(module) for module, source in modules.items() if backends.search(source)}
