@@ -1,6 +1,8 @@
 """What is written in several files agrees: versions, and the bounds of what is installed."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -50,3 +52,15 @@ def test_requirements_installs_the_notebooks_and_the_tests_at_the_pinned_version
         "-c constraints.txt",
         "-e .[notebooks,dev]",
     ]
+
+
+def test_the_command_line_and_all_folders_but_the_panel_need_no_extra():
+    of_extras = ("papermill", "nbformat", "ipywidgets", "anywidget", "traitlets", "IPython")
+    of_extras += ("distributed", "onnx", "kagglehub", "jax", "tensorboard")
+    folders = ("samples", "smears", "network", "training", "prediction", "evaluation", "figures")
+    program = (
+        f"import sys; sys.modules |= dict.fromkeys({of_extras})\n"  # None: no such module
+        f"import bloodseg_lib.cli, {', '.join(f'bloodseg_lib.{name}' for name in folders)}"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
