@@ -8,8 +8,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
+from bloodseg_lib import figures
 from bloodseg_lib.classes import BASOPHIL, CLASSES, HEALTHY_RBC, INFECTED_RBC, NEUTROPHIL, PALETTE
-from bloodseg_lib.figures import images as figures
 from bloodseg_lib.network.metrics import scores
 from bloodseg_lib.prediction.counts import count_cells
 from bloodseg_lib.samples.sample import CellSample
