@@ -75,13 +75,7 @@ class PanelControls:
             toggle.value = shown
 
     def _build_input(self, images: Sequence[str], status: Status) -> list[Any]:
-        self.picker = ipywidgets.Dropdown(
-            options=images,
-            description="Image",
-            tooltip="The image to segment",
-            style=_label(50),
-            layout={"width": "420px"},
-        )
+        self.picker = _list("Image", "The image to segment", images, 50, "420px")
         self.diameter = ipywidgets.BoundedFloatText(
             value=RBC_DIAMETER_PX,
             min=2,
@@ -90,18 +84,12 @@ class PanelControls:
             description="Red cell diameter (px)",
             tooltip="How many pixels a red blood cell measures in this image; "
             "it is brought to 40x by it, where it measures 37",
-            style=_label(150),
+            style={"description_width": "150px"},
             layout={"width": "240px"},
             disabled=True,
         )
-        self.measure = ipywidgets.Checkbox(
-            value=True,
-            description="Measure the red cells",
-            tooltip="Find the scale by the red blood cells in the image; "
-            "without it, give their diameter",
-            indent=False,
-            layout={"width": "170px"},
-        )
+        hint = "Find the scale by the red blood cells in the image; without it, give their diameter"
+        self.measure = _tick("Measure the red cells", hint, width="170px")
         self.run = _button("Segment", "Segment the image and count its cells", "180px")
         self.run.button_style = "primary"
         ipywidgets.dlink((self.measure, "value"), (self.diameter, "disabled"))
@@ -112,58 +100,23 @@ class PanelControls:
 
     def _build_view(self) -> list[Any]:
         shown = [(f"probability: {c.name}", c.id) for c in (*CELL_CLASSES, CLASSES[0])]
-        self.view = ipywidgets.Dropdown(
-            options=[("the classes", SHOW_CLASSES), *shown],
-            description="Show",
-            tooltip="What the picture shows",
-            style=_label(52),
-            layout={"width": "auto"},
-        )
-        self.zoom = ipywidgets.FloatSlider(
-            value=1,
-            min=1,
-            max=8,
-            step=0.5,
-            description="Zoom",
-            tooltip="How much the picture is enlarged",
-            readout_format=".1f",
-            style=_label(52),
-            layout={"width": "auto"},
-        )
-        self.opacity = ipywidgets.FloatSlider(
-            value=0.45,
-            min=0,
-            max=1,
-            step=0.05,
-            description="Opacity",
-            tooltip="How strongly the cells are tinted",
-            style=_label(52),
-            layout={"width": "auto"},
-        )
+        options = [("the classes", SHOW_CLASSES), *shown]
+        self.view = _list("Show", "What the picture shows", options, 52, "auto")
+        self.opacity = _slider("Opacity", "How strongly the cells are tinted", 0.45, 0, 1, 0.05)
+        self.zoom = _slider("Zoom", "How much the picture is enlarged", 1, 1, 8, 0.5)
+        self.zoom.readout_format = ".1f"
         ipywidgets.link((self.zoom, "value"), (self.picture, "zoom"))
         return [_grid([self.view, self.opacity, self.zoom], 205)]
 
     def _build_classes(self) -> list[Any]:
-        self.outlines = ipywidgets.Checkbox(
-            value=True,
-            description="Outlines",
-            tooltip="Draw the outline of each cell",
-            indent=False,
-            layout={"width": "100px"},
-        )
-        self.toggles = {
-            c.id: ipywidgets.Checkbox(
-                value=True,
-                description=f"{swatch(c.id)}{c.name}",
-                description_allow_html=True,
-                tooltip=f"Show {c.name}",
-                indent=False,
-                layout={"width": "auto", "margin": "0"},
-            )
-            for c in CELL_CLASSES
-        }
         self.all_classes = _button("All", "Show all classes", "64px")
         self.no_classes = _button("None", "Show no class", "64px")
+        self.outlines = _tick("Outlines", "Draw the outline of each cell", width="100px")
+        self.toggles = {}
+        for c in CELL_CLASSES:
+            toggle = _tick(f"{swatch(c.id)}{c.name}", f"Show {c.name}", width="auto", margin="0")
+            toggle.description_allow_html = True
+            self.toggles[c.id] = toggle
         title = _heading("Classes shown")
         return [
             _row([title, self.all_classes, self.no_classes, self.outlines]),
@@ -171,29 +124,21 @@ class PanelControls:
         ]
 
     def _build_cells(self) -> list[Any]:
-        self.order = ipywidgets.Dropdown(
-            options=["from top to bottom", LEAST_CERTAIN],
-            description="Order",
-            tooltip="How the cells are listed",
-            style=_label(60),
-        )
+        orders = ["from top to bottom", LEAST_CERTAIN]
+        self.order = _list("Order", "How the cells are listed", orders, 60)
         self.cells = ipywidgets.Select(
             options=[],
             value=None,
             rows=6,
             description="Cells",
             tooltip="The cells that were found",
-            style=_label(60),
+            style={"description_width": "60px"},
             layout={"width": "auto"},
         )
         self.details = ipywidgets.HTML()
-        self.new_class = ipywidgets.Dropdown(
-            options=[(c.name, c.id) for c in CELL_CLASSES],
-            description="It is a",
-            tooltip="The class that the cell should have",
-            style=_label(60),
-            layout={"width": "180px"},
-        )
+        classes = [(c.name, c.id) for c in CELL_CLASSES]
+        hint = "The class that the cell should have"
+        self.new_class = _list("It is a", hint, classes, 60, "180px")
         self.change = _button("Change class", "Give the cell the class at the left", icon="pencil")
         self.delete = _button("Delete cell", "There is no cell here: do not count it", icon="trash")
         self.restore = _button("As found", "Take back what was changed in this cell", icon="undo")
@@ -209,9 +154,28 @@ def _button(words: str, hint: str, width: str = "auto", icon: str = "") -> Any:
     return ipywidgets.Button(description=words, tooltip=hint, icon=icon, layout={"width": width})
 
 
-def _label(width_px: int) -> dict[str, str]:
-    """The style of a control whose label has a width in pixels."""
-    return {"description_width": f"{width_px}px"}
+def _tick(words: str, hint: str, **layout: str) -> Any:
+    box = ipywidgets.Checkbox(value=True, description=words, tooltip=hint, indent=False)
+    box.layout = layout
+    return box
+
+
+def _list(
+    words: str, hint: str, options: Sequence[Any], label_px: int, width: str | None = None
+) -> Any:
+    return ipywidgets.Dropdown(
+        options=options,
+        description=words,
+        tooltip=hint,
+        style={"description_width": f"{label_px}px"},
+        layout={"width": width},
+    )
+
+
+def _slider(words: str, hint: str, value: float, low: float, high: float, step: float) -> Any:
+    made = ipywidgets.FloatSlider(value, min=low, max=high, step=step, layout={"width": "auto"})
+    made.description, made.tooltip, made.style.description_width = words, hint, "52px"
+    return made
 
 
 def _row(controls: Sequence[Any]) -> Any:
