@@ -267,6 +267,8 @@ def test_an_image_goes_through_the_panel_by_hand(page, shot, smear_file):
     panel.get_by_label("It is a", exact=True).select_option("Infected RBC")
     panel.get_by_role("button", name="Change class").click()
     panel.get_by_text("Healthy RBC was changed to Infected RBC").wait_for()
+    page.wait_for_timeout(500)  # what the browser might answer to the new list has arrived
+    assert panel.locator(".bloodseg-cell", has_text="Cell 7: Infected RBC").is_visible()
     assert row_of(page, "Healthy RBC")[0] == "10" and row_of(page, "Infected RBC")[0] == "1"
     assert panel.get_by_text("1 of 11: too few cells").is_visible()
     panel.get_by_label("Cells", exact=True).select_option(index=0)
