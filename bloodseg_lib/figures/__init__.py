@@ -1,1 +1,50 @@
 """Pictures: arrays, matplotlib figures and GIFs. Taught by notebook 5."""
+
+from bloodseg_lib.figures.animation import heat_map_frames, write_gif
+from bloodseg_lib.figures.architecture import network_figure
+from bloodseg_lib.figures.charts import (
+    class_balance_figure,
+    class_legend,
+    confusion_figure,
+    learning_curve_figure,
+    per_class_figure,
+)
+from bloodseg_lib.figures.images import (
+    cells_figure,
+    comparison_figure,
+    heat_map_figure,
+    sample_sheet,
+    smears_figure,
+    weight_map_figure,
+)
+from bloodseg_lib.figures.overlays import (
+    described,
+    figure_png,
+    heat,
+    heat_scale,
+    legend_strip,
+    overlay,
+)
+
+__all__ = [
+    "cells_figure",
+    "class_balance_figure",
+    "class_legend",
+    "comparison_figure",
+    "confusion_figure",
+    "described",
+    "figure_png",
+    "heat",
+    "heat_map_figure",
+    "heat_map_frames",
+    "heat_scale",
+    "learning_curve_figure",
+    "legend_strip",
+    "network_figure",
+    "overlay",
+    "per_class_figure",
+    "sample_sheet",
+    "smears_figure",
+    "weight_map_figure",
+    "write_gif",
+]

@@ -15,14 +15,12 @@ from matplotlib import colormaps
 from PIL import Image, ImageDraw
 
 from bloodseg_lib.classes import CLASSES, NUM_CLASSES, PALETTE
-from bloodseg_lib.figures.images import HEAT, font, heat, legend_strip, overlay
+from bloodseg_lib.figures.overlays import HEAT, font, heat, heat_scale, legend_strip, overlay
 from bloodseg_lib.io import replacing
 
 FRAME_MS = 900
 _HEADER_PX, _GAP_PX = 40, 4
-# of a frame's palette: half of what GIF allows makes the file a third smaller and is no different
-# to the eye
-_COLOURS = 128
+_COLOURS = 128  # half of what GIF allows: the file is a third smaller and looks the same
 
 
 def heat_map_frames(
@@ -30,8 +28,8 @@ def heat_map_frames(
     probabilities: np.ndarray | Sequence[np.ndarray],
     width_px: int = 720,
 ) -> list[np.ndarray]:
-    """The frames of an animation: the images alone, then under the heat map of each class in turn,
-    then tinted with the predicted classes.
+    """The frames of an animation: the images alone, under the heat map of each class in turn, and
+    tinted with the predicted classes.
 
     Args:
         images: one ``(H, W, 3) uint8`` RGB image, or several of one size, which stand side by side.
@@ -39,38 +37,44 @@ def heat_map_frames(
         width_px: width of a frame.
 
     Returns:
-        twelve frames ``(h, width_px, 3) uint8`` RGB, each with a caption, and with a legend or a
+        twelve frames ``(h, width_px, 3) uint8`` RGB, each with a caption, and with a legend or the
         scale of the heat map.
 
     Raises:
         ValueError: no images, or sizes that do not fit each other.
+
+    Examples:
+        >>> frames = heat_map_frames(np.zeros((32, 32, 3), np.uint8), np.full((32, 32, 10), 0.1))
+        >>> len(frames), frames[0].shape[1]
+        (12, 720)
     """
     images, probabilities = _several(images, 3), _several(probabilities, 3)
-    shape = images[0].shape if images else None
-    if not images or len(images) != len(probabilities) or any(i.shape != shape for i in images):
+    sizes = {image.shape for image in images}
+    if len(sizes) != 1 or len(images) != len(probabilities):
         raise ValueError(
-            f"Expected one or more images of one size, and probabilities for each. Received {len(images)} and {len(probabilities)}."
+            "Expected one or more images of one size, and probabilities for each. "
+            f"Received {len(images)} and {len(probabilities)}."
         )
-    if any(p.shape != (*shape[:2], NUM_CLASSES) for p in probabilities):
-        raise ValueError(
-            f"Expected probabilities of shape {(*shape[:2], NUM_CLASSES)}. Received {probabilities[0].shape}."
-        )
+    expected = (*sizes.pop()[:2], NUM_CLASSES)
+    for p in probabilities:
+        if p.shape != expected:
+            raise ValueError(f"Expected probabilities of shape {expected}. Received {p.shape}.")
     maps = [p.argmax(axis=2).astype(np.uint8) for p in probabilities]
-    present = sorted({int(i) for m in maps for i in np.unique(m)} - {0})
-    legend = (
-        legend_strip(width_px, present) if present else np.full((30, width_px, 3), 255, np.uint8)
+    present = np.unique(maps).tolist()
+    legend = legend_strip(width_px, [i for i in present if i])
+    scale = heat_scale(width_px)
+    height = max(len(legend), len(scale))
+    legend, scale = (
+        np.pad(strip, ((0, height - len(strip)), (0, 0), (0, 0)), constant_values=255)
+        for strip in (legend, scale)
     )
-    scale = _scale_bar(width_px, len(legend))
-    blank = np.full_like(legend, 255)
-    frames = [
-        _frame("The smear" if len(images) == 1 else "The smears", None, images, blank, width_px)
-    ]
+    title, blank = "The smear" if len(images) == 1 else "The smears", np.full_like(legend, 255)
+    frames = [_frame(title, None, images, blank, width_px)]
     for c in CLASSES:
         shown = [heat(image, p[:, :, c.id]) for image, p in zip(images, probabilities, strict=True)]
         largest = max(float(p[:, :, c.id].max()) for p in probabilities)
-        frames.append(
-            _frame(f"{c.name}: probability up to {largest:.2f}", c.id, shown, scale, width_px)
-        )
+        caption = f"{c.name}: probability up to {largest:.2f}"
+        frames.append(_frame(caption, c.id, shown, scale, width_px))
     tinted = [overlay(image, m) for image, m in zip(images, maps, strict=True)]
     frames.append(_frame("The most probable class of each pixel", None, tinted, legend, width_px))
     return frames
@@ -89,14 +93,14 @@ def write_gif(path: Path | str, frames: Sequence[np.ndarray], frame_ms: int = FR
             not honour.
     """
     if not frames or any(f.shape != frames[0].shape or f.dtype != np.uint8 for f in frames):
+        received = sorted({f"{f.shape} {f.dtype}" for f in frames})
         raise ValueError(
-            f"{path}: expected one or more uint8 frames of one size. Received {sorted({f'{f.shape} {f.dtype}' for f in frames})}."
+            f"{path}: expected one or more uint8 frames of one size. Received {received}."
         )
     if frame_ms < 20:
         raise ValueError(f"{path}: expected a frame_ms of at least 20. Received {frame_ms}.")
     few = [_reduced(f) for f in frames]
-    # Identical neighbours would be written as one frame, and its time must then be theirs together:
-    # say so instead of leaving it to the writer.
+    # The writer would merge identical neighbours into one frame and lose the time of the others.
     kept, times = [few[0]], [frame_ms]
     for frame in few[1:]:
         if np.array_equal(frame, kept[-1]):
@@ -105,19 +109,13 @@ def write_gif(path: Path | str, frames: Sequence[np.ndarray], frame_ms: int = FR
             kept.append(frame)
             times.append(frame_ms)
     with replacing(path) as temporary:
-        iio.imwrite(
-            temporary,
-            kept,
-            extension=".gif",
-            duration=times if len(times) > 1 else frame_ms,
-            loop=0,
-        )
+        duration = times if len(times) > 1 else frame_ms
+        iio.imwrite(temporary, kept, extension=".gif", duration=duration, loop=0)
 
 
 def _reduced(frame: np.ndarray) -> np.ndarray:
-    """A frame in few colours, those of the classes and of the heat map among them:
-
-    a palette made of the frame alone would bend rare ones.
+    """A frame in few colours, those of the classes and of the heat map among them: a palette made
+    of the frame alone would alter the rare ones.
     """
     fixed = np.vstack(
         [PALETTE, (colormaps[HEAT](np.linspace(0, 1, 32))[:, :3] * 255).astype(np.uint8)]
@@ -125,7 +123,7 @@ def _reduced(frame: np.ndarray) -> np.ndarray:
     picture = Image.fromarray(frame)
     own = picture.quantize(_COLOURS - len(fixed), Image.Quantize.MEDIANCUT).getpalette()
     palette = Image.new("P", (1, 1))
-    palette.putpalette(fixed.tobytes() + bytes(own))
+    palette.putpalette(fixed.tobytes() + bytes(own or ()))
     return np.array(picture.quantize(palette=palette, dither=Image.Dither.NONE).convert("RGB"))
 
 
@@ -147,10 +145,9 @@ def _frame(
     height = round(side * pictures[0].shape[0] / pictures[0].shape[1])
     body = np.full((height, width_px, 3), 255, np.uint8)
     for i, picture in enumerate(pictures):
-        shrinks = side < picture.shape[1]
-        body[:, i * (side + _GAP_PX) : i * (side + _GAP_PX) + side] = cv2.resize(
-            picture, (side, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        )
+        how = cv2.INTER_AREA if side < picture.shape[1] else cv2.INTER_LINEAR
+        left = i * (side + _GAP_PX)
+        body[:, left : left + side] = cv2.resize(picture, (side, height), interpolation=how)
     header = Image.new("RGB", (width_px, _HEADER_PX), "white")
     draw, x = ImageDraw.Draw(header), 8
     if class_id is not None:
@@ -158,19 +155,3 @@ def _frame(
         x += 30
     draw.text((x, _HEADER_PX / 2), caption, fill=(30, 30, 30), font=font(18), anchor="lm")
     return np.vstack([np.array(header), body, footer])
-
-
-def _scale_bar(width_px: int, height_px: int) -> np.ndarray:
-    """The colours of the heat map from 0 to 1."""
-    strip = Image.new("RGB", (width_px, height_px), "white")
-    bar = (colormaps[HEAT](np.linspace(0, 1, min(200, width_px // 2)))[None, :, :3] * 255).astype(
-        np.uint8
-    )
-    draw, top = ImageDraw.Draw(strip), 8
-    draw.text((8, top + 6), "probability  0", fill=(30, 30, 30), font=font(13), anchor="lm")
-    left = 8 + round(font(13).getlength("probability  0 "))
-    strip.paste(Image.fromarray(np.repeat(bar, 13, axis=0)), (left, top))
-    draw.text(
-        (left + bar.shape[1] + 5, top + 6), "1", fill=(30, 30, 30), font=font(13), anchor="lm"
-    )
-    return np.array(strip)

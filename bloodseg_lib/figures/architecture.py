@@ -14,7 +14,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, Patch, Rectangle
 
 from bloodseg_lib.classes import CLASSES, NUM_CLASSES
-from bloodseg_lib.figures.charts import INK, class_colour
+from bloodseg_lib.figures.charts import INK, class_rectangle
+
+_STEP = 10.0  # from one stage to the next
+_NOTE: dict[str, Any] = {"ha": "center", "va": "top", "fontsize": 9, "color": "0.35"}
 
 
 def network_figure(width: int = 32, levels: int = 5, size_px: int = 224) -> Figure:
@@ -24,116 +27,99 @@ def network_figure(width: int = 32, levels: int = 5, size_px: int = 224) -> Figu
     Args:
         width: channels of the first level; each level down has twice as many.
         levels: how many there are, with the bottom one.
-        size_px: side of the input.
+        size_px: side of the input in pixels.
+
+    Examples:
+        >>> figure = network_figure(width=8, levels=2, size_px=64)
+        >>> [text.get_text() for text in figure.axes[0].texts][:3]
+        ['8', '8', '64 x 64']
     """
     figure = Figure(figsize=(11.5, 5.6), layout="constrained")
     axes = figure.subplots()
     axes.axis("off")
-    step, drop = 10.0, 10.0
-    x_of = {}
-
-    def bar(x: float, level: int, channels: int, **style: Any) -> tuple[float, float, float]:
-        tall, wide = 8.0 * 0.72**level, 0.35 + 0.45 * np.log2(max(2, channels) / 2)
-        y = -drop * level * 0.72
-        axes.add_patch(
-            Rectangle(
-                (x - wide / 2, y - tall / 2),
-                wide,
-                tall,
-                edgecolor=INK,
-                linewidth=1,
-                **{"facecolor": "0.82", **style},
-            )
-        )
-        axes.text(x, y + tall / 2 + 0.25, str(channels), ha="center", va="bottom", fontsize=10)
-        return y, tall, wide
-
     last = 2 * (levels - 1)
     for stage in range(last + 1):
-        level = min(stage, last - stage)
-        x_of[stage] = x = step * stage
-        first_wide = 1.1 + 0.45 * np.log2(width * 2**level)
-        for side, conv in ((-1, 0), (1, 1)):
-            bar(
-                x + side * first_wide * 0.48,
-                level,
-                width * 2**level,
-                facecolor="0.82" if conv else "0.9",
-            )
-        y = -drop * level * 0.72
-        side_px = size_px // 2**level
-        # away from the arrows
-        under = (
-            0 if stage == levels - 1 else 0.4 if stage == last else -1 if stage < levels - 1 else 1
-        )
-        place = x + under * first_wide * 0.5
-        axes.text(
-            place,
-            y - 4.0 * 0.72**level - 0.3,
-            f"{side_px} x {side_px}",
-            ha="center",
-            va="top",
-            fontsize=9,
-            color="0.35",
-        )
-        if stage < last - stage:
-            _arrow(axes, (x + 4.6, y), (step * (last - stage) - 4.6, y), "0.6", "--")
-        if stage < last:
-            down = stage < levels - 1
-            next_y = -drop * min(stage + 1, last - stage - 1) * 0.72
-            edge = first_wide + 0.35
-            start = (x + edge * 0.55, y - 4.0 * 0.72**level - 0.25) if down else (x + edge, y)
-            end = (
-                (x + step - edge - 0.6, next_y + 0.5)
-                if down
-                else (x + step - edge * 0.55, next_y - 4.0 * 0.72 ** (level - 1) - 0.25)
-            )
-            _arrow(axes, start, end, INK, "-" if down else ":")
-    bar(-step * 0.62, 0, 3, facecolor="1.0")
-    axes.text(-step * 0.62, -4.3, "RGB", ha="center", va="top", fontsize=9, color="0.35")
-    x = step * last + step * 0.75
-    tall, wide = 8.0, 0.35 + 0.45 * np.log2(NUM_CLASSES / 2)
+        _stage(axes, stage, last, width, size_px)
+    _bar(axes, -_STEP * 0.62, 0, 3, "1.0")
+    axes.text(-_STEP * 0.62, -4.3, "RGB", **_NOTE)
+    x = _STEP * (last + 0.75)
+    _output_bar(axes, x)
+    _legend(figure)
+    axes.set(xlim=(-_STEP * 0.95, x + _STEP * 0.3), ylim=(_middle(levels - 1) - 3.2, 5.4))
+    return figure
+
+
+def _middle(level: int) -> float:
+    return -10.0 * level * 0.72
+
+
+def _height(level: int) -> float:
+    return 8.0 * 0.72**level
+
+
+def _stage(axes: Axes, stage: int, last: int, width: int, size_px: int) -> None:
+    """The two convolutions of a stage, the size of their maps, and the arrows that leave them."""
+    bottom = last // 2
+    level, x = min(stage, last - stage), _STEP * stage
+    y, channels = _middle(level), width * 2**level
+    wide = 1.1 + 0.45 * np.log2(channels)
+    for side, grey in ((-1, "0.9"), (1, "0.82")):
+        _bar(axes, x + side * wide * 0.48, level, channels, grey)
+    # to the side on which no arrow leaves
+    aside = 0 if stage == bottom else 0.4 if stage == last else -1 if stage < bottom else 1
+    side_px = size_px // 2**level
+    foot = y - _height(level) / 2
+    axes.text(x + aside * wide * 0.5, foot - 0.3, f"{side_px} x {side_px}", **_NOTE)
+    if stage < bottom:
+        _arrow(axes, (x + 4.6, y), (_STEP * (last - stage) - 4.6, y), "0.6", "--")
+    edge = wide + 0.35
+    if stage < bottom:
+        below = (x + _STEP - edge - 0.6, _middle(level + 1) + 0.5)
+        _arrow(axes, (x + edge * 0.55, foot - 0.25), below, INK, "-")
+    elif stage < last:
+        next_foot = _middle(level - 1) - _height(level - 1) / 2
+        _arrow(axes, (x + edge, y), (x + _STEP - edge * 0.55, next_foot - 0.25), INK, ":")
+
+
+def _bar(axes: Axes, x: float, level: int, channels: int, grey: str) -> None:
+    """One feature map, with its number of channels above."""
+    tall, wide, y = _height(level), _wide(channels), _middle(level)
+    corner = (x - wide / 2, y - tall / 2)
+    axes.add_patch(Rectangle(corner, wide, tall, edgecolor=INK, linewidth=1, facecolor=grey))
+    axes.text(x, y + tall / 2 + 0.25, str(channels), ha="center", va="bottom", fontsize=10)
+
+
+def _output_bar(axes: Axes, x: float) -> None:
+    """The softmax, a piece in the colour of each class."""
+    tall, wide = _height(0), _wide(NUM_CLASSES)
     for c in CLASSES:
+        y = -tall / 2 + tall * c.id / NUM_CLASSES
         axes.add_patch(
-            Rectangle(
-                (x - wide / 2, -tall / 2 + tall * c.id / NUM_CLASSES),
-                wide,
-                tall / NUM_CLASSES,
-                facecolor=class_colour(c.id),
-                edgecolor=INK,
-                linewidth=0.5,
-            )
+            class_rectangle(c.id, (x - wide / 2, y), wide, tall / NUM_CLASSES, linewidth=0.5)
         )
     axes.text(x, tall / 2 + 0.25, str(NUM_CLASSES), ha="center", va="bottom", fontsize=10)
-    axes.text(x, -4.3, "classes\n(softmax)", ha="center", va="top", fontsize=9, color="0.35")
+    axes.text(x, -4.3, "classes\n(softmax)", **_NOTE)
+
+
+def _wide(channels: int) -> float:
+    return 0.35 + 0.45 * np.log2(max(2, channels) / 2)
+
+
+def _legend(figure: Figure) -> None:
+    maps = "feature maps after a 3 x 3 convolution + ReLU; the number of channels above"
     marks = [
-        Patch(
-            facecolor="0.82",
-            edgecolor=INK,
-            label="feature maps after a 3 x 3 convolution + ReLU; the number of channels above",
-        ),
+        Patch(facecolor="0.82", edgecolor=INK, label=maps),
         Line2D([], [], color=INK, label="2 x 2 maximum pooling"),
         Line2D([], [], color=INK, linestyle=":", label="2 x 2 transposed convolution"),
         Line2D([], [], color="0.6", linestyle="--", label="copied and concatenated"),
     ]
     figure.legend(handles=marks, loc="outside lower center", ncols=2, fontsize=10, frameon=False)
-    axes.set(xlim=(-step * 0.95, x + step * 0.3), ylim=(-drop * (levels - 1) * 0.72 - 3.2, 5.4))
-    return figure
 
 
 def _arrow(
     axes: Axes, start: tuple[float, float], end: tuple[float, float], colour: str, style: str
 ) -> None:
+    shape: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 12, "shrinkA": 0, "shrinkB": 0}
     axes.add_patch(
-        FancyArrowPatch(
-            start,
-            end,
-            arrowstyle="-|>",
-            mutation_scale=12,
-            color=colour,
-            linestyle=style,
-            linewidth=1.3,
-            shrinkA=0,
-            shrinkB=0,
-        )
+        FancyArrowPatch(start, end, color=colour, linestyle=style, linewidth=1.3, **shape)
     )

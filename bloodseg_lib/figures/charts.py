@@ -1,38 +1,74 @@
-"""Graphs of numbers: class balance, learning curves, confusion, scores. Figures are returned and
-never shown.
+"""Charts of numbers: the classes, their balance, learning curves, confusion, scores. Figures are
+returned and never shown.
 
-Class colours come from ``classes`` alone; all else is grey. Every figure says what its colours
-mean.
+Class colours come from ``classes`` alone; all else is grey. Every figure explains its colours.
+Taught by ``notebooks/03_weighted_training.ipynb`` and ``notebooks/04_evaluation.ipynb``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FormatStrFormatter
 
 from bloodseg_lib.classes import CLASSES, NUM_CLASSES
 
-if TYPE_CHECKING:
-    from bloodseg_lib.network.metrics import Scores
-
 INK, FAINT = "0.15", "0.6"
+_NONE_HERE = "none in these images"
+
+
+class Scores(Protocol):
+    """The scores of each class, ``(10,)``, NaN where there are none to give."""
+
+    @property
+    def support(self) -> np.ndarray: ...
+    @property
+    def iou(self) -> np.ndarray: ...
+    @property
+    def dice(self) -> np.ndarray: ...
+    @property
+    def precision(self) -> np.ndarray: ...
+    @property
+    def recall(self) -> np.ndarray: ...
+
+
+def class_legend() -> Figure:
+    """The ten classes: colour, id, name and mean area at 40x."""
+    figure = Figure(figsize=(8.5, 2.8), layout="constrained")
+    axes = figure.subplots()
+    axes.axis("off")
+    for x in (0, 1):
+        axes.text(x + 0.12, 5.3, "id  class", va="center", fontsize=10, color="0.35")
+        axes.text(x + 0.56, 5.3, "mean area at 40x", va="center", fontsize=10, color="0.35")
+    for i, c in enumerate(CLASSES):
+        x, y = i // 5, 4 - i % 5
+        axes.add_patch(class_rectangle(c.id, (x, y + 0.12), 0.09, 0.76, linewidth=0.8))
+        size = f"{c.mean_area_px:.0f} pixels" if c.mean_area_px else "-"
+        axes.text(x + 0.12, y + 0.5, f"{c.id}  {c.name}", va="center", fontsize=12)
+        axes.text(x + 0.56, y + 0.5, size, va="center", fontsize=10, color="0.35")
+    axes.set(xlim=(0, 2), ylim=(0, 5.6))
+    return figure
 
 
 def class_balance_figure(pixel_counts: np.ndarray | Mapping[str, np.ndarray]) -> Figure:
-    """Share of each class in the pixels of a dataset, on a logarithmic axis: the imbalance that
-    weights must mend.
+    """The fraction of a dataset's pixels that each class has, on a logarithmic axis: the imbalance
+    that weights must mend.
 
     Args:
         pixel_counts: ``(10,)`` pixels of each class; or several of these by name, drawn one beneath
             another.
+
+    Examples:
+        >>> figure = class_balance_figure(np.array([900, 0, 0, 0, 0, 0, 0, 0, 0, 100]))
+        >>> [text.get_text() for text in figure.axes[0].texts][::9]
+        ['90.00 %', '10.00 %']
     """
     sets = dict(pixel_counts) if isinstance(pixel_counts, Mapping) else {"": pixel_counts}
     expect_some(sets)
@@ -41,34 +77,22 @@ def class_balance_figure(pixel_counts: np.ndarray | Mapping[str, np.ndarray]) ->
         figsize=(8.5, 1.2 + 0.34 * NUM_CLASSES * max(1, len(sets) * 0.6)), layout="constrained"
     )
     axes = figure.subplots()
+    size = 9 if len(sets) > 1 else 10
     for row, (name, counts) in enumerate(sets.items()):
-        share = np.asarray(counts, float) / max(1, np.sum(counts))
+        fraction = np.asarray(counts, float) / max(1, np.sum(counts))
         for c in CLASSES:
             y = c.id + (row - (len(sets) - 1) / 2) * height
-            axes.barh(
-                y,
-                max(share[c.id], 1e-6),
-                height * 0.92,
-                color=class_colour(c.id),
-                edgecolor=INK,
-                linewidth=0.7,
-            )
-            axes.text(
-                max(share[c.id], 1e-4) * 1.12,
-                y,
-                f"{100 * share[c.id]:.2f} % {name}".strip(),
-                va="center",
-                fontsize=9 if len(sets) > 1 else 10,
-            )
-    axes.set(
-        yticks=range(NUM_CLASSES),
-        xscale="log",
-        xlim=(1e-4, 4),
-        xlabel="share of all pixels (logarithmic)",
-    )
+            style: dict[str, Any] = {
+                "color": class_colour(c.id),
+                "edgecolor": INK,
+                "linewidth": 0.7,
+            }
+            axes.barh(y, max(fraction[c.id], 1e-6), height * 0.92, **style)
+            text = f"{100 * fraction[c.id]:.2f} % {name}".strip()
+            axes.text(max(fraction[c.id], 1e-4) * 1.12, y, text, va="center", fontsize=size)
+    axes.set(xscale="log", xlim=(1e-4, 4), xlabel="share of all pixels (logarithmic)")
     axes.set_xticks([1e-4, 1e-3, 1e-2, 1e-1, 1], ["0.01 %", "0.1 %", "1 %", "10 %", "100 %"])
-    axes.set_yticklabels([c.name for c in CLASSES], fontsize=11)
-    axes.invert_yaxis()
+    _name_rows(axes)
     clear_spines(axes)
     return figure
 
@@ -142,49 +166,29 @@ def learning_curve_figure(history: Sequence[Mapping[str, Any]]) -> Figure:
 
 
 def confusion_figure(confusion: np.ndarray) -> Figure:
-    """Of the pixels of each class, the share that the network gave to each class; the diagonal is
-    right.
+    """The percentage of each true class's pixels that the network predicted as each class; those on
+    the diagonal are right.
 
     Args:
         confusion: ``(10, 10)`` pixels, rows truth, columns predicted.
     """
-    share = 100 * confusion / np.maximum(1, confusion.sum(axis=1, keepdims=True))
-    share = np.where(confusion.sum(axis=1, keepdims=True) > 0, share, np.nan)
+    total = confusion.sum(axis=1, keepdims=True)
+    percent = np.where(total > 0, 100 * confusion / np.maximum(1, total), np.nan)
     figure = Figure(figsize=(8.6, 7), layout="constrained")
     axes = figure.subplots()
-    shown = axes.imshow(share, cmap="Greys", vmin=0, vmax=100)
-    for row in range(NUM_CLASSES):
-        for column in range(NUM_CLASSES):
-            value = share[row, column]
-            if np.isfinite(value) and confusion[row, column]:
-                text = (
-                    f"{value:.0f}" if value >= 9.95 else f"{value:.1f}" if value >= 0.05 else "<0.1"
-                )
-                axes.text(
-                    column,
-                    row,
-                    text,
-                    ha="center",
-                    va="center",
-                    fontsize=9,
-                    color="white" if value > 55 else INK,
-                )
-        if not confusion[row].sum():
-            axes.text(
-                4.5, row, "none in these images", ha="center", va="center", fontsize=9, color="0.45"
-            )
-        for x, y in ((row, -0.03), (-0.03, row)):
-            at = axes.get_xaxis_transform() if y < 0 else axes.get_yaxis_transform()
-            axes.plot(
-                x,
-                y,
-                marker="s",
-                markersize=9,
-                color=class_colour(row),
-                markeredgecolor=INK,
-                clip_on=False,
-                transform=at,
-            )
+    shown = axes.imshow(percent, cmap="Greys", vmin=0, vmax=100)
+    middle: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 9}
+    for row, column in zip(*np.nonzero(confusion), strict=True):
+        value = percent[row, column]
+        text = f"{value:.0f}" if value >= 9.95 else f"{value:.1f}" if value >= 0.05 else "<0.1"
+        axes.text(column, row, text, color="white" if value > 55 else INK, **middle)
+    for i in range(NUM_CLASSES):
+        if not total[i]:
+            axes.text(4.5, i, _NONE_HERE, color="0.45", **middle)
+        mark: dict[str, Any] = {"color": class_colour(i), "markeredgecolor": INK}
+        mark |= {"marker": "s", "markersize": 9, "clip_on": False}
+        axes.plot(i, -0.03, transform=axes.get_xaxis_transform(), **mark)
+        axes.plot(-0.03, i, transform=axes.get_yaxis_transform(), **mark)
     names = [c.name for c in CLASSES]
     axes.set_xticks(range(NUM_CLASSES), names, rotation=40, ha="right", fontsize=10)
     axes.set_yticks(range(NUM_CLASSES), names, fontsize=10)
@@ -199,50 +203,47 @@ def per_class_figure(scores: Scores) -> Figure:
     """IoU of each class as a bar, with precision, recall and Dice as marks on it."""
     figure = Figure(figsize=(8.5, 4.8), layout="constrained")
     axes = figure.subplots()
+    others = {"Dice": (scores.dice, "D"), "precision": (scores.precision, ">")}
+    others["recall"] = (scores.recall, "o")
+    white: dict[str, Any] = {"color": "white", "markeredgecolor": INK}
     for c in CLASSES:
+        iou = scores.iou[c.id]
         if not scores.support[c.id]:
-            axes.text(
-                0.01,
-                c.id,
-                "none in these images"
-                + (", yet predicted" if np.isfinite(scores.iou[c.id]) else ""),
-                va="center",
-                fontsize=9,
-                color="0.45",
-            )
+            text = _NONE_HERE + (", yet predicted" if np.isfinite(iou) else "")
+            axes.text(0.01, c.id, text, va="center", fontsize=9, color="0.45")
             continue
-        axes.barh(
-            c.id, scores.iou[c.id], 0.62, color=class_colour(c.id), edgecolor=INK, linewidth=0.7
-        )
-        for values, marker in ((scores.dice, "D"), (scores.precision, ">"), (scores.recall, "o")):
+        axes.barh(c.id, iou, 0.62, color=class_colour(c.id), edgecolor=INK, linewidth=0.7)
+        for values, marker in others.values():
             if np.isfinite(values[c.id]):
-                axes.plot(
-                    values[c.id],
-                    c.id,
-                    marker,
-                    color="white",
-                    markeredgecolor=INK,
-                    markersize=7,
-                    clip_on=False,
-                    zorder=4,
-                )
-        axes.text(1.03, c.id, f"{scores.iou[c.id]:.3f}", va="center", fontsize=10)
+                mark = {"markersize": 7, "clip_on": False, "zorder": 4, **white}
+                axes.plot(values[c.id], c.id, marker, **mark)
+        axes.text(1.03, c.id, f"{iou:.3f}", va="center", fontsize=10)
     axes.text(1.03, -0.75, "IoU", va="center", fontsize=10)
-    axes.set(yticks=range(NUM_CLASSES), xlim=(0, 1), xlabel="score (1 is perfect)")
-    axes.set_yticklabels([c.name for c in CLASSES], fontsize=11)
-    axes.invert_yaxis()
+    axes.set(xlim=(0, 1), xlabel="score (1 is perfect)")
+    _name_rows(axes)
     axes.grid(axis="x", color="0.92")
     axes.set_axisbelow(True)
-    marks = [Patch(facecolor="0.85", edgecolor=INK, label="IoU")]
-    for label, marker in (("Dice", "D"), ("precision", ">"), ("recall", "o")):
-        marks.append(
-            Line2D(
-                [], [], linestyle="", marker=marker, color="white", markeredgecolor=INK, label=label
-            )
-        )
+    marks: list[Patch | Line2D] = [Patch(facecolor="0.85", edgecolor=INK, label="IoU")]
+    for label, (_, marker) in others.items():
+        marks.append(Line2D([], [], linestyle="", marker=marker, label=label, **white))
     figure.legend(handles=marks, loc="outside lower center", ncols=4, frameon=False)
     clear_spines(axes)
     return figure
+
+
+def _name_rows(axes: Axes) -> None:
+    """The classes from top to bottom."""
+    axes.set_yticks(range(NUM_CLASSES))
+    axes.set_yticklabels([c.name for c in CLASSES], fontsize=11)
+    axes.invert_yaxis()
+
+
+def class_rectangle(
+    class_id: int, corner: tuple[float, float], width: float, height: float, **style: Any
+) -> Rectangle:
+    """A rectangle in the colour of a class, with a dark edge."""
+    fill = class_colour(class_id)
+    return Rectangle(corner, width, height, facecolor=fill, edgecolor=INK, **style)
 
 
 def class_colour(class_id: int) -> tuple[float, float, float]:

@@ -1,14 +1,13 @@
-"""Matplotlib figures of images and label maps, returned and never shown; those of ``charts``,
-``diagrams`` and ``pictures`` under one name with them.
+"""Matplotlib figures of images and label maps, returned and never shown.
 
-Class colours come from ``classes`` alone; all else is grey. Every figure says what its colours
-mean.
+Class colours come from ``classes`` alone; all else is grey. Every figure explains its colours.
+Taught by ``notebooks/05_gif_visualization.ipynb``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,87 +21,35 @@ from bloodseg_lib.classes import (
     CLASSES,
     NUM_CLASSES,
     RBC_DIAMETER_PX,
+    Box,
     labels_to_colours,
 )
-from bloodseg_lib.figures.architecture import network_figure
-from bloodseg_lib.figures.charts import (
-    INK,
-    class_balance_figure,
-    class_colour,
-    confusion_figure,
-    expect_some,
-    learning_curve_figure,
-    per_class_figure,
-)
-from bloodseg_lib.figures.overlays import (
-    HEAT,
-    described,
-    figure_png,
-    font,
-    heat,
-    heat_scale,
-    legend_strip,
-    overlay,
-)
-
-if TYPE_CHECKING:
-    from bloodseg_lib.prediction.cells import Cell
-    from bloodseg_lib.samples.sample import CellSample
-
-__all__ = [
-    "HEAT",
-    "cells_figure",
-    "class_balance_figure",
-    "class_legend",
-    "comparison_figure",
-    "confusion_figure",
-    "described",
-    "figure_png",
-    "font",
-    "heat",
-    "heat_map_figure",
-    "heat_scale",
-    "learning_curve_figure",
-    "legend_strip",
-    "network_figure",
-    "overlay",
-    "per_class_figure",
-    "sample_sheet",
-    "smears_figure",
-    "weight_map_figure",
-]
+from bloodseg_lib.figures.charts import INK, class_colour, class_rectangle, expect_some
+from bloodseg_lib.figures.overlays import HEAT, heat, overlay
 
 _PANEL_INCHES = 3.4
+_WITHOUT_TRUTH = ("Image", "Predicted", "Both")
 
 
-def class_legend() -> Figure:
-    """The ten classes: colour, id, name and mean area at 40x."""
-    figure = Figure(figsize=(8.5, 2.8), layout="constrained")
-    axes = figure.subplots()
-    axes.axis("off")
-    for x in (0, 1):
-        axes.text(x + 0.12, 5.3, "id  class", va="center", fontsize=10, color="0.35")
-        axes.text(x + 0.56, 5.3, "mean area at 40x", va="center", fontsize=10, color="0.35")
-    for i, c in enumerate(CLASSES):
-        x, y = i // 5, 4 - i % 5
-        axes.add_patch(
-            Rectangle(
-                (x, y + 0.12),
-                0.09,
-                0.76,
-                facecolor=class_colour(c.id),
-                edgecolor=INK,
-                linewidth=0.8,
-            )
-        )
-        size = f"{c.mean_area_px:.0f} pixels" if c.mean_area_px else "-"
-        axes.text(x + 0.12, y + 0.5, f"{c.id}  {c.name}", va="center", fontsize=12)
-        axes.text(x + 0.56, y + 0.5, size, va="center", fontsize=10, color="0.35")
-    axes.set(xlim=(0, 2), ylim=(0, 5.6))
-    return figure
+class Sample(Protocol):
+    """A single cell: its class and its pixels, ``(H, W, 4) uint8``."""
+
+    @property
+    def class_id(self) -> int: ...
+    @property
+    def rgba(self) -> np.ndarray: ...
 
 
-def sample_sheet(samples: Iterable[CellSample], per_class: int = 10, cell_px: int = 120) -> Figure:
+class Cell(Protocol):
+    """A cell of an image: its class and its box."""
+
+    @property
+    def class_id(self) -> int: ...
+    @property
+    def box(self) -> tuple[int, int, int, int]: ...
+
+
+def sample_sheet(samples: Iterable[Sample], per_class: int = 10, cell_px: int = 120) -> Figure:
     """Single cells on white, a row for each class that has any, all at one scale so that their
     sizes can be compared.
 
@@ -123,48 +70,20 @@ def sample_sheet(samples: Iterable[CellSample], per_class: int = 10, cell_px: in
         raise ValueError("Expected at least one sample to show. Received none.")
     width, height = 1.9 + per_class * 0.85, 0.4 + len(rows) * 0.85
     figure = Figure(figsize=(width, height))
-    axes = figure.subplots(
-        len(rows),
-        1,
-        squeeze=False,
-        gridspec_kw={
-            "left": 1.8 / width,
-            "right": 0.995,
-            "top": 0.995,
-            "bottom": 0.38 / height,
-            "hspace": 0,
-        },
-    )[:, 0]
+    room = {"left": 1.8 / width, "right": 0.995, "top": 0.995, "bottom": 0.38 / height}
+    axes = figure.subplots(len(rows), 1, squeeze=False, gridspec_kw={**room, "hspace": 0})[:, 0]
     for panel, class_id in zip(axes, sorted(rows), strict=True):
         blank = [np.full((cell_px, cell_px, 3), 255, np.uint8)] * (per_class - len(rows[class_id]))
         panel.imshow(np.hstack(rows[class_id] + blank))
         panel.axis("off")
-        panel.text(
-            -0.035,
-            0.5,
-            CLASSES[class_id].name,
-            ha="right",
-            va="center",
-            fontsize=12,
-            transform=panel.transAxes,
-        )
-        panel.add_patch(
-            Rectangle(
-                (-0.025, 0.25),
-                0.012,
-                0.5,
-                transform=panel.transAxes,
-                clip_on=False,
-                facecolor=class_colour(class_id),
-                edgecolor=INK,
-            )
-        )
+        at: dict[str, Any] = {"transform": panel.transAxes}
+        panel.text(-0.035, 0.5, CLASSES[class_id].name, ha="right", va="center", fontsize=12, **at)
+        panel.add_patch(class_rectangle(class_id, (-0.025, 0.25), 0.012, 0.5, clip_on=False, **at))
     axes[-1].autoscale(False)
-    axes[-1].plot(
-        [5, 5 + RBC_DIAMETER_PX], [cell_px + 6] * 2, color=INK, linewidth=2, clip_on=False
-    )
+    below, end = cell_px + 6, 5 + RBC_DIAMETER_PX
+    axes[-1].plot([5, end], [below, below], color=INK, linewidth=2, clip_on=False)
     note = f"{RBC_DIAMETER_PX:.0f} pixels, the diameter of a red blood cell at 40x"
-    axes[-1].text(12 + RBC_DIAMETER_PX, cell_px + 6, note, fontsize=10, color="0.35", va="center")
+    axes[-1].text(end + 7, below, note, fontsize=10, color="0.35", va="center")
     return figure
 
 
@@ -186,10 +105,8 @@ def smears_figure(
         panels[1].imshow(labels_to_colours(labels))
         panels[2].imshow(overlay(image, labels, 0.3))
         for thing in objects or ():
-            box = thing["box"]
-            _box(panels[2], (box["x"], box["y"], box["width"], box["height"]), thing["id"])
-    for panels, title in zip(axes, titles or (), strict=False):
-        panels[0].set_ylabel(title, fontsize=9)
+            _box(panels[2], Box(**thing["box"]), thing["id"])
+    _title_rows(axes, titles)
     _legend(figure, _present(labels for _, labels, _ in smears))
     return figure
 
@@ -207,13 +124,11 @@ def weight_map_figure(image: np.ndarray, labels: np.ndarray, weight_map: np.ndar
     axes[0, 1].imshow(labels_to_colours(labels))
     positive = weight_map[weight_map > 0]
     low, high = (float(positive.min()), float(positive.max())) if positive.size else (0.1, 10.0)
-    norm = LogNorm(low, high) if high > low * 1.01 else LogNorm(low / 2, low * 2)
-    shown = axes[0, 2].imshow(np.maximum(weight_map, norm.vmin), cmap="viridis", norm=norm)
-    ticks = [
-        w
-        for w in (step * 10.0**power for power in range(-4, 5) for step in (1, 2, 5))
-        if norm.vmin <= w <= norm.vmax
-    ]
+    if high <= low * 1.01:
+        low, high = low / 2, low * 2
+    shown = axes[0, 2].imshow(np.maximum(weight_map, low), cmap="viridis", norm=LogNorm(low, high))
+    steps = (step * 10.0**power for power in range(-4, 5) for step in (1, 2, 5))
+    ticks = [weight for weight in steps if low <= weight <= high]
     bar = figure.colorbar(
         shown, ax=axes[0, 2], shrink=0.75, label="weight of an error (logarithmic)", format="%g"
     )
@@ -227,7 +142,7 @@ def comparison_figure(
     rows: Sequence[tuple[np.ndarray, np.ndarray | None, np.ndarray]],
     titles: Sequence[str] | None = None,
 ) -> Figure:
-    """Images beside the predicted label maps and, where it is known, the truth; errors in a column
+    """Images beside the predicted label maps and, where known, the true ones; errors have a column
     of their own.
 
     Args:
@@ -237,47 +152,27 @@ def comparison_figure(
     """
     expect_some(rows)
     known = any(truth is not None for _, truth, _ in rows)
-    figure, axes = _grid(
-        len(rows),
-        4 if known else 3,
-        ("Image", "Truth", "Predicted", "Wrong pixels, as predicted")
-        if known
-        else ("Image", "Predicted", "Both"),
-    )
+    titled = ("Image", "Truth", "Predicted", "Wrong pixels, as predicted")
+    figure, axes = _grid(len(rows), 4, titled) if known else _grid(len(rows), 3, _WITHOUT_TRUTH)
     for panels, (image, truth, predicted) in zip(axes, rows, strict=True):
         panels[0].imshow(image)
         panels[2 if known else 1].imshow(labels_to_colours(predicted))
         if not known:
             panels[2].imshow(overlay(image, predicted))
         elif truth is None:
+            middle = {"ha": "center", "va": "center", "color": "0.45"}
             for panel in (panels[1], panels[3]):
-                panel.text(
-                    0.5,
-                    0.5,
-                    "not known",
-                    ha="center",
-                    va="center",
-                    color="0.45",
-                    transform=panel.transAxes,
-                )
+                panel.text(0.5, 0.5, "not known", transform=panel.transAxes, **middle)
         else:
             wrong = truth != predicted
             panels[1].imshow(labels_to_colours(truth))
             panels[3].imshow(
-                np.where(wrong[:, :, None], labels_to_colours(predicted), 255).astype(np.uint8)
+                np.where(wrong[:, :, None], labels_to_colours(predicted), np.uint8(255))
             )
             panels[3].set_xlabel(f"{1 - wrong.mean():.1%} of the pixels right", fontsize=10)
-    for panels, title in zip(axes, titles or (), strict=False):
-        panels[0].set_ylabel(title, fontsize=9)
-    _legend(
-        figure,
-        _present(
-            labels
-            for _, truth, predicted in rows
-            for labels in (truth, predicted)
-            if labels is not None
-        ),
-    )
+    _title_rows(axes, titles)
+    maps = (labels for _, *pair in rows for labels in pair if labels is not None)
+    _legend(figure, _present(maps))
     return figure
 
 
@@ -299,42 +194,36 @@ def heat_map_figure(
     expect_some(ids)
     columns = min(columns, len(ids))
     rows = -(-len(ids) // columns)
-    size = 2.3 if columns > 2 else _PANEL_INCHES
-    ratio = image.shape[0] / image.shape[1]
-    figure = Figure(
-        figsize=(columns * size + 0.9, rows * (size * ratio + 0.35)), layout="constrained"
-    )
+    side = 2.3 if columns > 2 else _PANEL_INCHES
+    height = rows * (side * image.shape[0] / image.shape[1] + 0.35)
+    figure = Figure(figsize=(columns * side + 0.9, height), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
     for panel in axes.flat:
         panel.axis("off")
     for panel, i in zip(axes.flat, ids, strict=False):
         panel.imshow(heat(image, probabilities[:, :, i]))
         panel.set_title(CLASSES[i].name, fontsize=11, pad=10)
-        panel.add_patch(
-            Rectangle(
-                (0, 1.012),
-                1,
-                0.022,
-                transform=panel.transAxes,
-                clip_on=False,
-                facecolor=class_colour(i),
-                edgecolor=INK,
-                linewidth=0.5,
-            )
-        )
-    figure.colorbar(
-        ScalarMappable(Normalize(0, 1), HEAT), ax=axes, shrink=0.85, aspect=30, label="probability"
-    )
+        line = {"transform": panel.transAxes, "clip_on": False, "linewidth": 0.5}
+        panel.add_patch(class_rectangle(i, (0, 1.012), 1, 0.022, **line))
+    scale = ScalarMappable(Normalize(0, 1), HEAT)
+    figure.colorbar(scale, ax=axes, shrink=0.85, aspect=30, label="probability")
     return figure
 
 
 def cells_figure(image: np.ndarray, cells: Sequence[Cell]) -> Figure:
-    """An image with the box of each counted cell in the colour of its class, and how many there are
-    of each.
+    """An image with the box of each counted cell in the colour of its class, and a legend with the
+    number of each.
 
     Args:
         image: ``(H, W, 3) uint8``.
-        cells: as :func:`bloodseg_lib.prediction.counts.count_cells` finds them.
+        cells: as ``count_cells`` finds them.
+
+    Examples:
+        >>> from types import SimpleNamespace
+        >>> cell = SimpleNamespace(class_id=9, box=(2, 2, 4, 4))
+        >>> figure = cells_figure(np.zeros((8, 8, 3), np.uint8), [cell])
+        >>> [text.get_text() for text in figure.legends[0].get_texts()]
+        ['Healthy RBC: 1']
     """
     ratio = image.shape[0] / image.shape[1]
     width = 8.0 if ratio < 1.2 else 6.0
@@ -354,13 +243,9 @@ def cells_figure(image: np.ndarray, cells: Sequence[Cell]) -> Figure:
 
 
 def _grid(rows: int, columns: int, titles: Sequence[str]) -> tuple[Figure, np.ndarray]:
-    figure = Figure(
-        figsize=(
-            columns * _PANEL_INCHES * (0.8 if columns > 3 else 1),
-            rows * _PANEL_INCHES * (0.82 if columns > 3 else 1) + 0.9,
-        ),
-        layout="constrained",
-    )
+    width, height = (0.8, 0.82) if columns > 3 else (1, 1)
+    size = (columns * _PANEL_INCHES * width, rows * _PANEL_INCHES * height + 0.9)
+    figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
     for panel in axes.flat:
         panel.set(xticks=[], yticks=[])
@@ -370,6 +255,11 @@ def _grid(rows: int, columns: int, titles: Sequence[str]) -> tuple[Figure, np.nd
     return figure, axes
 
 
+def _title_rows(axes: np.ndarray, titles: Sequence[str] | None) -> None:
+    for panels, title in zip(axes, titles or (), strict=False):
+        panels[0].set_ylabel(title, fontsize=9)
+
+
 def _present(maps: Iterable[np.ndarray]) -> list[int]:
     return sorted({int(i) for labels in maps for i in np.unique(labels)})
 
@@ -377,36 +267,20 @@ def _present(maps: Iterable[np.ndarray]) -> list[int]:
 def _legend(
     figure: Figure, class_ids: Sequence[int], names: Mapping[int, str] | None = None
 ) -> None:
-    handles = [
-        Patch(
-            facecolor=class_colour(i),
-            edgecolor=INK,
-            linewidth=0.8,
-            label=(names or {}).get(i, CLASSES[i].name),
-        )
-        for i in class_ids
-    ]
+    names = names or {c.id: c.name for c in CLASSES}
+    style: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.8}
+    handles = [Patch(facecolor=class_colour(i), label=names[i], **style) for i in class_ids]
     if handles:
-        figure.legend(
-            handles=handles,
-            loc="outside lower center",
-            ncols=min(5, len(handles)),
-            fontsize=11,
-            frameon=False,
-        )
+        place: dict[str, Any] = {"loc": "outside lower center", "ncols": min(5, len(handles))}
+        figure.legend(handles=handles, fontsize=11, frameon=False, **place)
 
 
 def _box(axes: Axes, box: tuple[int, int, int, int], class_id: int) -> None:
-    """A box in the class's colour between two thin dark lines, so that yellow shows on white and
-    navy on a nucleus.
-    """
+    """A box in the class's colour upon a wider white one, so that it shows on a nucleus too."""
     x, y, width, height = box
     for colour, line in (("white", 3.2), (class_colour(class_id), 1.8)):
-        axes.add_patch(
-            Rectangle(
-                (x - 0.5, y - 0.5), width, height, fill=False, edgecolor=colour, linewidth=line
-            )
-        )
+        style: dict[str, Any] = {"fill": False, "edgecolor": colour, "linewidth": line}
+        axes.add_patch(Rectangle((x - 0.5, y - 0.5), width, height, **style))
 
 
 def _on_white(rgba: np.ndarray, size_px: int) -> np.ndarray:

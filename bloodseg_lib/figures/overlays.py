@@ -1,5 +1,5 @@
-"""Pictures as arrays of pixels: overlays, heat maps and legends, and figures as PNG with exact
-class colours. Colours come from ``classes``.
+"""Pictures as arrays of pixels: overlays, heat maps and legends; figures as PNG with exact class
+colours.
 
 Taught by ``notebooks/05_gif_visualization.ipynb``.
 """
@@ -9,17 +9,15 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
 from matplotlib import colormaps, font_manager
+from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
 from bloodseg_lib.classes import CLASSES, NUM_CLASSES, PALETTE, check_labels, labels_to_colours
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 HEAT = "inferno"
 """Colormap of probabilities: reads as an order in grey print and for colour-blind people too."""
@@ -46,26 +44,30 @@ def overlay(
 
     Raises:
         ValueError: sizes differ, or opacity out of range.
+
+    Examples:
+        >>> grey, labels = np.full((3, 3, 3), 200, np.uint8), np.zeros((3, 3), np.uint8)
+        >>> labels[1, 1] = 9
+        >>> tinted = overlay(grey, labels, opacity=0.5, outlines=False)
+        >>> tinted[0, 0].tolist(), tinted[1, 1].tolist()
+        ([200, 200, 200], [100, 228, 100])
     """
     check_labels(labels)
     if image.shape != (*labels.shape, 3):
         raise ValueError(
-            f"Expected an image of shape {(*labels.shape, 3)}, as the label map has. Received {image.shape}."
+            f"Expected an image of shape {(*labels.shape, 3)}, as the label map has. "
+            f"Received {image.shape}."
         )
     if not 0 <= opacity <= 1:
         raise ValueError(f"Expected an opacity of 0 to 1. Received {opacity}.")
-    shown = (
-        np.ones(NUM_CLASSES, bool)
-        if class_ids is None
-        else np.isin(np.arange(NUM_CLASSES), list(class_ids))
-    )
-    shown[0] = False
+    shown = np.arange(NUM_CLASSES) > 0
+    if class_ids is not None:
+        shown &= np.isin(np.arange(NUM_CLASSES), list(class_ids))
     tinted = cv2.addWeighted(image, 1 - opacity, labels_to_colours(labels), opacity, 0)
     result = np.where(shown[labels][:, :, None], tinted, image)
     if outlines:
-        rim = shown[labels] & (
-            cv2.erode(labels, np.ones((3, 3))) != cv2.dilate(labels, np.ones((3, 3)))
-        )
+        square = np.ones((3, 3))
+        rim = shown[labels] & (cv2.erode(labels, square) != cv2.dilate(labels, square))
         result[rim] = PALETTE[labels[rim]]
     return result
 
@@ -81,47 +83,39 @@ def heat(image: np.ndarray, probability: np.ndarray) -> np.ndarray:
         ``(H, W, 3) uint8`` RGB.
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)[:, :, None] * 0.6
-    share = np.clip(probability.astype(np.float32), 0, 1)
-    colour = (colormaps[HEAT](np.arange(256))[:, :3] * 255).astype(np.float32)[
-        (share * 255).astype(np.uint8)
-    ]
-    alpha = 0.85 * np.sqrt(share)[:, :, None]  # the root: a weak response should be seen too
+    fraction = np.clip(probability.astype(np.float32), 0, 1)
+    colours = (colormaps[HEAT](np.arange(256))[:, :3] * 255).astype(np.float32)
+    alpha = 0.85 * np.sqrt(fraction)[:, :, None]  # the root: a weak response should be seen too
+    colour = colours[(fraction * 255).astype(np.uint8)]
     return (grey * (1 - alpha) + colour * alpha + 0.5).astype(np.uint8)
 
 
 def heat_scale(width_px: int = 360) -> np.ndarray:
-    """What the colours of :func:`heat` mean, from probability 0 to 1, to put under a picture:
-
+    """The colour bar of :func:`heat`, from probability 0 to 1, to put under a picture:
     ``(h, width_px, 3) uint8`` RGB.
     """
-    letters, bar_px, rim = font(12), 12, 14
+    letters, bar_px, margin = font(12), 12, 14
     strip = Image.new("RGB", (width_px, bar_px + 20), "white")
-    share = np.broadcast_to(
-        np.linspace(0, 1, width_px - 2 * rim, dtype=np.float32), (bar_px, width_px - 2 * rim)
-    )
-    strip.paste(Image.fromarray(heat(np.full((*share.shape, 3), 200, np.uint8), share)), (rim, 2))
+    span = width_px - 2 * margin
+    values = np.tile(np.linspace(0, 1, span, dtype=np.float32), (bar_px, 1))
+    bar = heat(np.full((*values.shape, 3), 200, np.uint8), values)
+    strip.paste(Image.fromarray(bar), (margin, 2))
     draw = ImageDraw.Draw(strip)
     for value in (0, 0.25, 0.5, 0.75, 1):
-        draw.text(
-            (rim + value * (width_px - 2 * rim), bar_px + 4),
-            f"{value:g}",
-            fill=(30, 30, 30),
-            font=letters,
-            anchor="mt",
-        )
+        at = (margin + value * span, bar_px + 4)
+        draw.text(at, f"{value:g}", fill=(30, 30, 30), font=letters, anchor="mt")
     return np.array(strip)
 
 
 @cache
 def font(size_px: int) -> ImageFont.FreeTypeFont:
-    """The font that matplotlib brings along, so that text in arrays looks the same everywhere."""
+    """The font that comes with matplotlib, so that text in arrays looks the same everywhere."""
     return ImageFont.truetype(font_manager.findfont("DejaVu Sans"), size_px)
 
 
 def legend_strip(width_px: int, class_ids: Iterable[int], text_px: int = 13) -> np.ndarray:
-    """The legend of some classes as pixels, to put under a picture:
-
-    ``(h, width_px, 3) uint8`` RGB, as many lines as it takes.
+    """The legend of some classes, to put under a picture: ``(h, width_px, 3) uint8`` RGB, in as
+    many lines as it takes.
     """
     letters, gap = font(text_px), text_px // 2
     lines: list[list[int]] = [[]]
@@ -141,30 +135,20 @@ def legend_strip(width_px: int, class_ids: Iterable[int], text_px: int = 13) -> 
     for row, line in enumerate(lines):
         x, y = gap, gap + row * height
         for i in line:
-            draw.rectangle(
-                (x, y, x + text_px, y + text_px), fill=CLASSES[i].colour, outline=(60, 60, 60)
-            )
-            draw.text(
-                (x + text_px + gap, y + text_px / 2),
-                CLASSES[i].name,
-                fill=(30, 30, 30),
-                font=letters,
-                anchor="lm",
-            )
+            square = (x, y, x + text_px, y + text_px)
+            draw.rectangle(square, fill=CLASSES[i].colour, outline=(60, 60, 60))
+            at = (x + text_px + gap, y + text_px / 2)
+            draw.text(at, CLASSES[i].name, fill=(30, 30, 30), font=letters, anchor="lm")
             x += widths[i]
     return np.array(strip)
 
 
 def described(figure: Figure, alt: str) -> Any:
-    """A figure as a picture that carries a text for those who cannot see it.
+    """A figure as an ``IPython.display.Image`` (PNG) with a text for those who cannot see it.
 
     Args:
-        figure: made by one of the functions above.
-        alt: what the picture shows, in a sentence.
-
-    Returns:
-        an ``IPython.display.Image`` (PNG), which a notebook shows when it is the last value of a
-        cell.
+        figure: any of this folder's.
+        alt: the content of the picture, in a sentence.
     """
     from IPython.display import Image as Picture
 
@@ -172,15 +156,15 @@ def described(figure: Figure, alt: str) -> Any:
 
 
 def figure_png(figure: Figure) -> bytes:
-    """A figure as the bytes of a PNG, as large as notebooks show it, in 256 colours, which makes it
-    a third as many bytes. Class colours stay exact.
+    """A figure as the bytes of a PNG, as large as notebooks show it. Its 256 colours make it a
+    third of the size; class colours stay exact.
     """
     drawn, data = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", dpi=80, bbox_inches="tight")
     rgb = Image.open(drawn).convert("RGB")
     reduced = rgb.quantize(256 - NUM_CLASSES, dither=Image.Dither.NONE)
     palette = np.zeros((256, 3), np.uint8)
-    found = np.array(reduced.getpalette()[: 3 * (256 - NUM_CLASSES)], np.uint8).reshape(-1, 3)
+    found = np.array(reduced.getpalette() or (), np.uint8).reshape(-1, 3)[: 256 - NUM_CLASSES]
     palette[: len(found)], palette[-NUM_CLASSES:] = found, PALETTE
     pixels, indices = np.asarray(rgb), np.array(reduced)
     for i, colour in enumerate(PALETTE):

@@ -1,25 +1,28 @@
-"""What the panel is made of:
-
-its controls, each with a label and a hint, and how they are laid out. What they do is in
-``widgets``.
+"""The controls of the panel, each with a label and a hint, and their layout. Their actions are in
+``panel``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import ipywidgets
 
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES, RBC_DIAMETER_PX
 from bloodseg_lib.io import IMAGE_SUFFIXES
-from bloodseg_lib.panel import html as readouts
+from bloodseg_lib.panel.html import heading, swatch
+from bloodseg_lib.panel.status import Status
 from bloodseg_lib.panel.widgets import CellPicture, Downloads, Upload
 from bloodseg_lib.prediction.counts import NOTICE
 
 SHOW_CLASSES = -1
-"""What the picture shows: the classes, or else the probability of the class of that id."""
+"""The value of ``view`` that shows the classes; any other is the id of the class whose probability
+is shown.
+"""
 
-_UPLOAD_HINT = "An image file of your own: PNG, JPEG, TIFF or BMP"
+LEAST_CERTAIN = "least certain first"
+"""The value of ``order`` that puts the least certain cell first."""
 
 
 class PanelControls:
@@ -27,9 +30,9 @@ class PanelControls:
 
     Args:
         images: names of the images to pick from.
-        taken: is given the name and the bytes of each file that was uploaded.
+        status: its message and progress bar are among the controls; it receives the errors.
+        taken: receives the name and the bytes of each file that was uploaded.
         content: gives the bytes of a file for download by its name.
-        failed: is told what went wrong in either.
 
     Attributes:
         widget: all of them, laid out.
@@ -38,228 +41,152 @@ class PanelControls:
     def __init__(
         self,
         images: Sequence[str],
+        status: Status,
         taken: Callable[[str, bytes], None],
         content: Callable[[str], bytes],
-        failed: Callable[[Exception], None],
     ):
-        self._build_input(
-            images,
-            Upload(
-                taken,
-                failed,
-                words="Upload an image",
-                hint=_UPLOAD_HINT,
-                accept=",".join(IMAGE_SUFFIXES),
-            ),
+        self.upload = Upload(
+            taken,
+            status.fail,
+            words="Upload an image",
+            hint="An image file of your own: PNG, JPEG, TIFF or BMP",
+            accept=",".join(IMAGE_SUFFIXES),
         )
-        self._build_view()
-        self._build_cells()
-        self.downloads = Downloads(content, failed)
+        self.downloads = Downloads(content, status.fail)
         self.table = ipywidgets.HTML()
-        title = ipywidgets.HTML(
-            readouts.heading("Blood smear: find, name and count the cells", NOTICE)
-        )
-        left = [self.picture, self.scale_of_heat, *self._view_controls]
-        right = [ipywidgets.HTML(readouts.heading("Figures")), self.table, *self._cell_controls]
-        columns = [
-            ipywidgets.VBox(
-                left, layout={"flex": "1.35 1 420px", "min_width": "0", "margin": "0 18px 0 0"}
-            ),
-            ipywidgets.VBox(right, layout={"flex": "1 1 360px", "min_width": "0"}),
-        ]
-        self._result = ipywidgets.HBox(
-            columns,
+        self.picture = CellPicture()
+        self.scale_of_heat = ipywidgets.HTML()
+        title = heading("Blood smear: find, name and count the cells", NOTICE)
+        inputs = [*self._build_input(images, status), status.message]
+        left = [self.picture, self.scale_of_heat, *self._build_view(), *self._build_classes()]
+        right = [_heading("Figures"), self.table, *self._build_cells()]
+        wide = {"flex": "1.35 1 420px", "min_width": "0", "margin": "0 18px 0 0"}
+        narrow = {"flex": "1 1 360px", "min_width": "0"}
+        result = ipywidgets.HBox(
+            [ipywidgets.VBox(left, layout=wide), ipywidgets.VBox(right, layout=narrow)],
             layout={"flex_flow": "row wrap", "align_items": "flex-start", "overflow": "visible"},
         )
-        self.widget = ipywidgets.VBox([title, *self._input_controls, self._result, self.downloads])
+        self.widget = ipywidgets.VBox([ipywidgets.HTML(title), *inputs, result, self.downloads])
         self.widget.add_class("bloodseg-panel")
 
-    def _build_input(self, images: Sequence[str], upload: Upload) -> None:
-        self.picker = ipywidgets.Dropdown(
-            options=images,
-            description="Image",
-            tooltip="The image to segment",
-            style=_wide(50),
-            layout={"width": "420px"},
-        )
-        self.upload = upload
+    def toggle_all(self, shown: bool) -> None:
+        """Show all classes or none."""
+        for toggle in self.toggles.values():
+            toggle.value = shown
+
+    def _build_input(self, images: Sequence[str], status: Status) -> list[Any]:
+        self.picker = _list("Image", "The image to segment", images, 50, "420px")
         self.diameter = ipywidgets.BoundedFloatText(
             value=RBC_DIAMETER_PX,
             min=2,
             max=2000,
             step=1,
             description="Red cell diameter (px)",
-            tooltip="How many pixels a red blood cell measures in this image; it is brought to 40x by it, where it measures 37",
-            style=_wide(150),
+            tooltip="How many pixels a red blood cell measures in this image; "
+            "it is brought to 40x by it, where it measures 37",
+            style={"description_width": "150px"},
             layout={"width": "240px"},
             disabled=True,
         )
-        self.measure = ipywidgets.Checkbox(
-            value=True,
-            description="Measure the red cells",
-            tooltip="Find the scale by the red blood cells in the image; without it, give their diameter",
-            indent=False,
-            layout={"width": "170px"},
-        )
-        self.run = ipywidgets.Button(
-            description="Segment",
-            tooltip="Segment the image and count its cells",
-            button_style="primary",
-            layout={"width": "180px"},
-        )
-        self.progress = ipywidgets.IntProgress(
-            description="Progress", style=_wide(60), layout={"width": "260px", "display": "none"}
-        )
-        self.message = ipywidgets.HTML()
+        hint = "Find the scale by the red blood cells in the image; without it, give their diameter"
+        self.measure = _tick("Measure the red cells", hint, width="170px")
+        self.run = _button("Segment", "Segment the image and count its cells", "180px")
+        self.run.button_style = "primary"
         ipywidgets.dlink((self.measure, "value"), (self.diameter, "disabled"))
-        self._input_controls = [
+        return [
             _row([self.picker, self.upload]),
-            _row([self.measure, self.diameter, self.run, self.progress]),
-            self.message,
+            _row([self.measure, self.diameter, self.run, status.progress]),
         ]
 
-    def _build_view(self) -> None:
-        self.picture = CellPicture()
-        full = {"width": "auto"}
-        shown = [
-            ("the classes", SHOW_CLASSES),
-            *((f"probability: {c.name}", c.id) for c in (*CELL_CLASSES, CLASSES[0])),
-        ]
-        self.view = ipywidgets.Dropdown(
-            options=shown,
-            description="Show",
-            tooltip="What the picture shows",
-            style=_wide(52),
-            layout=full,
-        )
-        self.zoom = ipywidgets.FloatSlider(
-            value=1,
-            min=1,
-            max=8,
-            step=0.5,
-            description="Zoom",
-            tooltip="How much the picture is enlarged",
-            readout_format=".1f",
-            style=_wide(52),
-            layout=full,
-        )
-        self.opacity = ipywidgets.FloatSlider(
-            value=0.45,
-            min=0,
-            max=1,
-            step=0.05,
-            description="Opacity",
-            tooltip="How strongly the cells are tinted",
-            style=_wide(52),
-            layout=full,
-        )
-        self.outlines = ipywidgets.Checkbox(
-            value=True,
-            description="Outlines",
-            tooltip="Draw the outline of each cell",
-            indent=False,
-            layout={"width": "100px"},
-        )
-        self.toggles = {
-            c.id: ipywidgets.Checkbox(
-                value=True,
-                description=f"{readouts.swatch(c.id)}{c.name}",
-                description_allow_html=True,
-                tooltip=f"Show {c.name}",
-                indent=False,
-                layout={"width": "auto", "margin": "0"},
-            )
-            for c in CELL_CLASSES
-        }
-        self.all_classes = ipywidgets.Button(
-            description="All", tooltip="Show all classes", layout={"width": "64px"}
-        )
-        self.no_classes = ipywidgets.Button(
-            description="None", tooltip="Show no class", layout={"width": "64px"}
-        )
-        self.scale_of_heat = ipywidgets.HTML()
+    def _build_view(self) -> list[Any]:
+        shown = [(f"probability: {c.name}", c.id) for c in (*CELL_CLASSES, CLASSES[0])]
+        options = [("the classes", SHOW_CLASSES), *shown]
+        self.view = _list("Show", "What the picture shows", options, 52, "auto")
+        self.opacity = _slider("Opacity", "How strongly the cells are tinted", 0.45, 0, 1, 0.05)
+        self.zoom = _slider("Zoom", "How much the picture is enlarged", 1, 1, 8, 0.5)
+        self.zoom.readout_format = ".1f"
         ipywidgets.link((self.zoom, "value"), (self.picture, "zoom"))
-        self._view_controls = [
-            _grid([self.view, self.opacity, self.zoom], 205),
-            _row(
-                [
-                    ipywidgets.HTML(readouts.heading("Classes shown")),
-                    self.all_classes,
-                    self.no_classes,
-                    self.outlines,
-                ]
-            ),
+        return [_grid([self.view, self.opacity, self.zoom], 205)]
+
+    def _build_classes(self) -> list[Any]:
+        self.all_classes = _button("All", "Show all classes", "64px")
+        self.no_classes = _button("None", "Show no class", "64px")
+        self.outlines = _tick("Outlines", "Draw the outline of each cell", width="100px")
+        self.toggles = {}
+        for c in CELL_CLASSES:
+            toggle = _tick(f"{swatch(c.id)}{c.name}", f"Show {c.name}", width="auto", margin="0")
+            toggle.description_allow_html = True
+            self.toggles[c.id] = toggle
+        title = _heading("Classes shown")
+        return [
+            _row([title, self.all_classes, self.no_classes, self.outlines]),
             _grid(list(self.toggles.values()), 136),
         ]
 
-    def _build_cells(self) -> None:
-        style = _wide(60)
-        self.order = ipywidgets.Dropdown(
-            options=["from top to bottom", "least certain first"],
-            description="Order",
-            tooltip="How the cells are listed",
-            style=style,
-        )
+    def _build_cells(self) -> list[Any]:
+        orders = ["from top to bottom", LEAST_CERTAIN]
+        self.order = _list("Order", "How the cells are listed", orders, 60)
         self.cells = ipywidgets.Select(
             options=[],
             value=None,
             rows=6,
             description="Cells",
             tooltip="The cells that were found",
-            style=style,
+            style={"description_width": "60px"},
             layout={"width": "auto"},
         )
         self.details = ipywidgets.HTML()
-        self.new_class = ipywidgets.Dropdown(
-            options=[(c.name, c.id) for c in CELL_CLASSES],
-            description="It is a",
-            tooltip="The class that the cell should have",
-            style=style,
-            layout={"width": "180px"},
-        )
-        width = {"width": "auto"}
-        self.change = ipywidgets.Button(
-            description="Change class",
-            tooltip="Give the cell the class at the left",
-            icon="pencil",
-            layout=width,
-        )
-        self.delete = ipywidgets.Button(
-            description="Delete cell",
-            tooltip="There is no cell here: do not count it",
-            icon="trash",
-            layout=width,
-        )
-        self.restore = ipywidgets.Button(
-            description="As found",
-            tooltip="Take back what was changed in this cell",
-            icon="undo",
-            layout=width,
-        )
-        self._cell_controls = [
-            ipywidgets.HTML(readouts.heading("Cells")),
-            self.order,
-            self.cells,
-            self.details,
-            _row([self.new_class, self.change, self.delete, self.restore]),
-        ]
+        classes = [(c.name, c.id) for c in CELL_CLASSES]
+        hint = "The class that the cell should have"
+        self.new_class = _list("It is a", hint, classes, 60, "180px")
+        self.change = _button("Change class", "Give the cell the class at the left", icon="pencil")
+        self.delete = _button("Delete cell", "There is no cell here: do not count it", icon="trash")
+        self.restore = _button("As found", "Take back what was changed in this cell", icon="undo")
+        corrections = _row([self.new_class, self.change, self.delete, self.restore])
+        return [_heading("Cells"), self.order, self.cells, self.details, corrections]
 
 
-def _row(controls: Sequence[ipywidgets.Widget]) -> ipywidgets.HBox:
+def _heading(text: str) -> Any:
+    return ipywidgets.HTML(heading(text))
+
+
+def _button(words: str, hint: str, width: str = "auto", icon: str = "") -> Any:
+    return ipywidgets.Button(description=words, tooltip=hint, icon=icon, layout={"width": width})
+
+
+def _tick(words: str, hint: str, **layout: str) -> Any:
+    box = ipywidgets.Checkbox(value=True, description=words, tooltip=hint, indent=False)
+    box.layout = layout
+    return box
+
+
+def _list(
+    words: str, hint: str, options: Sequence[Any], label_px: int, width: str | None = None
+) -> Any:
+    return ipywidgets.Dropdown(
+        options=options,
+        description=words,
+        tooltip=hint,
+        style={"description_width": f"{label_px}px"},
+        layout={"width": width},
+    )
+
+
+def _slider(words: str, hint: str, value: float, low: float, high: float, step: float) -> Any:
+    made = ipywidgets.FloatSlider(value, min=low, max=high, step=step, layout={"width": "auto"})
+    made.description, made.tooltip, made.style.description_width = words, hint, "52px"
+    return made
+
+
+def _row(controls: Sequence[Any]) -> Any:
     """Controls side by side, in as many lines as it takes."""
     row = ipywidgets.HBox(list(controls))
     row.add_class("bloodseg-row")
     return row
 
 
-def _grid(controls: Sequence[ipywidgets.Widget], least_px: int) -> ipywidgets.GridBox:
-    """Controls in as many columns of one width, at least ``least_px``, as there is room for."""
+def _grid(controls: Sequence[Any], least_px: int) -> Any:
+    """Controls in columns of one width, at least ``least_px``, as many as there is room for."""
     columns = f"repeat(auto-fill, minmax({least_px}px, 1fr))"
-    return ipywidgets.GridBox(
-        list(controls),
-        layout={"grid_template_columns": columns, "grid_gap": "2px 8px", "width": "100%"},
-    )
-
-
-def _wide(pixels: int) -> dict[str, str]:
-    return {"description_width": f"{pixels}px"}
+    layout = {"grid_template_columns": columns, "grid_gap": "2px 8px", "width": "100%"}
+    return ipywidgets.GridBox(list(controls), layout=layout)

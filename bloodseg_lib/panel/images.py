@@ -1,7 +1,4 @@
-"""Images on their way into the panel and onto its screen:
-
-a folder's, an uploaded file's, a large one made smaller, a cell close up.
-"""
+"""The panel's images: of a folder, uploaded, as large as the screen needs, a cell close up."""
 
 from __future__ import annotations
 
@@ -15,24 +12,21 @@ import numpy as np
 from bloodseg_lib.io import IMAGE_SUFFIXES, read_image
 
 SHOWN_PX = (896, 1800)
-"""The longer side of the picture in the panel, at least and at most;
-
-the files for download have the image's own size.
+"""The longer side of the picture in the panel, at least and at most; files for download have the
+image's own size.
 """
 
 
 def shown_size(height: int, width: int) -> tuple[int, int]:
-    """Width and height of the picture of an image in the panel, for OpenCV."""
+    """Width and height of the picture of an image in the panel, for OpenCV.
+
+    Examples:
+        >>> shown_size(224, 448), shown_size(1000, 900), shown_size(3600, 1800)
+        ((896, 448), (900, 1000), (900, 1800))
+    """
     least, most = (limit / max(height, width) for limit in SHOWN_PX)
     ratio = least if least > 1 else min(1.0, most)
     return max(1, round(width * ratio)), max(1, round(height * ratio))
-
-
-def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Pixels of an image, ``(H, W)`` or ``(H, W, 3)``, at another width and height."""
-    return cv2.resize(
-        image, size, interpolation=cv2.INTER_AREA if size[0] < image.shape[1] else cv2.INTER_CUBIC
-    )
 
 
 def offered_images(
@@ -73,24 +67,19 @@ def decoded_image(name: str, data: bytes) -> np.ndarray:
 
 
 def close_up(image: np.ndarray, box: tuple[int, int, int, int], side_px: int = 300) -> np.ndarray:
-    """A cell and as much again around it, ``(side_px, side_px, 3) uint8``, with its box in white
-    and black.
+    """A cell in the middle of a window twice its size, ``(side_px, side_px, 3) uint8``, with its
+    box in white and black.
     """
     x, y, width, height = box
     reach = max(width, height)
     left, top = x + width // 2 - reach, y + height // 2 - reach
     rows = np.clip(np.arange(top, top + 2 * reach), 0, image.shape[0] - 1)
     columns = np.clip(np.arange(left, left + 2 * reach), 0, image.shape[1] - 1)
-    part = cv2.resize(
-        np.ascontiguousarray(image[np.ix_(rows, columns)]),
-        (side_px, side_px),
-        interpolation=cv2.INTER_CUBIC,
-    )
+    window = np.ascontiguousarray(image[np.ix_(rows, columns)])
+    part = cv2.resize(window, (side_px, side_px), interpolation=cv2.INTER_CUBIC)
     ratio = side_px / (2 * reach)
-    corners = [
-        (round((x - left) * ratio), round((y - top) * ratio)),
-        (round((x + width - left) * ratio), round((y + height - top) * ratio)),
-    ]
-    for colour, thickness in (((0, 0, 0), 4), ((255, 255, 255), 2)):
-        cv2.rectangle(part, *corners, colour, thickness)
+    first = round((x - left) * ratio), round((y - top) * ratio)
+    last = round((x + width - left) * ratio), round((y + height - top) * ratio)
+    cv2.rectangle(part, first, last, (0, 0, 0), 4)
+    cv2.rectangle(part, first, last, (255, 255, 255), 2)
     return part

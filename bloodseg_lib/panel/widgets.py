@@ -1,8 +1,8 @@
-"""What ipywidgets lacks for the panel: a picture whose cells can be clicked, files to download, and
+"""Three widgets that ipywidgets lacks: a picture whose cells can be clicked, files to download, and
 an upload of any size.
 
-Each is an anywidget: the traits here are the whole of what kernel and browser tell each other, and
-    the JavaScript lies beside this module.
+Each is an anywidget: kernel and browser exchange the traits here and nothing else. The JavaScript
+and the style of the whole panel are in ``static``.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ class CellPicture(anywidget.AnyWidget):
     """A picture in which cells are found with the pointer (hover, click) or the arrow keys.
 
     Attributes:
-        picture: a PNG; empty: nothing is shown. It may be larger or smaller than the image.
+        picture: a PNG, larger or smaller than the image, or empty.
         size: width and height of the image, in the pixels that ``cells`` are measured in.
         cells: of each cell ``number`` (from 1), ``box`` (x, y, width, height), ``centre`` (x, y),
             ``colour`` (CSS), ``words``, shown beside the pointer and read aloud, and ``mark``:
             ``"changed"``, ``"deleted"`` or empty.
-        selected: number of the cell that is chosen, 0: none. Set by a click or here.
-        alt: what is to be seen, in words.
-        zoom: 1 fits the picture to the width there is; more makes it scroll.
+        selected: number of the chosen cell, 0: none. A click sets it, or Python.
+        alt: the content of the picture in words.
+        zoom: 1 fits the picture to the width of its column; more makes it scroll.
     """
 
     _esm = _HERE / "cell_picture.js"
-    _css = _HERE / "cell_picture.css"
+    _css = _HERE / "panel.css"
     picture = traitlets.Bytes(b"").tag(sync=True)
     size = traitlets.Tuple(traitlets.Int(), traitlets.Int(), default_value=(1, 1)).tag(sync=True)
     cells = traitlets.List(traitlets.Dict()).tag(sync=True)
@@ -56,8 +56,8 @@ class Upload(anywidget.AnyWidget):
     than the 10 MB that Jupyter's server lets pass.
 
     Args:
-        on_file: is given the name and the bytes of each file that has arrived.
-        on_error: is told what went wrong, for ipywidgets swallows it.
+        on_file: receives the name and the bytes of each file that has arrived.
+        on_error: receives exceptions, which ipywidgets would swallow.
 
     Attributes:
         words, hint: on the button, and beside it when the pointer rests there.
@@ -65,10 +65,6 @@ class Upload(anywidget.AnyWidget):
     """
 
     _esm = _HERE / "upload.js"
-    _css = """
-        .bloodseg-upload { display: flex; align-items: center; gap: 6px; padding: 0 8px 0 0; border: 1px dashed #888; border-radius: 3px; }
-        .bloodseg-upload.bloodseg-over { background: #1976d233; }
-        .bloodseg-upload button { width: auto; }"""
     words = traitlets.Unicode("Upload a file").tag(sync=True)
     hint = traitlets.Unicode("").tag(sync=True)
     accept = traitlets.Unicode("").tag(sync=True)
@@ -91,7 +87,8 @@ class Upload(anywidget.AnyWidget):
         try:
             if "error" in message:
                 raise ValueError(
-                    f"{message['name']}: the browser cannot read it ({message['error']}). Choose it again."
+                    f"{message['name']}: the browser cannot read it ({message['error']}). "
+                    "Choose it again."
                 )
             if message["start"] == 0:
                 self._arrived.clear()
@@ -112,19 +109,18 @@ class Upload(anywidget.AnyWidget):
 class Downloads(anywidget.AnyWidget):
     """Buttons that hand files to the browser.
 
-    The bytes are sent when a button is pressed, so that they weigh nothing before, neither in the
-    page nor in a saved notebook.
+    The bytes are sent when a button is pressed, so that neither the page nor a saved notebook holds
+    them.
 
     Args:
         content: gives the bytes of a file by its name.
-        on_error: is told what ``content`` raised, for ipywidgets swallows it.
+        on_error: receives the exceptions of ``content``, which ipywidgets would swallow.
 
     Attributes:
         files: of each file its ``name`` and the ``words`` on its button.
     """
 
     _esm = _HERE / "downloads.js"
-    _css = ".bloodseg-downloads { display: flex; flex-wrap: wrap; gap: 4px; }  .bloodseg-downloads button { width: auto; }"
     files = traitlets.List(traitlets.Dict()).tag(sync=True)
 
     def __init__(self, content: Callable[[str], bytes], on_error: Callable[[Exception], None]):

@@ -136,7 +136,7 @@ class LiveCurve:
         from IPython.display import display
         from matplotlib import pyplot as plt
 
-        from bloodseg_lib.figures.images import learning_curve_figure
+        from bloodseg_lib.figures.charts import learning_curve_figure
         from bloodseg_lib.network.checkpoint import read_sidecar
 
         figure = learning_curve_figure(read_sidecar(self._latest).history)

@@ -4,6 +4,7 @@ from PIL import Image
 
 from bloodseg_lib.classes import CLASSES, HEALTHY_RBC, INFECTED_RBC
 from bloodseg_lib.figures.animation import heat_map_frames, write_gif
+from bloodseg_lib.figures.overlays import heat_scale
 
 IMAGE = np.random.default_rng(0).integers(120, 240, (40, 60, 3), np.uint8)
 LABELS = np.zeros((40, 60), np.uint8)
@@ -36,6 +37,12 @@ def test_each_class_frame_bears_its_colour():
         CLASSES, heat_map_frames(IMAGE, PROBABILITIES, width_px=300)[1:11], strict=True
     ):
         np.testing.assert_array_equal(frame[20, 18], c.colour)
+
+
+def test_each_class_frame_has_the_scale_of_the_heat_map_beneath():
+    for frame in heat_map_frames(IMAGE, PROBABILITIES, width_px=300)[1:11]:
+        scale = heat_scale(300)
+        np.testing.assert_array_equal(frame[40 + 200 :][: len(scale)], scale)
 
 
 def test_several_images_stand_side_by_side():

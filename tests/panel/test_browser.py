@@ -152,9 +152,8 @@ def page(lab):
         page.get_by_text(re.compile(r"Python 3.*\| Idle")).wait_for()
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        error = page.locator(
-            '[data-mime-type="application/vnd.jupyter.stderr"], [data-mime-type="application/vnd.jupyter.error"]'
-        )
+        kinds = (f'[data-mime-type="application/vnd.jupyter.{k}"]' for k in ("stderr", "error"))
+        error = page.locator(", ".join(kinds))
         page.locator(".bloodseg-panel").or_(error).first.wait_for()
         assert not error.count(), error.first.inner_text()
         yield page
@@ -268,6 +267,8 @@ def test_an_image_goes_through_the_panel_by_hand(page, shot, smear_file):
     panel.get_by_label("It is a", exact=True).select_option("Infected RBC")
     panel.get_by_role("button", name="Change class").click()
     panel.get_by_text("Healthy RBC was changed to Infected RBC").wait_for()
+    page.wait_for_timeout(500)  # what the browser might answer to the new list has arrived
+    assert panel.locator(".bloodseg-cell", has_text="Cell 7: Infected RBC").is_visible()
     assert row_of(page, "Healthy RBC")[0] == "10" and row_of(page, "Infected RBC")[0] == "1"
     assert panel.get_by_text("1 of 11: too few cells").is_visible()
     panel.get_by_label("Cells", exact=True).select_option(index=0)
@@ -286,6 +287,28 @@ def test_an_image_goes_through_the_panel_by_hand(page, shot, smear_file):
     assert json.loads(files["my smear_counts.json"])["counts"]["infected_rbc"]["watershed"] == 1
 
     assert not panel.get_by_role("alert").count()
-    assert page.evaluate(
-        "document.querySelector('.bloodseg-panel').scrollWidth <= document.querySelector('.bloodseg-panel').clientWidth"
-    )
+    assert panel.evaluate("panel => panel.scrollWidth <= panel.clientWidth")
+
+
+def test_keys_pressed_in_the_panel_stay_in_it(page, shot):
+    panel = panel_of(page)
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
+    page.evaluate("document.addEventListener('keydown', e => (window.heard ??= []).push(e.key))")
+    cells = panel.get_by_label("Cells", exact=True)
+    cells.select_option(index=0)
+    panel.locator(".bloodseg-cell", has_text="Cell 1:").wait_for()
+    cells.press("ArrowDown")
+    panel.locator(".bloodseg-cell", has_text="Cell 2:").wait_for()
+    new_class = panel.get_by_label("It is a", exact=True)
+    new_class.press("m")  # in JupyterLab: make the cell Markdown, which would remove the panel
+    assert new_class.evaluate("list => list.selectedOptions[0].text") == "Monocyte"
+    panel.get_by_label("Outlines").press("ArrowUp")
+    assert panel.is_visible() and page.evaluate("window.heard") is None
+    shot("8_keys")
+
+
+def test_keys_with_control_are_left_to_the_page(page):
+    page.evaluate("window.heard = []")
+    page.evaluate("document.addEventListener('keydown', e => window.heard.push(e.key))")
+    panel_of(page).get_by_label("Outlines").press("Control+F8")
+    assert "F8" in page.evaluate("window.heard")

@@ -51,9 +51,9 @@ def test_panel_command_line_and_notebook_agree_to_the_byte(diameter, checkpoint,
 
     panel = SegmentationPanel(Segmenter(checkpoint), tmp_path / "in")
     if diameter:
-        panel.measure.value, panel.diameter.value = False, diameter
-    panel.run.click()
-    assert panel.last_error is None
+        panel.controls.measure.value, panel.controls.diameter.value = False, diameter
+    panel.controls.run.click()
+    assert panel.status.last_error is None
 
     options = ["--rbc-diameter", str(diameter)] if diameter else []
     arguments = [
@@ -67,13 +67,13 @@ def test_panel_command_line_and_notebook_agree_to_the_byte(diameter, checkpoint,
     ]
     assert CliRunner().invoke(main, arguments).exit_code == 0
     written = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
-    assert panel.files == written
+    assert panel.session.files == written
 
     image = read_image(tmp_path / "in" / "smear.png")
     found = Segmenter(checkpoint).segment(image, scale=scale_to_40x(diameter) if diameter else None)
     counts = count_cells(found.labels, found.probabilities, found.scale, field="smear")
     assert label_map_bytes(found.labels) == written["smear_classes.png"]
-    assert counts == panel.counts and counts.to_csv().encode() == written["smear_cells.csv"]
+    assert counts == panel.session.counts and counts.to_csv().encode() == written["smear_cells.csv"]
     summary = json.loads(written["smear_counts.json"])
     assert counts.to_dict().items() <= summary.items() and len(counts.cells) > 20
 
@@ -86,10 +86,10 @@ def test_an_uploaded_image_gives_what_the_same_file_gives(checkpoint, tmp_path):
         SegmentationPanel(Segmenter(checkpoint)),
     )
     content = png_bytes(image)
-    uploaded.upload.receive({"name": "a.png", "size": len(content), "start": 0}, [content])
+    uploaded.controls.upload.receive({"name": "a.png", "size": len(content), "start": 0}, [content])
     for panel in (picked, uploaded):
-        panel.run.click()
-    assert picked.files == uploaded.files
+        panel.controls.run.click()
+    assert picked.session.files == uploaded.session.files
 
 
 @pytest.mark.slow
@@ -98,42 +98,42 @@ def test_a_large_image_goes_through_the_panel(checkpoint, monkeypatch):
     monkeypatch.setattr(prediction, "KEPT_PX", 2**23)
     image, cells = smear(3000, 4000, 74, 160)
     panel = SegmentationPanel(Segmenter(checkpoint), {"large": image})
-    panel.run.click()
-    assert panel.last_error is None and panel.segmentation.probabilities is None
+    panel.controls.run.click()
+    assert panel.status.last_error is None and panel.session.segmentation.probabilities is None
     assert (
-        panel.segmentation.scale == pytest.approx(0.5, abs=0.03)
-        and len(panel.counts.cells) == len(cells) == 475
+        panel.session.segmentation.scale == pytest.approx(0.5, abs=0.03)
+        and len(panel.session.counts.cells) == len(cells) == 475
     )
 
-    shown = cv2.imdecode(np.frombuffer(panel.picture.picture, np.uint8), cv2.IMREAD_COLOR)
+    shown = cv2.imdecode(np.frombuffer(panel.controls.picture.picture, np.uint8), cv2.IMREAD_COLOR)
     # reduced; clicks are told in pixels of the image
-    assert shown.shape == (1350, 1800, 3) and panel.picture.size == (4000, 3000)
+    assert shown.shape == (1350, 1800, 3) and panel.controls.picture.size == (4000, 3000)
 
     for x, y, class_id in cells[3::101]:
         (mark,) = [
             m
-            for m in panel.picture.cells
+            for m in panel.controls.picture.cells
             if m["box"][0] <= x < m["box"][0] + m["box"][2]
             and m["box"][1] <= y < m["box"][1] + m["box"][3]
         ]
         assert mark["centre"] == pytest.approx([x, y], abs=1)
-        panel.picture.selected = mark["number"]
-        cell = panel.found.cells[mark["number"] - 1]
-        assert cell.class_id == class_id and panel.cells.value == mark["number"]
+        panel.controls.picture.selected = mark["number"]
+        cell = panel.session.found.cells[mark["number"] - 1]
+        assert cell.class_id == class_id and panel.controls.cells.value == mark["number"]
         assert (
             cell.confidence == cell.probabilities[class_id] > 0.5
-            and f"{cell.confidence:.1%}" in panel.details.value
+            and f"{cell.confidence:.1%}" in panel.controls.details.value
         )
 
-    before = panel.picture.picture
-    panel.view.value = HEALTHY_RBC
+    before = panel.controls.picture.picture
+    panel.controls.view.value = HEALTHY_RBC
     assert (
-        panel.last_error is None
-        and panel.picture.picture != before
-        and "probability of Healthy RBC" in panel.picture.alt
+        panel.status.last_error is None
+        and panel.controls.picture.picture != before
+        and "probability of Healthy RBC" in panel.controls.picture.alt
     )
 
-    with zipfile.ZipFile(io.BytesIO(panel.archive())) as archive:
+    with zipfile.ZipFile(io.BytesIO(panel.session.archive())) as archive:
         classes = np.array(Image.open(archive.open("large_classes.png")))
         assert classes.shape == (3000, 4000) and all(
             classes[y, x] == class_id for x, y, class_id in cells

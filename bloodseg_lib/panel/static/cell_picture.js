@@ -1,4 +1,4 @@
-// The front end of bloodseg_lib.frontend.CellPicture: a picture whose cells answer to the pointer and to the keyboard.
+// The front end of bloodseg_lib.panel.widgets.CellPicture: a picture whose cells answer to the pointer and to the keyboard.
 // Traits: picture (PNG), size [width, height] in pixels of the image, cells [{number, box, centre, colour, words, mark}], selected, alt, zoom.
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -40,6 +40,25 @@ function neighbour(cells, from, dx, dy) {
 }
 
 const ARROWS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
+
+// JupyterLab has shortcuts on bare keys: m makes a notebook cell Markdown, d d deletes it, arrows leave it. A key pressed
+// anywhere in the panel stays in the panel; those with Ctrl, Alt or Cmd pass. The panel is known once el is part of the page.
+function keepKeys(el) {
+  const stop = (event) => {
+    if (!event.ctrlKey && !event.altKey && !event.metaKey) event.stopPropagation();
+  };
+  let panel = null;
+  const placed = new ResizeObserver(() => {
+    panel = el.closest(".bloodseg-panel") ?? el;
+    panel.addEventListener("keydown", stop);
+    placed.disconnect();
+  });
+  placed.observe(el);
+  return () => {
+    placed.disconnect();
+    panel?.removeEventListener("keydown", stop);
+  };
+}
 
 function render({ model, el }) {
   const frame = element("div", { class: "bloodseg-picture", tabindex: "0", role: "application" }, el);
@@ -133,12 +152,10 @@ function render({ model, el }) {
     label.style.display = "none";
     mark();
   });
-  // JupyterLab has shortcuts of its own on these keys; with the picture in focus they are the picture's.
   frame.addEventListener("keydown", (event) => {
     const arrow = ARROWS[event.key];
     if (!arrow && event.key !== "Escape") return;
     event.preventDefault();
-    event.stopPropagation();
     if (event.key === "Escape") return choose(null);
     const from = selected();
     const next = from ? neighbour(cells(), from, ...arrow) : cells()[0];
@@ -162,7 +179,11 @@ function render({ model, el }) {
   });
   load();
   refresh();
-  return () => url && URL.revokeObjectURL(url);
+  const release = keepKeys(el);
+  return () => {
+    release();
+    if (url) URL.revokeObjectURL(url);
+  };
 }
 
 export default { render };

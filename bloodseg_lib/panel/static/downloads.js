@@ -1,4 +1,4 @@
-// The front end of bloodseg_lib.frontend.Downloads: a button a file. The bytes come from the kernel when they are asked for.
+// The front end of bloodseg_lib.panel.widgets.Downloads: a button a file. The bytes come from the kernel when they are asked for.
 // Traits: files [{name, words}].
 
 function render({ model, el }) {

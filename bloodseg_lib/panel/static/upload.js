@@ -1,4 +1,4 @@
-// The front end of bloodseg_lib.frontend.Upload: a button, and a place to drop a file on. The file goes to the kernel in pieces, each sent when the
+// The front end of bloodseg_lib.panel.widgets.Upload: a button, and a place to drop a file on. The file goes to the kernel in pieces, each sent when the
 // one before has arrived: Jupyter's server cuts the connection at messages above 10 MB, without a word.
 // Traits: words, hint, accept.
 
