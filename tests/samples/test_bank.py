@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bloodseg_lib.classes import BASOPHIL, HEALTHY_RBC, INFECTED_RBC, NEUTROPHIL
-from bloodseg_lib.samples.bank import INDEX, SPLITS, SampleBank, split_groups, write_bank
+from bloodseg_lib.samples.bank import INDEX, SampleBank, write_bank
 from bloodseg_lib.samples.sample import BACKGROUND_CROP, CLUSTER, make_sample
+from bloodseg_lib.samples.splits import SPLITS, split_groups
 
 GROUPS = st.dictionaries(
     st.text("abcdefgh", min_size=1, max_size=4),

@@ -57,7 +57,10 @@ def test_patches_of_a_field_do_not_overlap_and_are_few():
     image = field(*cells, size=(800, 1700))
     patches = list(patch_samples(image, red_cells(image, 40), "s", "f", 41.0))
     assert len(patches) == PATCHES_PER_FIELD
-    corners = [tuple(map(int, patch.name.removesuffix(BACKGROUND_CROP).split("_")[1:])) for patch in patches]
+    corners = [
+        tuple(map(int, patch.name.removesuffix(BACKGROUND_CROP).split("_")[1:]))
+        for patch in patches
+    ]
     side = BACKGROUND_CROP_PX * 41 / RBC_DIAMETER_PX - 1
     assert all(
         max(abs(x - u), abs(y - v)) >= side
