@@ -123,7 +123,7 @@ class TestBank:
     def test_what_cannot_be_known_is_said(self, tmp_path):
         write_bank([disc(HEALTHY_RBC, i, source="zheng") for i in range(5)], tmp_path / "bank")
         assert (
-            "zheng: a group is an image; patients are not told."
+            "zheng: a group is an image; patients are not known."
             in verify(tmp_path / "bank", progress=False).unknown
         )
 
