@@ -97,8 +97,8 @@ def draw_slide(rng: np.random.Generator) -> Slide:
 
 @dataclass(frozen=True)
 class Grid:
-    """The coordinates of the canvas' pixels, ``x`` and ``y``, each ``(N, N) float32``: pixels from the
-    middle of the cell.
+    """Coordinates of the canvas' pixels from the middle of the cell, in pixels at 40x: ``x`` and
+    ``y``, each ``(N, N) float32``.
     """
 
     x: np.ndarray
