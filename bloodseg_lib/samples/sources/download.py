@@ -111,7 +111,10 @@ def retrieve(url: str, path: Path | str, sha256: str = "", progress: bool = True
 
 
 def _unpacked(archive: Path, folder: Path) -> Path:
-    """The only folder of a zip archive, else ``folder``, which is there when all of it is."""
+    """The only folder of a zip archive, else ``folder``, which exists when all of it is unpacked.
+
+    ``pooch.Unzip`` would take a folder that a killed run left half unpacked for a complete one.
+    """
     if not folder.exists():
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unpacking-") as temporary:
             whole = Path(temporary) / folder.name
