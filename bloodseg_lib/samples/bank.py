@@ -135,15 +135,7 @@ def _entry(index: Path, number: int, row: dict[str, str]) -> BankEntry:
 
 
 class BankWriter:
-    """Writes samples to a new bank, one at a time; :meth:`close` splits them and writes the index.
-
-    Args:
-        folder: where; made if needed.
-        on_sample: called after each sample is written, e.g. to move a progress bar.
-
-    Raises:
-        ValueError: the folder is a finished bank already.
-    """
+    """Writes samples one at a time; :meth:`close` splits them. See :func:`write_bank`."""
 
     def __init__(self, folder: Path | str, on_sample: Callable[[CellSample], None] | None = None):
         self.folder, self._on_sample = Path(folder), on_sample
@@ -155,15 +147,7 @@ class BankWriter:
         self._thumbnails: list[np.ndarray] = []
 
     def add(self, sample: CellSample, split: str = "") -> None:
-        """Write one sample.
-
-        Args:
-            sample: of any class and source.
-            split: where it goes; empty: :meth:`close` decides.
-
-        Raises:
-            ValueError: there is one of its class, source and name already.
-        """
+        """Write one sample. :meth:`close` finds its split, unless it fills an empty one with it."""
         key, name = CLASSES[sample.class_id].key, re.sub(r"[^\w.()-]+", "_", sample.name)
         path = f"{key}/{sample.source}__{name}.png"
         if path in self._entries:
@@ -173,14 +157,9 @@ class BankWriter:
             )
         data = png_bytes(sample.rgba)
         write_bytes(self.folder / path, data)
+        digest, area = hashlib.sha256(data).hexdigest(), sample.area_px
         self._entries[path] = BankEntry(
-            path,
-            sample.class_id,
-            sample.source,
-            sample.group,
-            split,
-            sample.area_px,
-            hashlib.sha256(data).hexdigest(),
+            path, sample.class_id, sample.source, sample.group, split, area, digest
         )
         self._thumbnails.append(thumbnail(sample.rgba))
         if self._on_sample:
@@ -189,15 +168,7 @@ class BankWriter:
     def close(
         self, seed: int = 0, fill: Callable[[int, str], Iterable[CellSample]] | None = None
     ) -> SampleBank:
-        """Split the samples, fill empty splits, write the index, and open the bank.
-
-        Args:
-            seed: of the split.
-            fill: see :func:`write_bank`.
-
-        Raises:
-            ValueError: no sample was added.
-        """
+        """Split the samples, fill empty splits, write the index, and open the bank."""
         entries = list(self._entries.values())
         duplicates = near_duplicates(
             [e.path for e in entries],
@@ -219,7 +190,7 @@ class BankWriter:
             )
         rows = (
             (e.path, CLASSES[e.class_id].key, e.source, e.group, e.split, e.area_px, e.sha256)
-            for e in sorted(self._entries.values(), key=lambda e: e.path)
+            for _, e in sorted(self._entries.items())
         )
         write_csv(self.folder / INDEX, _COLUMNS, rows)
         return SampleBank(self.folder)
