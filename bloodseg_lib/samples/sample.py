@@ -36,8 +36,8 @@ class CellSample:
     """One cell cut out of an image.
 
     Attributes:
-        rgba: ``(H, W, 4) uint8``; alpha 255 inside the cell, 0 outside, cropped to the cell. See
-            :func:`make_sample`.
+        rgba: ``(H, W, 4) uint8``; alpha 255 inside the cell, 0 outside, cropped to the cell, see
+            :func:`cut_cell`.
         class_id: 1..9.
         source: key of the database it comes from, e.g. ``"lisc"``.
         group: patient, slide or field, unique within the source; a split never divides a group.
@@ -112,6 +112,18 @@ def make_sample(
     scale: float = 1.0,
     slide_colour: np.ndarray | tuple[float, float, float] | None = None,
 ) -> CellSample:
+    """A :class:`CellSample` of the cell under ``mask``, see :func:`cut_cell`."""
+    rgba = cut_cell(image, mask, scale, slide_colour, f"Sample {source}/{name}")
+    return CellSample(rgba, class_id, source, group, name)
+
+
+def cut_cell(
+    image: np.ndarray,
+    mask: np.ndarray,
+    scale: float = 1.0,
+    background: np.ndarray | tuple[float, float, float] | None = None,
+    where: str = "Sample",
+) -> np.ndarray:
     """Cut the cell under ``mask`` out of ``image`` and resize it to 40x.
 
     Pixels outside the mask get the colour of the nearest pixel inside, so that neither the
@@ -121,11 +133,14 @@ def make_sample(
     Args:
         image: ``(H, W, 3) uint8`` RGB.
         mask: ``(H, W)`` bool or uint8; non-zero inside the cell.
-        class_id, source, group, name: see :class:`CellSample`.
         scale: factor from the image's scale to 40x.
-        slide_colour: ``(3,)`` RGB above 0, the background beside the cell. The colours are divided
-            by it, so that the sample is transmittance x 255 and its background white; cells of a
-            yellow background then paste onto any other without a halo. None: the colours stay.
+        background: ``(3,)`` RGB above 0, the colour beside the cell. The image is divided by it, so
+            that it becomes transmittance x 255 and its background white; cells of a yellow
+            background then paste onto any other without a halo. None: the colours stay.
+        where: what errors call the cell.
+
+    Returns:
+        ``(h, w, 4) uint8``; alpha 255 inside the cell, 0 outside, cropped to the cell.
 
     Raises:
         ValueError: a mask of another size than the image, a cell of fewer than
@@ -134,10 +149,9 @@ def make_sample(
     Examples:
         >>> image, mask = np.full((9, 9, 3), 120, np.uint8), np.zeros((9, 9), bool)
         >>> mask[2:8, 1:6] = True
-        >>> make_sample(image, mask, 9, "own", "field 1", "cell 1", scale=2).rgba.shape
+        >>> cut_cell(image, mask, scale=2).shape
         (12, 10, 4)
     """
-    where = f"Sample {source}/{name}"
     if mask.shape != image.shape[:2]:
         raise ValueError(
             f"{where}: expected a mask of the image's size {image.shape[:2]}. "
@@ -151,8 +165,8 @@ def make_sample(
         )
     box = Box.of_mask(mask).window
     image, alpha = image[box], mask[box].astype(np.uint8) * 255
-    if slide_colour is not None:
-        image = _on_white(image, np.asarray(slide_colour, np.float32), where)
+    if background is not None:
+        image = _on_white(image, np.asarray(background, np.float32), where)
     image = _bleed(image, alpha)
     if scale != 1.0:
         size = (max(1, round(alpha.shape[1] * scale)), max(1, round(alpha.shape[0] * scale)))
@@ -169,7 +183,7 @@ def make_sample(
             )
         box = Box.of_mask(alpha > 0).window
         image, alpha = image[box], alpha[box]
-    return CellSample(np.dstack([image, alpha]), class_id, source, group, name)
+    return np.dstack([image, alpha])
 
 
 def _on_white(image: np.ndarray, background: np.ndarray, where: str) -> np.ndarray:

@@ -18,7 +18,7 @@ import numpy as np
 from bloodseg_lib import classes
 from bloodseg_lib.samples.phantom import drawing, platelets, red_cells, white_cells
 from bloodseg_lib.samples.phantom.drawing import Drawn, Slide
-from bloodseg_lib.samples.sample import CellSample, make_sample
+from bloodseg_lib.samples.sample import CellSample, cut_cell
 
 SOURCE = "phantom"
 AREA_VARIATION = {
@@ -82,14 +82,8 @@ def draw_cell(
     # log-normal: never negative
     drawn_px = kind.mean_area_px * np.exp(spread * np.clip(rng.normal(), -2.5, 2.5) - spread**2 / 2)
     density, depth = _ARTISTS[class_id](area_px or drawn_px, slide, rng)
-    return make_sample(
-        drawing.photograph(density, slide, rng),
-        drawing.mask(depth),
-        class_id,
-        SOURCE,
-        f"{kind.key}-{name}",
-        name,
-    )
+    rgba = cut_cell(drawing.photograph(density, slide, rng), drawing.mask(depth))
+    return CellSample(rgba, class_id, SOURCE, f"{kind.key}-{name}", name)
 
 
 def read(cells_per_class: int | dict[int, int] = 300, seed: int = 0) -> Iterator[CellSample]:
