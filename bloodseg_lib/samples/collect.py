@@ -202,7 +202,11 @@ def collect(
                     if automatic_masks and "automatic_masks" in signature(readers[key]).parameters
                     else {}
                 )
-                yield from readers[key](Path(root), collection.rejections, **options)
+                for found in readers[key](Path(root), **options):
+                    if isinstance(found, Skipped):
+                        collection.rejections.append(found)
+                    else:
+                        yield found
 
     def drawn(class_id: int, split: str) -> list[CellSample]:
         ends = [

@@ -14,8 +14,8 @@ import numpy as np
 
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES
 from bloodseg_lib.io import png_bytes, read_image
-from bloodseg_lib.samples.annotation.proposals import corrected, write_boxes
-from bloodseg_lib.samples.sources.own_fields import Box, read_boxes
+from bloodseg_lib.samples.annotation.proposals import corrected
+from bloodseg_lib.samples.extraction.boxes import CellBox, read_boxes, write_boxes
 
 DISCARD = 0
 THUMBNAIL_PX = 96
@@ -87,7 +87,7 @@ class AnnotationPanel:
         self._show()
 
     @property
-    def result(self) -> list[Box]:
+    def result(self) -> list[CellBox]:
         """The boxes as the person has them now."""
         return corrected(self.boxes, self._decided)
 
@@ -108,15 +108,15 @@ class AnnotationPanel:
         self._grid.children = tiles
         self._tell()
 
-    def _picture(self, box: Box) -> widgets.Widget:
+    def _picture(self, box: CellBox) -> widgets.Widget:
         try:
             if box.field not in self._images:
                 self._images = {box.field: read_image(self.folder / box.field)}
             image = self._images[box.field]
-            margin = round(_AROUND * max(box.width, box.height))
+            margin = round(_AROUND * max(box.box.width, box.box.height))
             shown = image[
-                max(0, box.y - margin) : box.y + box.height + margin,
-                max(0, box.x - margin) : box.x + box.width + margin,
+                max(0, box.box.y - margin) : box.box.bottom + margin,
+                max(0, box.box.x - margin) : box.box.right + margin,
             ]
             factor = THUMBNAIL_PX / max(shown.shape[:2])
             size = tuple(max(1, round(side * factor)) for side in shown.shape[1::-1])

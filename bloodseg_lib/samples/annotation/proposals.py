@@ -8,9 +8,7 @@ work, no more. White cells are guessed as neutrophils. Taught by
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,22 +20,22 @@ from skimage.segmentation import watershed
 from tqdm.auto import tqdm
 
 from bloodseg_lib.classes import (
-    CLASSES,
     HEALTHY_RBC,
     INFECTED_RBC,
     NEUTROPHIL,
     PLATELET_CLUMP,
     RBC_IDS,
     THROMBOCYTE,
+    Box,
 )
-from bloodseg_lib.io import read_image, write_bytes
+from bloodseg_lib.io import read_image
 from bloodseg_lib.optics import field_transmittance
+from bloodseg_lib.samples.extraction.boxes import CellBox, write_boxes
 from bloodseg_lib.samples.extraction.red_cells import (
     is_clean,
     measured_rbc_diameter,
     red_cells,
 )
-from bloodseg_lib.samples.sources.own_fields import BOX_COLUMNS, RBC_COLUMN, Box
 
 DIAMETERS_PX = (20.0, 28.0, 40.0, 56.0, 80.0, 112.0)
 """Where the diameter of a red cell is looked for when nobody tells it."""
@@ -60,7 +58,7 @@ def estimated_rbc_diameter(image: np.ndarray) -> float:
     return float(np.median([cell.diameter_px for cell in found]))
 
 
-def propose(image: np.ndarray, field: str, rbc_diameter_px: float | None = None) -> list[Box]:
+def propose(image: np.ndarray, field: str, rbc_diameter_px: float | None = None) -> list[CellBox]:
     """Boxes around the cells of a field, each with a guessed class.
 
     Args:
@@ -110,15 +108,14 @@ def propose(image: np.ndarray, field: str, rbc_diameter_px: float | None = None)
     boxes = [
         box
         for box in boxes
-        if box.class_id not in RBC_IDS or not any(_holds(cell, box) for cell in white)
+        if box.class_id not in RBC_IDS or not any(_holds(cell.box, box.box) for cell in white)
     ]
-    return sorted(boxes, key=lambda box: (box.y, box.x))
+    return sorted(boxes, key=lambda box: (box.box.y, box.box.x))
 
 
 def _holds(outer: Box, box: Box) -> bool:
     """Whether the middle of a box lies in another."""
-    x, y = box.x + box.width / 2, box.y + box.height / 2
-    return outer.x <= x <= outer.x + outer.width and outer.y <= y <= outer.y + outer.height
+    return outer.holds(box.x + box.width / 2, box.y + box.height / 2)
 
 
 def _parted(cells: np.ndarray, stained: np.ndarray, diameter: float) -> np.ndarray:
@@ -185,12 +182,13 @@ def _boxed(
     field: str,
     class_id: int,
     diameter: float,
-) -> Box:
+) -> CellBox:
     # around a nucleus lies cytoplasm
     margin = round((0.5 if class_id == NEUTROPHIL else MARGIN) * diameter)
     top, left = max(0, bbox[0] - margin), max(0, bbox[1] - margin)
     bottom, right = min(shape[0], bbox[2] + margin), min(shape[1], bbox[3] + margin)
-    return Box(field, left, top, right - left, bottom - top, class_id, round(diameter, 1))
+    box = Box(left, top, right - left, bottom - top)
+    return CellBox(field, box, class_id, round(diameter, 1))
 
 
 def propose_fields(
@@ -198,7 +196,7 @@ def propose_fields(
     boxes_csv: Path | str,
     rbc_diameter_px: float | None = None,
     progress: bool = True,
-) -> list[Box]:
+) -> list[CellBox]:
     """Propose the cells of several fields and write them as a table of boxes, which
     :func:`bloodseg_lib.samples.sources.own_fields.read` reads.
 
@@ -224,27 +222,7 @@ def propose_fields(
     return boxes
 
 
-def write_boxes(path: Path | str, boxes: Iterable[Box]) -> None:
-    """Write a table of boxes, atomically."""
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow([*BOX_COLUMNS, RBC_COLUMN])
-    for box in boxes:
-        writer.writerow(
-            [
-                box.field,
-                box.x,
-                box.y,
-                box.width,
-                box.height,
-                CLASSES[box.class_id].key,
-                box.rbc_diameter_px or "",
-            ]
-        )
-    write_bytes(path, table.getvalue().encode())
-
-
-def corrected(boxes: Sequence[Box], classes: dict[int, int | None]) -> list[Box]:
+def corrected(boxes: Sequence[CellBox], classes: dict[int, int | None]) -> list[CellBox]:
     """Boxes after a person looked at them:
 
     number of a box -> its class, or None to discard it. Those not named stay.

@@ -28,9 +28,7 @@ def field():
 
 
 def at(boxes, x, y):
-    return [
-        box for box in boxes if box.x <= x < box.x + box.width and box.y <= y < box.y + box.height
-    ]
+    return [b for b in boxes if b.box.x <= x < b.box.right and b.box.y <= y < b.box.bottom]
 
 
 class TestPropose:
@@ -64,8 +62,7 @@ class TestPropose:
         write_image(tmp_path / "f.png", field)
         boxes = propose_fields([tmp_path / "f.png"], tmp_path / "boxes.csv", 40, progress=False)
         assert fields.read_boxes(tmp_path / "boxes.csv", with_rbc=True) == boxes
-        rejections = []
-        found = list(fields.read(tmp_path, rejections, healthy=False))
+        found = list(fields.read(tmp_path, healthy=False))
         assert sum(s.class_id == HEALTHY_RBC for s in found) >= 15
 
     def test_corrections_are_not_written_over(self, field, tmp_path):
