@@ -5,7 +5,7 @@ Taught by notebook 1.
 
 from bloodseg_lib.samples.bank import BankEntry, SampleBank, write_bank
 from bloodseg_lib.samples.collect import Collection, collect
-from bloodseg_lib.samples.sample import CellSample, Skipped, make_sample
+from bloodseg_lib.samples.sample import CellSample, Skipped, cut_cell
 from bloodseg_lib.samples.splits import SPLITS, split_groups
 from bloodseg_lib.samples.verify import Verification, verify_bank
 
@@ -18,7 +18,7 @@ __all__ = [
     "Skipped",
     "Verification",
     "collect",
-    "make_sample",
+    "cut_cell",
     "split_groups",
     "verify_bank",
     "write_bank",

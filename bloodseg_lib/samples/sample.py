@@ -102,21 +102,6 @@ class Skipped:
     detail: str = ""
 
 
-def make_sample(
-    image: np.ndarray,
-    mask: np.ndarray,
-    class_id: int,
-    source: str,
-    group: str,
-    name: str,
-    scale: float = 1.0,
-    slide_colour: np.ndarray | tuple[float, float, float] | None = None,
-) -> CellSample:
-    """A :class:`CellSample` of the cell under ``mask``, see :func:`cut_cell`."""
-    rgba = cut_cell(image, mask, scale, slide_colour, f"Sample {source}/{name}")
-    return CellSample(rgba, class_id, source, group, name)
-
-
 def cut_cell(
     image: np.ndarray,
     mask: np.ndarray,

@@ -33,7 +33,7 @@ from bloodseg_lib.samples.sample import (
     CLUSTER,
     CellSample,
     Skipped,
-    make_sample,
+    cut_cell,
 )
 
 RED_CELLS_PER_FIELD = 16
@@ -225,9 +225,8 @@ class Field:
             window = (box or Box.of_mask(mask)).window
             reach = round(_REACH * self.rbc_diameter_px)
             background = background_colour(self.image, window, reach)
-        return make_sample(
-            image, mask, class_id, self.source, self.group, name, self.scale, background
-        )
+        rgba = cut_cell(image, mask, self.scale, background, f"Sample {self.source}/{name}")
+        return CellSample(rgba, class_id, self.source, self.group, name)
 
 
 def _spread(items: list[_Item], most: int) -> list[_Item]:

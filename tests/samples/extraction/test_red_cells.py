@@ -3,10 +3,9 @@ import numpy as np
 import pytest
 from disc_fields import PURPLE, RED_CELL, YELLOW, field, grid
 
-from bloodseg_lib.classes import HEALTHY_RBC, NEUTROPHIL
 from bloodseg_lib.optics import background_colour
 from bloodseg_lib.samples.extraction.red_cells import measured_rbc_diameter, red_cells
-from bloodseg_lib.samples.sample import make_sample
+from bloodseg_lib.samples.sample import cut_cell
 
 
 class TestBackgroundColour:
@@ -35,9 +34,7 @@ class TestTransmittance:
         image = field((100, 100, 20, RED_CELL))
         mask = np.zeros(image.shape[:2], bool)
         mask[60:140, 60:140] = True  # with some background
-        rgba = make_sample(
-            image, mask, HEALTHY_RBC, "s", "g", "n", slide_colour=background_colour(image)
-        ).rgba
+        rgba = cut_cell(image, mask, background=background_colour(image))
         assert rgba[2, 2, :3].tolist() == pytest.approx([255, 255, 255], abs=4)
         assert rgba[40, 40, :3].tolist() == pytest.approx(
             [190 * 255 / 250, 150 * 255 / 240, 120 * 255 / 150], abs=6
@@ -45,28 +42,14 @@ class TestTransmittance:
 
     def test_black_stays_black(self):
         image = np.zeros((20, 20, 3), np.uint8)
-        assert (
-            not make_sample(
-                image, np.ones((20, 20)), NEUTROPHIL, "s", "g", "n", slide_colour=YELLOW
-            )
-            .rgba[:, :, :3]
-            .any()
-        )
+        assert not cut_cell(image, np.ones((20, 20)), background=YELLOW)[:, :, :3].any()
 
     @pytest.mark.parametrize(
         "colour", [(0, 240, 150), (255, 255), (300, 200, 200), (float("nan"), 1, 1)]
     )
     def test_what_is_no_colour_is_refused(self, colour):
         with pytest.raises(ValueError, match="colour of the empty slide"):
-            make_sample(
-                np.zeros((20, 20, 3), np.uint8),
-                np.ones((20, 20)),
-                NEUTROPHIL,
-                "s",
-                "g",
-                "n",
-                slide_colour=colour,
-            )
+            cut_cell(np.zeros((20, 20, 3), np.uint8), np.ones((20, 20)), background=colour)
 
 
 class TestRedCells:
