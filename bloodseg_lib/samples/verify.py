@@ -71,7 +71,7 @@ def verify_bank(folder: Path | str, progress: bool = True) -> Verification:
         progress: show a progress bar.
 
     Raises:
-        FileNotFoundError: it is no finished bank.
+        FileNotFoundError: it is not a finished bank.
         ValueError: its index is damaged.
     """
     bank = SampleBank(folder)

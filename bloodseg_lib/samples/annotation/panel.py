@@ -5,6 +5,7 @@ Taught by ``notebooks/01_dataset_creation.ipynb``.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,7 +13,6 @@ import ipywidgets as widgets
 
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES
 from bloodseg_lib.io import png_bytes, read_image, resized
-from bloodseg_lib.samples.annotation.proposals import corrected
 from bloodseg_lib.samples.extraction.boxes import BOXES, CellBox, read_boxes, write_boxes
 
 DISCARD = 0
@@ -76,7 +76,11 @@ class AnnotationPanel:
     @property
     def result(self) -> list[CellBox]:
         """The boxes with the corrections made so far."""
-        return corrected(self.boxes, self._decided)
+        return [
+            replace(box, class_id=class_id)
+            for number, box in enumerate(self.boxes)
+            if (class_id := self._decided.get(number, box.class_id)) is not None
+        ]
 
     def _show(self) -> None:
         last = self.page.value * self.per_page

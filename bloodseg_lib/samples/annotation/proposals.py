@@ -8,8 +8,7 @@ Taught by ``notebooks/01_dataset_creation.ipynb``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -214,22 +213,3 @@ def propose_fields(
     ]
     write_boxes(boxes_csv, boxes)
     return boxes
-
-
-def corrected(boxes: Sequence[CellBox], classes: Mapping[int, int | None]) -> list[CellBox]:
-    """Boxes after a person looked at them.
-
-    Args:
-        boxes: as proposed.
-        classes: number of a box -> its class, or None to discard it. The others stay.
-
-    Examples:
-        >>> boxes = [CellBox("f.png", Box(0, 0, 9, 9), HEALTHY_RBC)] * 2
-        >>> [box.class_id for box in corrected(boxes, {0: None, 1: INFECTED_RBC})]
-        [8]
-    """
-    return [
-        replace(box, class_id=class_id)
-        for i, box in enumerate(boxes)
-        if (class_id := classes.get(i, box.class_id)) is not None
-    ]

@@ -9,7 +9,6 @@ import importlib
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from bloodseg_lib.classes import (
     BASOPHIL,
@@ -71,9 +70,7 @@ class DatabaseEntry:
     licence: str
     citation: str
     layout: str
-    expected_counts: Mapping[int, int] = field(
-        default_factory=lambda: MappingProxyType({}), hash=False
-    )
+    expected_counts: Mapping[int, int] = field(default_factory=dict, hash=False)
     rbc_diameter_px: float | None = None
     grouping: str = ""
     download: Download | None = None
@@ -88,18 +85,21 @@ DATABASES: tuple[DatabaseEntry, ...] = (
         licence="free for research and education, with citation",
         citation=(
             "Rezatofighi, Soltanian-Zadeh: Automatic recognition of five types of white blood "
-            "cells in peripheral blood. "
-            "Computerized Medical Imaging and Graphics 35(4), 2011, 333-343."
+            "cells in peripheral blood. Computerized Medical Imaging and Graphics 35(4), 2011, "
+            "333-343."
         ),
         layout=(
             "Main Dataset/<Class>/N.* and Ground Truth "
             "Segmentation/<Class>/areaforexpert1/N_expert.*, <Class>: Baso, Eosi, Lymp, Mono, "
-            "Neut; "
-            "optional: platelet_boxes.csv"
+            "Neut; optional: platelet_boxes.csv"
         ),
-        expected_counts=MappingProxyType(
-            {EOSINOPHIL: 37, BASOPHIL: 50, NEUTROPHIL: 47, LYMPHOCYTE: 45, MONOCYTE: 48}
-        ),
+        expected_counts={
+            EOSINOPHIL: 37,
+            BASOPHIL: 50,
+            NEUTROPHIL: 47,
+            LYMPHOCYTE: 45,
+            MONOCYTE: 48,
+        },
         rbc_diameter_px=40.0,
         grouping=(
             "a group is a field, or several that overlap where a crop gives it away; which fields "
@@ -114,13 +114,11 @@ DATABASES: tuple[DatabaseEntry, ...] = (
         licence="not stated; ask the authors",
         citation=(
             "Sarrafzadeh, Rabbani, Talebi, Usefi Banaem: Selection of the best features for "
-            "leukocytes classification in blood smear microscopic "
-            "images. Proc. SPIE 9041, 2014, 90410P."
+            "leukocytes classification in blood smear microscopic images. Proc. SPIE 9041, 2014, "
+            "90410P."
         ),
         layout="images/<Class>/NAME.* and masks/<Class>/NAME.*, <Class>: Eosi, Lymp, Mono, Neut",
-        expected_counts=MappingProxyType(
-            {EOSINOPHIL: 42, NEUTROPHIL: 38, LYMPHOCYTE: 32, MONOCYTE: 36}
-        ),
+        expected_counts={EOSINOPHIL: 42, NEUTROPHIL: 38, LYMPHOCYTE: 32, MONOCYTE: 36},
         grouping="a group is an image; patients are not known.",
         reader_name="sources.iumc",
     ),
@@ -131,13 +129,11 @@ DATABASES: tuple[DatabaseEntry, ...] = (
         licence="not stated; do not redistribute",
         citation=(
             "Linder et al.: A malaria diagnostic tool based on computer vision screening and "
-            "visualization of Plasmodium falciparum candidate areas in "
-            "digitized blood smears. PLoS ONE 9(8), 2014, e104855."
+            "visualization of Plasmodium falciparum candidate areas in digitized blood smears. "
+            "PLoS ONE 9(8), 2014, e104855."
         ),
         layout="crops/infected and crops/healthy, or fields with boxes.csv beside it, or both",
-        expected_counts=MappingProxyType(
-            {THROMBOCYTE: 82, PLATELET_CLUMP: 36, INFECTED_RBC: 407, HEALTHY_RBC: 3539}
-        ),
+        expected_counts={THROMBOCYTE: 82, PLATELET_CLUMP: 36, INFECTED_RBC: 407, HEALTHY_RBC: 3539},
         rbc_diameter_px=68.0,
         grouping=(
             "a group is slide and field; all crops are of one slide, whose patient is in every "
@@ -152,11 +148,11 @@ DATABASES: tuple[DatabaseEntry, ...] = (
         licence="work of the US government, public domain; please cite",
         citation=(
             "Rajaraman et al.: Pre-trained convolutional neural networks as feature extractors "
-            "toward improved malaria parasite detection in thin blood "
-            "smear images. PeerJ 6, 2018, e4568."
+            "toward improved malaria parasite detection in thin blood smear images. PeerJ 6, 2018, "
+            "e4568."
         ),
         layout="cell_images/Parasitized and cell_images/Uninfected",
-        expected_counts=MappingProxyType({INFECTED_RBC: 13779, HEALTHY_RBC: 13779}),
+        expected_counts={INFECTED_RBC: 13779, HEALTHY_RBC: 13779},
         rbc_diameter_px=120.0,
         grouping="a group is a patient, from the file name.",
         download=Download("kaggle:iarunava/cell-images-for-detecting-malaria"),
@@ -178,7 +174,7 @@ DATABASES: tuple[DatabaseEntry, ...] = (
         grouping="a group is an image; patients are not known.",
         download=Download(
             "https://github.com/zxaoyou/segmentation_WBC/archive/refs/heads/master.zip",
-            note="GitHub packs this archive anew at times, so that nobody publishes a lasting one",
+            note="GitHub repacks this archive at times, so that no published sha256 lasts",
         ),
         reader_name="sources.zheng",
     ),
@@ -189,8 +185,8 @@ DATABASES: tuple[DatabaseEntry, ...] = (
         licence="CC BY 4.0",
         citation=(
             "Acevedo, Merino, Alferez, Molina, Boldu, Rodellar: A dataset of microscopic "
-            "peripheral blood cell images for development of automatic "
-            "recognition systems. Data in Brief 30, 2020, 105474."
+            "peripheral blood cell images for development of automatic recognition systems. Data "
+            "in Brief 30, 2020, 105474."
         ),
         layout=(
             "<class>/NAME.jpg, or images named <class>_..., <class>: basophil, eosinophil, "
