@@ -76,8 +76,10 @@ def score_fields(
         labels = segmenter.segment(open_image(field.path), scale).labels
         if field.boxes:
             found += [
-                FieldScore(field.source, field.path.name, box.class_id, called_in_box(labels, box.box))
-                for box in field.boxes
+                FieldScore(
+                    field.source, field.path.name, cell.class_id, called_in_box(labels, cell.box)
+                )
+                for cell in field.boxes
             ]
         else:
             called, cell = labelled_cell(labels, field.class_id)

@@ -115,6 +115,7 @@ class Field:
     @cached_property
     def transmittance(self) -> np.ndarray:
         """``(H, W, 3) float32``, 0..1, see :func:`~bloodseg_lib.optics.field_transmittance`."""
+        # not that in which the red cells were found: its tiles depend on the diameter
         return field_transmittance(self.image, self.rbc_diameter_px)
 
     @cached_property

@@ -36,16 +36,7 @@ from bloodseg_lib.samples.extraction.field import Field
 from bloodseg_lib.samples.extraction.masks import Unusable, largest
 from bloodseg_lib.samples.extraction.white_cells import MARKED
 from bloodseg_lib.samples.sample import CellSample, Skipped
-from bloodseg_lib.samples.sources.folders import (
-    class_folders,
-    colour_image,
-    database_folder,
-    image_files,
-    mask_of,
-    masks_without_image,
-    one_file,
-    read_each,
-)
+from bloodseg_lib.samples.sources import folders
 
 SOURCE = "iumc"
 CLASS_FOLDERS = {"Eosi": EOSINOPHIL, "Lymp": LYMPHOCYTE, "Mono": MONOCYTE, "Neut": NEUTROPHIL}
@@ -76,19 +67,20 @@ def read(root: Path | str, rbc_diameter_px: float | None = None) -> Iterator[Cel
             "Expected the diameter of a red cell in these images, above 0 pixels, or None. "
             f"Received {rbc_diameter_px}."
         )
-    root = database_folder(root, LAYOUT)
+    root = folders.database_folder(root, LAYOUT)
     basophils = any((root / "images" / name).is_dir() for name in ("Baso", "baso", "BASO"))
     classes = CLASS_FOLDERS | ({"Baso": BASOPHIL} if basophils else {})
-    images = class_folders(root / "images", classes, LAYOUT)
+    images = folders.class_folders(root / "images", classes, LAYOUT)
     masks = {
-        class_id: folder for folder, class_id in class_folders(root / "masks", classes, LAYOUT)
+        class_id: folder
+        for folder, class_id in folders.class_folders(root / "masks", classes, LAYOUT)
     }
     diameter = rbc_diameter_px or _rbc_diameter(images, masks)
 
     cells = partial(_cells, masks=masks, rbc_diameter_px=diameter)
     for folder, class_id in images:
-        yield from read_each(image_files(folder, SOURCE, class_id), SOURCE, cells)
-        yield from masks_without_image(masks[class_id], folder, SOURCE, class_id)
+        yield from folders.read_each(folders.image_files(folder, SOURCE, class_id), SOURCE, cells)
+        yield from folders.masks_without_image(masks[class_id], folder, SOURCE, class_id)
 
 
 def _cells(
@@ -104,8 +96,10 @@ def _cells(
 
 def _pair(path: Path, masks: Path) -> tuple[np.ndarray, np.ndarray]:
     """An image, and the mask of its cell."""
-    image = colour_image(path)
-    mask = mask_of(one_file(masks, path.stem), path, image.shape[:2], f"{masks / path.stem}.*")
+    image = folders.colour_image(path)
+    mask = folders.mask_of(
+        folders.one_file(masks, path.stem), path, image.shape[:2], f"{masks / path.stem}.*"
+    )
     # masks saved as JPEG have grey specks around them
     return image, largest(mask > 127 if mask.max() > 127 else mask)
 
@@ -116,7 +110,7 @@ def _rbc_diameter(images: list[tuple[Path, int]], masks: dict[int, Path]) -> flo
     """
     areas: dict[int, list[int]] = defaultdict(list)
     for folder, class_id in images:
-        for file in image_files(folder, SOURCE, class_id):
+        for file in folders.image_files(folder, SOURCE, class_id):
             if not isinstance(file, Skipped):
                 with contextlib.suppress(Unusable):  # is reported when its sample is read
                     _, mask = _pair(file[0], masks[class_id])

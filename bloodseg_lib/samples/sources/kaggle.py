@@ -38,13 +38,7 @@ from bloodseg_lib.samples.extraction.masks import (
     opened,
 )
 from bloodseg_lib.samples.sample import CellSample, Skipped
-from bloodseg_lib.samples.sources.folders import (
-    class_folders,
-    colour_image,
-    database_folder,
-    image_files,
-    read_each,
-)
+from bloodseg_lib.samples.sources import folders
 
 SOURCE = "kaggle"
 CLASS_FOLDERS = {"Parasitized": INFECTED_RBC, "Uninfected": HEALTHY_RBC}
@@ -79,20 +73,22 @@ def read(root: Path | str) -> Iterator[CellSample | Skipped]:
     Raises:
         FileNotFoundError, ValueError: the folders are not as they should be.
     """
-    root = database_folder(root, LAYOUT)
+    root = folders.database_folder(root, LAYOUT)
     if not any(path.name.lower() in ("parasitized", "uninfected") for path in root.iterdir()):
         root = root / "cell_images"
     files = [
         file
-        for folder, class_id in class_folders(root, CLASS_FOLDERS, LAYOUT, also=("cell_images",))
-        for file in image_files(folder, SOURCE, class_id)
+        for folder, class_id in folders.class_folders(
+            root, CLASS_FOLDERS, LAYOUT, also=("cell_images",)
+        )
+        for file in folders.image_files(folder, SOURCE, class_id)
     ]
     crops: dict[str, list[Path]] = defaultdict(list)
     for file in files:
         if not isinstance(file, Skipped):
             crops[patient(file[0].name)].append(file[0])
     backgrounds = {group: _background(paths) for group, paths in crops.items()}
-    yield from read_each(files, SOURCE, partial(_cells, backgrounds=backgrounds))
+    yield from folders.read_each(files, SOURCE, partial(_cells, backgrounds=backgrounds))
 
 
 def patient(name: str) -> str:
@@ -116,7 +112,7 @@ def _background(paths: Sequence[Path]) -> np.ndarray:
     colours = []
     for path in paths[:: max(1, len(paths) // CROPS_PER_PATIENT)]:
         with contextlib.suppress(Unusable):  # is reported when its sample is read
-            image = colour_image(path)
+            image = folders.colour_image(path)
             mask = image.max(axis=2) > BLACK
             inner = eroded(mask, RIM_PX)
             rim = image[mask & ~inner]
@@ -136,7 +132,7 @@ def _cells(
     path: Path, class_id: int, backgrounds: Mapping[str, np.ndarray]
 ) -> Iterator[CellSample]:
     """The cell of a crop."""
-    image = colour_image(path)
+    image = folders.colour_image(path)
     bright = image.max(axis=2) > BLACK
     if not bright.any():
         raise Unusable(NO_CELL, f"{path}: nothing but black. Download or copy it again.")

@@ -39,18 +39,7 @@ from bloodseg_lib.samples.extraction.field import Field
 from bloodseg_lib.samples.extraction.masks import Unusable, filled, largest, outlines, smooth
 from bloodseg_lib.samples.extraction.white_cells import MARKED, SEGMENTED
 from bloodseg_lib.samples.sample import AUTOMATIC, CellSample, Skipped
-from bloodseg_lib.samples.sources.folders import (
-    EMPTY_MASK,
-    class_folders,
-    colour_image,
-    database_folder,
-    group_of,
-    image_files,
-    mask_of,
-    masks_without_image,
-    one_file,
-    read_each,
-)
+from bloodseg_lib.samples.sources import folders
 
 SOURCE = "lisc"
 CLASS_FOLDERS = {
@@ -108,29 +97,27 @@ def read(
         FileNotFoundError, ValueError: the folders are not as they should be, or the boxes are not
             readable.
     """
-    root = database_folder(root, LAYOUT)
-    folders = class_folders(root / FIELDS, CLASS_FOLDERS, LAYOUT, also=(MIXED,))
-    mask_folders = class_folders(root / MASKS, CLASS_FOLDERS, LAYOUT, also=(MIXED,))
-    masks = {class_id: folder / EXPERT for folder, class_id in mask_folders}
+    root = folders.database_folder(root, LAYOUT)
+    fields, marked = (
+        folders.class_folders(root / name, CLASS_FOLDERS, LAYOUT, also=(MIXED,))
+        for name in (FIELDS, MASKS)
+    )
+    masks = {class_id: folder / EXPERT for folder, class_id in marked}
     table = root / PLATELET_BOXES
     boxes = read_boxes(table, THROMBOCYTE) if platelets and table.is_file() else []
-    diameters: dict[str, float] = {}
-
-    cells = partial(
-        _cells, masks=masks, diameters=diameters, healthy=healthy, automatic=automatic_masks
-    )
-    for folder, class_id in folders:
+    cells = partial(_cells, masks=masks, healthy=healthy, automatic=automatic_masks)
+    for folder, class_id in fields:
         if not masks[class_id].is_dir():
             raise FileNotFoundError(
                 f"{masks[class_id]}: no such folder. Expected {LAYOUT}. Unpack the database again."
             )
-        yield from read_each(image_files(folder, SOURCE, class_id), SOURCE, cells)
-        yield from masks_without_image(masks[class_id], folder, SOURCE, class_id, "_expert")
+        yield from folders.read_each(folders.image_files(folder, SOURCE, class_id), SOURCE, cells)
+        yield from folders.masks_without_image(masks[class_id], folder, SOURCE, class_id, "_expert")
     for folder in (root / FIELDS).iterdir():
         if folder.name.lower() == MIXED:
-            yield from read_each(image_files(folder, SOURCE, 0), SOURCE, _mixed)
+            yield from folders.read_each(folders.image_files(folder, SOURCE, 0), SOURCE, _mixed)
     for name, of_field in by_field(boxes).items():
-        yield from _platelets(root, name, of_field, diameters.get(group_of(name)))
+        yield from _platelets(root, name, of_field)
 
 
 def labelled(root: Path | str) -> Iterator[tuple[Path, int, np.ndarray | None]]:
@@ -140,15 +127,15 @@ def labelled(root: Path | str) -> Iterator[tuple[Path, int, np.ndarray | None]]:
     Raises:
         FileNotFoundError, ValueError: a folder, field or mask is not as it should be.
     """
-    for folder, class_id in class_folders(
+    for folder, class_id in folders.class_folders(
         Path(root) / FIELDS, CLASS_FOLDERS, LAYOUT, also=(MIXED,)
     ):
         masks = Path(root) / MASKS / folder.name / EXPERT
-        for file in image_files(folder, SOURCE, class_id):
+        for file in folders.image_files(folder, SOURCE, class_id):
             if not isinstance(file, Skipped):
                 path, mask = file[0], None
                 if _mask_file(path, masks):
-                    marked = marked_cells(colour_image(path), path, masks, class_id)
+                    marked = marked_cells(folders.colour_image(path), path, masks, class_id)
                     mask = np.logical_or.reduce(marked)
                 yield path, class_id, mask
 
@@ -157,14 +144,12 @@ def _cells(
     path: Path,
     class_id: int,
     masks: Mapping[int, Path],
-    diameters: dict[str, float],
     healthy: bool,
     automatic: bool,
 ) -> Iterator[CellSample | Skipped]:
-    """The labelled cells of a field, and its red cells. Keeps its scale in ``diameters``."""
+    """The labelled cells of a field, and its red cells."""
     group = f"{path.parent.name}_{path.stem}"
-    field = Field(colour_image(path), SOURCE, group, path, SOURCE_RBC_DIAMETER_PX)
-    diameters[group] = field.rbc_diameter_px
+    field = Field(folders.colour_image(path), SOURCE, group, path, SOURCE_RBC_DIAMETER_PX)
     yield from _white_cells(field, class_id, masks[class_id], automatic)
     if healthy:
         yield from field.red_cell_samples()
@@ -200,7 +185,7 @@ def _white_cells(
 
 def _mask_file(path: Path, masks: Path) -> Path | None:
     """The expert's mask of a field, or None."""
-    return one_file(masks, f"{path.stem}_expert")
+    return folders.one_file(masks, f"{path.stem}_expert")
 
 
 def marked_cells(image: np.ndarray, path: Path, masks: Path, class_id: int) -> list[np.ndarray]:
@@ -220,7 +205,7 @@ def marked_cells(image: np.ndarray, path: Path, masks: Path, class_id: int) -> l
     """
     mask_path = _mask_file(path, masks)
     expected = f"{masks / path.stem}_expert.*"
-    mask = mask_of(mask_path, path, image.shape[:2], expected, border=MASK_BORDER_PX)
+    mask = folders.mask_of(mask_path, path, image.shape[:2], expected, border=MASK_BORDER_PX)
     codes = np.unique(mask[mask > 0])
     coded = codes.tolist() != [255]
     if coded and {_CODED[min(4, (int(code) - 1) // 50)] for code in codes} != {class_id}:
@@ -234,7 +219,7 @@ def marked_cells(image: np.ndarray, path: Path, masks: Path, class_id: int) -> l
     cells = [component for component in components if component.sum() >= LEAST_COMPONENT_PX]
     if not cells:
         raise Unusable(
-            EMPTY_MASK,
+            folders.EMPTY_MASK,
             f"{mask_path}: no part of at least {LEAST_COMPONENT_PX} pixels is marked. "
             "Get the mask anew.",
         )
@@ -265,11 +250,9 @@ def _fitted(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return largest(smooth((shifted > 0) & (green < 0.95 * np.percentile(green, 95)), 7))
 
 
-def _platelets(
-    root: Path, name: str, boxes: list[CellBox], rbc_diameter_px: float | None
-) -> Iterator[CellSample | Skipped]:
+def _platelets(root: Path, name: str, boxes: list[CellBox]) -> Iterator[CellSample | Skipped]:
     """The boxed platelets of one field."""
-    found = one_file(root / FIELDS / Path(name).parent, Path(name).name)
+    found = folders.one_file(root / FIELDS / Path(name).parent, Path(name).name)
     path = found or root / FIELDS / name
     try:
         if found is None:
@@ -278,10 +261,9 @@ def _platelets(
                 f"{path}.*: {PLATELET_BOXES} names this field, but it is not there. "
                 "Add it, or delete its lines.",
             )
-        image = colour_image(path)
+        image = folders.colour_image(path)
     except Unusable as error:
         yield from (error.skipped(SOURCE, THROMBOCYTE, path) for _ in boxes)
         return
-    diameter = rbc_diameter_px or SOURCE_RBC_DIAMETER_PX
-    field = Field(image, SOURCE, group_of(name), path, diameter, measure=False)
+    field = Field(image, SOURCE, folders.group_of(name), path, SOURCE_RBC_DIAMETER_PX)
     yield from map(field.box, boxes)

@@ -32,12 +32,7 @@ from bloodseg_lib.samples.extraction.masks import (
     rbc_mask,
 )
 from bloodseg_lib.samples.sample import CellSample, Skipped
-from bloodseg_lib.samples.sources.folders import (
-    class_folders,
-    colour_image,
-    image_files,
-    read_each,
-)
+from bloodseg_lib.samples.sources import folders
 from bloodseg_lib.samples.sources.own_fields import read_fields
 
 SOURCE = "mamic"
@@ -68,19 +63,19 @@ def read(root: Path | str) -> Iterator[CellSample | Skipped]:
             f"{root}: neither 'crops' nor 'fields' is there. Expected {LAYOUT}. "
             "Give the folder that holds them."
         )
-    folders = class_folders(crops, CLASS_FOLDERS, LAYOUT) if crops.is_dir() else []
+    classes = folders.class_folders(crops, CLASS_FOLDERS, LAYOUT) if crops.is_dir() else []
     if fields.is_dir():
         # so that a mistake in it shows at once and not after thousands of crops
         read_boxes(Path(root) / BOXES)
-    for folder, class_id in folders:
-        yield from read_each(image_files(folder, SOURCE, class_id), SOURCE, _cells)
+    for folder, class_id in classes:
+        yield from folders.read_each(folders.image_files(folder, SOURCE, class_id), SOURCE, _cells)
     if fields.is_dir():
         yield from read_fields(fields, Path(root) / BOXES, SOURCE, SOURCE_RBC_DIAMETER_PX)
 
 
 def _cells(path: Path, class_id: int) -> Iterator[CellSample]:
     """The cell of a crop."""
-    image = colour_image(path)
+    image = folders.colour_image(path)
     try:
         mask = rbc_mask(image)
     except Unusable as error:

@@ -26,7 +26,7 @@ from bloodseg_lib.samples.extraction.boxes import BOXES, NO_IMAGE, CellBox, by_f
 from bloodseg_lib.samples.extraction.field import Field
 from bloodseg_lib.samples.extraction.masks import Unusable
 from bloodseg_lib.samples.sample import CellSample, Skipped
-from bloodseg_lib.samples.sources.folders import colour_image, group_of
+from bloodseg_lib.samples.sources import folders
 
 SOURCE = "own"
 LAYOUT = f"fields and '{BOXES}' with the columns field,x,y,width,height,class,rbc_diameter_px"
@@ -100,7 +100,7 @@ def read_fields(
             continue
         expected = rbc_diameter_px or boxes[0].rbc_diameter_px or 0.0
         boxed = tuple(cell.box for cell in boxes)
-        field = Field(image, source, group_of(name), path, expected, boxed=boxed)
+        field = Field(image, source, folders.group_of(name), path, expected, boxed=boxed)
         yield from map(field.box, boxes)
         if healthy and not any(cell.class_id == INFECTED_RBC for cell in boxes):
             yield from field.red_cell_samples()
@@ -126,7 +126,7 @@ def labelled(root: Path | str) -> Iterator[tuple[Path, list[CellBox]]]:
 def _image(path: Path, boxes_csv: Path | str) -> np.ndarray:
     if not path.is_file():
         raise Unusable(NO_IMAGE, _missing(path, boxes_csv))
-    return colour_image(path)
+    return folders.colour_image(path)
 
 
 def _missing(path: Path, boxes_csv: Path | str) -> str:

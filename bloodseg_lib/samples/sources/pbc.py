@@ -38,14 +38,7 @@ from bloodseg_lib.samples.extraction.field import Field
 from bloodseg_lib.samples.extraction.masks import NO_CELL, Unusable
 from bloodseg_lib.samples.extraction.white_cells import SEGMENTED
 from bloodseg_lib.samples.sample import AUTOMATIC, CellSample, Skipped
-from bloodseg_lib.samples.sources.folders import (
-    NO_MASK,
-    SAME_NAME,
-    colour_image,
-    database_folder,
-    image_files,
-    read_each,
-)
+from bloodseg_lib.samples.sources import folders
 
 SOURCE = "pbc"
 CLASS_NAMES = {
@@ -91,7 +84,7 @@ def read(
     """
     groups: set[str] = set()
     cells = partial(_cells, groups=groups, healthy=healthy, automatic=automatic_masks)
-    yield from read_each(_files(root), SOURCE, cells)
+    yield from folders.read_each(_files(root), SOURCE, cells)
 
 
 def labelled(root: Path | str) -> Iterator[tuple[Path, int, None]]:
@@ -107,14 +100,14 @@ def labelled(root: Path | str) -> Iterator[tuple[Path, int, None]]:
 
 def _files(root: Path | str) -> Iterator[tuple[Path, int] | Skipped]:
     """The images with their classes; those of other classes are skipped."""
-    root = database_folder(root, LAYOUT)
+    root = folders.database_folder(root, LAYOUT)
     names = (*CLASS_NAMES, *OTHER_CLASSES)
-    folders = [root / name for name in sorted(names) if (root / name).is_dir()]
+    inside = [root / name for name in sorted(names) if (root / name).is_dir()]
     any_known = False
-    for folder in (root, *folders):
-        for file in image_files(folder, SOURCE, CLASS_NAMES.get(folder.name, 0)):
+    for folder in (root, *inside):
+        for file in folders.image_files(folder, SOURCE, CLASS_NAMES.get(folder.name, 0)):
             if isinstance(file, Skipped):
-                if file.path not in folders:
+                if file.path not in inside:
                     yield file
                 continue
             path = file[0]
@@ -139,10 +132,11 @@ def _cells(
     """The labelled cell of an image, and the red cells beside it."""
     if path.stem in groups:
         raise Unusable(
-            SAME_NAME, f"{path}: another image has this name. Delete one of them, or rename it."
+            folders.SAME_NAME,
+            f"{path}: another image has this name. Delete one of them, or rename it.",
         )
     groups.add(path.stem)
-    field = Field(colour_image(path), SOURCE, path.stem, path, SOURCE_RBC_DIAMETER_PX)
+    field = Field(folders.colour_image(path), SOURCE, path.stem, path, SOURCE_RBC_DIAMETER_PX)
     try:
         yield (
             _platelet(field) if class_id == THROMBOCYTE else _white_cell(field, class_id, automatic)
@@ -165,7 +159,7 @@ def _white_cell(field: Field, class_id: int, automatic: bool) -> CellSample:
     """The white cell in the middle of an image."""
     if not automatic:
         raise Unusable(
-            NO_MASK,
+            folders.NO_MASK,
             f"{field.path}: nobody masked the cells of this database. "
             "Switch automatic masks on to have them segmented.",
         )

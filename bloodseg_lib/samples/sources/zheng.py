@@ -28,13 +28,7 @@ from bloodseg_lib.samples.extraction.boxes import NO_IMAGE
 from bloodseg_lib.samples.extraction.field import Field
 from bloodseg_lib.samples.extraction.masks import ShapeLimits, Unusable, largest
 from bloodseg_lib.samples.sample import CellSample, Skipped
-from bloodseg_lib.samples.sources.folders import (
-    colour_image,
-    database_folder,
-    image_files,
-    mask_of,
-    read_each,
-)
+from bloodseg_lib.samples.sources import folders
 
 SOURCE = "zheng"
 LABELS = {"1": NEUTROPHIL, "2": LYMPHOCYTE, "3": MONOCYTE, "4": EOSINOPHIL, "5": BASOPHIL}
@@ -71,9 +65,9 @@ def read(
         folder = root / f"Dataset {number}"
         files = [
             file if isinstance(file, Skipped) else (file[0], labels.get(file[0].stem, 0))
-            for file in image_files(folder, SOURCE, 0, (".bmp",))
+            for file in folders.image_files(folder, SOURCE, 0, (".bmp",))
         ]
-        yield from read_each(
+        yield from folders.read_each(
             files, SOURCE, partial(_cells, number=number, healthy=healthy and number == 2)
         )
         stems = {file[0].stem for file in files if not isinstance(file, Skipped)}
@@ -88,7 +82,7 @@ def _cells(path: Path, class_id: int, number: int, healthy: bool) -> Iterator[Ce
             NO_LABEL,
             f"{path}: {table} has no line for {path.stem}. Add the line, or delete the image.",
         )
-    image, group = colour_image(path), f"{number}_{path.stem}"
+    image, group = folders.colour_image(path), f"{number}_{path.stem}"
     field = Field(image, SOURCE, group, path, SOURCE_RBC_DIAMETER_PX[number], measure=False)
     mask = _mask(path, image.shape[:2])
     field.check_shape(mask, _MARKED)
@@ -107,13 +101,15 @@ def labelled(root: Path | str) -> Iterator[tuple[Path, int, np.ndarray]]:
     for number in (1, 2):
         for stem, class_id in sorted(_labels(Path(root), number).items()):
             path = Path(root) / f"Dataset {number}" / f"{stem}.bmp"
-            yield path, class_id, _mask(path, colour_image(path).shape[:2])
+            yield path, class_id, _mask(path, folders.colour_image(path).shape[:2])
 
 
 def _mask(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     """The mask of an image's cell, nucleus and cytoplasm, ``(H, W) bool``."""
     mask_path = path.with_suffix(".png")
-    return largest(mask_of(mask_path if mask_path.is_file() else None, path, shape, str(mask_path)))
+    return largest(
+        folders.mask_of(mask_path if mask_path.is_file() else None, path, shape, str(mask_path))
+    )
 
 
 def _without_image(
@@ -141,7 +137,7 @@ def _table(root: Path, number: int) -> Path:
 
 def _labels(root: Path, number: int) -> dict[str, int]:
     """The classes of the images of one dataset by their stems."""
-    database_folder(root / f"Dataset {number}", LAYOUT)
+    folders.database_folder(root / f"Dataset {number}", LAYOUT)
     table = _table(root, number)
     if not table.is_file():
         raise FileNotFoundError(f"{table}: no such file. Expected {LAYOUT}. Download it again.")
