@@ -86,7 +86,7 @@ def test_from_real_cells_to_composed_smears(tmp_path, real_data):
     assert sum(e.is_single for e in bank.entries) == sum(map(len, collection.accepted.values()))
     assert (
         sum(not e.is_single for e in bank.entries)
-        == collection.stacks.total() + collection.patches.total()
+        == collection.clusters.total() + collection.background_crops.total()
         > 0
     )
     for recipe in RECIPES:

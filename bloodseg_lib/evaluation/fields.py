@@ -18,12 +18,11 @@ import cv2
 import numpy as np
 from tqdm.auto import tqdm
 
-from bloodseg_lib.classes import BACKGROUND, CLASSES, NUM_CLASSES, PLATELET_IDS, WBC_IDS
+from bloodseg_lib.classes import BACKGROUND, CLASSES, NUM_CLASSES, PLATELET_IDS, WBC_IDS, Box
 from bloodseg_lib.evaluation.annotated import AnnotatedField
 from bloodseg_lib.io import write_bytes, write_json
 from bloodseg_lib.prediction.proportions import wilson_interval
 from bloodseg_lib.prediction.segmenter import Segmenter, open_image, scale_to_40x
-from bloodseg_lib.samples.sources.own_fields import Box
 
 LEAST_CELL_PX = 60
 """Smaller objects are no found cell."""
@@ -77,8 +76,10 @@ def score_fields(
         labels = segmenter.segment(open_image(field.path), scale).labels
         if field.boxes:
             found += [
-                FieldScore(field.source, field.path.name, box.class_id, called_in_box(labels, box))
-                for box in field.boxes
+                FieldScore(
+                    field.source, field.path.name, cell.class_id, called_in_box(labels, cell.box)
+                )
+                for cell in field.boxes
             ]
         else:
             called, cell = labelled_cell(labels, field.class_id)

@@ -2,3 +2,24 @@
 
 Taught by notebook 1.
 """
+
+from bloodseg_lib.samples.bank import BankEntry, SampleBank, write_bank
+from bloodseg_lib.samples.collect import Collection, collect
+from bloodseg_lib.samples.sample import CellSample, Skipped, cut_cell
+from bloodseg_lib.samples.splits import SPLITS, split_groups
+from bloodseg_lib.samples.verify import Verification, verify_bank
+
+__all__ = [
+    "SPLITS",
+    "BankEntry",
+    "CellSample",
+    "Collection",
+    "SampleBank",
+    "Skipped",
+    "Verification",
+    "collect",
+    "cut_cell",
+    "split_groups",
+    "verify_bank",
+    "write_bank",
+]

@@ -1,40 +1,44 @@
-"""Single cells, and the sample bank that keeps them on disk, split into training, validation and
-testing.
+"""The sample bank: single cells on disk, split into training, validation and testing.
 
-A sample is one cell cut out of an image: RGB plus an alpha channel that is its mask, at 40x scale.
-    The bank is a folder
-``<bank>/<class>/<source>__<name>.png`` with an ``index.csv``. Samples are split *before* anything
-is composed of them, by group (patient, slide or field), so that no cell, and no two cells of one
-group, stand on both sides of a split. Taught by ``notebooks/01_dataset_creation.ipynb``.
+A bank is a folder ``<bank>/<class>/<source>__<name>.png`` with an ``index.csv``. Samples are split
+*before* anything is composed of them, by group (patient, slide or field), so that no cell, and no
+two cells of one group, are on both sides of a split.
+Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
-import io
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES, class_by_key
-from bloodseg_lib.io import png_bytes, read_rgba, replacing, write_bytes
-from bloodseg_lib.samples.duplicates import near_identical, thumbnail
-from bloodseg_lib.samples.sample import PATCH, STACK, CellSample
-from bloodseg_lib.samples.splits import SPLIT_SHARES as SPLIT_SHARES
-from bloodseg_lib.samples.splits import SPLITS, split_entries
-from bloodseg_lib.samples.splits import split_groups as split_groups
+from bloodseg_lib.io import png_bytes, read_rgba, write_bytes, write_csv
+from bloodseg_lib.samples.duplicates import near_duplicates, thumbnail
+from bloodseg_lib.samples.sample import AUTOMATIC, BACKGROUND_CROP, CLUSTER, CellSample
+from bloodseg_lib.samples.splits import SPLITS, split_groups
 
 INDEX = "index.csv"
+_COLUMNS = ("path", "class", "source", "group", "split", "area_px", "sha256")
 
 
 @dataclass(frozen=True)
 class BankEntry:
-    """One line of a bank's index: where a sample lies and what is known of it."""
+    """One line of a bank's index.
+
+    Attributes:
+        path: of the picture, relative to the bank.
+        class_id, source, group: see :class:`~bloodseg_lib.samples.sample.CellSample`.
+        split: ``"train"``, ``"valid"`` or ``"test"``.
+        area_px: pixels of the cell.
+        sha256: of the picture's file.
+    """
 
     path: str
     class_id: int
@@ -46,24 +50,24 @@ class BankEntry:
 
     @property
     def is_single(self) -> bool:
-        """Whether it shows one cell, and no stack of them or patch of a field, see :data:`STACK`
-        and :data:`PATCH`.
-        """
-        return not Path(self.path).stem.endswith((STACK, PATCH))
+        """Whether it shows one cell, neither a cluster of cells nor a background crop."""
+        return not Path(self.path).stem.endswith((CLUSTER, BACKGROUND_CROP))
 
-
-_COLUMNS = ("path", "class", "source", "group", "split", "area_px", "sha256")
+    @property
+    def group_key(self) -> str:
+        """Its group, unique among all sources."""
+        return f"{self.source}/{self.group}"
 
 
 class SampleBank:
-    """Samples on disk. Entries are read at once, pictures when they are asked for, and then kept.
+    """Samples on disk. The index is read at once; a picture when it is asked for, and then kept.
 
     Args:
         folder: a bank that :func:`write_bank` made.
 
     Raises:
         FileNotFoundError: there is no ``index.csv``.
-        ValueError: a line of it is not as it should be.
+        ValueError: a line of the index is wrong.
     """
 
     def __init__(self, folder: Path | str):
@@ -89,29 +93,25 @@ class SampleBank:
         """The sample of an entry.
 
         Raises:
-            FileNotFoundError, ValueError: its file is missing, damaged or another than the index
-                says.
+            FileNotFoundError: its file is missing.
+            ValueError: its file is damaged, or not the one that the index names.
         """
         if entry.path not in self._cache:
-            rgba = read_rgba(self.folder / entry.path)
-            area = int(np.count_nonzero(rgba[:, :, 3]))
-            if area != entry.area_px:
+            path = self.folder / entry.path
+            rgba = read_rgba(path)
+            if (area := int(np.count_nonzero(rgba[:, :, 3]))) != entry.area_px:
                 raise ValueError(
-                    f"{self.folder / entry.path}: expected a cell of {entry.area_px} pixels, received {area}. Build the bank again."
+                    f"{path}: expected a cell of {entry.area_px} pixels, received {area}. "
+                    "Build the bank again."
                 )
             self._cache[entry.path] = rgba
-        return CellSample(
-            self._cache[entry.path],
-            entry.class_id,
-            entry.source,
-            entry.group,
-            Path(entry.path).stem,
-        )
+        rgba, name = self._cache[entry.path], Path(entry.path).stem
+        return CellSample(rgba, entry.class_id, entry.source, entry.group, name)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Number of single cells: class key -> split -> number."""
-        found = Counter((e.class_id, e.split) for e in self.entries if e.is_single)
-        return {c.key: {split: found[c.id, split] for split in SPLITS} for c in CELL_CLASSES}
+        numbers = Counter((e.class_id, e.split) for e in self.entries if e.is_single)
+        return {c.key: {split: numbers[c.id, split] for split in SPLITS} for c in CELL_CLASSES}
 
 
 def _entry(index: Path, number: int, row: dict[str, str]) -> BankEntry:
@@ -129,8 +129,71 @@ def _entry(index: Path, number: int, row: dict[str, str]) -> BankEntry:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{index}, line {number}: expected the columns {', '.join(_COLUMNS)}. Received {error}. Build the bank again."
+            f"{index}, line {number}: expected the columns {', '.join(_COLUMNS)}. "
+            f"Received {error}. Build the bank again."
         ) from error
+
+
+class BankWriter:
+    """Writes samples one at a time; :meth:`close` splits them. See :func:`write_bank`."""
+
+    def __init__(self, folder: Path | str, on_sample: Callable[[CellSample], None] | None = None):
+        self.folder, self._on_sample = Path(folder), on_sample
+        if (self.folder / INDEX).exists():
+            raise ValueError(
+                f"{folder}: is a sample bank already. Delete it, or choose another folder."
+            )
+        self._entries: dict[str, BankEntry] = {}
+        self._thumbnails: list[np.ndarray] = []
+
+    def add(self, sample: CellSample, split: str = "") -> None:
+        """Write one sample. :meth:`close` finds its split, unless it fills an empty one with it."""
+        key, name = CLASSES[sample.class_id].key, re.sub(r"[^\w.()-]+", "_", sample.name)
+        path = f"{key}/{sample.source}__{name}.png"
+        if path in self._entries:
+            raise ValueError(
+                f"{self.folder / path}: two samples of this name. "
+                "Give the samples of one class and source names of their own."
+            )
+        data = png_bytes(sample.rgba)
+        write_bytes(self.folder / path, data)
+        digest, area = hashlib.sha256(data).hexdigest(), sample.area_px
+        self._entries[path] = BankEntry(
+            path, sample.class_id, sample.source, sample.group, split, area, digest
+        )
+        self._thumbnails.append(thumbnail(sample.rgba))
+        if self._on_sample:
+            self._on_sample(sample)
+
+    def close(
+        self, seed: int = 0, fill: Callable[[int, str], Iterable[CellSample]] | None = None
+    ) -> SampleBank:
+        """Split the samples, fill empty splits, write the index, and open the bank."""
+        entries = list(self._entries.values())
+        duplicates = near_duplicates(
+            [e.path for e in entries],
+            [e.area_px for e in entries],
+            self._thumbnails,
+            lambda path: read_rgba(self.folder / path),
+        )
+        splits = split_entries(entries, seed, duplicates)
+        self._entries = {e.path: replace(e, split=splits[e.path]) for e in entries}
+        present = {(e.class_id, e.split) for e in self._entries.values() if e.is_single}
+        for class_id, split in ((c.id, split) for c in CELL_CLASSES for split in SPLITS):
+            if fill and (class_id, split) not in present:
+                for sample in fill(class_id, split):
+                    self.add(sample, split)
+        if not self._entries:
+            raise ValueError(
+                f"{self.folder}: expected at least one sample, received none. "
+                "Look at the reasons the readers gave for leaving cells out."
+            )
+        rows = (
+            (e.path, CLASSES[e.class_id].key, e.source, e.group, e.split, e.area_px, e.sha256)
+            for _, e in sorted(self._entries.items())
+        )
+        write_csv(self.folder / INDEX, _COLUMNS, rows)
+        return SampleBank(self.folder)
 
 
 def write_bank(
@@ -142,18 +205,18 @@ def write_bank(
 ) -> SampleBank:
     """Write samples to a new bank, split by group.
 
-    The index is written last, so a bank that was interrupted is no bank, and the same call again
-    finishes it. Groups that share a crop, the same to the byte or nearly so (see
-    :mod:`bloodseg_lib.samples.duplicates`), count as one, whatever their names say: what is seen in
-    training is never tested.
+    The index is written last: a bank that was interrupted has none, and the same call again
+    finishes it. Groups that share a crop, identical or nearly so (see
+    :mod:`bloodseg_lib.samples.duplicates`), are joined, whatever their names say, so that no crop
+    seen in training is tested on.
 
     Args:
         samples: of any classes and sources; taken one at a time.
         folder: where; made if needed.
         seed: of the split.
         on_sample: called after each sample is written, e.g. to move a progress bar.
-        fill: called with each class id and split that got no sample; what it gives goes to that
-            split.
+        fill: called with each class id and split that got no sample; the samples it returns go to
+            that split.
 
     Returns:
         the bank, opened.
@@ -162,68 +225,59 @@ def write_bank(
         ValueError: no samples at all, two of one class, source and name, or a folder that is a
             finished bank already.
     """
-    folder = Path(folder)
-    if (folder / INDEX).exists():
-        raise ValueError(
-            f"{folder}: is a sample bank already. Delete it, or choose another folder."
-        )
-    rows: dict[str, BankEntry] = {}
-    thumbnails: dict[str, np.ndarray] = {}
-
-    def write(sample: CellSample) -> str:
-        path = f"{CLASSES[sample.class_id].key}/{sample.source}__{_file_name(sample.name)}.png"
-        if path in rows:
-            raise ValueError(
-                f"{folder / path}: two samples of this name. Give the samples of one class and source names of their own."
-            )
-        data = png_bytes(sample.rgba)
-        write_bytes(folder / path, data)
-        rows[path] = BankEntry(
-            path,
-            sample.class_id,
-            sample.source,
-            sample.group,
-            "",
-            sample.area_px,
-            hashlib.sha256(data).hexdigest(),
-        )
-        thumbnails[path] = thumbnail(sample.rgba)
-        if on_sample:
-            on_sample(sample)
-        return path
-
+    writer = BankWriter(folder, on_sample)
     for sample in samples:
-        write(sample)
-    areas = [e.area_px for e in rows.values()]
-    twins = near_identical(
-        list(rows),
-        areas,
-        [thumbnails[path] for path in rows],
-        lambda path: read_rgba(folder / path),
-    )
-    splits = split_entries(list(rows.values()), seed, twins)
-    if fill:
-        there = {(e.class_id, splits[e.path]) for e in rows.values() if e.is_single}
-        for cell_class in CELL_CLASSES:
-            for split in SPLITS:
-                if (cell_class.id, split) not in there:
-                    splits.update({write(sample): split for sample in fill(cell_class.id, split)})
-    if not rows:
-        raise ValueError(
-            f"{folder}: expected at least one sample, received none. Look at the reasons the readers gave for leaving cells out."
-        )
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    for path in sorted(rows):
-        e = rows[path]
-        writer.writerow(
-            [e.path, CLASSES[e.class_id].key, e.source, e.group, splits[path], e.area_px, e.sha256]
-        )
-    with replacing(folder / INDEX) as temporary:
-        temporary.write_text(table.getvalue(), encoding="utf-8")
-    return SampleBank(folder)
+        writer.add(sample)
+    return writer.close(seed, fill)
 
 
-def _file_name(name: str) -> str:
-    return re.sub(r"[^\w.()-]+", "_", name)
+def split_entries(
+    entries: list[BankEntry], seed: int, duplicates: Iterable[tuple[str, str]] = ()
+) -> dict[str, str]:
+    """Split the samples of a bank, see :func:`~bloodseg_lib.samples.splits.split_groups`.
+
+    Clusters and background crops follow their group and do not count as cells. Groups with an
+    automatically segmented mask, and groups without a single cell, are for training only.
+
+    Args:
+        entries: of the bank.
+        seed: see :func:`~bloodseg_lib.samples.splits.split_groups`.
+        duplicates: pairs of paths of samples that show one cell. Their groups, and groups that
+            share an identical picture, are joined first.
+
+    Returns:
+        path -> split.
+    """
+    group_of = {e.path: e.group_key for e in entries}
+    owner: dict[str, str] = {}
+    pairs = [(owner.setdefault(e.sha256, e.group_key), e.group_key) for e in entries]
+    pairs += [(group_of[one], group_of[other]) for one, other in duplicates]
+    joined = _joined(group_of.values(), pairs)
+    members: dict[str, Counter[Hashable]] = defaultdict(Counter)
+    training_only = set()
+    for e in entries:
+        group = joined[e.group_key]
+        members[group].update([e.class_id, (e.class_id, e.source)] if e.is_single else [])
+        if Path(e.path).stem.endswith(AUTOMATIC):
+            training_only.add(group)
+    training_only |= {group for group, cells in members.items() if not cells}
+    split_of = split_groups(members, seed, training_only)
+    return {e.path: split_of[joined[e.group_key]] for e in entries}
+
+
+def _joined(keys: Iterable[str], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """key -> the key that stands for all that pairs connect it with (union-find).
+
+    The second key of a pair stands for both: the split depends on these names, so that another
+    choice would split every bank anew. SciPy's ``connected_components`` makes another choice.
+    """
+    parent = {key: key for key in keys}
+
+    def root(key: str) -> str:
+        while parent[key] != key:
+            key = parent[key]
+        return key
+
+    for one, other in pairs:
+        parent[root(one)] = root(other)
+    return {key: root(key) for key in parent}

@@ -1,11 +1,11 @@
-"""From database folders to a sample bank, with a report of what was taken, what was left out, and
+"""From database folders to a sample bank, with a report of what was accepted, what was skipped, and
 why.
+
+Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,144 +15,126 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES
-from bloodseg_lib.io import write_bytes
-from bloodseg_lib.samples.bank import INDEX, SPLIT_SHARES, SPLITS, SampleBank, write_bank
+from bloodseg_lib.io import write_bytes, write_csv
+from bloodseg_lib.samples.bank import SampleBank, write_bank
 from bloodseg_lib.samples.phantom import cells as phantom
 from bloodseg_lib.samples.sample import CellSample, Skipped
 from bloodseg_lib.samples.sources import catalog
+from bloodseg_lib.samples.splits import SPLIT_FRACTIONS, SPLITS
 
 REPORT = "report.md"
 REJECTIONS = "rejections.csv"
 DRAWN_SEED = 1_000_003
-"""Added to the seed of cells drawn for empty splits, so that they are none of those that
+"""Added to the seed of cells drawn for empty splits, so that they differ from those that
 ``phantom=N`` draws.
 """
 
 
 @dataclass
 class Collection:
-    """What was read.
+    """What the readers yielded.
 
     Attributes:
-        accepted: (source, class id) -> areas of the samples in square pixels at 40x.
-        stacks, patches: source -> number of samples that are stacks of red cells, or patches of
-            fields; they are not among those accepted, whose areas are those of single cells.
-        rejections: what was left out.
+        accepted: (source, class id) -> areas of the single cells in square pixels at 40x.
+        clusters, background_crops: source -> number of samples that are clusters of red cells, or
+            background crops.
+        skipped: cells and files that were left out.
     """
 
     accepted: dict[tuple[str, int], list[int]] = field(default_factory=dict)
-    stacks: Counter[str] = field(default_factory=Counter)
-    patches: Counter[str] = field(default_factory=Counter)
-    rejections: list[Skipped] = field(default_factory=list)
+    clusters: Counter[str] = field(default_factory=Counter)
+    background_crops: Counter[str] = field(default_factory=Counter)
+    skipped: list[Skipped] = field(default_factory=list)
 
-    def add(self, sample: CellSample) -> None:
-        """Count a sample that went into the bank."""
-        if sample.is_stack or sample.is_patch:
-            (self.stacks if sample.is_stack else self.patches)[sample.source] += 1
-            return
-        self.accepted.setdefault((sample.source, sample.class_id), []).append(sample.area_px)
+    def add(self, item: CellSample | Skipped) -> None:
+        """Count one item of a reader."""
+        if isinstance(item, Skipped):
+            self.skipped.append(item)
+        elif item.is_cluster:
+            self.clusters[item.source] += 1
+        elif item.is_background_crop:
+            self.background_crops[item.source] += 1
+        else:
+            self.accepted.setdefault((item.source, item.class_id), []).append(item.area_px)
 
     def report(self, bank: SampleBank) -> str:
-        """The report as Markdown:
-
-        per source and class what was taken beside the original project's counts, and the reasons
-        for the rest.
+        """The report as Markdown: accepted samples per source and class beside the original
+        project's counts, the reasons for skipping the others, and the splits.
         """
-        expected = {entry.key: entry.expected_counts for entry in catalog.DATABASES}
-        lines = ["# What is in this sample bank", "", "## Taken", ""]
-        lines += [
-            "| source | class | accepted | rejected | original project | mean area, px | original's mean area, px |",
-            "|---|---|---:|---:|---:|---:|---:|",
-        ]
-        rejected = Counter((r.source, r.class_id) for r in self.rejections)
-        for source, class_id in sorted({*self.accepted, *rejected}):
-            areas = self.accepted.get((source, class_id), [])
-            mean = f"{sum(areas) / len(areas):.0f}" if areas else "-"
-            lines.append(
-                f"| {source} | {CLASSES[class_id].name if class_id else 'not known'} | {len(areas)} | {rejected[source, class_id]} "
-                f"| {expected.get(source, {}).get(class_id, '-')} | {mean} | {CLASSES[class_id].mean_area_px or '-'} |"
-            )
-        several = (
-            ("stacks of healthy red cells that touch or overlap", self.stacks),
-            ("patches of fields that hold no malaria", self.patches),
-        )
-        for what, numbers in several:
-            if numbers:
-                found = ", ".join(
-                    f"{source} {number}" for source, number in sorted(numbers.items())
-                )
-                lines += ["", f"Besides, {what}, only for smears to train on: {found}."]
-        lines += [
-            "",
-            "## Left out",
-            "",
-            "| source | reason | number | for example |",
-            "|---|---|---:|---|",
-        ]
-        reasons = Counter((r.source, r.reason) for r in self.rejections)
-        examples = {(r.source, r.reason): r for r in reversed(self.rejections)}
-        for (source, reason), number in sorted(reasons.items()):
-            example = examples[source, reason]
-            lines.append(
-                f"| {source} | {reason} | {number} | {example.path.name}: {example.detail} |".replace(
-                    "\n", " "
-                )
-            )
-        if not reasons:
-            lines.append("| - | nothing | 0 | - |")
-        lines += [
-            "",
-            "## Splits",
-            "",
-            "Dealt out 80/10/10 by patient, slide or field where the source tells them.",
-            "",
-        ]
-        lines += ["| class | " + " | ".join(SPLITS) + " |", "|---|" + "---:|" * len(SPLITS)]
-        for cell_class in CELL_CLASSES:
-            lines.append(
-                f"| {cell_class.name} | "
-                + " | ".join(str(bank.counts()[cell_class.key][split]) for split in SPLITS)
-                + " |"
-            )
-        empty = [
-            f"{c.name} in {split}"
-            for c in CELL_CLASSES
-            for split in SPLITS
-            if not bank.counts()[c.key][split]
-        ]
-        lines += [
-            "",
-            f"No sample at all: {', '.join(empty)}."
-            if empty
-            else "Every split has samples of every class.",
-        ]
-        real = {(e.class_id, e.split) for e in bank.entries if e.source != phantom.SOURCE}
-        drawn = {(e.class_id, e.split) for e in bank.entries} - real
-        if real and drawn:
-            names = ", ".join(
-                f"{CLASSES[class_id].name} in {split}" for class_id, split in sorted(drawn)
-            )
-            lines.append(
-                f"Drawn cells only, no real one: {names}. What is scored there says nothing of real cells of that class."
-            )
+        lines = ["# What is in this sample bank", ""]
+        lines += [*self._accepted_lines(), "", *self._skipped_lines(), "", *_split_lines(bank)]
         return "\n".join(lines) + "\n"
 
-    def rejections_csv(self) -> str:
-        """Every rejection, a line each: source, class, file, reason, detail."""
-        table = io.StringIO()
-        writer = csv.writer(table, lineterminator="\n")
-        writer.writerow(["source", "class", "file", "reason", "detail"])
-        for r in self.rejections:
-            writer.writerow(
-                [
-                    r.source,
-                    CLASSES[r.class_id].key if r.class_id else "",
-                    r.path,
-                    r.reason,
-                    r.detail,
-                ]
+    def _accepted_lines(self) -> Iterator[str]:
+        columns = ["source", "class", "accepted", "skipped", "original project"]
+        columns += ["mean area, px", "original's mean area, px"]
+        yield from ("## Accepted", "", _row(*columns), "|---|---|---:|---:|---:|---:|---:|")
+        expected = {entry.key: entry.expected_counts for entry in catalog.DATABASES}
+        skipped = Counter((s.source, s.class_id) for s in self.skipped)
+        for source, class_id in sorted({*self.accepted, *skipped}):
+            areas = self.accepted.get((source, class_id), [])
+            yield _row(
+                source,
+                CLASSES[class_id].name if class_id else "not known",
+                len(areas),
+                skipped[source, class_id],
+                expected.get(source, {}).get(class_id, "-"),
+                f"{sum(areas) / len(areas):.0f}" if areas else "-",
+                CLASSES[class_id].mean_area_px or "-",
             )
-        return table.getvalue()
+        for kind, numbers in (
+            ("clusters of healthy red cells that touch or overlap", self.clusters),
+            ("background crops of fields that hold no malaria", self.background_crops),
+        ):
+            if numbers:
+                listed = ", ".join(f"{source} {n}" for source, n in sorted(numbers.items()))
+                yield from ("", f"Besides, {kind}, for training smears only: {listed}.")
+
+    def _skipped_lines(self) -> Iterator[str]:
+        header = _row("source", "reason", "number", "for example")
+        yield from ("## Skipped", "", header, "|---|---|---:|---|")
+        examples: dict[tuple[str, str], Skipped] = {}
+        for s in self.skipped:
+            examples.setdefault((s.source, s.reason), s)
+        reasons = Counter((s.source, s.reason) for s in self.skipped)
+        for (source, reason), number in sorted(reasons.items()):
+            example = examples[source, reason]
+            row = _row(source, reason, number, f"{example.path.name}: {example.detail}")
+            yield row.replace("\n", " ")
+        if not reasons:
+            yield "| - | nothing | 0 | - |"
+
+
+def _row(*cells: object) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def _split_lines(bank: SampleBank) -> Iterator[str]:
+    """The report's section on the splits."""
+    counts = bank.counts()
+    yield from ("## Splits", "")
+    yield from ("Split 80/10/10 by patient, slide or field, as far as the source names them.", "")
+    yield from (_row("class", *SPLITS), "|---|" + "---:|" * len(SPLITS))
+    for c in CELL_CLASSES:
+        yield _row(c.name, *(counts[c.key][split] for split in SPLITS))
+    empty = [
+        f"{c.name} in {split}" for c in CELL_CLASSES for split in SPLITS if not counts[c.key][split]
+    ]
+    yield ""
+    if empty:
+        yield f"No sample at all: {', '.join(empty)}."
+    else:
+        yield "Every split has samples of every class."
+    real = {(e.class_id, e.split) for e in bank.entries if e.source != phantom.SOURCE}
+    drawn = {(e.class_id, e.split) for e in bank.entries} - real
+    if real and drawn:
+        names = ", ".join(
+            f"{CLASSES[class_id].name} in {split}" for class_id, split in sorted(drawn)
+        )
+        yield (
+            f"Drawn cells only, no real one: {names}. "
+            "Scores there say nothing of real cells of that class."
+        )
 
 
 def collect(
@@ -170,69 +152,73 @@ def collect(
             each class.
         folder: where to make the bank; ``report.md`` and ``rejections.csv`` are written beside its
             index.
-        draw_missing: where a class has no sample in a split, cells are drawn for it: that split's
-            share of so many, at least one; 0: it stays empty.
+        draw_missing: the number of cells to draw of a class over all splits, for the splits where
+            it has no sample; each gets its fraction of them, at least one. 0: they stay empty.
         seed: of the drawn cells and of the split.
         progress: show a progress bar.
-        automatic_masks: whether readers that can shall segment cells that no expert masked.
+        automatic_masks: segment cells that no expert masked, with the readers that can.
 
     Returns:
-        the bank, and what was read.
+        the bank, and what the readers yielded.
 
     Raises:
-        ValueError, FileNotFoundError: an unknown database, a folder that is not laid out as the
-            database is, a folder that is a bank already.
+        ValueError: an unknown database, or a folder that is a bank already.
+        FileNotFoundError: a folder is missing, or not laid out as its database is.
     """
-    folder = Path(folder)
-    if (folder / INDEX).exists():
-        raise ValueError(
-            f"{folder}: is a sample bank already. Delete it, or choose another folder."
-        )
-    # a misspelt key is told before hours of reading
+    # a misspelt key is refused before hours of reading
     readers = {key: catalog.reader(key) for key in roots}
     collection = Collection()
-
-    def samples() -> Iterator[CellSample]:
-        for key, root in roots.items():
-            if key == phantom.SOURCE:
-                yield from phantom.read(_number(root), seed)
-            else:
-                options = (
-                    {"automatic_masks": True}
-                    if automatic_masks and "automatic_masks" in signature(readers[key]).parameters
-                    else {}
-                )
-                yield from readers[key](Path(root), collection.rejections, **options)
-
-    def drawn(class_id: int, split: str) -> list[CellSample]:
-        ends = [
-            round(draw_missing * sum(SPLIT_SHARES[s] for s in SPLITS[:i]))
-            for i in range(len(SPLITS) + 1)
-        ]
-        first = ends[SPLITS.index(split)]
-        count = max(1, ends[SPLITS.index(split) + 1] - first)
-        # Behind those that phantom=N draws, and each split's behind the last one's: no drawn cell
-        # is there twice.
-        return [
-            replace(s, name=f"missing-{s.name}")
-            for s in phantom.read({class_id: first + count}, seed + DRAWN_SEED)
-        ][first:]
-
     with tqdm(unit="cell", desc="collecting", disable=not progress) as bar:
+
+        def items() -> Iterator[CellSample | Skipped]:
+            for key, root in roots.items():
+                if key == phantom.SOURCE:
+                    yield from phantom.read(_number(root), seed)
+                else:
+                    offered = signature(readers[key]).parameters
+                    wanted = automatic_masks and "automatic_masks" in offered
+                    options = {"automatic_masks": True} if wanted else {}
+                    yield from readers[key](Path(root), **options)
+
+        def samples() -> Iterator[CellSample]:
+            for item in items():
+                if isinstance(item, CellSample):
+                    yield item
+                else:
+                    collection.add(item)
+
+        def fill(class_id: int, split: str) -> list[CellSample]:
+            return _drawn(class_id, split, draw_missing, seed + DRAWN_SEED)
 
         def count(sample: CellSample) -> None:
             collection.add(sample)
             bar.update()
 
-        bank = write_bank(samples(), folder, seed, count, drawn if draw_missing else None)
-    write_bytes(folder / REJECTIONS, collection.rejections_csv().encode())
-    write_bytes(folder / REPORT, collection.report(bank).encode())
+        bank = write_bank(samples(), folder, seed, count, fill if draw_missing else None)
+    rows = (
+        (s.source, CLASSES[s.class_id].key if s.class_id else "", s.path, s.reason, s.detail)
+        for s in collection.skipped
+    )
+    columns = ("source", "class", "file", "reason", "detail")
+    write_csv(bank.folder / REJECTIONS, columns, rows)
+    write_bytes(bank.folder / REPORT, collection.report(bank).encode())
     return bank, collection
 
 
+def _drawn(class_id: int, split: str, number: int, seed: int) -> list[CellSample]:
+    """Cells for a split that has none of a class: its fraction of ``number``, at least one."""
+    before = sum(SPLIT_FRACTIONS[s] for s in SPLITS[: SPLITS.index(split)])
+    first = round(number * before)
+    count = max(1, round(number * (before + SPLIT_FRACTIONS[split])) - first)
+    # Behind those of the splits before it: no drawn cell is there twice.
+    cells = list(phantom.read({class_id: first + count}, seed))[first:]
+    return [replace(cell, name=f"missing-{cell.name}") for cell in cells]
+
+
 def _number(value: Path | str) -> int:
-    if not str(value).isdigit() or int(value := str(value)) < 1:
+    if not str(value).isdigit() or int(str(value)) < 1:
         raise ValueError(
-            f"phantom: expected the number of cells to draw of each class, e.g. phantom=100. Received {value!r}."
+            "phantom: expected the number of cells to draw of each class, e.g. phantom=100. "
+            f"Received {str(value)!r}."
         )
-    return int(value)
+    return int(str(value))

@@ -1,9 +1,8 @@
-"""Finding crops of the same cell that are not the same to the byte: saved again, cut a little
-otherwise, brought to scale twice.
+"""Finds near-duplicates: crops of one cell that were saved again, cut differently or resized twice.
 
-Two looks: pictures of 8 x 8 that hardly differ, among cells of nearly one area; and of those, whose
-    grain - what is finer than a few pixels - agrees. Plain red
-cells of one slide pass the first look by the thousand and never the second.
+Two stages: 8 x 8 thumbnails select candidates of similar area; candidates whose high-frequency
+texture correlates are duplicates. Thousands of plain red cells of one slide pass the first stage,
+none passes the second.
 Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
@@ -18,14 +17,13 @@ import numpy as np
 Key = TypeVar("Key")
 
 THUMBNAIL_PX = 8
-AREA_SHARE = 0.05
-"""Crops of one cell differ in area by no more than this share."""
-LEAST_DIFFERENCE = 8.0
-"""Root mean square difference of two thumbnails in grey values from which on they are of two cells.
-"""
-LEAST_AGREEMENT = 0.8
-"""Correlation of grain from which on two crops are of one cell."""
-GRAIN_PX = 32
+AREA_TOLERANCE = 0.05
+"""The largest difference in area between crops of one cell, as a fraction."""
+THUMBNAIL_TOLERANCE = 8.0
+"""Two thumbnails of one cell differ by less: root mean square in grey levels."""
+LEAST_CORRELATION = 0.8
+"""Crops of one cell have textures of at least this correlation."""
+TEXTURE_PX = 32
 
 _BLOCK = 1024
 
@@ -35,7 +33,7 @@ def thumbnail(rgba: np.ndarray) -> np.ndarray:
     return cv2.resize(rgba, (THUMBNAIL_PX, THUMBNAIL_PX), interpolation=cv2.INTER_AREA).reshape(-1)
 
 
-def near_identical(
+def near_duplicates(
     keys: Sequence[Key],
     areas: Sequence[int],
     thumbnails: Sequence[np.ndarray],
@@ -47,7 +45,7 @@ def near_identical(
         keys: of the samples.
         areas: of the samples, in pixels.
         thumbnails: of the samples, see :func:`thumbnail`.
-        load: key -> ``(H, W, 4) uint8``; called for those that are alike at first look.
+        load: key -> ``(H, W, 4) uint8``; called for the candidates only.
 
     Yields:
         pairs of keys.
@@ -58,37 +56,37 @@ def near_identical(
     size = np.asarray(areas, np.float64)[order]
     small = np.asarray(thumbnails, np.float32)[order]  # (N, 256)
     norm = (small**2).sum(axis=1)
-    limit = LEAST_DIFFERENCE**2 * small.shape[1]
-    grains: dict[int, np.ndarray] = {}
+    limit = THUMBNAIL_TOLERANCE**2 * small.shape[1]
+    textures: dict[int, np.ndarray] = {}
     for start in range(0, len(order), _BLOCK):
         stop = min(start + _BLOCK, len(order))
-        last = int(np.searchsorted(size, size[stop - 1] * (1 + AREA_SHARE), "right"))
+        last = int(np.searchsorted(size, size[stop - 1] * (1 + AREA_TOLERANCE), "right"))
         squares = (
             norm[start:stop, None]
             + norm[None, start:last]
             - 2 * small[start:stop] @ small[start:last].T
         )
         for i, j in zip(*np.nonzero(squares < limit), strict=True):
-            if j <= i or size[start + j] > size[start + i] * (1 + AREA_SHARE):
+            if j <= i or size[start + j] > size[start + i] * (1 + AREA_TOLERANCE):
                 continue
             pair = [int(order[start + i]), int(order[start + j])]
             for k in pair:
-                if k not in grains:
-                    grains[k] = grain(load(keys[k]))
-            one, other = (grains[k] for k in pair)
-            if one.shape == other.shape and float(one @ other) > LEAST_AGREEMENT:
+                if k not in textures:
+                    textures[k] = texture(load(keys[k]))
+            one, other = (textures[k] for k in pair)
+            if one.shape == other.shape and float(one @ other) > LEAST_CORRELATION:
                 yield keys[pair[0]], keys[pair[1]]
 
 
-def grain(rgba: np.ndarray) -> np.ndarray:
-    """What is finer than a few pixels in a sample, less what all round cells share: how it changes
-    from the edge inwards.
+def texture(rgba: np.ndarray) -> np.ndarray:
+    """The high-frequency texture of a sample, without its mean at each depth below the edge, which
+    all round cells have in common.
 
     Returns:
-        ``(1024,)`` or, of large cells, ``(4096,) float32`` of length 1; 0 where there is no grain.
+        ``(1024,)`` or, for large cells, ``(4096,) float32`` of norm 1; 0 where there is no texture.
     """
     height, width = rgba.shape[:2]
-    side = (GRAIN_PX * (2 if max(height, width) > 2 * GRAIN_PX else 1),) * 2
+    side = (TEXTURE_PX * (2 if max(height, width) > 2 * TEXTURE_PX else 1),) * 2
     grey = cv2.resize(
         cv2.cvtColor(np.ascontiguousarray(rgba[:, :, :3]), cv2.COLOR_RGB2GRAY).astype(np.float32),
         side,

@@ -1,123 +1,98 @@
-"""Training, validation and testing: who of the samples goes where. Whole groups (patient, slide or
-field) only, so that nothing is tested on that was trained on. Taught by
-``notebooks/01_dataset_creation.ipynb``.
+"""Splits samples into training, validation and testing by whole groups (patient, slide or field),
+so that no group is in two of them.
+
+Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections import Counter
+from collections.abc import Collection, Hashable, Mapping
 
 import numpy as np
 
-from bloodseg_lib.samples.sample import AUTOMATIC
-
-if TYPE_CHECKING:
-    from bloodseg_lib.samples.bank import BankEntry
-
 SPLITS = ("train", "valid", "test")
-SPLIT_SHARES = {"train": 0.8, "valid": 0.1, "test": 0.1}
+SPLIT_FRACTIONS = {"train": 0.8, "valid": 0.1, "test": 0.1}
+
+
+class _Placement:
+    """The groups placed so far, and how many samples of each kind every split has of them."""
+
+    def __init__(self, groups: Mapping[str, Counter[Hashable]]):
+        self.groups = groups
+        self.split_of: dict[str, str] = {}
+        self.filled: dict[str, Counter[Hashable]] = {split: Counter() for split in SPLITS}
+
+    def put(self, name: str, split: str) -> None:
+        self.split_of[name] = split
+        self.filled[split].update(self.groups[name])
 
 
 def split_groups(
-    groups: Mapping[str, Counter], seed: int, training_only: Collection[str] = ()
+    groups: Mapping[str, Counter[Hashable]], seed: int, training_only: Collection[str] = ()
 ) -> dict[str, str]:
-    """Deal groups out to training, validation and testing, 80/10/10 of every class as nearly as
+    """Assign groups to training, validation and testing, as near to 80/10/10 of every class as
     whole groups allow.
 
-    A class of three groups or more reaches every split, one of two groups training and testing, one
-    of a single group only training.
+    A class of three groups or more reaches every split, a class of two groups training and testing,
+    a class of one group training only.
 
     Args:
         groups: class id -> number of samples, for every group; a tuple ``(class id, source)`` is
-            dealt out evenly too, after the classes.
-        seed: of the order in which groups of equal size are dealt.
-        training_only: groups that may not be tested on.
+            balanced too, after the classes.
+        seed: of the order of groups of equal size.
+        training_only: groups that must not be tested on.
 
     Returns:
         group -> split.
+
+    Examples:
+        >>> sorted(split_groups({name: Counter({3: 5}) for name in "abc"}, seed=0).values())
+        ['test', 'train', 'valid']
     """
-    totals = sum(groups.values(), Counter())
-    filled = {split: Counter() for split in SPLITS}
-    order = np.random.default_rng(seed).permutation(len(groups))
-    names = [sorted(groups)[i] for i in order]
-    placed: dict[str, str] = {}
-
-    def place(name: str, split: str) -> None:
-        placed[name] = split
-        filled[split].update(groups[name])
-
+    ordered = sorted(groups)
+    names = [ordered[i] for i in np.random.default_rng(seed).permutation(len(ordered))]
+    placement = _Placement(groups)
     for name in names:
         if name in training_only:
-            place(name, "train")
-    # Thin classes first: what they need no other class may take. Then the sources of each class,
-    # where there is a choice.
+            placement.put(name, "train")
+    _thin_classes_first(names, placement)
+    _even_out([name for name in names if name not in placement.split_of], placement)
+    return placement.split_of
+
+
+def _thin_classes_first(names: list[str], placement: _Placement) -> None:
+    """Give every class its smallest groups for testing and validation, the class of the fewest
+    groups first, before another class takes them. Then the sources of each class, where there is a
+    choice.
+    """
+    groups, filled = placement.groups, placement.filled
     spread = Counter(kind for members in groups.values() for kind in members)
     for kind in sorted(spread, key=lambda kind: (isinstance(kind, tuple), spread[kind], str(kind))):
         if isinstance(kind, tuple) and spread[kind] < len(SPLITS):
             continue
+        left = sorted(
+            (name for name in names if name not in placement.split_of and kind in groups[name]),
+            key=lambda name: groups[name].total(),
+        )
         for split in ("test", "valid"):
-            left = sorted(
-                (name for name in names if name not in placed and kind in groups[name]),
-                key=lambda name: groups[name].total(),
-            )
             if left and not filled[split][kind] and (len(left) > 1 or filled["train"][kind]):
-                place(left.pop(0), split)
+                placement.put(left.pop(0), split)
         if left and not filled["train"][kind]:
-            place(left[-1], "train")
-
-    # large ones first: small ones then even out
-    for name in sorted(names, key=lambda name: -groups[name].total()):
-        if name in placed:
-            continue
-
-        def need(split: str, members: Counter = groups[name]) -> float:
-            """How far the split is short of its share of this group's classes, in shares."""
-            missing = [SPLIT_SHARES[split] - filled[split][c] / totals[c] for c in members]
-            return sum(missing) / len(missing) / SPLIT_SHARES[split]
-
-        place(name, max(SPLITS, key=need))
-    return placed
+            placement.put(left[-1], "train")
 
 
-def split_entries(
-    entries: list[BankEntry], seed: int, twins: Iterable[tuple[str, str]] = ()
-) -> dict[str, str]:
-    """Deal the samples of a bank out, see :func:`split_groups`.
-
-    Args:
-        entries: of the bank.
-        seed: see :func:`split_groups`.
-        twins: pairs of paths of samples that show one cell. Their groups, and groups that share a
-            picture, are joined first.
-
-    Returns:
-        path -> split.
+def _even_out(names: list[str], placement: _Placement) -> None:
+    """Put each group where its classes are furthest below their fraction; large groups first, so
+    that small ones even out what is left.
     """
-    joined: dict[str, str] = {}
+    groups, filled = placement.groups, placement.filled
+    totals = sum(groups.values(), Counter())
+    for name in sorted(names, key=lambda name: -groups[name].total()):
+        members = groups[name]
 
-    def root(key: str) -> str:
-        while joined.setdefault(key, key) != key:
-            key = joined[key]
-        return key
+        def need(split: str, members: Counter[Hashable] = members) -> float:
+            missing = [SPLIT_FRACTIONS[split] - filled[split][c] / totals[c] for c in members]
+            return sum(missing) / len(missing) / SPLIT_FRACTIONS[split]
 
-    owner: dict[str, str] = {}
-    for e in entries:
-        key = f"{e.source}/{e.group}"
-        joined[root(owner.setdefault(e.sha256, key))] = root(key)
-    group_of = {e.path: f"{e.source}/{e.group}" for e in entries}
-    for one, other in twins:
-        joined[root(group_of[one])] = root(group_of[other])
-    groups: dict[str, Counter] = defaultdict(Counter)
-    automatic = set()
-    for e in entries:
-        key = root(f"{e.source}/{e.group}")
-        # where stacks and patches go does not count
-        groups[key].update([e.class_id, (e.class_id, e.source)] if e.is_single else [])
-        if Path(e.path).stem.endswith(AUTOMATIC):
-            automatic.add(key)
-    without_cells = {key for key, members in groups.items() if not members}
-    result = split_groups(groups, seed, automatic | without_cells)
-    return {e.path: result[root(f"{e.source}/{e.group}")] for e in entries}
+        placement.put(name, max(SPLITS, key=need))

@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from bloodseg_lib.classes import CLASSES, NUM_CLASSES
 from bloodseg_lib.io import read_image, read_json, read_label_map, read_rgba
 from bloodseg_lib.samples.bank import INDEX, SPLITS, BankEntry, SampleBank
-from bloodseg_lib.samples.duplicates import near_identical, thumbnail
+from bloodseg_lib.samples.duplicates import near_duplicates, thumbnail
 from bloodseg_lib.samples.sources import catalog
 from bloodseg_lib.smears.dataset import FILES, MANIFEST, Dataset, DatasetConfig
 from bloodseg_lib.smears.manifest import add_file, sums
@@ -131,7 +131,7 @@ def _leakage(
         if len(splits) > 1
     ]
     keys, areas = list(range(len(entries))), [entry.area_px for entry in entries]
-    pairs = near_identical(
+    pairs = near_duplicates(
         keys, areas, thumbnails, lambda i: read_rgba(bank.folder / entries[i].path)
     )
     alike, apart = 0, []

@@ -18,6 +18,7 @@ from bloodseg_lib.classes import (
     MONOCYTE,
     NEUTROPHIL,
     THROMBOCYTE,
+    Box,
 )
 from bloodseg_lib.cli import main
 from bloodseg_lib.evaluation import annotated
@@ -31,7 +32,7 @@ from bloodseg_lib.evaluation.fields import (
     summary,
     to_markdown,
 )
-from bloodseg_lib.samples.sources.own_fields import Box
+from bloodseg_lib.samples.extraction.boxes import CellBox
 
 
 def labels_with(*patches):
@@ -60,7 +61,7 @@ def test_what_is_too_small_is_not_found():
 
 
 def test_a_box_is_called_by_its_middle():
-    box = Box("f", 20, 20, 40, 40, INFECTED_RBC)  # its middle: rows and columns 30..49
+    box = Box(20, 20, 40, 40)  # its middle: rows and columns 30..49
     assert (
         called_in_box(
             labels_with(
@@ -90,7 +91,7 @@ def test_scores_of_a_network_that_sees_one_neutrophil_everywhere(tmp_path):
         AnnotatedField("lisc", tmp_path / "a.png", NEUTROPHIL, mask),
         AnnotatedField("lisc", tmp_path / "a.png", BASOPHIL),
         AnnotatedField(
-            "mamic", tmp_path / "a.png", boxes=(Box("a.png", 60, 60, 20, 20, HEALTHY_RBC),)
+            "mamic", tmp_path / "a.png", boxes=(CellBox("a.png", Box(60, 60, 20, 20), HEALTHY_RBC),)
         ),
     ]
     found = score_fields(segmenter, fields, progress=False)

@@ -1,7 +1,11 @@
 """Fields of discs that pass for cells."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
+
+from bloodseg_lib.samples.extraction.field import Field
 
 YELLOW, RED_CELL, PURPLE = (250, 240, 150), (190, 150, 120), (90, 30, 90)
 
@@ -18,3 +22,8 @@ def field(*discs, size=(300, 400), slide=YELLOW):
 def grid(radius=20, colour=RED_CELL):
     """Six by four cells."""
     return [(x, y, radius, colour) for x in range(40, 400, 60) for y in range(40, 260, 60)]
+
+
+def of_image(image, rbc_diameter_px=40, **options):
+    """A field called f of the source s, of a path that does not exist."""
+    return Field(image, "s", "f", Path("f.png"), rbc_diameter_px, **options)

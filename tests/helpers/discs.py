@@ -5,7 +5,7 @@ import numpy as np
 
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES
 from bloodseg_lib.samples.bank import SampleBank, write_bank
-from bloodseg_lib.samples.sample import CellSample, make_sample
+from bloodseg_lib.samples.sample import CellSample, cut_cell
 
 
 def disc(
@@ -21,7 +21,7 @@ def disc(
     cv2.circle(mask, (radius + 2, radius + 2), radius, 1, -1)
     image = np.full((*mask.shape, 3), 255, np.uint8)
     image[mask > 0] = (20 * class_id, number % 256, 100 + number // 256)
-    return make_sample(image, mask, class_id, source, group or str(number), str(number))
+    return CellSample(cut_cell(image, mask), class_id, source, group or str(number), str(number))
 
 
 def disc_bank(folder, per_class: int = 10) -> SampleBank:

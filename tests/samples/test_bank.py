@@ -1,23 +1,14 @@
 import csv
-from collections import Counter
 from dataclasses import replace
 
-import cv2
 import numpy as np
 import pytest
 from discs import disc
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from bloodseg_lib.classes import BASOPHIL, HEALTHY_RBC, INFECTED_RBC, NEUTROPHIL
-from bloodseg_lib.samples.bank import INDEX, SPLITS, SampleBank, split_groups, write_bank
-from bloodseg_lib.samples.sample import PATCH, STACK, make_sample
-
-GROUPS = st.dictionaries(
-    st.text("abcdefgh", min_size=1, max_size=4),
-    st.dictionaries(st.integers(1, 9), st.integers(1, 50), min_size=1, max_size=3).map(Counter),
-    min_size=1,
-)
+from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, NEUTROPHIL
+from bloodseg_lib.samples.bank import INDEX, SampleBank, write_bank
+from bloodseg_lib.samples.sample import BACKGROUND_CROP, CLUSTER, CellSample
+from bloodseg_lib.samples.splits import SPLITS
 
 
 def splits_of_groups(bank):
@@ -27,145 +18,8 @@ def splits_of_groups(bank):
     return found
 
 
-def square(size=20, cell=slice(5, 15), colour=(200, 100, 150), around=(0, 0, 0)):
-    image = np.full((size, size, 3), around, np.uint8)
-    mask = np.zeros((size, size), bool)
-    mask[cell, cell] = True
-    image[mask] = colour
-    return image, mask
-
-
-class TestMakeSample:
-    def test_is_cropped_to_the_cell(self):
-        sample = make_sample(*square(), NEUTROPHIL, "s", "g", "n")
-        assert sample.rgba.shape == (10, 10, 4)
-        assert sample.area_px == 100
-
-    def test_scale_multiplies_the_sides(self):
-        image, mask = square(120, slice(10, 110))
-        assert make_sample(image, mask, NEUTROPHIL, "s", "g", "n", scale=0.37).rgba.shape == (
-            37,
-            37,
-            4,
-        )
-
-    def test_alpha_is_all_or_nothing(self):
-        image = np.full((101, 101, 3), 90, np.uint8)
-        mask = cv2.circle(np.zeros((101, 101), np.uint8), (50, 50), 40, 1, -1)
-        for scale in (0.3, 1.0, 1.7):
-            assert set(
-                np.unique(make_sample(image, mask, NEUTROPHIL, "s", "g", "n", scale).rgba[:, :, 3])
-            ) == {0, 255}
-
-    def test_a_symmetric_cell_stays_symmetric_when_shrunk(self):
-        image = np.full((101, 101, 3), 90, np.uint8)
-        mask = cv2.circle(np.zeros((101, 101), np.uint8), (50, 50), 50, 1, -1)
-        alpha = make_sample(image, mask, NEUTROPHIL, "s", "g", "n", 0.31).rgba[:, :, 3]
-        assert np.array_equal(alpha, alpha[::-1])
-        assert np.array_equal(alpha, alpha[:, ::-1])
-
-    @pytest.mark.parametrize("around", [(0, 0, 0), (255, 255, 255)])
-    def test_nothing_from_outside_bleeds_in_when_shrunk(self, around):
-        image, _ = square(101, slice(0, 0), around=around)
-        mask = cv2.circle(np.zeros((101, 101), np.uint8), (50, 50), 40, 1, -1) > 0
-        image[mask] = (200, 100, 150)
-        rgba = make_sample(image, mask, NEUTROPHIL, "s", "g", "n", 0.4).rgba
-        assert (rgba[:, :, :3] == (200, 100, 150)).all()
-
-    def test_mask_of_another_size_is_refused(self):
-        image, mask = square()
-        with pytest.raises(
-            ValueError, match=r"s/n: expected a mask of the image's size \(20, 20\)"
-        ):
-            make_sample(image, mask[:10], NEUTROPHIL, "s", "g", "n")
-
-    def test_a_speck_is_refused(self):
-        with pytest.raises(ValueError, match=r"at least 20 pixels at 40x. Received 16"):
-            make_sample(*square(cell=slice(5, 9)), NEUTROPHIL, "s", "g", "n")
-
-    def test_the_speck_counts_at_40x(self):
-        with pytest.raises(ValueError, match="Received 9"):
-            make_sample(*square(), NEUTROPHIL, "s", "g", "n", scale=0.3)
-
-
-class TestSplitGroups:
-    @settings(max_examples=60, deadline=None)
-    @given(GROUPS, st.integers(0, 5))
-    def test_every_group_goes_to_one_split(self, groups, seed):
-        placed = split_groups(groups, seed)
-        assert placed.keys() == groups.keys()
-        assert set(placed.values()) <= set(SPLITS)
-
-    @settings(max_examples=30, deadline=None)
-    @given(GROUPS, st.integers(0, 5))
-    def test_depends_on_the_groups_and_the_seed_only(self, groups, seed):
-        assert split_groups(groups, seed) == split_groups(dict(reversed(groups.items())), seed)
-
-    @settings(max_examples=30, deadline=None)
-    @given(
-        st.integers(100, 300),
-        st.lists(st.integers(1, 20), min_size=1, max_size=7),
-        st.integers(0, 9),
-    )
-    def test_many_groups_come_near_80_10_10(self, number, sizes, seed):
-        groups = {str(i): Counter({HEALTHY_RBC: sizes[i % len(sizes)]}) for i in range(number)}
-        placed = split_groups(groups, seed)
-        cells = Counter()
-        for name, split in placed.items():
-            cells[split] += groups[name].total()
-        for split, share in (("train", 0.8), ("valid", 0.1), ("test", 0.1)):
-            assert cells[split] / cells.total() == pytest.approx(share, abs=0.03)
-
-    def test_every_class_comes_near_80_10_10(self):
-        groups = {f"{c}_{i}": Counter({c: 1}) for c in range(1, 10) for i in range(50)} | {
-            f"p{i}": Counter({8: 10, 9: 10}) for i in range(50)
-        }
-        placed = split_groups(groups, 0)
-        for c in range(1, 10):
-            train = sum(groups[g][c] for g, split in placed.items() if split == "train")
-            assert train / sum(group[c] for group in groups.values()) == pytest.approx(
-                0.8, abs=0.05
-            )
-
-    @pytest.mark.parametrize("seed", range(5))
-    def test_three_groups_of_a_class_give_one_to_each_split(self, seed):
-        placed = split_groups({name: Counter({NEUTROPHIL: 1}) for name in "abc"}, seed)
-        assert sorted(placed.values()) == sorted(SPLITS)
-
-    def test_three_groups_beside_another_class_of_many_give_one_to_each_split(self):
-        many = {str(i): Counter({HEALTHY_RBC: 5}) for i in range(40)}
-        placed = split_groups(many | {name: Counter({BASOPHIL: 1}) for name in "abc"}, 0)
-        assert sorted(placed[name] for name in "abc") == sorted(SPLITS)
-
-    def test_a_single_group_is_for_training(self):
-        assert split_groups({"a": Counter({NEUTROPHIL: 7})}, 0) == {"a": "train"}
-
-    @pytest.mark.parametrize("seed", range(5))
-    def test_a_class_thin_in_every_source_reaches_every_split(self, seed):
-        many = {f"many{i}": Counter({HEALTHY_RBC: 5, (HEALTHY_RBC, "m"): 5}) for i in range(40)}
-        thin = {
-            s: Counter({BASOPHIL: 1, (BASOPHIL, s): 1, HEALTHY_RBC: 9, (HEALTHY_RBC, s): 9})
-            for s in "abc"
-        }
-        placed = split_groups(many | thin, seed)
-        assert sorted(placed[name] for name in "abc") == sorted(SPLITS)
-
-    def test_two_groups_of_a_class_are_for_training_and_testing(self):
-        many = {str(i): Counter({HEALTHY_RBC: 5}) for i in range(40)}
-        placed = split_groups(
-            many | {"a": Counter({BASOPHIL: 1, HEALTHY_RBC: 20}), "b": Counter({BASOPHIL: 2})}, 0
-        )
-        assert sorted((placed["a"], placed["b"])) == ["test", "train"]
-
-    def test_some_groups_may_be_kept_from_testing(self):
-        groups = {str(i): Counter({NEUTROPHIL: 1}) for i in range(30)}
-        placed = split_groups(groups, 0, training_only=[str(i) for i in range(25)])
-        assert {placed[str(i)] for i in range(25)} == {"train"}
-        assert {placed[str(i)] for i in range(25, 30)} == {"valid", "test"}
-
-
 class TestBank:
-    @pytest.mark.parametrize("ending", [STACK, PATCH])
+    @pytest.mark.parametrize("ending", [CLUSTER, BACKGROUND_CROP])
     def test_where_stacks_and_patches_lie_does_not_change_the_splits_of_cells(
         self, tmp_path, ending
     ):
@@ -182,7 +36,7 @@ class TestBank:
         group = {e.path: e.group for e in SampleBank(tmp_path / "50").entries}
         assert all(len({splits[1][p] for p in group if group[p] == g}) == 1 for g in group.values())
 
-    @pytest.mark.parametrize("ending", [STACK, PATCH])
+    @pytest.mark.parametrize("ending", [CLUSTER, BACKGROUND_CROP])
     def test_stacks_and_patches_are_not_counted_as_cells(self, tmp_path, ending):
         stacks = [replace(disc(HEALTHY_RBC, i), name=f"{i}{ending}") for i in range(9)]
         filled = []
@@ -197,7 +51,7 @@ class TestBank:
     def test_a_group_of_stacks_only_is_trained_on(self, tmp_path):
         cells = [disc(HEALTHY_RBC, i) for i in range(9)]
         bank = write_bank(
-            [*cells, replace(disc(HEALTHY_RBC, 50), group="alone", name=f"alone{STACK}")],
+            [*cells, replace(disc(HEALTHY_RBC, 50), group="alone", name=f"alone{CLUSTER}")],
             tmp_path / "bank",
         )
         assert [e.split for e in bank.entries if e.group == "alone"] == ["train"]
@@ -288,11 +142,10 @@ class TestBank:
             write_bank([disc(NEUTROPHIL, 0), disc(NEUTROPHIL, 0)], tmp_path / "bank")
 
     def test_names_with_spaces_and_foreign_letters_are_kept_apart(self, tmp_path):
-        image, mask = square()
+        rgba = disc(NEUTROPHIL, 0).rgba
         names = ("Müller 1", "Möller 1", "细胞")
         bank = write_bank(
-            [make_sample(image, mask, NEUTROPHIL, "s", n, n) for n in names],
-            tmp_path / "bänk mit Lücke",
+            [CellSample(rgba, NEUTROPHIL, "s", n, n) for n in names], tmp_path / "bänk mit Lücke"
         )
         assert len({bank.sample(e).name for e in bank.entries}) == 3
 

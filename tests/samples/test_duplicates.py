@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 
-from bloodseg_lib.samples.duplicates import near_identical, thumbnail
+from bloodseg_lib.samples.duplicates import near_duplicates, thumbnail
 
 
 def cell(seed, radius=30):
@@ -16,7 +16,7 @@ def cell(seed, radius=30):
 
 def pairs(samples):
     areas = [int((s[:, :, 3] > 0).sum()) for s in samples]
-    found = near_identical(
+    found = near_duplicates(
         list(range(len(samples))), areas, [thumbnail(s) for s in samples], lambda i: samples[i]
     )
     return {tuple(sorted(pair)) for pair in found}

@@ -1,17 +1,14 @@
-"""Proposing the cells of a whole field: thresholds, watershed, and a guess at each cell's class,
-for a person to confirm, correct or discard.
+"""Proposes the cells of a whole field: thresholds, watershed, and a guess at each cell's class, for
+a person to confirm, correct or discard.
 
 The guesses are rules of thumb - size, how purple, how spotted - and right often enough to save
-work, no more. White cells are guessed as neutrophils. Taught by
-``notebooks/01_dataset_creation.ipynb``.
+work, no more. White cells are guessed as neutrophils.
+Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -22,45 +19,54 @@ from skimage.segmentation import watershed
 from tqdm.auto import tqdm
 
 from bloodseg_lib.classes import (
-    CLASSES,
     HEALTHY_RBC,
     INFECTED_RBC,
     NEUTROPHIL,
     PLATELET_CLUMP,
     RBC_IDS,
     THROMBOCYTE,
+    Box,
 )
-from bloodseg_lib.io import read_image, write_bytes
-from bloodseg_lib.optics import field_transmittance
+from bloodseg_lib.io import read_image
+from bloodseg_lib.optics import field_transmittance, optical_density
+from bloodseg_lib.samples.extraction.boxes import CellBox, write_boxes
 from bloodseg_lib.samples.extraction.red_cells import (
     is_clean,
     measured_rbc_diameter,
+    purpleness,
     red_cells,
+    stained,
 )
-from bloodseg_lib.samples.sources.own_fields import BOX_COLUMNS, RBC_COLUMN, Box
 
 DIAMETERS_PX = (20.0, 28.0, 40.0, 56.0, 80.0, 112.0)
-"""Where the diameter of a red cell is looked for when nobody tells it."""
-MARGIN = 0.06
-"""Of a box around its cell, in diameters of a red cell."""
+"""Diameters of a red cell that are tried in a field of unknown scale."""
+
+# in diameters of a red cell, or in areas of one
+_MARGIN = 0.06  # of a box around its cell
+_CYTOPLASM = 0.5  # of a box around a nucleus
+_PALLOR = 0.4  # a smaller hole is the pale centre of a cell
 
 
 def estimated_rbc_diameter(image: np.ndarray) -> float:
-    """Diameter of a red cell in a field of unknown scale, in pixels: where the most free-lying
-    round ones are found.
+    """Diameter of a red cell in a field of unknown scale, in pixels: the median at the scale with
+    the most isolated round cells.
+
+    Args:
+        image: ``(H, W, 3) uint8`` RGB.
 
     Raises:
         ValueError: fewer than three are found.
     """
-    found = max((red_cells(image, diameter) for diameter in DIAMETERS_PX), key=len)
-    if len(found) < 3:
+    cells = max((red_cells(image, diameter) for diameter in DIAMETERS_PX), key=len)
+    if len(cells) < 3:
         raise ValueError(
-            "Expected a field with free-lying red cells to measure. Found hardly any: give their diameter in pixels."
+            "Expected a field with isolated red cells to measure. Found hardly any: give their "
+            "diameter in pixels."
         )
-    return float(np.median([cell.diameter_px for cell in found]))
+    return float(np.median([cell.diameter_px for cell in cells]))
 
 
-def propose(image: np.ndarray, field: str, rbc_diameter_px: float | None = None) -> list[Box]:
+def propose(image: np.ndarray, field: str, rbc_diameter_px: float | None = None) -> list[CellBox]:
     """Boxes around the cells of a field, each with a guessed class.
 
     Args:
@@ -73,124 +79,108 @@ def propose(image: np.ndarray, field: str, rbc_diameter_px: float | None = None)
 
     Raises:
         ValueError: the diameter is not above 0, or cannot be measured.
+
+    Examples:
+        >>> image = np.full((80, 100, 3), (245, 240, 245), np.uint8)
+        >>> image = cv2.circle(image, (50, 40), 20, (190, 150, 185), -1)
+        >>> [cell.box.holds(50, 40) for cell in propose(image, "f.png", 40)]
+        [True]
     """
     if rbc_diameter_px is not None and not rbc_diameter_px > 0:
         raise ValueError(
             f"Expected the diameter of a red cell, above 0 pixels. Received {rbc_diameter_px}."
         )
     expected = rbc_diameter_px or estimated_rbc_diameter(image)
-    diameter = measured_rbc_diameter(red_cells(image, expected), expected)
-    light = field_transmittance(image, diameter)
-    density = -np.log(np.maximum(light, 0.03)).astype(np.float32)
-    green = density[:, :, 1]
-    purple = cv2.GaussianBlur(
-        green - (density[:, :, 0] + density[:, :, 2]) / 2, (0, 0), diameter / 25
-    )
-    absorbed = (255 * (1 - light[:, :, 1])).astype(np.uint8)
-    seen = absorbed[absorbed < 225]  # not what lies beyond the eyepiece
-    threshold, _ = (
-        cv2.threshold(seen, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-        if seen.size
-        else (255, None)
-    )
-    dark = absorbed > threshold
-    stained = purple > max(0.12, 0.4 * float(np.percentile(purple, 99.7)))
-    labels = _parted(dark | stained, stained, diameter)
-    boxes = []
+    rbc_px = measured_rbc_diameter(red_cells(image, expected), expected)
+    light = field_transmittance(image, rbc_px)
+    purple = cv2.GaussianBlur(purpleness(optical_density(light)), (0, 0), rbc_px / 25)
+    nuclear = purple > max(0.12, 0.4 * float(np.percentile(purple, 99.7)))
+    labels = _separated((stained(light) > 0) | nuclear, nuclear, rbc_px)
+    cells = []
     for region in regionprops(labels):
-        share = region.area / (np.pi * diameter**2 / 4)
         inside = labels[region.slice] == region.label
-        class_id = _guess(
-            share, stained[region.slice][inside], light[region.slice], inside, diameter
-        )
-        if class_id:
-            boxes.append(_boxed(region.bbox, image.shape, field, class_id, diameter))
-    white = [box for box in boxes if box.class_id == NEUTROPHIL]
-    # cytoplasm
-    boxes = [
-        box
-        for box in boxes
-        if box.class_id not in RBC_IDS or not any(_holds(cell, box) for cell in white)
-    ]
-    return sorted(boxes, key=lambda box: (box.y, box.x))
+        purple_fraction = float(nuclear[region.slice][inside].mean())
+        if class_id := _guess(purple_fraction, light[region.slice], inside, rbc_px):
+            margin = round((_CYTOPLASM if class_id == NEUTROPHIL else _MARGIN) * rbc_px)
+            box = _around(region.bbox, margin, labels.shape)
+            cells.append(CellBox(field, box, class_id, round(rbc_px, 1)))
+    white = [cell.box for cell in cells if cell.class_id == NEUTROPHIL]
+    kept = [cell for cell in cells if cell.class_id not in RBC_IDS or not _in_any(cell.box, white)]
+    return sorted(kept, key=lambda cell: (cell.box.y, cell.box.x))
 
 
-def _holds(outer: Box, box: Box) -> bool:
-    """Whether the middle of a box lies in another."""
-    x, y = box.x + box.width / 2, box.y + box.height / 2
-    return outer.x <= x <= outer.x + outer.width and outer.y <= y <= outer.y + outer.height
+def _in_any(box: Box, white: list[Box]) -> bool:
+    """Whether the middle of a box is in the box of a white cell: then it shows cytoplasm."""
+    return any(cell.holds(box.x + box.width / 2, box.y + box.height / 2) for cell in white)
 
 
-def _parted(cells: np.ndarray, stained: np.ndarray, diameter: float) -> np.ndarray:
-    """``(H, W) int32``:
+def _around(bbox: tuple[int, int, int, int], margin: int, shape: tuple[int, ...]) -> Box:
+    top, left = max(0, bbox[0] - margin), max(0, bbox[1] - margin)
+    bottom, right = min(shape[0], bbox[2] + margin), min(shape[1], bbox[3] + margin)
+    return Box(left, top, right - left, bottom - top)
 
-    cells numbered, touching ones parted by watershed on the distance to their edge; stained ones
-    apart from red ones.
+
+def _separated(cells: np.ndarray, nuclear: np.ndarray, rbc_px: float) -> np.ndarray:
+    """The cells numbered, ``(H, W) int32``: purple ones by themselves, and touching red ones
+    separated by a watershed on the distance to their edge.
+
+    Args:
+        cells: ``(H, W)`` bool, all that is stained.
+        nuclear: ``(H, W)`` bool, the purple part of it.
+        rbc_px: diameter of a red cell.
     """
-    side = max(3, round(0.12 * diameter) | 1)
+    side = max(3, round(0.12 * rbc_px) | 1)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    stained = (
-        cv2.morphologyEx(
-            cv2.morphologyEx(stained.astype(np.uint8), cv2.MORPH_OPEN, disc), cv2.MORPH_CLOSE, disc
-        )
-        > 0
-    )
-    count, parts, stats, _ = cv2.connectedComponentsWithStats(stained.astype(np.uint8))
-    size = np.pi * diameter**2 / 4
+    opened = cv2.morphologyEx(nuclear.astype(np.uint8), cv2.MORPH_OPEN, disc)
+    closed = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, disc)
+    count, spots, stats, _ = cv2.connectedComponentsWithStats(closed)
+    areas = stats[:, cv2.CC_STAT_AREA] / (np.pi / 4 * rbc_px**2)
     on_red = cv2.erode(cells.astype(np.uint8), disc) > 0
-    # A small stained spot that lies inside a red cell is its parasite, and no cell of its own.
+    # A small purple spot within a red cell is its parasite, not a cell.
     own = [
         i
         for i in range(1, count)
-        if stats[i, cv2.CC_STAT_AREA] > 0.03 * size
-        and not (stats[i, cv2.CC_STAT_AREA] < 0.5 * size and on_red[parts == i].mean() > 0.9)
+        if areas[i] > 0.03 and not (areas[i] < 0.5 and on_red[spots == i].mean() > 0.9)
     ]
-    stained = np.isin(parts, own)
-    red = cells & ~stained
+    purple = np.isin(spots, own)
+    red = cells & ~purple
+    # clusters.without_pallor opens the mask as well, which loses pale cells seen as crescents.
     _, holes, hole_stats, _ = cv2.connectedComponentsWithStats((~red).astype(np.uint8))
-    red = (red | (hole_stats[:, cv2.CC_STAT_AREA] < 0.4 * size)[holes]) & ~stained  # pallor
-    depth = cv2.GaussianBlur(
-        cv2.distanceTransform(red.astype(np.uint8), cv2.DIST_L2, 5), (0, 0), max(1.0, diameter / 20)
-    )
+    small = hole_stats[:, cv2.CC_STAT_AREA] < _PALLOR * np.pi / 4 * rbc_px**2
+    red = (red | small[holes]) & ~purple
+    depth = cv2.distanceTransform(red.astype(np.uint8), cv2.DIST_L2, 5)
+    depth = cv2.GaussianBlur(depth, (0, 0), max(1.0, rbc_px / 20))
     peaks = peak_local_max(
         depth,
-        min_distance=max(2, round(0.35 * diameter)),
-        threshold_abs=0.2 * diameter,
+        min_distance=max(2, round(0.35 * rbc_px)),
+        threshold_abs=0.2 * rbc_px,
         exclude_border=False,
     )
     markers = np.zeros(red.shape, np.int32)
     markers[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
     labels = watershed(-depth, markers, mask=red)
-    return np.where(stained, parts + len(peaks), labels).astype(np.int32)
+    return np.where(purple, spots + len(peaks), labels).astype(np.int32)
 
 
-def _guess(
-    share: float, stained: np.ndarray, light: np.ndarray, inside: np.ndarray, diameter: float
-) -> int:
-    """A class, or 0 for what is no cell. ``share``: area in those of a red cell."""
-    if stained.mean() > 0.5:
-        if share < 0.5:
-            return THROMBOCYTE if share > 0.03 else 0
-        # red light: nuclei absorb it, platelets hardly
-        nucleus = float(np.median(-np.log(np.maximum(light[:, :, 0][inside], 0.03))))
-        return NEUTROPHIL if nucleus > 0.45 and share > 0.6 else PLATELET_CLUMP
-    if not 0.45 < share < 1.9:
+def _guess(purple_fraction: float, light: np.ndarray, inside: np.ndarray, rbc_px: float) -> int:
+    """A class, or 0 for what is not a cell.
+
+    Args:
+        purple_fraction: of the cell, 0..1.
+        light: ``(h, w, 3)`` transmittance of its window.
+        inside: ``(h, w)`` bool, its mask.
+        rbc_px: diameter of a red cell.
+    """
+    area = np.count_nonzero(inside) / (np.pi / 4 * rbc_px**2)
+    if purple_fraction > 0.5:
+        if area < 0.5:
+            return THROMBOCYTE if area > 0.03 else 0
+        # nuclei absorb red light, platelets hardly
+        nucleus = float(optical_density(np.median(light[:, :, 0][inside])))
+        return NEUTROPHIL if nucleus > 0.45 and area > 0.6 else PLATELET_CLUMP
+    if not 0.45 < area < 1.9:
         return 0
-    return HEALTHY_RBC if is_clean(light, inside, diameter, 0.75) else INFECTED_RBC
-
-
-def _boxed(
-    bbox: tuple[int, int, int, int],
-    shape: tuple[int, ...],
-    field: str,
-    class_id: int,
-    diameter: float,
-) -> Box:
-    # around a nucleus lies cytoplasm
-    margin = round((0.5 if class_id == NEUTROPHIL else MARGIN) * diameter)
-    top, left = max(0, bbox[0] - margin), max(0, bbox[1] - margin)
-    bottom, right = min(shape[0], bbox[2] + margin), min(shape[1], bbox[3] + margin)
-    return Box(field, left, top, right - left, bottom - top, class_id, round(diameter, 1))
+    return HEALTHY_RBC if is_clean(light, inside, rbc_px, 0.75) else INFECTED_RBC
 
 
 def propose_fields(
@@ -198,22 +188,23 @@ def propose_fields(
     boxes_csv: Path | str,
     rbc_diameter_px: float | None = None,
     progress: bool = True,
-) -> list[Box]:
+) -> list[CellBox]:
     """Propose the cells of several fields and write them as a table of boxes, which
     :func:`bloodseg_lib.samples.sources.own_fields.read` reads.
 
     Raises:
-        FileNotFoundError, ValueError: a field is not readable, two have one name, or the table is
-            there already.
+        FileNotFoundError, ValueError: a field is not readable, two have one name, or the table
+            exists already.
     """
     if Path(boxes_csv).exists():
         raise ValueError(
-            f"{boxes_csv}: is there already, perhaps with a person's corrections. Choose another name, or delete it."
+            f"{boxes_csv}: is there already, perhaps with a person's corrections. "
+            "Choose another name, or delete it."
         )
     names = [path.name for path in paths]
-    if len(set(names)) < len(names):
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(
-            f"Expected fields of different names. Received several of {', '.join(sorted({n for n in names if names.count(n) > 1}))}."
+            f"Expected fields of different names. Received several of {', '.join(repeated)}."
         )
     boxes = [
         box
@@ -222,35 +213,3 @@ def propose_fields(
     ]
     write_boxes(boxes_csv, boxes)
     return boxes
-
-
-def write_boxes(path: Path | str, boxes: Iterable[Box]) -> None:
-    """Write a table of boxes, atomically."""
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow([*BOX_COLUMNS, RBC_COLUMN])
-    for box in boxes:
-        writer.writerow(
-            [
-                box.field,
-                box.x,
-                box.y,
-                box.width,
-                box.height,
-                CLASSES[box.class_id].key,
-                box.rbc_diameter_px or "",
-            ]
-        )
-    write_bytes(path, table.getvalue().encode())
-
-
-def corrected(boxes: Sequence[Box], classes: dict[int, int | None]) -> list[Box]:
-    """Boxes after a person looked at them:
-
-    number of a box -> its class, or None to discard it. Those not named stay.
-    """
-    return [
-        replace(box, class_id=class_id)
-        for i, box in enumerate(boxes)
-        if (class_id := classes.get(i, box.class_id)) is not None
-    ]

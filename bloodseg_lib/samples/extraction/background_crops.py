@@ -1,12 +1,10 @@
-"""Patches of real fields: the slide with all the red cells that lie on it, for smears to be
-composed upon.
+"""Background crops: parts of real fields with all their red cells, which smears are composed upon.
 
-What no composing gives is in them: the true density and arrangement of red cells, cells out of
-    focus or on edge, the texture of the slide. All red cells of a
-field that holds no malaria are known to be healthy; what else lies there is not known, so a patch
-holds none of it: small things are painted out, and where larger ones lie no patch is taken. As with
-stacks it is not known how many cells a patch has, so that only smears to train on are composed upon
-them. Taught by ``notebooks/01_dataset_creation.ipynb``.
+They show what composed smears lack: the true density and arrangement of red cells, cells out of
+focus or on edge, the texture of the background. In a field without malaria all red cells are
+healthy, but nothing is known of the rest: small things are painted out, and crops avoid larger
+ones. How many cells a crop has is not known either, so that only training smears are composed upon
+it. Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations
@@ -16,132 +14,99 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from bloodseg_lib.classes import BACKGROUND_CROP_PX, HEALTHY_RBC, RBC_DIAMETER_PX
-from bloodseg_lib.optics import field_transmittance
-from bloodseg_lib.samples.extraction.clusters import disc, without_pallor
-from bloodseg_lib.samples.extraction.red_cells import (
-    LEAST_REFERENCES,
-    RedCell,
-    clean_ones,
-    foreign,
-    stained,
-)
-from bloodseg_lib.samples.sample import PATCH, CellSample
+from bloodseg_lib.classes import BACKGROUND_CROP_PX, RBC_DIAMETER_PX, Box
+from bloodseg_lib.io import resized
+from bloodseg_lib.samples.extraction.clusters import without_pallor
+from bloodseg_lib.samples.extraction.masks import disc
+from bloodseg_lib.samples.extraction.red_cells import stained
 
-PATCHES_PER_FIELD = 4
-"""The most patches taken of one field, so that no field prevails."""
+CROPS_PER_FIELD = 4
+"""The most crops of one field, so that no field dominates."""
 
 # Areas in those of one red cell, lengths in diameters
-_STRICTNESS = 0.5  # of the threshold between slide and cells: the pale middles are to be in
-_LEAST_CELL = 0.3  # what is stained and smaller is none
-_MOST_OF_ONE = 1.3  # a smaller piece is a single cell, and as convex as one
-_MOST_FOREIGN = 0.15  # what is larger and no red cell may be a white cell or a clump
-_MOST_PAINTED = 0.05  # share of a patch
+_STRICTNESS = 0.5  # of the threshold between background and cells, to include the pale centres
+_LEAST_CELL = 0.3  # smaller stained components are not cells
+_MOST_OF_ONE = 1.3  # a smaller component is a single cell, and as convex as one
+_MOST_NON_RBC = 0.15  # a larger one may be a white cell or a platelet clump
+_MOST_PAINTED = 0.05  # fraction of a crop
 _MARGIN, _RIM, _STEP = 0.2, 0.1, 0.25
 _GAP = 1 / 12  # is closed
-_PALLOR = 0.35  # larger than in stacks: between cells that touch, little slide is shut in
-_DARKEST = 0.08  # transmittance of green; what lies beyond the eyepiece is darker
+_PALLOR = 0.35  # larger than in clusters: cells that touch enclose little background
+_DARKEST = 0.08  # transmittance of green; the black around an eyepiece is darker
 
 
-def patch_samples(
-    image: np.ndarray, cells: list[RedCell], source: str, group: str, rbc_diameter_px: float
-) -> Iterator[CellSample]:
-    """Patches of a field that is known to hold no malaria.
+def find_background_crops(
+    transmittance: np.ndarray, non_rbc: np.ndarray, rbc_diameter_px: float
+) -> Iterator[tuple[Box, np.ndarray]]:
+    """Background crops of a field without malaria.
 
     Args:
-        image: ``(H, W, 3) uint8`` RGB, the field.
-        cells: its free-lying red cells, see
-            :func:`~bloodseg_lib.samples.extraction.red_cells.red_cells`.
-        source, group: see :class:`~bloodseg_lib.samples.sample.CellSample`; the names end with
-            :data:`~bloodseg_lib.samples.sample.PATCH`.
-        rbc_diameter_px: of a red cell in the field, which sets the scale.
+        transmittance: ``(H, W, 3)``, see :func:`~bloodseg_lib.optics.field_transmittance`.
+        non_rbc: ``(H, W)`` bool, see :func:`~bloodseg_lib.samples.extraction.red_cells.non_rbc`.
+        rbc_diameter_px: of a red cell.
 
     Yields:
-        at most :data:`PATCHES_PER_FIELD` samples of
-        :data:`~bloodseg_lib.classes.BACKGROUND_CROP_PX` squared at 40x that do not overlap. Unlike
-        other samples they show what lies beside the cells too: an empty slide is white, and alpha
-        is 255 where red cells are. None where fewer than
-        :data:`~bloodseg_lib.samples.extraction.red_cells.LEAST_REFERENCES` clean cells lie free.
+        at most :data:`CROPS_PER_FIELD` boxes that do not overlap, those with the least to paint out
+        first, each with its crop ``(S, S, 4) uint8`` at 40x, S being
+        :data:`~bloodseg_lib.classes.BACKGROUND_CROP_PX`: white background, alpha 255 on red cells.
     """
-    clean = clean_ones(cells)
     side = round(BACKGROUND_CROP_PX * rbc_diameter_px / RBC_DIAMETER_PX)
-    margin = round(_MARGIN * rbc_diameter_px)
-    rows, columns = image.shape[0] - side - margin, image.shape[1] - side - margin
-    if len(clean) < LEAST_REFERENCES or rows < margin or columns < margin:
+    margin, step = round(_MARGIN * rbc_diameter_px), max(1, round(_STEP * rbc_diameter_px))
+    rows, columns = (length - side - margin for length in transmittance.shape[:2])
+    if rows < margin or columns < margin:
         return
-    light = field_transmittance(image, rbc_diameter_px)
-    red, unknown, forbidden = _parted(
-        light, foreign(light, clean, rbc_diameter_px), rbc_diameter_px
-    )
+    red, unknown, forbidden = _layers(transmittance, non_rbc, rbc_diameter_px)
     found = []
-    for y in range(margin, rows + 1, max(1, round(_STEP * rbc_diameter_px))):
-        for x in range(margin, columns + 1, max(1, round(_STEP * rbc_diameter_px))):
-            there = np.s_[y : y + side, x : x + side]
-            painted = float(unknown[there].mean())
-            if not forbidden[there].any() and painted <= _MOST_PAINTED:
-                found.append((painted, y, x))
-    taken: list[tuple[int, int]] = []
-    for _, y, x in sorted(found):  # those where the least is painted out first
-        if len(taken) < PATCHES_PER_FIELD and all(
-            abs(y - top) >= side or abs(x - left) >= side for top, left in taken
-        ):
-            taken.append((y, x))
-            there = np.s_[y : y + side, x : x + side]
-            yield _patch(
-                light[there], red[there], unknown[there], source, group, f"{group}_{x}_{y}{PATCH}"
-            )
+    for y in range(margin, rows + 1, step):
+        for x in range(margin, columns + 1, step):
+            box = Box(x, y, side, side)
+            painted = float(unknown[box.window].mean())
+            if not forbidden[box.window].any() and painted <= _MOST_PAINTED:
+                found.append((painted, y, box))
+    taken: list[Box] = []
+    for _, _, box in sorted(found):
+        if len(taken) < CROPS_PER_FIELD and not any(box.meets(other) for other in taken):
+            taken.append(box)
+            yield box, _crop(transmittance[box.window], red[box.window], unknown[box.window])
 
 
-def _parted(
-    light: np.ndarray, strange: np.ndarray, rbc_px: float
+def _layers(
+    transmittance: np.ndarray, non_rbc: np.ndarray, rbc_px: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where red cells lie, where what is unknown and small enough to be painted out, and where no
-    patch may be taken. ``(H, W) uint8`` each, 0 or 1.
+    """The red cells, the small unknown things to paint out, and where no crop may be taken:
+    ``(H, W)`` each, 0 or 1.
     """
     cell_area = np.pi / 4 * rbc_px**2
-    dark = stained(light, _STRICTNESS)
-    red = without_pallor(
-        cv2.morphologyEx(dark, cv2.MORPH_CLOSE, disc(_GAP * rbc_px)), rbc_px, _PALLOR
-    )
-    pieces, areas = _components(red)
+    dark = stained(transmittance, _STRICTNESS)
+    closed = cv2.morphologyEx(dark, cv2.MORPH_CLOSE, disc(_GAP * rbc_px))
+    red = without_pallor(closed, rbc_px, _PALLOR)
+    components, areas = _components(red)
     for i in range(1, len(areas)):
         if areas[i] < _LEAST_CELL * cell_area:
-            red[pieces == i] = 0
+            red[components == i] = 0
         elif areas[i] < _MOST_OF_ONE * cell_area:
-            cv2.fillConvexPoly(
-                red, cv2.convexHull(cv2.findNonZero((pieces == i).astype(np.uint8))), 1
-            )
-    alien = strange.astype(np.uint8)
-    spots, areas = _components(alien)
-    large = np.isin(spots, np.flatnonzero(areas > _MOST_FOREIGN * cell_area)) & (alien > 0)
-    forbidden = (
-        np.isin(pieces, np.unique(pieces[large & (red > 0)])) & (red > 0)
-        | large
-        | (light[:, :, 1] < _DARKEST)
-    )
+            points = cv2.findNonZero((components == i).astype(np.uint8))
+            cv2.fillConvexPoly(red, cv2.convexHull(points), 1)
+    spots, areas = _components(non_rbc.astype(np.uint8))
+    large = np.isin(spots, np.flatnonzero(areas > _MOST_NON_RBC * cell_area)) & non_rbc
+    touched = np.isin(components, np.unique(components[large & (red > 0)])) & (red > 0)
+    forbidden = touched | large | (transmittance[:, :, 1] < _DARKEST)
     rim = disc(_RIM * rbc_px)
-    unknown = cv2.dilate(alien | (dark & ~cv2.dilate(red, rim)), rim)
-    return red, unknown, forbidden.astype(np.uint8)
+    unexplained = (dark > 0) & (cv2.dilate(red, rim) == 0)
+    unknown = cv2.dilate((non_rbc | unexplained).astype(np.uint8), rim)
+    return red, unknown, forbidden
 
 
 def _components(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The number of the piece that each pixel of a mask belongs to, 0 for none, and of each piece
-    its area.
-    """
-    _, numbers, stats, _ = cv2.connectedComponentsWithStats(mask)
-    return numbers, stats[:, cv2.CC_STAT_AREA]
+    """The connected components of a mask, ``(H, W) int32``, and the area of each, ``(N,)``."""
+    _, components, stats, _ = cv2.connectedComponentsWithStats(mask)
+    return components, stats[:, cv2.CC_STAT_AREA]
 
 
-def _patch(
-    light: np.ndarray, red: np.ndarray, unknown: np.ndarray, source: str, group: str, name: str
-) -> CellSample:
-    """A patch brought to 40x, with the colours of what is around in the place of what is unknown."""
-    picture = cv2.inpaint((255 * light + 0.5).astype(np.uint8), unknown, 3, cv2.INPAINT_TELEA)
+def _crop(transmittance: np.ndarray, red: np.ndarray, unknown: np.ndarray) -> np.ndarray:
+    """A crop at 40x in which the colours around unknown things replace them."""
+    picture = (255 * transmittance + 0.5).astype(np.uint8)
     size = (BACKGROUND_CROP_PX, BACKGROUND_CROP_PX)
-    picture = cv2.resize(
-        picture,
-        size,
-        interpolation=cv2.INTER_AREA if light.shape[0] > BACKGROUND_CROP_PX else cv2.INTER_CUBIC,
-    )
+    picture = resized(cv2.inpaint(picture, unknown, 3, cv2.INPAINT_TELEA), size)
     alpha = cv2.resize(255 * red, size, interpolation=cv2.INTER_NEAREST_EXACT)
-    return CellSample(np.dstack([picture, alpha]), HEALTHY_RBC, source, group, name)
+    return np.dstack([picture, alpha])

@@ -1,1 +1,5 @@
-"""Drawing cells by program, for those who have no database."""
+"""Drawing phantom cells, so that a fresh machine needs no download."""
+
+from bloodseg_lib.samples.phantom.cells import AREA_VARIATION, SOURCE, draw_cell, read
+
+__all__ = ["AREA_VARIATION", "SOURCE", "draw_cell", "read"]

@@ -1,14 +1,13 @@
-"""Drawing stained things as a microscope sees them: absorbances as smooth fields, shapes, textures,
-granules, and the photograph of it all.
+"""Drawing stained cells as a microscope sees them: optical densities as smooth fields, shapes,
+textures, granules, and the photograph of them.
 
-Every dye *absorbs* light, and absorbances (optical densities) add up; what is left of the slide's
-light is ``light * 10 ** -density``, the law of Beer and Lambert, in each of the channels red,
-green, blue. So a picture is a sum of smooth fields, each times the colour of its stain, painted on
-a canvas of twice the resolution, put out of focus, and brought to size.
+Every stain *absorbs* light, and optical densities add up; what remains of the background's light is
+``light * 10 ** -density``, the law of Beer and Lambert, in each of the channels red, green, blue.
+So a picture is a sum of smooth fields, each times the colour of its stain, painted on a canvas of
+twice the resolution, blurred, and reduced to its size.
 
-Shapes are fields too: the depth in pixels below their edge, negative outside, so that shapes are
-    joined by a maximum and softened by a clip.
-All lengths are in pixels at 40x, where a red cell measures 37.
+Shapes are fields too: the depth in pixels below their edge, negative outside. So a maximum joins
+shapes, and a clip softens them. All lengths are in pixels at 40x, where a red cell measures 37.
 """
 
 from __future__ import annotations
@@ -21,6 +20,11 @@ import numpy as np
 
 SUPERSAMPLING = 2  # canvas pixels per pixel: enough for edges that the focus softens anyway
 
+Drawn = tuple[np.ndarray, np.ndarray]
+"""A drawn cell: its optical density ``(N, N, 3)``, and the depth below its outline ``(N, N)``."""
+Point = Sequence[float] | np.ndarray
+"""x and y in pixels from the middle of the cell."""
+
 
 def _stain(red: float, green: float, blue: float) -> np.ndarray:
     return np.array([red, green, blue], np.float32)
@@ -32,7 +36,7 @@ def _stain(red: float, green: float, blue: float) -> np.ndarray:
 RBC_SALMON = _stain(0.05, 0.21, 0.21)  # haemoglobin loves eosin: the textbook red cell
 RBC_MAUVE = _stain(0.12, 0.19, 0.12)  # the same with more azure, the usual automatic stainer
 RBC_BLUE_GREY = _stain(0.18, 0.17, 0.08)  # Giemsa at the high pH that shows malaria best
-# DNA binds both dyes: red-violet on a fresh, eosin-rich smear
+# DNA binds both stains: red-violet on a fresh, eosin-rich smear
 NUCLEUS_VIOLET = _stain(0.38, 0.78, 0.25)
 NUCLEUS_BLUE = _stain(0.66, 0.84, 0.34)  # blue-violet where azure prevails
 EOSINOPHIL_GRANULE = _stain(0.08, 0.33, 0.34)  # basic protein, pure eosin: orange-red
@@ -51,10 +55,10 @@ PIGMENT = _stain(0.35, 0.50, 0.70)  # haemozoin, digested haemoglobin: golden br
 
 @dataclass(frozen=True)
 class Slide:
-    """How the slide of one cell was stained and photographed.
+    """Stain, tint and focus of the slide of one cell.
 
     Attributes:
-        light: ``(3,) float``, RGB of the empty slide, 0..255.
+        light: ``(3,) float``, RGB of the background, 0..255.
         red_cell, nucleus: ``(3,) float``, optical density of a red cell at its thickest and of
             dense chromatin.
         strength: of all other stains; 1 is usual.
@@ -73,7 +77,8 @@ class Slide:
 def draw_slide(rng: np.random.Generator) -> Slide:
     """Draw the stain, tint and focus that one cell is seen with."""
     warm, azure = rng.uniform(0, 1, 2)
-    light = np.float32([250, 248 - 9 * warm, 249 - 16 * warm]) - np.float32(rng.uniform(0, 14))
+    light = np.array([250, 248 - 9 * warm, 249 - 16 * warm], np.float32)
+    light -= np.float32(rng.uniform(0, 14))
     red_cell = (
         rng.dirichlet([0.7, 0.7, 0.7])
         @ np.stack([RBC_SALMON, RBC_MAUVE, RBC_BLUE_GREY])
@@ -92,9 +97,8 @@ def draw_slide(rng: np.random.Generator) -> Slide:
 
 @dataclass(frozen=True)
 class Grid:
-    """Where the canvas' pixels lie:
-
-    ``x`` and ``y``, each ``(N, N) float32``, in pixels from the middle of the cell.
+    """Coordinates of the canvas' pixels from the middle of the cell, in pixels at 40x: ``x`` and
+    ``y``, each ``(N, N) float32``.
     """
 
     x: np.ndarray
@@ -102,6 +106,7 @@ class Grid:
 
 
 def grid(radius_px: float) -> Grid:
+    """The grid of a canvas that holds a cell of a given radius, with a margin of 4 pixels."""
     n = 2 * SUPERSAMPLING * int(np.ceil(radius_px + 4))
     axis = ((np.arange(n) + 0.5 - n / 2) / SUPERSAMPLING).astype(np.float32)
     return Grid(*np.meshgrid(axis, axis))
@@ -118,8 +123,8 @@ def outline(
     """An uneven round outline of exactly the area asked for.
 
     Args:
-        waves: usual amplitude of 2, 3, 4 ... bulges around the cell, as shares of the radius.
-        pressed: how many sides a neighbour has flattened.
+        waves: usual amplitude of 2, 3, 4 ... bulges around the cell, as fractions of the radius.
+        pressed: number of sides that a neighbour has flattened.
 
     Returns:
         ``(256,)`` radius in pixels, in 256 directions from the positive x axis on.
@@ -142,10 +147,10 @@ def outline(
 
 
 def inside(
-    grid: Grid, outline: np.ndarray, centre: Sequence[float] = (0, 0)
+    grid: Grid, outline: np.ndarray, centre: Point = (0, 0)
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Depth below an outline in pixels, and distance from its centre as a share of its radius, each
-    ``(N, N)``.
+    """Depth below an outline in pixels, and distance from its centre as a fraction of its radius,
+    each ``(N, N)``.
     """
     distance, angle = cv2.cartToPolar(
         grid.x - np.float32(centre[0]), grid.y - np.float32(centre[1])
@@ -157,11 +162,11 @@ def inside(
 
 
 def sausage(grid: Grid, a: np.ndarray, b: np.ndarray, radius_px: float) -> np.ndarray:
-    """Depth inside the sausage of a given radius from point ``a`` to point ``b``."""
+    """Depth inside a sausage of a given radius from point ``a`` to point ``b``."""
     along = (b - a).astype(np.float32)
     x, y = grid.x - np.float32(a[0]), grid.y - np.float32(a[1])
-    share = ((x * along[0] + y * along[1]) / max(along @ along, np.float32(1e-6))).clip(0, 1)
-    return np.float32(radius_px) - cv2.magnitude(x - share * along[0], y - share * along[1])
+    fraction = ((x * along[0] + y * along[1]) / max(along @ along, np.float32(1e-6))).clip(0, 1)
+    return np.float32(radius_px) - cv2.magnitude(x - fraction * along[0], y - fraction * along[1])
 
 
 def join(shapes: Sequence[np.ndarray], fillet_px: float) -> np.ndarray:
@@ -174,11 +179,11 @@ def join(shapes: Sequence[np.ndarray], fillet_px: float) -> np.ndarray:
 
 
 def cover(depth: np.ndarray, softness_px: float = 1.0) -> np.ndarray:
-    """Depth -> how much of each pixel is covered, 0..1, over an edge of the given width."""
+    """Depth -> covered fraction of each pixel, 0..1, over an edge of the given width."""
     return (depth / softness_px + 0.5).clip(0, 1)
 
 
-def spot(grid: Grid, centre: Sequence[float], radius_px: float) -> np.ndarray:
+def spot(grid: Grid, centre: Point, radius_px: float) -> np.ndarray:
     """A round spot with a soft edge, 0..1."""
     return np.exp(
         -(
@@ -208,11 +213,11 @@ def granules(
     rng: np.random.Generator,
     palest: int = 150,
 ) -> np.ndarray:
-    """Small discs strewn evenly but not regularly, ``(N, N)`` 0..1, each of a strength of its own.
+    """Small discs scattered evenly but not regularly, ``(N, N)`` 0..1, of different strengths.
 
     Args:
-        chance: ``(N, N)``, the probability that a granule lies there.
-        spacing_px: from one to the next where the chance is 1.
+        chance: ``(N, N)``, probability of a granule at each place.
+        spacing_px: distance of neighbours where the chance is 1.
         radii_px: smallest and largest.
         palest: strength of the palest, of 255.
     """
@@ -233,9 +238,8 @@ def granules(
 
 
 def paint(*layers: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Amounts of stain ``(N, N)`` times their colours ``(3,)``, added up:
-
-    optical density ``(N, N, 3)``.
+    """The optical density ``(N, N, 3)`` of layers: amount of stain ``(N, N)`` times its colour
+    ``(3,)``, added up.
     """
     return np.stack([amount for amount, _ in layers], axis=-1).astype(np.float32) @ np.stack(
         [stain for _, stain in layers]
@@ -249,14 +253,13 @@ def photograph(density: np.ndarray, slide: Slide, rng: np.random.Generator) -> n
         light, None, fx=1 / SUPERSAMPLING, fy=1 / SUPERSAMPLING, interpolation=cv2.INTER_AREA
     )
     image = cv2.GaussianBlur(image, (0, 0), slide.blur_px)
-    image += rng.standard_normal(image.shape, dtype=np.float32) * np.float32(slide.noise)
-    return image.round().clip(0, 255).astype(np.uint8)
+    grain = rng.standard_normal(image.shape, dtype=np.float32) * np.float32(slide.noise)
+    return (image + grain).round().clip(0, 255).astype(np.uint8)
 
 
 def mask(depth: np.ndarray) -> np.ndarray:
-    """The pixels at 40x that lie inside:
-
-    ``(H, W) uint8``, 0 or 1, and only the largest piece if there are several.
+    """The pixels at 40x inside an outline, ``(H, W) uint8``, 0 or 1; of several components the
+    largest.
     """
     depth = cv2.resize(
         depth, None, fx=1 / SUPERSAMPLING, fy=1 / SUPERSAMPLING, interpolation=cv2.INTER_AREA

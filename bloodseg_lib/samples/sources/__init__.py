@@ -1,1 +1,6 @@
 """The databases of single cells: what each holds, how it is fetched and how it is read."""
+
+from bloodseg_lib.samples.sources.catalog import DATABASES, DatabaseEntry, entry, reader, table
+from bloodseg_lib.samples.sources.download import fetch
+
+__all__ = ["DATABASES", "DatabaseEntry", "entry", "fetch", "reader", "table"]

@@ -1,5 +1,4 @@
-"""The databases that single cells come from: where each lives, what it holds, who may use it, and
-which reader reads it.
+"""The databases of single cells: the address, licence, layout and reader of each.
 
 Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
@@ -10,7 +9,6 @@ import importlib
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from bloodseg_lib.classes import (
     BASOPHIL,
@@ -25,7 +23,7 @@ from bloodseg_lib.classes import (
     RBC_DIAMETER_PX,
     THROMBOCYTE,
 )
-from bloodseg_lib.samples.sample import CellSample
+from bloodseg_lib.samples.sample import CellSample, Skipped
 
 
 @dataclass(frozen=True)
@@ -33,10 +31,10 @@ class Download:
     """A file that can be fetched automatically.
 
     Attributes:
-        url: where it lies; ``kaggle:OWNER/NAME`` through the package ``kagglehub``.
-        sha256: of the file, or empty where nobody published it: then the user must give it, or say
-            that it is not to be checked.
-        note: what people should know.
+        url: its address; ``kaggle:OWNER/NAME`` through the package ``kagglehub``.
+        sha256: of the file, or empty where nobody published it: then the user gives it, or takes
+            the file unchecked.
+        note: why nobody published it.
     """
 
     url: str
@@ -46,20 +44,21 @@ class Download:
 
 @dataclass(frozen=True)
 class DatabaseEntry:
-    """What is known of one database.
+    """One database.
 
     Attributes:
         key: its name in options, samples and reports.
         title: its name for people.
-        url: where to get it; empty where there is nothing to get.
-        licence: who may do what with it.
-        citation: what to cite.
+        url: its page; empty where there is nothing to get.
+        licence: its terms of use.
+        citation: the publication to cite.
         layout: the folders that its reader expects.
         expected_counts: class id -> number of cells that the original project took from it, or that
             its authors state.
-        rbc_diameter_px: of a red cell in its images, in pixels; None where it differs from image to
-            image or is not known.
-        grouping: what a group of its samples is, and what the database does not tell.
+        rbc_diameter_px: diameter of a red cell in its images, in pixels; None where it varies or is
+            not known.
+        grouping: patient, slide, field or image: what a group of its samples is, and which of these
+            the database does not name.
         download: a file that can be fetched automatically, see
             :mod:`bloodseg_lib.samples.sources.download`; None: by hand.
         reader_name: the module of :mod:`bloodseg_lib.samples` whose ``read`` reads it.
@@ -71,9 +70,7 @@ class DatabaseEntry:
     licence: str
     citation: str
     layout: str
-    expected_counts: Mapping[int, int] = field(
-        default_factory=lambda: MappingProxyType({}), hash=False
-    )
+    expected_counts: Mapping[int, int] = field(default_factory=dict, hash=False)
     rbc_diameter_px: float | None = None
     grouping: str = ""
     download: Download | None = None
@@ -86,15 +83,28 @@ DATABASES: tuple[DatabaseEntry, ...] = (
         title="LISC: Leukocyte Images for Segmentation and Classification",
         url="http://users.cecs.anu.edu.au/~hrezatofighi/Data/Leukocyte%20Data.htm",
         licence="free for research and education, with citation",
-        citation="Rezatofighi, Soltanian-Zadeh: Automatic recognition of five types of white blood cells in peripheral blood. "
-        "Computerized Medical Imaging and Graphics 35(4), 2011, 333-343.",
-        layout="Main Dataset/<Class>/N.* and Ground Truth Segmentation/<Class>/areaforexpert1/N_expert.*, <Class>: Baso, Eosi, Lymp, Mono, Neut; "
-        "optional: platelet_boxes.csv",
-        expected_counts=MappingProxyType(
-            {EOSINOPHIL: 37, BASOPHIL: 50, NEUTROPHIL: 47, LYMPHOCYTE: 45, MONOCYTE: 48}
+        citation=(
+            "Rezatofighi, Soltanian-Zadeh: Automatic recognition of five types of white blood "
+            "cells in peripheral blood. Computerized Medical Imaging and Graphics 35(4), 2011, "
+            "333-343."
         ),
+        layout=(
+            "Main Dataset/<Class>/N.* and Ground Truth "
+            "Segmentation/<Class>/areaforexpert1/N_expert.*, <Class>: Baso, Eosi, Lymp, Mono, "
+            "Neut; optional: platelet_boxes.csv"
+        ),
+        expected_counts={
+            EOSINOPHIL: 37,
+            BASOPHIL: 50,
+            NEUTROPHIL: 47,
+            LYMPHOCYTE: 45,
+            MONOCYTE: 48,
+        },
         rbc_diameter_px=40.0,
-        grouping="a group is a field, or several that overlap where a crop gives it away; which fields are of one patient is not told.",
+        grouping=(
+            "a group is a field, or several that overlap where a crop gives it away; which fields "
+            "are of one patient is not known."
+        ),
         reader_name="sources.lisc",
     ),
     DatabaseEntry(
@@ -102,13 +112,14 @@ DATABASES: tuple[DatabaseEntry, ...] = (
         title="IUMC: white blood cells of Isfahan University of Medical Sciences",
         url="https://misp.mui.ac.ir",
         licence="not stated; ask the authors",
-        citation="Sarrafzadeh, Rabbani, Talebi, Usefi Banaem: Selection of the best features for leukocytes classification in blood smear microscopic "
-        "images. Proc. SPIE 9041, 2014, 90410P.",
-        layout="images/<Class>/NAME.* and masks/<Class>/NAME.*, <Class>: Eosi, Lymp, Mono, Neut",
-        expected_counts=MappingProxyType(
-            {EOSINOPHIL: 42, NEUTROPHIL: 38, LYMPHOCYTE: 32, MONOCYTE: 36}
+        citation=(
+            "Sarrafzadeh, Rabbani, Talebi, Usefi Banaem: Selection of the best features for "
+            "leukocytes classification in blood smear microscopic images. Proc. SPIE 9041, 2014, "
+            "90410P."
         ),
-        grouping="a group is an image; patients are not told.",
+        layout="images/<Class>/NAME.* and masks/<Class>/NAME.*, <Class>: Eosi, Lymp, Mono, Neut",
+        expected_counts={EOSINOPHIL: 42, NEUTROPHIL: 38, LYMPHOCYTE: 32, MONOCYTE: 36},
+        grouping="a group is an image; patients are not known.",
         reader_name="sources.iumc",
     ),
     DatabaseEntry(
@@ -116,14 +127,18 @@ DATABASES: tuple[DatabaseEntry, ...] = (
         title="MAMIC (MOMIC): thin smears with Plasmodium falciparum",
         url="http://fimm.webmicroscope.net/Research/Momic",
         licence="not stated; do not redistribute",
-        citation="Linder et al.: A malaria diagnostic tool based on computer vision screening and visualization of Plasmodium falciparum candidate areas in "
-        "digitized blood smears. PLoS ONE 9(8), 2014, e104855.",
-        layout="crops/infected and crops/healthy, or fields with boxes.csv beside it, or both",
-        expected_counts=MappingProxyType(
-            {THROMBOCYTE: 82, PLATELET_CLUMP: 36, INFECTED_RBC: 407, HEALTHY_RBC: 3539}
+        citation=(
+            "Linder et al.: A malaria diagnostic tool based on computer vision screening and "
+            "visualization of Plasmodium falciparum candidate areas in digitized blood smears. "
+            "PLoS ONE 9(8), 2014, e104855."
         ),
+        layout="crops/infected and crops/healthy, or fields with boxes.csv beside it, or both",
+        expected_counts={THROMBOCYTE: 82, PLATELET_CLUMP: 36, INFECTED_RBC: 407, HEALTHY_RBC: 3539},
         rbc_diameter_px=68.0,
-        grouping="a group is slide and field; all crops are of one slide, whose patient is in every split.",
+        grouping=(
+            "a group is slide and field; all crops are of one slide, whose patient is in every "
+            "split."
+        ),
         reader_name="sources.mamic",
     ),
     DatabaseEntry(
@@ -131,10 +146,13 @@ DATABASES: tuple[DatabaseEntry, ...] = (
         title="KAGGLE: the NIH's malaria cells",
         url="https://www.kaggle.com/datasets/iarunava/cell-images-for-detecting-malaria",
         licence="work of the US government, public domain; please cite",
-        citation="Rajaraman et al.: Pre-trained convolutional neural networks as feature extractors toward improved malaria parasite detection in thin blood "
-        "smear images. PeerJ 6, 2018, e4568.",
+        citation=(
+            "Rajaraman et al.: Pre-trained convolutional neural networks as feature extractors "
+            "toward improved malaria parasite detection in thin blood smear images. PeerJ 6, 2018, "
+            "e4568."
+        ),
         layout="cell_images/Parasitized and cell_images/Uninfected",
-        expected_counts=MappingProxyType({INFECTED_RBC: 13779, HEALTHY_RBC: 13779}),
+        expected_counts={INFECTED_RBC: 13779, HEALTHY_RBC: 13779},
         rbc_diameter_px=120.0,
         grouping="a group is a patient, from the file name.",
         download=Download("kaggle:iarunava/cell-images-for-detecting-malaria"),
@@ -145,12 +163,18 @@ DATABASES: tuple[DatabaseEntry, ...] = (
         title="Zheng et al.: white blood cells with masks of nucleus and cytoplasm",
         url="https://github.com/zxaoyou/segmentation_WBC",
         licence="GPL-3",
-        citation="Zheng, Wang, Wang, Liu: Fast and robust segmentation of white blood cell images by self-supervised learning. Micron 107, 2018, 55-71.",
-        layout="Dataset 1/NNN.bmp with NNN.png, Class Labels of Dataset 1.csv, and the same of Dataset 2",
-        grouping="a group is an image; patients are not told.",
+        citation=(
+            "Zheng, Wang, Wang, Liu: Fast and robust segmentation of white blood cell images by "
+            "self-supervised learning. Micron 107, 2018, 55-71."
+        ),
+        layout=(
+            "Dataset 1/NNN.bmp with NNN.png, Class Labels of Dataset 1.csv, and the same of "
+            "Dataset 2"
+        ),
+        grouping="a group is an image; patients are not known.",
         download=Download(
             "https://github.com/zxaoyou/segmentation_WBC/archive/refs/heads/master.zip",
-            note="GitHub packs this archive anew at times, so that nobody publishes a lasting one",
+            note="GitHub repacks this archive at times, so that no published sha256 lasts",
         ),
         reader_name="sources.zheng",
     ),
@@ -159,11 +183,17 @@ DATABASES: tuple[DatabaseEntry, ...] = (
         title="PBC: peripheral blood cells of the Hospital Clinic of Barcelona",
         url="https://data.mendeley.com/datasets/snkd93bnjr/1",
         licence="CC BY 4.0",
-        citation="Acevedo, Merino, Alferez, Molina, Boldu, Rodellar: A dataset of microscopic peripheral blood cell images for development of automatic "
-        "recognition systems. Data in Brief 30, 2020, 105474.",
-        layout="<class>/NAME.jpg, or images named <class>_..., <class>: basophil, eosinophil, erythroblast, ig, lymphocyte, monocyte, neutrophil, platelet",
+        citation=(
+            "Acevedo, Merino, Alferez, Molina, Boldu, Rodellar: A dataset of microscopic "
+            "peripheral blood cell images for development of automatic recognition systems. Data "
+            "in Brief 30, 2020, 105474."
+        ),
+        layout=(
+            "<class>/NAME.jpg, or images named <class>_..., <class>: basophil, eosinophil, "
+            "erythroblast, ig, lymphocyte, monocyte, neutrophil, platelet"
+        ),
         rbc_diameter_px=73.0,
-        grouping="a group is an image; patients are not told.",
+        grouping="a group is an image; patients are not known.",
         reader_name="sources.pbc",
     ),
     DatabaseEntry(
@@ -173,7 +203,7 @@ DATABASES: tuple[DatabaseEntry, ...] = (
         licence="yours",
         citation="",
         layout="fields and boxes.csv with the columns field,x,y,width,height,class,rbc_diameter_px",
-        grouping="a group is a field; which fields are of one patient is not told.",
+        grouping="a group is a field; which fields are of one patient is not known.",
         reader_name="sources.own_fields",
     ),
     DatabaseEntry(
@@ -194,64 +224,59 @@ def entry(key: str) -> DatabaseEntry:
     """The entry of a database.
 
     Raises:
-        ValueError: there is none of that key; the message lists the legal ones.
+        ValueError: no database has that key; the message lists the legal ones.
+
+    Examples:
+        >>> entry("kaggle").rbc_diameter_px
+        120.0
     """
     for database in DATABASES:
         if database.key == key:
             return database
-    raise ValueError(
-        f"Expected the key of a database, one of {', '.join(d.key for d in DATABASES)}. Received {key!r}."
-    )
+    legal = ", ".join(d.key for d in DATABASES)
+    raise ValueError(f"Expected the key of a database, one of {legal}. Received {key!r}.")
 
 
-def reader(key: str) -> Callable[..., Iterator[CellSample]]:
-    """The ``read`` function of a database: ``read(root, rejections, ...)``; for ``phantom``,
+def reader(key: str) -> Callable[..., Iterator[CellSample | Skipped]]:
+    """The ``read`` function of a database, ``read(root, **options)``; for ``phantom``,
     ``read(cells_per_class, seed)``.
 
     Raises:
-        ValueError: there is no database of that key; the message lists the legal ones.
+        ValueError: no database has that key; the message lists the legal ones.
     """
     return importlib.import_module(f"bloodseg_lib.samples.{entry(key).reader_name}").read
 
 
 def table() -> str:
-    """All databases for people to read:
-
-    a paragraph each with what to get, where, and how it must lie on disk.
-    """
+    """All databases for people to read: title, address, licence, citation, layout and counts."""
     paragraphs = []
     for database in DATABASES:
-        cells = ", ".join(
-            f"{CLASSES[class_id].name} {number}"
-            for class_id, number in database.expected_counts.items()
-        )
-        lines = [
-            ("where", database.url),
-            ("licence", database.licence),
-            ("cite", database.citation),
-            ("layout", database.layout),
-            ("expected", cells),
-            (
-                "fetch",
-                f"python -m bloodseg_lib fetch {database.key} --out FOLDER"
-                if database.download
-                else "by hand"
-                if database.url
-                else "",
+        by_hand = "by hand" if database.url else ""
+        facts = {
+            "where": database.url,
+            "licence": database.licence,
+            "cite": database.citation,
+            "layout": database.layout,
+            "expected": ", ".join(
+                f"{CLASSES[class_id].name} {number}"
+                for class_id, number in database.expected_counts.items()
             ),
+            "fetch": f"python -m bloodseg_lib fetch {database.key} --out FOLDER"
+            if database.download
+            else by_hand,
+        }
+        lines = [f"{database.key} - {database.title}"]
+        lines += [
+            textwrap.fill(
+                text,
+                110,
+                initial_indent=f"  {name:9} ",
+                subsequent_indent=" " * 12,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+            for name, text in facts.items()
+            if text
         ]
-        text = [f"{database.key} - {database.title}"]
-        for name, value in lines:
-            if value:
-                text.append(
-                    textwrap.fill(
-                        value,
-                        110,
-                        initial_indent=f"  {name:9} ",
-                        subsequent_indent=" " * 12,
-                        break_long_words=False,
-                        break_on_hyphens=False,
-                    )
-                )
-        paragraphs.append("\n".join(text))
+        paragraphs.append("\n".join(lines))
     return "\n\n".join(paragraphs)

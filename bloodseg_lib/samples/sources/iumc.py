@@ -2,22 +2,22 @@
 masks; no basophils.
 
 Layout: ``images/<Class>/NAME.*`` and ``masks/<Class>/NAME.*``, the mask binary and of the image's
-    size, with the classes ``Eosi``, ``Lymp``, ``Mono``, ``Neut``.
-That is the form in which the original project used the database; bring what you have of it, or any
-cells of your own, into this form.
+size, with the classes ``Eosi``, ``Lymp``, ``Mono``, ``Neut``. The original project used the
+database in this form; bring what you have of it, or any cells of your own, into this form.
 
 Licence: ask the authors; research and education.
 Citation: O. Sarrafzadeh, H. Rabbani, A. Talebi, H. Usefi Banaem, "Selection of the best features
-    for leukocytes classification in blood smear microscopic
-images", Proc. SPIE 9041, 2014, 90410P.
+for leukocytes classification in blood smear microscopic images", Proc. SPIE 9041, 2014, 90410P.
 Where: https://misp.mui.ac.ir (Medical Image and Signal Processing Research Center), by hand.
 Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,108 +32,90 @@ from bloodseg_lib.classes import (
     RBC_DIAMETER_PX,
 )
 from bloodseg_lib.optics import background_colour
-from bloodseg_lib.samples.extraction.masks import (
-    NO_IMAGE,
-    LeftOut,
-    check_shape,
-    class_folders,
-    colour_image,
-    image_files,
-    largest,
-    mask_of,
-    one_file,
-)
-from bloodseg_lib.samples.sample import CellSample, Skipped, make_sample
+from bloodseg_lib.samples.extraction.field import Field
+from bloodseg_lib.samples.extraction.masks import Unusable, largest
+from bloodseg_lib.samples.extraction.white_cells import MARKED
+from bloodseg_lib.samples.sample import CellSample, Skipped
+from bloodseg_lib.samples.sources import folders
 
 SOURCE = "iumc"
 CLASS_FOLDERS = {"Eosi": EOSINOPHIL, "Lymp": LYMPHOCYTE, "Mono": MONOCYTE, "Neut": NEUTROPHIL}
-LAYOUT = "'images/<Class>/NAME.*' and 'masks/<Class>/NAME.*', <Class> one of Eosi, Lymp, Mono, Neut (and Baso, if you have them)"
+LAYOUT = (
+    "'images/<Class>/NAME.*' and 'masks/<Class>/NAME.*', <Class> one of Eosi, Lymp, Mono, Neut "
+    "(and Baso, if you have them)"
+)
 
 
-def read(
-    root: Path | str,
-    rejections: list[Skipped] | None = None,
-    rbc_diameter_px: float | None = None,
-) -> Iterator[CellSample]:
+def read(root: Path | str, rbc_diameter_px: float | None = None) -> Iterator[CellSample | Skipped]:
     """Read the pairs of image and mask.
 
     Args:
-        root: the folder that holds ``images`` and ``masks``.
-        rejections: gets one entry for everything that is left out.
-        rbc_diameter_px: of a red cell in these images. Where it is not known, leave it out: the
-            scale is then the one that brings the classes' mean areas to those at 40x, and all masks
-            are read once before.
+        root: the folder that contains ``images`` and ``masks``.
+        rbc_diameter_px: of a red cell in these images. Leave it out where it is unknown: the scale
+            is then the one that makes the classes' mean areas those at 40x, and all masks are read
+            once before.
 
     Yields:
-        samples at 40x; patients are not told, so each image is its own group.
+        samples at 40x; the database does not name patients, so each image is its own group.
 
     Raises:
         FileNotFoundError, ValueError: the folders are not as they should be, or ``rbc_diameter_px``
             is not above 0.
     """
-    root = Path(root)
-    rejections = [] if rejections is None else rejections
     if rbc_diameter_px is not None and not rbc_diameter_px > 0:
         raise ValueError(
-            f"Expected the diameter of a red cell in these images, above 0 pixels, or None. Received {rbc_diameter_px}."
+            "Expected the diameter of a red cell in these images, above 0 pixels, or None. "
+            f"Received {rbc_diameter_px}."
         )
-    if not root.is_dir():
-        raise FileNotFoundError(
-            f"{root}: no such folder. Expected {LAYOUT}. Give the folder that the database was unpacked to."
-        )
-    basophils = (
-        {"Baso": BASOPHIL}
-        if any((root / "images" / name).is_dir() for name in ("Baso", "baso", "BASO"))
-        else {}
-    )
-    folders = class_folders(root / "images", CLASS_FOLDERS | basophils, LAYOUT)
-    mask_folders = {
+    root = folders.database_folder(root, LAYOUT)
+    basophils = any((root / "images" / name).is_dir() for name in ("Baso", "baso", "BASO"))
+    classes = CLASS_FOLDERS | ({"Baso": BASOPHIL} if basophils else {})
+    images = folders.class_folders(root / "images", classes, LAYOUT)
+    masks = {
         class_id: folder
-        for folder, class_id in class_folders(root / "masks", CLASS_FOLDERS | basophils, LAYOUT)
+        for folder, class_id in folders.class_folders(root / "masks", classes, LAYOUT)
     }
-    scale = RBC_DIAMETER_PX / rbc_diameter_px if rbc_diameter_px else _scale(folders, mask_folders)
-    for folder, class_id in folders:
-        stems = set()
-        for path in image_files(folder, SOURCE, class_id, rejections):
-            stems.add(path.stem)
-            try:
-                image, cell = _pair(path, mask_folders[class_id])
-                check_shape(cell, scale, path, (800, 16000), 0.75, 0.35)
-                name = f"{folder.name}_{path.stem}"
-                sample = make_sample(
-                    image, cell, class_id, SOURCE, name, name, scale, background_colour(image)
-                )
-            except LeftOut as error:
-                rejections.append(error.rejection(SOURCE, class_id, path))
-            else:
-                yield sample
-        for path in image_files(mask_folders[class_id], SOURCE, class_id, rejections):
-            if path.stem not in stems:
-                detail = f"{path}: there is no image {folder / path.stem}.* for this mask. Add the image, or delete the mask."
-                rejections.append(Skipped(SOURCE, class_id, path, NO_IMAGE, detail))
+    diameter = rbc_diameter_px or _rbc_diameter(images, masks)
+
+    cells = partial(_cells, masks=masks, rbc_diameter_px=diameter)
+    for folder, class_id in images:
+        yield from folders.read_each(folders.image_files(folder, SOURCE, class_id), SOURCE, cells)
+        yield from folders.masks_without_image(masks[class_id], folder, SOURCE, class_id)
+
+
+def _cells(
+    path: Path, class_id: int, masks: dict[int, Path], rbc_diameter_px: float
+) -> Iterator[CellSample]:
+    """The cell of an image."""
+    image, mask = _pair(path, masks[class_id])
+    group = f"{path.parent.name}_{path.stem}"
+    field = Field(image, SOURCE, group, path, rbc_diameter_px, measure=False)
+    field.check_shape(mask, MARKED)
+    yield field.sample(mask, class_id, group, background=background_colour(image))
 
 
 def _pair(path: Path, masks: Path) -> tuple[np.ndarray, np.ndarray]:
-    image = colour_image(path)
-    mask = mask_of(one_file(masks, path.stem), path, image.shape[:2], f"{masks / path.stem}.*")
+    """An image, and the mask of its cell."""
+    image = folders.colour_image(path)
+    mask = folders.mask_of(
+        folders.one_file(masks, path.stem), path, image.shape[:2], f"{masks / path.stem}.*"
+    )
     # masks saved as JPEG have grey specks around them
     return image, largest(mask > 127 if mask.max() > 127 else mask)
 
 
-def _scale(folders: list[tuple[Path, int]], masks: dict[int, Path]) -> float:
-    """The factor that brings the mean area of the classes to 40x, each class counting alike.
-
-    1 where nothing is readable.
+def _rbc_diameter(images: list[tuple[Path, int]], masks: dict[int, Path]) -> float:
+    """The diameter of a red cell with which the mean areas of the classes are those at 40x, each
+    class counting alike; that at 40x where nothing is readable.
     """
     areas: dict[int, list[int]] = defaultdict(list)
-    for folder, class_id in folders:
-        for path in image_files(folder, SOURCE, class_id, []):
-            try:
-                _, cell = _pair(path, masks[class_id])
-            except LeftOut:
-                continue  # reported when it is read for good
-            areas[class_id].append(int(cell.sum()))
+    for folder, class_id in images:
+        for file in folders.image_files(folder, SOURCE, class_id):
+            if not isinstance(file, Skipped):
+                with contextlib.suppress(Unusable):  # is reported when its sample is read
+                    _, mask = _pair(file[0], masks[class_id])
+                    areas[class_id].append(int(mask.sum()))
     logs = [
         np.log(CLASSES[class_id].mean_area_px / np.mean(found)) for class_id, found in areas.items()
     ]
-    return float(np.exp(np.mean(logs) / 2)) if logs else 1.0
+    return RBC_DIAMETER_PX / float(np.exp(np.mean(logs) / 2)) if logs else RBC_DIAMETER_PX

@@ -1,18 +1,17 @@
 """MAMIC (also MOMIC): thin smears with Plasmodium falciparum; red cells, platelets and clumps, cut
 out by hand.
 
-Layout, either or both: ``crops/infected`` and ``crops/healthy``, single RBCs of up to 80 x 80 on
-    white with neighbours at the edges, named
-``<slide>_<field>_<number>.jpg``; and ``fields`` with ``boxes.csv`` (see
-:mod:`bloodseg_lib.samples.sources.own_fields`), whole fields with boxes drawn around single cells.
-The database has no masks: they come from thresholds.
+Layout, either or both: ``crops/infected`` and ``crops/healthy``, single red cells of up to 80 x 80
+on white with neighbours at the edges, named ``<slide>_<field>_<number>.jpg``; and ``fields`` with
+``boxes.csv`` (see :mod:`bloodseg_lib.samples.sources.own_fields`), whole fields with boxes drawn
+around single cells. The database has no masks: they are segmented by thresholds.
 
 Licence: not stated; nothing of it is redistributed.
 Citation: WebMicroscope, Institute for Molecular Medicine Finland (FIMM); N. Linder et al., "A
-    malaria diagnostic tool based on computer vision screening and
-visualization of Plasmodium falciparum candidate areas in digitized blood smears", PLoS ONE 9(8),
-2014, e104855. Where: http://fimm.webmicroscope.net/Research/Momic, by hand. Taught by
-``notebooks/01_dataset_creation.ipynb``.
+malaria diagnostic tool based on computer vision screening and visualization of Plasmodium
+falciparum candidate areas in digitized blood smears", PLoS ONE 9(8), 2014, e104855.
+Where: http://fimm.webmicroscope.net/Research/Momic, by hand.
+Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations
@@ -21,37 +20,36 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, RBC_DIAMETER_PX
+from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC
 from bloodseg_lib.optics import background_colour
+from bloodseg_lib.samples.extraction.boxes import BOXES, RBC_AREAS_PX, read_boxes
+from bloodseg_lib.samples.extraction.field import Field
 from bloodseg_lib.samples.extraction.masks import (
-    LeftOut,
-    check_clean,
-    check_shape,
-    class_folders,
-    colour_image,
+    ShapeLimits,
+    Unusable,
+    check_debris,
     eroded,
-    image_files,
     rbc_mask,
 )
-from bloodseg_lib.samples.sample import CellSample, Skipped, make_sample
-from bloodseg_lib.samples.sources.own_fields import AREAS_PX, BOXES, read_boxes, read_fields
+from bloodseg_lib.samples.sample import CellSample, Skipped
+from bloodseg_lib.samples.sources import folders
+from bloodseg_lib.samples.sources.own_fields import read_fields
 
 SOURCE = "mamic"
 CLASS_FOLDERS = {"infected": INFECTED_RBC, "healthy": HEALTHY_RBC}
 LAYOUT = f"'crops/infected' and 'crops/healthy', or 'fields' with '{BOXES}' beside it, or both"
 SOURCE_RBC_DIAMETER_PX = 68.0
-"""Measured:
-
-the median is 67 over about 1150 free-lying round RBCs of 15 fields, and 69 over the crops.
+"""Measured: the median is 67 over about 1150 isolated round red cells of 15 fields, and 69 over the
+crops.
 """
+_CROP = ShapeLimits(RBC_AREAS_PX, 0.93, 0.4)
 
 
-def read(root: Path | str, rejections: list[Skipped] | None = None) -> Iterator[CellSample]:
+def read(root: Path | str) -> Iterator[CellSample | Skipped]:
     """Read the crops and the boxed cells of the fields.
 
     Args:
-        root: the folder that holds ``crops``, ``fields`` or both.
-        rejections: gets one entry for everything that is left out.
+        root: the folder that contains ``crops``, ``fields`` or both.
 
     Yields:
         samples at 40x; group is slide and field.
@@ -59,40 +57,32 @@ def read(root: Path | str, rejections: list[Skipped] | None = None) -> Iterator[
     Raises:
         FileNotFoundError, ValueError: the folders or the boxes are not as they should be.
     """
-    root = Path(root)
-    rejections = [] if rejections is None else rejections
-    crops, fields = root / "crops", root / "fields"
+    crops, fields = Path(root) / "crops", Path(root) / "fields"
     if not crops.is_dir() and not fields.is_dir():
         raise FileNotFoundError(
-            f"{root}: neither 'crops' nor 'fields' is there. Expected {LAYOUT}. Give the folder that holds them."
+            f"{root}: neither 'crops' nor 'fields' is there. Expected {LAYOUT}. "
+            "Give the folder that holds them."
         )
-    folders = class_folders(crops, CLASS_FOLDERS, LAYOUT) if crops.is_dir() else []
+    classes = folders.class_folders(crops, CLASS_FOLDERS, LAYOUT) if crops.is_dir() else []
     if fields.is_dir():
         # so that a mistake in it shows at once and not after thousands of crops
-        read_boxes(root / BOXES)
-    for folder, class_id in folders:
-        for path in image_files(folder, SOURCE, class_id, rejections):
-            try:
-                sample = _crop(path, class_id)
-            except LeftOut as error:
-                rejections.append(error.rejection(SOURCE, class_id, path))
-            else:
-                yield sample
+        read_boxes(Path(root) / BOXES)
+    for folder, class_id in classes:
+        yield from folders.read_each(folders.image_files(folder, SOURCE, class_id), SOURCE, _cells)
     if fields.is_dir():
-        yield from read_fields(fields, root / BOXES, SOURCE, SOURCE_RBC_DIAMETER_PX, rejections)
+        yield from read_fields(fields, Path(root) / BOXES, SOURCE, SOURCE_RBC_DIAMETER_PX)
 
 
-def _crop(path: Path, class_id: int) -> CellSample:
-    image = colour_image(path)
+def _cells(path: Path, class_id: int) -> Iterator[CellSample]:
+    """The cell of a crop."""
+    image = folders.colour_image(path)
     try:
         mask = rbc_mask(image)
-    except LeftOut as error:
-        raise LeftOut(error.reason, f"{path}: {error.detail}") from error
-    scale = RBC_DIAMETER_PX / SOURCE_RBC_DIAMETER_PX
-    check_shape(mask, scale, path, AREAS_PX[class_id], 0.93, 0.4)
-    check_clean(image, mask, path)
-    field = re.match(r"(\d+_\d+)_\d+$", path.stem)
-    group = field[1] if field else path.stem
-    return make_sample(
-        image, eroded(mask, 1), class_id, SOURCE, group, path.stem, scale, background_colour(image)
-    )
+    except Unusable as error:
+        raise Unusable(error.reason, f"{path}: {error.detail}") from error
+    known = re.match(r"(\d+_\d+)_\d+$", path.stem)
+    group = known[1] if known else path.stem
+    field = Field(image, SOURCE, group, path, SOURCE_RBC_DIAMETER_PX, measure=False)
+    field.check_shape(mask, _CROP)
+    check_debris(image, mask, path)
+    yield field.sample(eroded(mask, 1), class_id, path.stem, background=background_colour(image))

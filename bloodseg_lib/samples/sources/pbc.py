@@ -2,16 +2,15 @@
 without infection; no masks.
 
 Layout: ``<class>/NAME.jpg`` as published, with the classes ``basophil``, ``eosinophil``,
-    ``erythroblast``, ``ig``, ``lymphocyte``, ``monocyte``,
-``neutrophil``, ``platelet``, or images of names that begin with the class:
-``basophil___BA_298210.jpg``. The cell in the middle is the labelled one. Immature granulocytes
-(``ig``) and erythroblasts are none of our classes. No patients are told, so each image is a group
-of its own.
+``erythroblast``, ``ig``, ``lymphocyte``, ``monocyte``, ``neutrophil``, ``platelet``, or images
+whose names begin with the class: ``basophil___BA_298210.jpg``. The cell in the middle is the
+labelled one. Immature granulocytes (``ig``) and erythroblasts are none of our classes. The database
+does not name patients, so each image is its own group.
 
 Licence: CC BY 4.0.
 Citation: A. Acevedo, A. Merino, S. Alferez, A. Molina, L. Boldu, J. Rodellar, "A dataset of
-    microscopic peripheral blood cell images for development of
-automatic recognition systems", Data in Brief 30, 2020, 105474.
+microscopic peripheral blood cell images for development of automatic recognition systems", Data in
+Brief 30, 2020, 105474.
 Where: https://data.mendeley.com/datasets/snkd93bnjr/1, by hand.
 Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
@@ -19,6 +18,7 @@ Taught by ``notebooks/01_dataset_creation.ipynb``.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -30,30 +30,15 @@ from bloodseg_lib.classes import (
     LYMPHOCYTE,
     MONOCYTE,
     NEUTROPHIL,
-    RBC_DIAMETER_PX,
     THROMBOCYTE,
+    Box,
 )
-from bloodseg_lib.optics import background_colour
-from bloodseg_lib.samples.extraction.clusters import stack_samples
-from bloodseg_lib.samples.extraction.masks import (
-    NO_CELL,
-    NO_MASK,
-    SAME_NAME,
-    LeftOut,
-    check_shape,
-    colour_image,
-    image_files,
-    window_of,
-)
-from bloodseg_lib.samples.extraction.red_cells import (
-    REACH,
-    healthy_samples,
-    measured_rbc_diameter,
-    red_cells,
-)
-from bloodseg_lib.samples.extraction.white_cells import white_cells
-from bloodseg_lib.samples.sample import AUTOMATIC, CellSample, Skipped, make_sample
-from bloodseg_lib.samples.sources.own_fields import Box, cut_box
+from bloodseg_lib.samples.extraction.boxes import CellBox
+from bloodseg_lib.samples.extraction.field import Field
+from bloodseg_lib.samples.extraction.masks import NO_CELL, Unusable
+from bloodseg_lib.samples.extraction.white_cells import SEGMENTED
+from bloodseg_lib.samples.sample import AUTOMATIC, CellSample, Skipped
+from bloodseg_lib.samples.sources import folders
 
 SOURCE = "pbc"
 CLASS_NAMES = {
@@ -65,147 +50,130 @@ CLASS_NAMES = {
     "platelet": THROMBOCYTE,
 }
 OTHER_CLASSES = ("erythroblast", "ig")
-LAYOUT = f"<class>/NAME.jpg, or images named <class>_..., <class> one of {', '.join([*CLASS_NAMES, *OTHER_CLASSES])}"
+LAYOUT = (
+    "<class>/NAME.jpg, or images named <class>_..., <class> one of "
+    f"{', '.join([*CLASS_NAMES, *OTHER_CLASSES])}"
+)
 SOURCE_RBC_DIAMETER_PX = 73.0
-"""Measured:
-
-the median of the free-lying round red cells, 70 to 76; images with enough of them get their own.
+"""Measured: the median of the isolated round red cells, 70 to 76; images with enough of them get
+their own.
 """
 NOT_OUR_CLASS = "not one of our classes"
 _PLATELET_BOX = 0.85
-"""Side of the box in the middle that a platelet is looked for in, in diameters of a red cell."""
+"""Side of the box in the middle in which a platelet is expected, in diameters of a red cell."""
 
 
 def read(
-    root: Path | str,
-    rejections: list[Skipped] | None = None,
-    healthy: bool = True,
-    automatic_masks: bool = False,
-) -> Iterator[CellSample]:
+    root: Path | str, healthy: bool = True, automatic_masks: bool = False
+) -> Iterator[CellSample | Skipped]:
     """Read the labelled cells, and the red cells beside them.
 
     Args:
-        root: the folder that holds the classes' folders, or the images.
-        rejections: gets one entry for everything that is left out.
-        healthy: whether to read red cells, free-lying ones and stacks. All donors were free of
+        root: the folder that contains the folders of the classes, or the images.
+        healthy: whether to read red cells, isolated ones and clusters. All donors were free of
             infection.
-        automatic_masks: whether the white cells are segmented automatically, for nobody masked
-            them; their names end with ``_auto``. Else they are left out. Platelets, which are cut
-            out by a threshold, are read in any case.
+        automatic_masks: whether white cells, which nobody masked, are segmented automatically;
+            their names end with ``_auto``. Else they are skipped. Platelets, which are cut out by a
+            threshold, are read in any case.
 
     Yields:
         samples at 40x; each image is its own group.
 
     Raises:
-        FileNotFoundError: there is no such folder, or no image of a known class in it.
+        FileNotFoundError: the folder does not exist, or contains no image of a known class.
     """
-    rejections = [] if rejections is None else rejections
-    groups = set()
-    for path, class_id in labelled(root, rejections):
-        try:
-            if path.stem in groups:
-                raise LeftOut(
-                    SAME_NAME,
-                    f"{path}: another image has this name. Delete one of them, or rename it.",
-                )
-            groups.add(path.stem)
-            image = colour_image(path)
-        except LeftOut as error:
-            rejections.append(error.rejection(SOURCE, class_id, path))
-            continue
-        red = red_cells(image, SOURCE_RBC_DIAMETER_PX)
-        diameter = measured_rbc_diameter(red, SOURCE_RBC_DIAMETER_PX)
-        try:
-            yield _cell(image, path, class_id, diameter, automatic_masks)
-        except LeftOut as error:
-            rejections.append(error.rejection(SOURCE, class_id, path))
-        if healthy:
-            yield from healthy_samples(image, red, path, SOURCE, path.stem, diameter, rejections)
-            yield from stack_samples(image, red, SOURCE, path.stem, diameter)
+    groups: set[str] = set()
+    cells = partial(_cells, groups=groups, healthy=healthy, automatic=automatic_masks)
+    yield from folders.read_each(_files(root), SOURCE, cells)
 
 
-def labelled(
-    root: Path | str, rejections: list[Skipped] | None = None
-) -> Iterator[tuple[Path, int]]:
-    """The images of our classes, each with its class.
-
-    Args:
-        root: see :func:`read`.
-        rejections: gets one entry for every other file.
+def labelled(root: Path | str) -> Iterator[tuple[Path, int, None]]:
+    """The images of our classes, each with its class and, as nobody masked the cells, None.
 
     Raises:
-        FileNotFoundError: there is no such folder, or no image of a known class in it.
+        FileNotFoundError: see :func:`read`.
     """
-    root = Path(root)
-    if not root.is_dir():
-        raise FileNotFoundError(
-            f"{root}: no such folder. Expected {LAYOUT}. Give the folder that the database was unpacked to."
-        )
-    rejections = [] if rejections is None else rejections
-    folders = [
-        root / name for name in sorted((*CLASS_NAMES, *OTHER_CLASSES)) if (root / name).is_dir()
-    ]
+    for file in _files(root):
+        if not isinstance(file, Skipped):
+            yield *file, None
+
+
+def _files(root: Path | str) -> Iterator[tuple[Path, int] | Skipped]:
+    """The images with their classes; those of other classes are skipped."""
+    root = folders.database_folder(root, LAYOUT)
+    names = (*CLASS_NAMES, *OTHER_CLASSES)
+    inside = [root / name for name in sorted(names) if (root / name).is_dir()]
     any_known = False
-    for folder in (root, *folders):
-        others: list[Skipped] = []
-        for path in image_files(folder, SOURCE, CLASS_NAMES.get(folder.name, 0), others):
-            name = next(
-                (
-                    n
-                    for n in (path.stem.split("_")[0].lower(), folder.name)
-                    if n in CLASS_NAMES or n in OTHER_CLASSES
-                ),
-                "",
-            )
+    for folder in (root, *inside):
+        for file in folders.image_files(folder, SOURCE, CLASS_NAMES.get(folder.name, 0)):
+            if isinstance(file, Skipped):
+                if file.path not in inside:
+                    yield file
+                continue
+            path = file[0]
+            beginning = path.stem.split("_")[0].lower()
+            name = next((name for name in (beginning, folder.name) if name in names), "")
             any_known |= bool(name)
             if name in CLASS_NAMES:
                 yield path, CLASS_NAMES[name]
             else:
-                rejections.append(
-                    Skipped(
-                        SOURCE,
-                        0,
-                        path,
-                        NOT_OUR_CLASS,
-                        f"{path}: expected {LAYOUT}. Received {name or 'none of them'}.",
-                    )
-                )
-        rejections.extend(r for r in others if r.path not in folders)
+                detail = f"{path}: expected {LAYOUT}. Received {name or 'none of them'}."
+                yield Skipped(SOURCE, 0, path, NOT_OUR_CLASS, detail)
     if not any_known:
         raise FileNotFoundError(
-            f"{root}: no image of a known class. Expected {LAYOUT}. Give the folder that the database was unpacked to."
+            f"{root}: no image of a known class. Expected {LAYOUT}. "
+            "Give the folder that the database was unpacked to."
         )
 
 
-def _cell(
-    image: np.ndarray, path: Path, class_id: int, rbc_diameter_px: float, automatic: bool
-) -> CellSample:
-    """The labelled cell of an image, in its middle."""
-    height, width = image.shape[:2]
-    if class_id == THROMBOCYTE:
-        side = round(_PLATELET_BOX * rbc_diameter_px)
-        box = Box(path.name, (width - side) // 2, (height - side) // 2, side, side, class_id)
-        return cut_box(image, box, path, SOURCE, path.stem, rbc_diameter_px)
+def _cells(
+    path: Path, class_id: int, groups: set[str], healthy: bool, automatic: bool
+) -> Iterator[CellSample | Skipped]:
+    """The labelled cell of an image, and the red cells beside it."""
+    if path.stem in groups:
+        raise Unusable(
+            folders.SAME_NAME,
+            f"{path}: another image has this name. Delete one of them, or rename it.",
+        )
+    groups.add(path.stem)
+    field = Field(folders.colour_image(path), SOURCE, path.stem, path, SOURCE_RBC_DIAMETER_PX)
+    try:
+        yield (
+            _platelet(field) if class_id == THROMBOCYTE else _white_cell(field, class_id, automatic)
+        )
+    except Unusable as error:
+        yield error.skipped(SOURCE, class_id, path)
+    if healthy:
+        yield from field.red_cell_samples()
+
+
+def _platelet(field: Field) -> CellSample | Skipped:
+    """The platelet in the middle of an image."""
+    height, width = field.image.shape[:2]
+    side = round(_PLATELET_BOX * field.rbc_diameter_px)
+    box = Box((width - side) // 2, (height - side) // 2, side, side)
+    return field.box(CellBox(field.path.name, box, THROMBOCYTE))
+
+
+def _white_cell(field: Field, class_id: int, automatic: bool) -> CellSample:
+    """The white cell in the middle of an image."""
     if not automatic:
-        raise LeftOut(
-            NO_MASK,
-            f"{path}: nobody masked the cells of this database. Switch automatic masks on to have them segmented.",
+        raise Unusable(
+            folders.NO_MASK,
+            f"{field.path}: nobody masked the cells of this database. "
+            "Switch automatic masks on to have them segmented.",
         )
-    cell = min(white_cells(image, class_id, rbc_diameter_px), key=_off_centre)
-    if _off_centre(cell) > rbc_diameter_px:
-        raise LeftOut(NO_CELL, f"{path}: nothing in its middle is stained like a nucleus.")
-    scale = RBC_DIAMETER_PX / rbc_diameter_px
-    check_shape(cell, scale, path, (800, 16000), 0.85, 0.1)
-    colour = background_colour(image, window_of(cell), reach_px=round(REACH * rbc_diameter_px))
-    return make_sample(
-        image, cell, class_id, SOURCE, path.stem, f"{path.stem}{AUTOMATIC}", scale, colour
-    )
+    mask = min(field.white_cells(class_id), key=_off_centre)
+    if _off_centre(mask) > field.rbc_diameter_px:
+        raise Unusable(NO_CELL, f"{field.path}: nothing in its middle is stained like a nucleus.")
+    field.check_shape(mask, SEGMENTED)
+    return field.sample(mask, class_id, f"{field.group}{AUTOMATIC}")
 
 
-def _off_centre(cell: np.ndarray) -> float:
-    """How far the centroid of a mask lies from the middle of the image, pixels."""
-    moments = cv2.moments(cell.astype(np.uint8), binaryImage=True)
-    height, width = cell.shape
+def _off_centre(mask: np.ndarray) -> float:
+    """Distance of the centroid of a mask from the middle of the image, in pixels."""
+    moments = cv2.moments(mask.astype(np.uint8), binaryImage=True)
+    height, width = mask.shape
     return float(
         np.hypot(
             moments["m10"] / moments["m00"] - width / 2,

@@ -3,19 +3,13 @@ import numpy as np
 import pytest
 from disc_fields import PURPLE, RED_CELL, YELLOW, field, grid
 
-from bloodseg_lib.classes import HEALTHY_RBC, NEUTROPHIL
 from bloodseg_lib.optics import background_colour
-from bloodseg_lib.samples.extraction.masks import DEBRIS
-from bloodseg_lib.samples.extraction.red_cells import (
-    healthy_samples,
-    measured_rbc_diameter,
-    red_cells,
-)
-from bloodseg_lib.samples.sample import make_sample
+from bloodseg_lib.samples.extraction.red_cells import measured_rbc_diameter, red_cells
+from bloodseg_lib.samples.sample import cut_cell
 
 
-class TestSlideColour:
-    def test_is_that_of_the_empty_slide(self):
+class TestBackgroundColour:
+    def test_is_that_of_the_empty_background(self):
         assert np.abs(background_colour(field(*grid())) - YELLOW).max() <= 2
 
     def test_cells_may_cover_nearly_all_of_it(self):
@@ -23,7 +17,7 @@ class TestSlideColour:
         image[:20, :200] = YELLOW
         assert np.abs(background_colour(image) - YELLOW).max() <= 2
 
-    def test_glints_are_no_slide(self):
+    def test_glints_are_no_background(self):
         image = field(*grid())
         image[100:110, 100:110] = 255
         assert np.abs(background_colour(image) - YELLOW).max() <= 2
@@ -36,13 +30,11 @@ class TestSlideColour:
 
 
 class TestTransmittance:
-    def test_the_slide_becomes_white(self):
+    def test_the_background_becomes_white(self):
         image = field((100, 100, 20, RED_CELL))
         mask = np.zeros(image.shape[:2], bool)
-        mask[60:140, 60:140] = True  # some slide comes along
-        rgba = make_sample(
-            image, mask, HEALTHY_RBC, "s", "g", "n", slide_colour=background_colour(image)
-        ).rgba
+        mask[60:140, 60:140] = True  # with some background
+        rgba = cut_cell(image, mask, background=background_colour(image))
         assert rgba[2, 2, :3].tolist() == pytest.approx([255, 255, 255], abs=4)
         assert rgba[40, 40, :3].tolist() == pytest.approx(
             [190 * 255 / 250, 150 * 255 / 240, 120 * 255 / 150], abs=6
@@ -50,32 +42,18 @@ class TestTransmittance:
 
     def test_black_stays_black(self):
         image = np.zeros((20, 20, 3), np.uint8)
-        assert (
-            not make_sample(
-                image, np.ones((20, 20)), NEUTROPHIL, "s", "g", "n", slide_colour=YELLOW
-            )
-            .rgba[:, :, :3]
-            .any()
-        )
+        assert not cut_cell(image, np.ones((20, 20)), background=YELLOW)[:, :, :3].any()
 
     @pytest.mark.parametrize(
         "colour", [(0, 240, 150), (255, 255), (300, 200, 200), (float("nan"), 1, 1)]
     )
     def test_what_is_no_colour_is_refused(self, colour):
         with pytest.raises(ValueError, match="colour of the empty slide"):
-            make_sample(
-                np.zeros((20, 20, 3), np.uint8),
-                np.ones((20, 20)),
-                NEUTROPHIL,
-                "s",
-                "g",
-                "n",
-                slide_colour=colour,
-            )
+            cut_cell(np.zeros((20, 20, 3), np.uint8), np.ones((20, 20)), background=colour)
 
 
 class TestRedCells:
-    def test_free_ones_are_found_and_measured(self):
+    def test_isolated_ones_are_found_and_measured(self):
         cells = red_cells(field(*grid(20)), 40)
         assert len(cells) == 24
         assert measured_rbc_diameter(cells, 99) == pytest.approx(41, abs=1.5)
@@ -97,7 +75,7 @@ class TestRedCells:
         spotted = (160, 160, 4, PURPLE)
         cells = red_cells(field(*grid(), (100, 100, 4, PURPLE), spotted), 40)
         middles = [
-            tuple((s.start + s.stop) // 2 for s in reversed(cell.window))
+            (cell.box.x + cell.box.width // 2, cell.box.y + cell.box.height // 2)
             for cell in cells
             if not cell.clean
         ]
@@ -109,31 +87,7 @@ class TestRedCells:
     def test_a_white_cell_of_that_size_is_not_clean(self):
         assert [c.clean for c in red_cells(field((100, 100, 20, (60, 20, 90))), 40)] == [False]
 
-    def test_what_lies_beyond_an_eyepiece_does_not_matter(self):
+    def test_the_black_around_an_eyepiece_does_not_matter(self):
         image = field(*grid())
         seen = cv2.circle(np.zeros(image.shape[:2], np.uint8), (200, 150), 190, 1, -1)
         assert len(red_cells(image * seen[:, :, None], 40)) >= 20
-
-
-class TestHealthySamples:
-    def test_at_most_so_many_of_a_field(self, tmp_path):
-        image, rejections = field(*grid()), []
-        samples = list(
-            healthy_samples(
-                image, red_cells(image, 40), tmp_path / "f.png", "s", "f", 41.0, rejections, most=7
-            )
-        )
-        assert len(samples) == 7
-        assert {(s.class_id, s.group) for s in samples} == {(HEALTHY_RBC, "f")}
-        assert rejections == []
-
-    def test_spotted_ones_are_reported(self, tmp_path):
-        image, rejections = field(*grid(), (100, 100, 4, PURPLE)), []
-        samples = list(
-            healthy_samples(
-                image, red_cells(image, 40), tmp_path / "f.png", "s", "f", 41.0, rejections, most=99
-            )
-        )
-        assert len(samples) == 23
-        assert [r.reason for r in rejections] == [DEBRIS]
-        assert "red cell at 81,81" in rejections[0].detail  # 100 - 20, less the smoothed edge

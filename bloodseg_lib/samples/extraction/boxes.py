@@ -1,0 +1,215 @@
+"""Boxes that a person drew around single cells of whole fields: their table, and the cell in a box.
+
+Taught by ``notebooks/01_dataset_creation.ipynb``.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bloodseg_lib.classes import (
+    CELL_CLASSES,
+    CLASSES,
+    HEALTHY_RBC,
+    INFECTED_RBC,
+    PLATELET_CLUMP,
+    PLATELET_IDS,
+    THROMBOCYTE,
+    Box,
+)
+from bloodseg_lib.io import write_csv
+from bloodseg_lib.samples.extraction.masks import (
+    CUT,
+    ShapeLimits,
+    Unusable,
+    check_debris,
+    check_shape,
+    edge_contact,
+    eroded,
+    platelet_mask,
+    rbc_mask,
+)
+
+BOXES = "boxes.csv"
+BOX_COLUMNS = ("field", "x", "y", "width", "height", "class")
+RBC_COLUMN = "rbc_diameter_px"
+
+TOUCHING = "touching a neighbour"
+NO_IMAGE = "mask without image"
+
+RBC_AREAS_PX = (450, 1900)
+"""Least and greatest area of a red cell at 40x."""
+_LIMITS = {
+    THROMBOCYTE: ShapeLimits((40, 900), 0.8, 0.3),
+    PLATELET_CLUMP: ShapeLimits((150, 30000), 0.5, 0.3),
+    INFECTED_RBC: ShapeLimits(RBC_AREAS_PX, 0.9, 0.3),
+    HEALTHY_RBC: ShapeLimits(RBC_AREAS_PX, 0.9, 0.3),
+}
+_WHITE_CELL = ShapeLimits((800, 16000), 0.9, 0.3)
+_CLASS_NAMES = {"infected": INFECTED_RBC, "healthy": HEALTHY_RBC} | {
+    c.key: c.id for c in CELL_CLASSES
+}
+
+
+@dataclass(frozen=True)
+class CellBox:
+    """A box that a person drew around one cell of a field.
+
+    Attributes:
+        field: name of the field's file.
+        box: around the cell, in whole pixels.
+        class_id: 1..9.
+        rbc_diameter_px: diameter of a red cell in this field; None where the table has no such
+            column.
+
+    Examples:
+        >>> cell = CellBox("smear 1.png", Box(10, 20, 40, 30), THROMBOCYTE)
+        >>> cell.box.window
+        (slice(20, 50, None), slice(10, 50, None))
+    """
+
+    field: str
+    box: Box
+    class_id: int
+    rbc_diameter_px: float | None = None
+
+
+def read_boxes(
+    path: Path | str, class_id: int | None = None, with_rbc: bool = False
+) -> list[CellBox]:
+    """Read a table of boxes.
+
+    Args:
+        path: CSV with the columns ``field,x,y,width,height`` and, unless ``class_id`` is given,
+            ``class``.
+        class_id: of all boxes.
+        with_rbc: whether the column ``rbc_diameter_px`` is required as well.
+
+    Raises:
+        FileNotFoundError: the file does not exist.
+        ValueError: a column is missing, or a line is unreadable or repeated.
+
+    Examples:
+        >>> import tempfile
+        >>> table = Path(tempfile.mkdtemp()) / "boxes.csv"
+        >>> write_boxes(table, [CellBox("smear 1.png", Box(10, 20, 40, 30), THROMBOCYTE)])
+        >>> [(cell.field, tuple(cell.box), cell.class_id) for cell in read_boxes(table)]
+        [('smear 1.png', (10, 20, 40, 30), 6)]
+    """
+    path = Path(path)
+    columns = (BOX_COLUMNS if class_id is None else BOX_COLUMNS[:-1]) + (
+        (RBC_COLUMN,) if with_rbc else ()
+    )
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path}: no such file. Expected a CSV with the columns {', '.join(columns)}, "
+            "one line for each boxed cell. Write it."
+        )
+    boxes: dict[CellBox, None] = {}
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        if missing := [column for column in columns if column not in (reader.fieldnames or ())]:
+            raise ValueError(
+                f"{path}: expected the columns {', '.join(columns)}. Missing: {', '.join(missing)}."
+                " Write them in the first line."
+            )
+        for row in reader:
+            try:
+                box = _cell_box(row, class_id, with_rbc)
+            except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(
+                    f"{path}, line {reader.line_num}: expected {', '.join(columns)}: whole pixels, "
+                    f"sizes above 0, a class out of {', '.join(_CLASS_NAMES)}. "
+                    f"Received {','.join(str(value) for value in row.values())}. Correct the line."
+                ) from error
+            if box in boxes:
+                raise ValueError(
+                    f"{path}, line {reader.line_num}: this box is there already. Delete the line."
+                )
+            boxes[box] = None
+    return list(boxes)
+
+
+def _cell_box(row: dict[str, str], class_id: int | None, with_rbc: bool) -> CellBox:
+    box = Box(*(int(row[column]) for column in BOX_COLUMNS[1:5]))
+    diameter = float(row[RBC_COLUMN]) if with_rbc else None
+    if (
+        min(box.width, box.height) < 1
+        or not row["field"]
+        or (diameter is not None and not diameter > 0)
+    ):
+        raise ValueError("a box without field or size")
+    return CellBox(
+        row["field"], box, _CLASS_NAMES[row["class"]] if class_id is None else class_id, diameter
+    )
+
+
+def write_boxes(path: Path | str, boxes: Iterable[CellBox]) -> None:
+    """Write a table of boxes, atomically; see :func:`read_boxes`."""
+    write_csv(
+        path,
+        [*BOX_COLUMNS, RBC_COLUMN],
+        ((b.field, *b.box, CLASSES[b.class_id].key, b.rbc_diameter_px or "") for b in boxes),
+    )
+
+
+def by_field(boxes: Iterable[CellBox]) -> dict[str, list[CellBox]]:
+    """Boxes by the name of their field, in the order of the table."""
+    found: dict[str, list[CellBox]] = {}
+    for box in boxes:
+        found.setdefault(box.field, []).append(box)
+    return found
+
+
+def mask_in_box(
+    image: np.ndarray, cell: CellBox, scale: float, where: str
+) -> tuple[Box, np.ndarray]:
+    """The mask of the cell in a box, by a threshold within the box and a little margin.
+
+    Args:
+        image: ``(H, W, 3) uint8`` RGB, the field.
+        cell: the box and the class of its cell.
+        scale: factor from the field to 40x.
+        where: the file and box, for the message.
+
+    Returns:
+        the box with its margin, and the mask there, ``(h, w)`` bool.
+
+    Raises:
+        Unusable: the box does not hold one whole cell.
+    """
+    height, width = image.shape[:2]
+    box, pad = cell.box, max(2, round(0.1 * max(cell.box.width, cell.box.height)))
+    left, top = max(0, box.x - pad), max(0, box.y - pad)
+    right, bottom = min(width, box.right + pad), min(height, box.bottom + pad)
+    inside = 0 <= box.x < width and 0 <= box.y < height
+    if not inside or right - left < 5 or bottom - top < 5:
+        raise Unusable(
+            NO_IMAGE,
+            f"{where}: the box lies outside the field of {width} x {height}. Correct its line.",
+        )
+    around = Box(left, top, right - left, bottom - top)
+    crop = image[around.window]
+    platelet = cell.class_id in PLATELET_IDS
+    try:
+        mask = platelet_mask(crop) if platelet else rbc_mask(crop)
+    except Unusable as error:
+        raise Unusable(error.reason, f"{where}: {error.detail}") from error
+    limits = _LIMITS.get(cell.class_id, _WHITE_CELL)
+    if (contact := edge_contact(mask)) > limits.most_contact:
+        at_border = left == 0 or top == 0 or right == width or bottom == height
+        raise Unusable(
+            CUT if at_border else TOUCHING,
+            f"{where}: what was found leaves the box over {contact:.2f} diameters > "
+            f"{limits.most_contact}.",
+        )
+    check_shape(mask, scale, where, limits)
+    if platelet:
+        return around, mask
+    check_debris(crop, mask, where)
+    return around, eroded(mask, 1)

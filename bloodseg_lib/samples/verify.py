@@ -1,0 +1,166 @@
+"""Checks a sample bank on disk: whether every file is there and unchanged, and whether training and
+testing share a cell.
+
+Taught by ``notebooks/01_dataset_creation.ipynb``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from bloodseg_lib.io import read_rgba
+from bloodseg_lib.samples.bank import BankEntry, SampleBank
+from bloodseg_lib.samples.duplicates import near_duplicates, thumbnail
+from bloodseg_lib.samples.sources import catalog
+
+MOST_SHOWN = 20
+
+
+@dataclass
+class Verification:
+    """The result of a check.
+
+    Attributes:
+        folder: the bank or dataset.
+        checked: the checks made, in sentences.
+        problems: in sentences that name the file; empty if there is none.
+        proven: what is certain of leakage between the splits.
+        unknown: what cannot be known of it.
+
+    Examples:
+        >>> print(Verification(Path("bank"), checked=["2 samples."]).report())
+        bank: All is as it should be.
+        2 samples.
+    """
+
+    folder: Path
+    checked: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    proven: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+
+    def report(self) -> str:
+        """All of it for people to read; of the problems the first :data:`MOST_SHOWN`."""
+        shown = self.problems[:MOST_SHOWN]
+        if len(self.problems) > MOST_SHOWN:
+            shown.append(f"... and {len(self.problems) - MOST_SHOWN} more.")
+        verdict = f"{len(self.problems)} problems." if self.problems else "All is as it should be."
+        lines = [f"{self.folder}: {verdict}", *self.checked]
+        for title, sentences in (
+            ("Problems", shown),
+            ("Leakage: proven", self.proven),
+            ("Leakage: not known", self.unknown),
+        ):
+            if sentences:
+                lines += ["", title, *(f"- {sentence}" for sentence in sentences)]
+        return "\n".join(lines)
+
+
+def verify_bank(folder: Path | str, progress: bool = True) -> Verification:
+    """Check the files of a bank against its index, and its splits for leakage.
+
+    Args:
+        folder: of the bank.
+        progress: show a progress bar.
+
+    Raises:
+        FileNotFoundError: it is not a finished bank.
+        ValueError: its index is damaged.
+    """
+    bank = SampleBank(folder)
+    result = Verification(bank.folder, [f"{len(bank.entries)} samples: files, digests and areas."])
+    readable: list[BankEntry] = []
+    thumbnails = []
+    for entry in tqdm(bank.entries, unit="cell", desc="verifying", disable=not progress):
+        try:
+            rgba = read_rgba(bank.folder / entry.path)
+        except (OSError, ValueError) as error:
+            result.problems.append(str(error))
+            continue
+        result.problems += _changes(bank.folder / entry.path, rgba, entry)
+        readable.append(entry)
+        thumbnails.append(thumbnail(rgba))
+    listed = {entry.path for entry in bank.entries}
+    result.problems += [
+        f"{path}: the index does not know this file. Delete it, or build the bank again."
+        for path in sorted(bank.folder.glob("*/*.png"))
+        if path.relative_to(bank.folder).as_posix() not in listed
+    ]
+    for kind, (leaks, proof) in {
+        "group": _divided_groups(bank.entries),
+        "copy": _divided_copies(bank.entries),
+        "near-duplicate": _divided_duplicates(bank.folder, readable, thumbnails),
+    }.items():
+        result.problems += [f"Leakage, {kind}: {leak} Build the bank again." for leak in leaks]
+        result.proven += [] if leaks else [proof]
+    groupings = {database.key: database.grouping for database in catalog.DATABASES}
+    for source in sorted({entry.source for entry in bank.entries}):
+        known = groupings.get(source)
+        result.unknown.append(
+            f"{source}: {known or 'what a group is, and whether two of them are of one patient.'}"
+        )
+    result.unknown.append(
+        "Cells of one patient in two databases, and one cell photographed twice, turned or at "
+        "another scale, cannot be recognised."
+    )
+    return result
+
+
+def _changes(path: Path, rgba: np.ndarray, entry: BankEntry) -> Iterable[str]:
+    """How a file differs from its line in the index."""
+    if (digest := hashlib.sha256(path.read_bytes()).hexdigest()) != entry.sha256:
+        yield (
+            f"{path}: expected sha256 {entry.sha256}, received {digest}. "
+            "The file was changed: build the bank again."
+        )
+    if (area := int(np.count_nonzero(rgba[:, :, 3]))) != entry.area_px:
+        yield (
+            f"{path}: expected a cell of {entry.area_px} pixels, received {area}. "
+            "Build the bank again."
+        )
+
+
+def _divided(keyed: Iterable[tuple[Hashable, str]]) -> tuple[dict[Hashable, str], int]:
+    """The keys that are in several splits, with the splits' names, and how many keys there are."""
+    splits: dict[Hashable, set[str]] = defaultdict(set)
+    for key, split in keyed:
+        splits[key].add(split)
+    divided = {key: " and ".join(sorted(names)) for key, names in splits.items() if len(names) > 1}
+    return divided, len(splits)
+
+
+def _divided_groups(entries: list[BankEntry]) -> tuple[list[str], str]:
+    divided, number = _divided((e.group_key, e.split) for e in entries)
+    return [f"group {group} is in {splits}." for group, splits in divided.items()], (
+        "No group (patient, slide or field, as far as the source names them) is in two splits: "
+        f"{number} groups."
+    )
+
+
+def _divided_copies(entries: list[BankEntry]) -> tuple[list[str], str]:
+    divided, number = _divided((e.sha256, e.split) for e in entries)
+    return [f"a crop of sha256 {digest:.12}... is in {s}." for digest, s in divided.items()], (
+        f"No crop is in two splits, to the byte: {number} different crops."
+    )
+
+
+def _divided_duplicates(
+    folder: Path, entries: list[BankEntry], thumbnails: list[np.ndarray]
+) -> tuple[list[str], str]:
+    pairs = list(
+        near_duplicates(
+            entries, [e.area_px for e in entries], thumbnails, lambda e: read_rgba(folder / e.path)
+        )
+    )
+    return [
+        f"{one.path} ({one.split}) and {other.path} ({other.split}) show one cell."
+        for one, other in pairs
+        if one.split != other.split
+    ], f"No near-duplicates are in two splits: {len(pairs)} such pairs, each in one."

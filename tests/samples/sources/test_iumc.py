@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+from databases import PURPLE, marked, picture, read
+from pictures import write_image
+from PIL import Image
+
+from bloodseg_lib.classes import BASOPHIL, CLASSES, EOSINOPHIL, LYMPHOCYTE, MONOCYTE, NEUTROPHIL
+from bloodseg_lib.samples.sources import iumc
+
+
+def test_pairs_of_image_and_mask(iumc_root):
+    samples, skipped = read(iumc, iumc_root)
+    assert [s.class_id for s in samples] == [EOSINOPHIL, LYMPHOCYTE, MONOCYTE, NEUTROPHIL]
+    assert skipped == []
+
+
+def test_the_scale_may_be_given(iumc_root):
+    samples, _ = read(iumc, iumc_root, rbc_diameter_px=74.0)
+    assert samples[0].rgba.shape[0] == pytest.approx(101 / 2, abs=1)
+
+
+def test_else_the_classes_mean_areas_come_to_those_at_40x(iumc_root):
+    logs = [np.log(s.area_px / CLASSES[s.class_id].mean_area_px) for s in read(iumc, iumc_root)[0]]
+    assert np.mean(logs) == pytest.approx(0, abs=0.03)
+
+
+def test_basophils_are_read_if_there_are_any(iumc_root):
+    write_image(iumc_root / "images/Baso/1.png", picture(200, 200, (100, 100, 50, PURPLE)))
+    write_image(iumc_root / "masks/Baso/1.png", marked(200, 200, (100, 100, 50, 255)))
+    assert BASOPHIL in {s.class_id for s in read(iumc, iumc_root)[0]}
+
+
+def test_masks_saved_as_jpeg_are_read(iumc_root):
+    (iumc_root / "masks/Neut/1.png").unlink()
+    Image.fromarray(marked(200, 200, (100, 100, 50, 255))).save(
+        iumc_root / "masks/Neut/1.jpg", quality=60
+    )
+    samples, _ = read(iumc, iumc_root, rbc_diameter_px=37.0)
+    assert samples[-1].area_px == pytest.approx(np.pi * 50**2, rel=0.03)
+
+
+@pytest.mark.parametrize("diameter", [0, -1.0, float("nan")])
+def test_a_scale_that_is_none_is_refused(iumc_root, diameter):
+    with pytest.raises(ValueError, match="diameter of a red cell"):
+        read(iumc, iumc_root, rbc_diameter_px=diameter)

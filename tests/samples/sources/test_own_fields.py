@@ -1,0 +1,147 @@
+"""Fields with boxes: 68 pixels to a red cell."""
+
+import numpy as np
+import pytest
+from databases import PURPLE, RED_CELL, only, picture, read, sort, write_csv
+from pictures import write_image
+
+from bloodseg_lib.classes import HEALTHY_RBC, PLATELET_CLUMP, THROMBOCYTE
+from bloodseg_lib.samples.extraction.boxes import (
+    BOX_COLUMNS,
+    NO_IMAGE,
+    RBC_COLUMN,
+    TOUCHING,
+    read_boxes,
+)
+from bloodseg_lib.samples.extraction.masks import CUT
+from bloodseg_lib.samples.sources import own_fields
+
+
+@pytest.fixture
+def field(tmp_path):
+    def make(*discs, boxes):
+        write_image(tmp_path / "f.png", picture(300, 300, *discs))
+        write_csv(tmp_path / "boxes.csv", BOX_COLUMNS, *[("f.png", *box) for box in boxes])
+        return sort(own_fields.read_fields(tmp_path, tmp_path / "boxes.csv", "s", 68.0))
+
+    return make
+
+
+def test_a_red_cell(field):
+    samples, skipped = field((100, 100, 33, RED_CELL), boxes=[(65, 65, 70, 70, "healthy")])
+    assert skipped == []
+    assert samples[0].class_id == HEALTHY_RBC
+    assert samples[0].area_px == pytest.approx(np.pi * 32.5**2 * (37 / 68) ** 2, rel=0.06)
+
+
+def test_a_thrombocyte_leaves_the_red_cell_beside_it(field):
+    samples, _ = field(
+        (100, 100, 12, PURPLE),
+        (140, 100, 30, RED_CELL),
+        boxes=[(85, 85, 30, 30, "thrombocyte")],
+    )
+    assert samples[0].class_id == THROMBOCYTE
+    assert samples[0].area_px == pytest.approx(np.pi * 12**2 * (37 / 68) ** 2, rel=0.2)
+
+
+def test_a_thrombocyte_on_a_red_cell(field):
+    samples, _ = field(
+        (100, 100, 40, RED_CELL),
+        (100, 100, 12, PURPLE),
+        boxes=[(82, 82, 36, 36, "thrombocyte")],
+    )
+    assert samples[0].area_px == pytest.approx(np.pi * 12**2 * (37 / 68) ** 2, rel=0.2)
+
+
+def test_a_clump_of_touching_platelets_is_one_sample(field):
+    platelets = [(x, y, 14, PURPLE) for x in (80, 100, 120) for y in (90, 110)]
+    samples, _ = field(*platelets, boxes=[(60, 70, 80, 60, "platelet_clump")])
+    assert [s.class_id for s in samples] == [PLATELET_CLUMP]
+
+
+def test_a_touching_neighbour_is_reported(field):
+    only(
+        field(
+            (100, 100, 33, RED_CELL),
+            (145, 100, 33, RED_CELL),
+            boxes=[(65, 65, 70, 70, "healthy")],
+        )[1],
+        TOUCHING,
+        "box 65,65",
+    )
+
+
+def test_a_cell_cut_by_the_field_is_reported(field):
+    only(
+        field((10, 100, 33, RED_CELL), boxes=[(0, 65, 44, 70, "healthy")])[1],
+        CUT,
+        "f.png",
+    )
+
+
+def test_a_box_outside_the_field_is_reported(field):
+    only(
+        field(boxes=[(400, 65, 44, 70, "healthy")])[1],
+        NO_IMAGE,
+        "outside the field of 300 x 300",
+    )
+
+
+def test_a_box_twice_is_refused(field):
+    with pytest.raises(ValueError, match=r"boxes.csv, line 3: this box is there already"):
+        field(boxes=[(65, 65, 70, 70, "healthy")] * 2)
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        (65, 65, 70, 70, "malaria"),
+        (65, "a", 70, 70, "healthy"),
+        (65, 65, 0, 70, "healthy"),
+        (65, 65, 70),
+    ],
+)
+def test_an_unreadable_line_is_named(field, box):
+    with pytest.raises(ValueError, match=r"boxes.csv, line 2: expected .* Correct the line"):
+        field(boxes=[box])
+
+
+def test_a_missing_column_is_named(tmp_path):
+    write_csv(tmp_path / "boxes.csv", ("field", "x", "y"), ("f.png", 1, 2))
+    with pytest.raises(ValueError, match=r"Missing: width, height, class"):
+        read_boxes(tmp_path / "boxes.csv")
+
+
+def test_own_fields_tell_their_scale_in_the_table(tmp_path):
+    write_image(tmp_path / "f.png", picture(300, 300, (100, 100, 60, RED_CELL)))
+    write_csv(
+        tmp_path / "boxes.csv",
+        (*BOX_COLUMNS, RBC_COLUMN),
+        ("f.png", 35, 35, 130, 130, "infected_rbc", 120),
+    )
+    samples, _ = read(own_fields, tmp_path)
+    assert samples[0].source == "own"
+    assert samples[0].rgba.shape[0] == pytest.approx(37, abs=1.5)
+
+
+@pytest.mark.parametrize(("boxed", "healthy"), [("thrombocyte", 11), ("infected", 0)])
+def test_free_red_cells_of_own_fields_are_healthy_unless_one_is_infected(tmp_path, boxed, healthy):
+    discs = [(x, y, 20, RED_CELL) for x in (40, 100, 160, 220) for y in (40, 100, 160)]
+    write_image(tmp_path / "f.png", picture(200, 260, *discs))
+    write_csv(
+        tmp_path / "boxes.csv",
+        (*BOX_COLUMNS, RBC_COLUMN),
+        ("f.png", 15, 15, 50, 50, boxed, 40),
+    )
+    assert sum(s.class_id == HEALTHY_RBC for s in read(own_fields, tmp_path)[0]) == healthy
+
+
+@pytest.mark.parametrize("diameter", ["", "0", "-3", "nan"])
+def test_a_scale_that_is_none_is_refused(tmp_path, diameter):
+    write_csv(
+        tmp_path / "boxes.csv",
+        (*BOX_COLUMNS, RBC_COLUMN),
+        ("f.png", 35, 35, 130, 130, "infected_rbc", diameter),
+    )
+    with pytest.raises(ValueError, match="line 2"):
+        read(own_fields, tmp_path)

@@ -1,0 +1,123 @@
+import csv
+from collections import Counter
+
+import pytest
+from discs import disc
+
+from bloodseg_lib.classes import BASOPHIL, CELL_CLASSES, HEALTHY_RBC, NEUTROPHIL
+from bloodseg_lib.samples.bank import INDEX, SampleBank
+from bloodseg_lib.samples.collect import REJECTIONS, REPORT, Collection, collect
+from bloodseg_lib.samples.sample import BACKGROUND_CROP, CLUSTER, CellSample, Skipped
+from bloodseg_lib.samples.sources import catalog
+
+
+def named(name, class_id=HEALTHY_RBC):
+    cell = disc(class_id, 1)
+    return CellSample(cell.rgba, class_id, "lisc", name, name)
+
+
+@pytest.fixture
+def read_as(monkeypatch):
+    """Let a function stand for the reader of LISC."""
+
+    def use(read):
+        real = catalog.reader
+        monkeypatch.setattr(catalog, "reader", lambda key: read if key == "lisc" else real(key))
+
+    return use
+
+
+def gathered(tmp_path, **options):
+    return collect({"lisc": tmp_path / "lisc"}, tmp_path / "bank", progress=False, **options)
+
+
+class TestCollection:
+    def test_samples_and_skipped_are_counted_apart(self, tmp_path):
+        collection = Collection()
+        for item in (
+            named("a"),
+            named(f"b{CLUSTER}"),
+            named(f"c{BACKGROUND_CROP}"),
+            Skipped("lisc", HEALTHY_RBC, tmp_path / "d.bmp", "no mask"),
+        ):
+            collection.add(item)
+        assert collection.accepted == {("lisc", HEALTHY_RBC): [disc(HEALTHY_RBC, 1).area_px]}
+        assert collection.clusters == collection.background_crops == Counter(lisc=1)
+        assert [skipped.path.name for skipped in collection.skipped] == ["d.bmp"]
+
+
+class TestCollect:
+    def test_what_a_reader_skips_is_in_the_table_and_in_the_report(self, tmp_path, read_as):
+        def read(root):
+            yield disc(NEUTROPHIL, 0, source="lisc")
+            yield Skipped("lisc", NEUTROPHIL, root / "7.bmp", "no mask", "expected 7_expert.*")
+            yield Skipped("lisc", 0, root / "8.txt", "not an image file")
+
+        read_as(read)
+        bank, collection = gathered(tmp_path)
+        assert len(bank.entries) == 1
+        assert len(collection.skipped) == 2
+        with open(tmp_path / "bank" / REJECTIONS, newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert [(row["class"], row["reason"]) for row in rows] == [
+            ("neutrophil", "no mask"),
+            ("", "not an image file"),
+        ]
+        report = (tmp_path / "bank" / REPORT).read_text()
+        area = disc(NEUTROPHIL, 0).area_px
+        assert f"| lisc | Neutrophil | 1 | 1 | 47 | {area} | 4879 |" in report
+        assert "| lisc | no mask | 1 | 7.bmp: expected 7_expert.* |" in report
+
+    def test_the_report_names_classes_that_a_split_lacks(self, tmp_path, read_as):
+        read_as(lambda root: iter([disc(NEUTROPHIL, 0, source="lisc")]))
+        bank, collection = gathered(tmp_path)
+        assert "Neutrophil in valid, Neutrophil in test" in collection.report(bank)
+
+    def test_missing_classes_are_drawn_once_for_every_split(self, tmp_path, read_as):
+        read_as(lambda root: (disc(NEUTROPHIL, i, source="lisc") for i in range(9)))
+        bank, collection = gathered(tmp_path, draw_missing=10)
+        drawn = Counter(
+            e.split for e in bank.entries if e.source == "phantom" and e.class_id == BASOPHIL
+        )
+        assert drawn == {"train": 8, "valid": 1, "test": 1}
+        assert len({e.sha256 for e in bank.entries}) == len(bank.entries)
+        assert "Drawn cells only, no real one: Eosinophil in test" in collection.report(bank)
+
+    @pytest.mark.parametrize("wanted", [False, True])
+    def test_automatic_masks_are_asked_of_a_reader_that_has_them(self, tmp_path, read_as, wanted):
+        asked = []
+
+        def read(root, automatic_masks=False):
+            asked.append(automatic_masks)
+            yield disc(NEUTROPHIL, 0, source="lisc")
+
+        read_as(read)
+        gathered(tmp_path, automatic_masks=wanted)
+        assert asked == [wanted]
+
+    def test_automatic_masks_are_not_asked_of_a_reader_without(self, tmp_path, read_as):
+        read_as(lambda root: iter([disc(NEUTROPHIL, 0, source="lisc")]))
+        gathered(tmp_path, automatic_masks=True)
+
+    def test_phantom_draws_as_many_of_every_class_as_asked(self, tmp_path):
+        bank, _ = collect({"phantom": "3"}, tmp_path / "bank", progress=False)
+        assert Counter(e.class_id for e in bank.entries) == {c.id: 3 for c in CELL_CLASSES}
+        assert SampleBank(tmp_path / "bank").digest == bank.digest
+
+    @pytest.mark.parametrize("number", ["0", "many", "-1"])
+    def test_a_wrong_number_of_phantoms_is_refused(self, tmp_path, number):
+        with pytest.raises(ValueError, match=f"number of cells.*Received '{number}'"):
+            collect({"phantom": number}, tmp_path / "bank", progress=False)
+        assert not (tmp_path / "bank").exists()
+
+    def test_an_unknown_database_is_refused_before_anything_is_read(self, tmp_path, read_as):
+        read_as(lambda root: pytest.fail("was read"))
+        with pytest.raises(ValueError, match="Received 'momic'"):
+            collect({"lisc": tmp_path, "momic": tmp_path}, tmp_path / "bank", progress=False)
+
+    def test_a_finished_bank_is_not_written_over(self, tmp_path, read_as):
+        read_as(lambda root: pytest.fail("was read"))
+        (tmp_path / "bank").mkdir()
+        (tmp_path / "bank" / INDEX).write_text("")
+        with pytest.raises(ValueError, match="is a sample bank already"):
+            gathered(tmp_path)
