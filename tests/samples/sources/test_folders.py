@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -6,6 +8,8 @@ from pictures import write_image
 from PIL import Image
 
 from bloodseg_lib.samples.extraction.boxes import NO_IMAGE
+from bloodseg_lib.samples.extraction.masks import NO_CELL, Unusable
+from bloodseg_lib.samples.sample import Skipped
 from bloodseg_lib.samples.sources import iumc
 from bloodseg_lib.samples.sources.folders import (
     NO_COLOUR,
@@ -14,6 +18,9 @@ from bloodseg_lib.samples.sources.folders import (
     SAME_NAME,
     UNREADABLE,
     WRONG_MASK_SIZE,
+    image_files,
+    masks_without_image,
+    read_each,
 )
 
 
@@ -97,3 +104,47 @@ class TestBrokenFiles:
     def test_a_second_file_of_the_same_name_is_reported(self, iumc_root, path):
         write_image(path.with_suffix(".tif"), picture(10, 10))
         only(read(iumc, iumc_root)[1], SAME_NAME, "1.tif")
+
+
+class TestReadEach:
+    def test_an_unusable_file_is_skipped_and_the_next_one_is_read(self):
+        skipped = Skipped("s", 1, Path("c.txt"), NOT_AN_IMAGE)
+
+        def read(path, class_id):
+            yield f"{path} {class_id}"
+            if path.name == "a.png":
+                raise Unusable(NO_CELL, "Why.")
+
+        files = [(Path("a.png"), 1), skipped, (Path("b.png"), 2)]
+        assert list(read_each(files, "s", read)) == [
+            "a.png 1",
+            Skipped("s", 1, Path("a.png"), NO_CELL, "Why."),
+            skipped,
+            "b.png 2",
+        ]
+
+
+class TestImageFiles:
+    def test_are_sorted_and_carry_the_class(self, tmp_path):
+        for name in ("b.JPG", "a.png", ".c.png"):
+            (tmp_path / name).touch()
+        found = list(image_files(tmp_path, "s", 3))
+        assert [one.reason for one in found if isinstance(one, Skipped)] == [NOT_AN_IMAGE]
+        assert found[1:] == [(tmp_path / "a.png", 3), (tmp_path / "b.JPG", 3)]
+
+    def test_masks_of_another_ending_are_passed_over(self, tmp_path):
+        for name in ("1.bmp", "1.png"):
+            (tmp_path / name).touch()
+        assert list(image_files(tmp_path, "s", 0, (".bmp",))) == [(tmp_path / "1.bmp", 0)]
+
+
+def test_a_mask_is_without_image_whatever_the_ending_of_the_image(tmp_path):
+    for name in ("images/1.jpg", "masks/1_expert.png", "masks/2_expert.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    only(
+        list(masks_without_image(tmp_path / "masks", tmp_path / "images", "s", 3, "_expert")),
+        NO_IMAGE,
+        "2_expert.png",
+        "Add the image",
+    )

@@ -11,7 +11,6 @@ from bloodseg_lib.samples.extraction.boxes import (
     NO_IMAGE,
     RBC_COLUMN,
     TOUCHING,
-    read_boxes,
 )
 from bloodseg_lib.samples.extraction.masks import CUT
 from bloodseg_lib.samples.sources import own_fields
@@ -104,12 +103,6 @@ def test_a_box_twice_is_refused(field):
 def test_an_unreadable_line_is_named(field, box):
     with pytest.raises(ValueError, match=r"boxes.csv, line 2: expected .* Correct the line"):
         field(boxes=[box])
-
-
-def test_a_missing_column_is_named(tmp_path):
-    write_csv(tmp_path / "boxes.csv", ("field", "x", "y"), ("f.png", 1, 2))
-    with pytest.raises(ValueError, match=r"Missing: width, height, class"):
-        read_boxes(tmp_path / "boxes.csv")
 
 
 def test_own_fields_tell_their_scale_in_the_table(tmp_path):
