@@ -29,7 +29,7 @@ from bloodseg_lib.classes import (
 )
 from bloodseg_lib.optics import scale_density
 from bloodseg_lib.samples.sample import CellSample
-from bloodseg_lib.smears.appearance import defocused, lit, littered, photographed, restained
+from bloodseg_lib.smears.appearance import acquire, add_debris, blur_cell, illuminate, jitter_stain
 from bloodseg_lib.smears.canvas import Canvas, PlacedCell, rotated
 from bloodseg_lib.smears.recipe import Recipe
 
@@ -392,13 +392,13 @@ def compose_smear(
 def _photographed(image: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
     """A composed smear as the recipe's stain, slide, lamp and camera would show it."""
     if recipe.stain:
-        image = restained(image, rng, recipe.stain)
+        image = jitter_stain(image, rng, recipe.stain)
     if recipe.debris:
-        image = littered(image, rng, recipe.debris)
+        image = add_debris(image, rng, recipe.debris)
     if recipe.light:
-        image = lit(image, rng, recipe.light)
+        image = illuminate(image, rng, recipe.light)
     if recipe.blur_px or recipe.noise or recipe.jpeg:
-        image = photographed(image, rng, recipe.blur_px, recipe.noise, recipe.jpeg)
+        image = acquire(image, rng, recipe.blur_px, recipe.noise, recipe.jpeg)
     return image
 
 
@@ -426,10 +426,9 @@ def _varied(
                 rgba, min(wanted / np.clip(sample.nuclear_dye, *_NUCLEAR_DYES), _MOST_DYED)
             )
         if recipe.cell_blur_px:
-            rgba = defocused(rgba, recipe.cell_blur_px * rng.uniform() ** 2)
+            rgba = blur_cell(rgba, recipe.cell_blur_px * rng.uniform() ** 2)
     if recipe.stain:
-        colour = restained(cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB), rng, recipe.stain / 3)
-        rgba = cv2.merge((*cv2.split(colour), cv2.extractChannel(rgba, 3)))
+        rgba = jitter_stain(rgba, rng, recipe.stain / 3)
     stretch = (scale, scale)
     if recipe.shape_jitter:
         stretch = tuple(

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from bloodseg_lib.optics import density_exceeded_by, scale_density
-from bloodseg_lib.smears.appearance import defocused
+from bloodseg_lib.smears.appearance import blur_cell
 
 
 def cell(*colours):
@@ -34,8 +34,8 @@ def test_twice_the_dye_lets_the_square_of_the_light_through():
 def test_a_blur_of_a_cell_alone_leaves_its_mask_and_its_rim():
     rgba = np.full((20, 20, 4), 90, np.uint8)
     rgba[5:15, 5:15, 3], rgba[10, 10, 0] = 255, 250
-    blurred = defocused(rgba, 1.0)
+    blurred = blur_cell(rgba, 1.0)
     assert np.array_equal(blurred[:, :, 3], rgba[:, :, 3])
     assert 90 < blurred[10, 9, 0] < blurred[10, 10, 0] < 250
     assert (blurred[:, :, 1:3] == 90).all()
-    assert defocused(rgba, 0.1) is rgba
+    assert blur_cell(rgba, 0.1) is rgba
