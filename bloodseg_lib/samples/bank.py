@@ -24,7 +24,7 @@ import numpy as np
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES, class_by_key
 from bloodseg_lib.io import png_bytes, read_rgba, replacing, write_bytes
 from bloodseg_lib.samples.duplicates import near_identical, thumbnail
-from bloodseg_lib.samples.sample import PATCH, STACK, CellSample
+from bloodseg_lib.samples.sample import BACKGROUND_CROP, CLUSTER, CellSample
 from bloodseg_lib.samples.splits import SPLIT_SHARES as SPLIT_SHARES
 from bloodseg_lib.samples.splits import SPLITS, split_entries
 from bloodseg_lib.samples.splits import split_groups as split_groups
@@ -46,10 +46,10 @@ class BankEntry:
 
     @property
     def is_single(self) -> bool:
-        """Whether it shows one cell, and no stack of them or patch of a field, see :data:`STACK`
-        and :data:`PATCH`.
+        """Whether it shows one cell, and no stack of them or patch of a field, see :data:`CLUSTER`
+        and :data:`BACKGROUND_CROP`.
         """
-        return not Path(self.path).stem.endswith((STACK, PATCH))
+        return not Path(self.path).stem.endswith((CLUSTER, BACKGROUND_CROP))
 
 
 _COLUMNS = ("path", "class", "source", "group", "split", "area_px", "sha256")

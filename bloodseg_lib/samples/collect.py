@@ -47,8 +47,8 @@ class Collection:
 
     def add(self, sample: CellSample) -> None:
         """Count a sample that went into the bank."""
-        if sample.is_stack or sample.is_patch:
-            (self.stacks if sample.is_stack else self.patches)[sample.source] += 1
+        if sample.is_cluster or sample.is_background_crop:
+            (self.stacks if sample.is_cluster else self.patches)[sample.source] += 1
             return
         self.accepted.setdefault((sample.source, sample.class_id), []).append(sample.area_px)
 

@@ -18,16 +18,16 @@ from bloodseg_lib.optics import density_exceeded_by
 
 MINIMUM_AREA_PX = 20
 AUTOMATIC = "_auto"
-"""Ending of the names of samples whose mask was made by program where the database lacks an
-expert's. Their groups are trained on, never tested on.
+"""Ending of the names of samples whose mask was segmented automatically, where the database has no
+expert's mask. Their groups go to training, never to testing.
 """
-STACK = "_stack"
-"""Ending of the names of samples that show several healthy red cells, touching or overlapping,
-instead of one. Only smears to train on are composed of them.
+CLUSTER = "_stack"
+"""Ending of the names of samples that show a cluster of healthy red cells, touching or overlapping,
+instead of one cell. Only training smears contain them.
 """
-PATCH = "_patch"
-"""Ending of the names of patches of whole fields with healthy red cells, which smears to train on
-are composed upon.
+BACKGROUND_CROP = "_patch"
+"""Ending of the names of background crops: parts of whole fields with healthy red cells, which only
+training smears are composed upon.
 """
 
 
@@ -36,13 +36,18 @@ class CellSample:
     """One cell cut out of an image.
 
     Attributes:
-        rgba: ``(H, W, 4) uint8``; alpha 255 inside the cell, 0 outside, cropped to the cell. Made
-            so by :func:`make_sample`.
+        rgba: ``(H, W, 4) uint8``; alpha 255 inside the cell, 0 outside, cropped to the cell. See
+            :func:`make_sample`.
         class_id: 1..9.
         source: key of the database it comes from, e.g. ``"lisc"``.
-        group: what it must not be parted from when splitting: patient, slide or field, unique
-            within the source.
+        group: patient, slide or field, unique within the source; a split never divides a group.
         name: unique within source and class.
+
+    Examples:
+        >>> grey = np.full((2, 3, 4), (128, 128, 128, 255), np.uint8)
+        >>> cell = CellSample(grey, 3, "lisc", "field 7", "7")
+        >>> cell.area_px, round(cell.nuclear_od, 2), cell.is_cluster
+        (6, 0.69, False)
     """
 
     rgba: np.ndarray
@@ -53,37 +58,37 @@ class CellSample:
 
     @property
     def area_px(self) -> int:
-        """Pixels of the cell."""
+        """Area of the cell in pixels."""
         return int(np.count_nonzero(self.rgba[:, :, 3]))
 
     @cached_property
-    def dye(self) -> np.ndarray:
+    def median_od(self) -> np.ndarray:
         """Median optical density of each channel, ``(3,) float32``."""
         return density_exceeded_by(self.rgba, 0.5)
 
     @cached_property
-    def nuclear_dye(self) -> float:
-        """Optical density of green in the darkest tenth: of a white cell, its nucleus."""
+    def nuclear_od(self) -> float:
+        """Optical density of green in the darkest tenth: in a white cell, its nucleus."""
         return float(density_exceeded_by(self.rgba, 0.1)[1])
 
     @property
-    def is_stack(self) -> bool:
-        """Whether it shows several red cells instead of one, see :data:`STACK`."""
-        return self.name.endswith(STACK)
+    def is_cluster(self) -> bool:
+        """Whether it shows several red cells instead of one, see :data:`CLUSTER`."""
+        return self.name.endswith(CLUSTER)
 
     @property
-    def is_patch(self) -> bool:
-        """Whether it shows a part of a whole field, see :data:`PATCH`."""
-        return self.name.endswith(PATCH)
+    def is_background_crop(self) -> bool:
+        """Whether it shows a part of a whole field, see :data:`BACKGROUND_CROP`."""
+        return self.name.endswith(BACKGROUND_CROP)
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A cell or file that a reader left out, and why.
+    """A cell or file that a reader did not take, and why.
 
     Attributes:
         source: key of the database.
-        class_id: 1..9 as far as known, else 0.
+        class_id: 1..9, or 0 where the class is not known.
         path: the file.
         reason: one of a reader's few constant reasons, e.g. ``"no mask"``, so that they can be
             counted.
@@ -107,10 +112,10 @@ def make_sample(
     scale: float = 1.0,
     slide_colour: np.ndarray | tuple[float, float, float] | None = None,
 ) -> CellSample:
-    """Cut the cell under ``mask`` out of ``image`` and bring it to 40x.
+    """Cut the cell under ``mask`` out of ``image`` and resize it to 40x.
 
-    The colours just outside the mask are replaced by those of the cell's edge, so that neither the
-    slide nor the black of a masked crop bleeds in when the sample is rotated or its edge is
+    Pixels outside the mask get the colour of the nearest pixel inside, so that neither the
+    background nor the black of a masked crop bleeds in when the sample is rotated or its edge is
     softened.
 
     Args:
@@ -118,28 +123,36 @@ def make_sample(
         mask: ``(H, W)`` bool or uint8; non-zero inside the cell.
         class_id, source, group, name: see :class:`CellSample`.
         scale: factor from the image's scale to 40x.
-        slide_colour: ``(3,)`` RGB above 0, the empty slide beside the cell. The cell's colours are
-            divided by it, so that an empty slide is white and the sample is transmittance (what
-            share of the light passes, x 255): cells of a yellow slide then lie on any other without
-            a halo. None: the colours stay as they are.
+        slide_colour: ``(3,)`` RGB above 0, the background beside the cell. The colours are divided
+            by it, so that the sample is transmittance x 255 and its background white; cells of a
+            yellow background then paste onto any other without a halo. None: the colours stay.
 
     Raises:
-        ValueError: mask of another size than the image, hardly anything under it, or no colour of a
-            slide.
+        ValueError: a mask of another size than the image, a cell of fewer than
+            :data:`MINIMUM_AREA_PX` pixels at 40x, or an impossible background colour.
+
+    Examples:
+        >>> image, mask = np.full((9, 9, 3), 120, np.uint8), np.zeros((9, 9), bool)
+        >>> mask[2:8, 1:6] = True
+        >>> make_sample(image, mask, 9, "own", "field 1", "cell 1", scale=2).rgba.shape
+        (12, 10, 4)
     """
+    where = f"Sample {source}/{name}"
     if mask.shape != image.shape[:2]:
         raise ValueError(
-            f"Sample {source}/{name}: expected a mask of the image's size {image.shape[:2]}. Received {mask.shape}."
+            f"{where}: expected a mask of the image's size {image.shape[:2]}. "
+            f"Received {mask.shape}."
         )
     mask = np.asarray(mask) > 0
     if mask.sum() * scale**2 < MINIMUM_AREA_PX:
         raise ValueError(
-            f"Sample {source}/{name}: expected a cell of at least {MINIMUM_AREA_PX} pixels at 40x. Received {mask.sum() * scale**2:.0f}."
+            f"{where}: expected a cell of at least {MINIMUM_AREA_PX} pixels at 40x. "
+            f"Received {mask.sum() * scale**2:.0f}."
         )
     box = Box.of_mask(mask).window
     image, alpha = image[box], mask[box].astype(np.uint8) * 255
     if slide_colour is not None:
-        image = _transmittance(image, np.asarray(slide_colour, np.float32), f"{source}/{name}")
+        image = _on_white(image, np.asarray(slide_colour, np.float32), where)
     image = _bleed(image, alpha)
     if scale != 1.0:
         size = (max(1, round(alpha.shape[1] * scale)), max(1, round(alpha.shape[0] * scale)))
@@ -148,27 +161,33 @@ def make_sample(
         )
         # Plain INTER_NEAREST rounds down, which moves a shrunk mask half a pixel and cuts it flat
         # on the right and below.
-        alpha = cv2.resize(alpha, size, interpolation=cv2.INTER_NEAREST_EXACT)
+        alpha = cv2.resize(alpha, size, interpolation=cv2.INTER_NEAREST_EXACT).astype(np.uint8)
         if not alpha.any():
             raise ValueError(
-                f"Sample {source}/{name}: expected a cell that is seen at 40x. Received one too thin to leave a pixel."
+                f"{where}: expected a cell that is seen at 40x. "
+                "Received one too thin to leave a pixel."
             )
         box = Box.of_mask(alpha > 0).window
         image, alpha = image[box], alpha[box]
     return CellSample(np.dstack([image, alpha]), class_id, source, group, name)
 
 
-def _transmittance(image: np.ndarray, slide_colour: np.ndarray, sample: str) -> np.ndarray:
-    """``image`` with the slide's colour made white."""
-    if slide_colour.shape != (3,) or not ((slide_colour > 0) & (slide_colour <= 255)).all():
+def _on_white(image: np.ndarray, background: np.ndarray, where: str) -> np.ndarray:
+    """``image`` divided by the colour of its background, ``(3,)``, times 255."""
+    if background.shape != (3,) or not ((background > 0) & (background <= 255)).all():
         raise ValueError(
-            f"Sample {sample}: expected the colour of the empty slide, RGB above 0 and up to 255. Received {slide_colour.tolist()}."
+            f"{where}: expected the colour of the empty slide, RGB above 0 and up to 255. "
+            f"Received {background.tolist()}."
         )
-    return np.clip(image * (255 / slide_colour) + 0.5, 0, 255).astype(np.uint8)
+    return np.clip(image * (255 / background) + 0.5, 0, 255).astype(np.uint8)
 
 
 def _bleed(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """``image`` with each pixel outside the cell given the colour of the nearest pixel inside."""
+    """``image`` with each pixel outside the cell given the colour of the nearest pixel inside.
+
+    The distance is OpenCV's approximation in a 5 x 5 window: the exact one would change the bytes
+    of every bank, see docs/decisions/2026-11-25-bytes-of-banks.md.
+    """
     _, nearest = cv2.distanceTransformWithLabels(
         255 - alpha, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )

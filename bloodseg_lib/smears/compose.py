@@ -135,12 +135,12 @@ class Pool:
 
     def __init__(self, samples: Sequence[tuple[str, CellSample]]):
         self._stacks: dict[str, list[tuple[str, CellSample]]] = {}
-        self.patches = [(path, sample) for path, sample in samples if sample.is_patch]
+        self.patches = [(path, sample) for path, sample in samples if sample.is_background_crop]
         self._by_class: dict[int, dict[str, list[tuple[str, CellSample]]]] = {}
         for path, sample in samples:
-            if sample.is_patch:
+            if sample.is_background_crop:
                 continue
-            if sample.is_stack:
+            if sample.is_cluster:
                 self._stacks.setdefault(sample.source, []).append((path, sample))
                 continue
             self._by_class.setdefault(sample.class_id, {}).setdefault(sample.source, []).append(
@@ -302,7 +302,7 @@ def _stain(
         return dict.fromkeys(classes, _one_of(pool.sources(classes), rng)), None
     source_of = {class_id: _one_of(pool.sources([class_id]), rng) for class_id in classes}
     example = HEALTHY_RBC if HEALTHY_RBC in pool.class_ids else INFECTED_RBC
-    return source_of, pool.draw(example, recipe, rng, _one_of(pool.sources([example]), rng))[1].dye
+    return source_of, pool.draw(example, recipe, rng, _one_of(pool.sources([example]), rng))[1].median_od
 
 
 def _one_of(choices: Sequence[Any], rng: np.random.Generator) -> Any:
@@ -417,13 +417,13 @@ def _varied(
     rgba = sample.rgba
     if dye is not None:
         rgba = scale_density(
-            rgba, np.clip(dye / np.maximum(sample.dye, _LEAST_DYE), *_DYE_FACTORS) ** recipe.one_dye
+            rgba, np.clip(dye / np.maximum(sample.median_od, _LEAST_DYE), *_DYE_FACTORS) ** recipe.one_dye
         )
     if sample.class_id in AFFIXED_IDS:
         if recipe.nuclear_dye[0]:
             wanted = np.exp(rng.uniform(*np.log(recipe.nuclear_dye)))
             rgba = scale_density(
-                rgba, min(wanted / np.clip(sample.nuclear_dye, *_NUCLEAR_DYES), _MOST_DYED)
+                rgba, min(wanted / np.clip(sample.nuclear_od, *_NUCLEAR_DYES), _MOST_DYED)
             )
         if recipe.cell_blur_px:
             rgba = blur_cell(rgba, recipe.cell_blur_px * rng.uniform() ** 2)

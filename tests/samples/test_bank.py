@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bloodseg_lib.classes import BASOPHIL, HEALTHY_RBC, INFECTED_RBC, NEUTROPHIL
 from bloodseg_lib.samples.bank import INDEX, SPLITS, SampleBank, split_groups, write_bank
-from bloodseg_lib.samples.sample import PATCH, STACK, make_sample
+from bloodseg_lib.samples.sample import BACKGROUND_CROP, CLUSTER, make_sample
 
 GROUPS = st.dictionaries(
     st.text("abcdefgh", min_size=1, max_size=4),
@@ -165,7 +165,7 @@ class TestSplitGroups:
 
 
 class TestBank:
-    @pytest.mark.parametrize("ending", [STACK, PATCH])
+    @pytest.mark.parametrize("ending", [CLUSTER, BACKGROUND_CROP])
     def test_where_stacks_and_patches_lie_does_not_change_the_splits_of_cells(
         self, tmp_path, ending
     ):
@@ -182,7 +182,7 @@ class TestBank:
         group = {e.path: e.group for e in SampleBank(tmp_path / "50").entries}
         assert all(len({splits[1][p] for p in group if group[p] == g}) == 1 for g in group.values())
 
-    @pytest.mark.parametrize("ending", [STACK, PATCH])
+    @pytest.mark.parametrize("ending", [CLUSTER, BACKGROUND_CROP])
     def test_stacks_and_patches_are_not_counted_as_cells(self, tmp_path, ending):
         stacks = [replace(disc(HEALTHY_RBC, i), name=f"{i}{ending}") for i in range(9)]
         filled = []
@@ -197,7 +197,7 @@ class TestBank:
     def test_a_group_of_stacks_only_is_trained_on(self, tmp_path):
         cells = [disc(HEALTHY_RBC, i) for i in range(9)]
         bank = write_bank(
-            [*cells, replace(disc(HEALTHY_RBC, 50), group="alone", name=f"alone{STACK}")],
+            [*cells, replace(disc(HEALTHY_RBC, 50), group="alone", name=f"alone{CLUSTER}")],
             tmp_path / "bank",
         )
         assert [e.split for e in bank.entries if e.group == "alone"] == ["train"]

@@ -19,7 +19,7 @@ from bloodseg_lib.classes import (
     THROMBOCYTE,
     WBC_IDS,
 )
-from bloodseg_lib.samples.sample import PATCH, STACK, CellSample
+from bloodseg_lib.samples.sample import BACKGROUND_CROP, CLUSTER, CellSample
 from bloodseg_lib.smears.canvas import Canvas, PlacedCell, rotated
 from bloodseg_lib.smears.compose import Pool, Smear, combinations, compose_background, compose_smear
 from bloodseg_lib.smears.recipe import Recipe
@@ -126,8 +126,8 @@ def test_stacks_lie_in_the_place_of_healthy_cells_where_the_recipe_wants_them():
         [
             *cells,
             (
-                f"healthy/x{STACK}.png",
-                replace(disc(HEALTHY_RBC, 0, radius_px=30), name=f"x{STACK}"),
+                f"healthy/x{CLUSTER}.png",
+                replace(disc(HEALTHY_RBC, 0, radius_px=30), name=f"x{CLUSTER}"),
             ),
         ]
     )
@@ -135,7 +135,7 @@ def test_stacks_lie_in_the_place_of_healthy_cells_where_the_recipe_wants_them():
 
     def stacked(recipe, kind, seed):
         return sum(
-            STACK in cell.sample
+            CLUSTER in cell.sample
             for cell in compose_background(pool, kind, recipe, np.random.default_rng(seed)).cells
         )
 
@@ -152,7 +152,7 @@ def test_a_patch_of_a_field_is_the_background_where_the_recipe_wants_it():
             np.where(rng.uniform(size=(BACKGROUND_CROP_PX,) * 2) < 0.4, 255, 0),
         ]
     ).astype(np.uint8)
-    patch = CellSample(rgba, HEALTHY_RBC, "field", "g", f"g{PATCH}")
+    patch = CellSample(rgba, HEALTHY_RBC, "field", "g", f"g{BACKGROUND_CROP}")
     pool = Pool(
         [
             *(

@@ -16,7 +16,7 @@ from discs import disc, disc_bank
 
 from bloodseg_lib.classes import BACKGROUND_CROP_PX, HEALTHY_RBC, NEUTROPHIL
 from bloodseg_lib.samples.bank import SPLITS, write_bank
-from bloodseg_lib.samples.sample import PATCH, STACK, CellSample
+from bloodseg_lib.samples.sample import BACKGROUND_CROP, CLUSTER, CellSample
 from bloodseg_lib.smears.dataset import Dataset, DatasetConfig, build_dataset, epoch_order
 from bloodseg_lib.smears.recipe import Recipe
 
@@ -51,12 +51,12 @@ def test_one_and_two_workers_write_the_same_bytes(bank, dataset, tmp_path):
 def test_stacks_and_patches_are_only_composed_into_smears_to_train_on(tmp_path):
     cells = [disc(c, i) for c in (HEALTHY_RBC, NEUTROPHIL) for i in range(30)]
     stacks = [
-        replace(disc(HEALTHY_RBC, 100 + i), group=str(i), name=f"{i}{STACK}") for i in range(30)
+        replace(disc(HEALTHY_RBC, 100 + i), group=str(i), name=f"{i}{CLUSTER}") for i in range(30)
     ]
     rgba = np.random.default_rng(0).integers(
         0, 256, (30, BACKGROUND_CROP_PX, BACKGROUND_CROP_PX, 4), dtype=np.uint8
     )
-    patches = [CellSample(rgba[i], HEALTHY_RBC, "discs", str(i), f"{i}{PATCH}") for i in range(30)]
+    patches = [CellSample(rgba[i], HEALTHY_RBC, "discs", str(i), f"{i}{BACKGROUND_CROP}") for i in range(30)]
     bank = write_bank([*cells, *stacks, *patches], tmp_path / "bank")
     config = replace(
         CONFIG, train=24, backgrounds=12, recipe=replace(CONFIG.recipe, stacks=1.0, patches=0.5)
@@ -70,7 +70,7 @@ def test_stacks_and_patches_are_only_composed_into_smears_to_train_on(tmp_path):
         ]
         for split in SPLITS
     }
-    for ending in (STACK, PATCH):
+    for ending in (CLUSTER, BACKGROUND_CROP):
         assert {e.split for e in bank.entries if ending in e.path} == set(SPLITS)
         assert any(ending in sample for sample in used["train"])
         assert not any(ending in sample for split in ("valid", "test") for sample in used[split])

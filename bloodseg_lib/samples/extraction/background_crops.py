@@ -26,7 +26,7 @@ from bloodseg_lib.samples.extraction.red_cells import (
     foreign,
     stained,
 )
-from bloodseg_lib.samples.sample import PATCH, CellSample
+from bloodseg_lib.samples.sample import BACKGROUND_CROP, CellSample
 
 PATCHES_PER_FIELD = 4
 """The most patches taken of one field, so that no field prevails."""
@@ -53,7 +53,7 @@ def patch_samples(
         cells: its free-lying red cells, see
             :func:`~bloodseg_lib.samples.extraction.red_cells.red_cells`.
         source, group: see :class:`~bloodseg_lib.samples.sample.CellSample`; the names end with
-            :data:`~bloodseg_lib.samples.sample.PATCH`.
+            :data:`~bloodseg_lib.samples.sample.BACKGROUND_CROP`.
         rbc_diameter_px: of a red cell in the field, which sets the scale.
 
     Yields:
@@ -88,7 +88,7 @@ def patch_samples(
             taken.append((y, x))
             there = np.s_[y : y + side, x : x + side]
             yield _patch(
-                light[there], red[there], unknown[there], source, group, f"{group}_{x}_{y}{PATCH}"
+                light[there], red[there], unknown[there], source, group, f"{group}_{x}_{y}{BACKGROUND_CROP}"
             )
 
 

@@ -23,7 +23,7 @@ from bloodseg_lib.samples.extraction.red_cells import (
     foreign,
     stained,
 )
-from bloodseg_lib.samples.sample import STACK, CellSample, make_sample
+from bloodseg_lib.samples.sample import CLUSTER, CellSample, make_sample
 
 STACKS_PER_FIELD = 12
 """The most stacks taken of one field, so that no field prevails."""
@@ -48,7 +48,7 @@ def stack_samples(
         cells: its free-lying red cells, see
             :func:`~bloodseg_lib.samples.extraction.red_cells.red_cells`.
         source, group: see :class:`~bloodseg_lib.samples.sample.CellSample`; the names end with
-            :data:`~bloodseg_lib.samples.sample.STACK`.
+            :data:`~bloodseg_lib.samples.sample.CLUSTER`.
         rbc_diameter_px: of a red cell in the field, which sets the scale.
 
     Yields:
@@ -70,7 +70,7 @@ def stack_samples(
             found[i] for i in np.linspace(0, len(found) - 1, STACKS_PER_FIELD).round().astype(int)
         ]
     for window, mask in found:
-        name = f"{group}_rbc_{window[1].start}_{window[0].start}{STACK}"
+        name = f"{group}_rbc_{window[1].start}_{window[0].start}{CLUSTER}"
         colour = background_colour(image, window, reach_px=round(REACH * rbc_diameter_px))
         yield make_sample(
             image[window],

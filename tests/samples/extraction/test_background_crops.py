@@ -5,7 +5,7 @@ from disc_fields import PURPLE, RED_CELL, field, grid
 from bloodseg_lib.classes import BACKGROUND_CROP_PX, HEALTHY_RBC, RBC_DIAMETER_PX
 from bloodseg_lib.samples.extraction.background_crops import PATCHES_PER_FIELD, patch_samples
 from bloodseg_lib.samples.extraction.red_cells import red_cells
-from bloodseg_lib.samples.sample import PATCH
+from bloodseg_lib.samples.sample import BACKGROUND_CROP
 
 SLIDE = (250, 240, 150)
 CELLS = [(x, y, 20, RED_CELL) for x in range(40, 400, 60) for y in range(40, 400, 60)]
@@ -20,7 +20,7 @@ def test_a_patch_shows_the_slide_and_labels_the_red_cells():
     (patch,) = patches_of()
     assert patch.rgba.shape == (BACKGROUND_CROP_PX, BACKGROUND_CROP_PX, 4)
     assert (patch.class_id, patch.source, patch.group) == (HEALTHY_RBC, "s", "f")
-    assert patch.name.startswith("f_") and patch.name.endswith(PATCH)
+    assert patch.name.startswith("f_") and patch.name.endswith(BACKGROUND_CROP)
     cells = patch.rgba[:, :, 3] > 0
     assert cells.mean() == pytest.approx(np.pi * 20**2 / 60**2, rel=0.1)
     # the yellow slide is white, but for the soft edges of the cells
@@ -57,7 +57,7 @@ def test_patches_of_a_field_do_not_overlap_and_are_few():
     image = field(*cells, size=(800, 1700))
     patches = list(patch_samples(image, red_cells(image, 40), "s", "f", 41.0))
     assert len(patches) == PATCHES_PER_FIELD
-    corners = [tuple(map(int, patch.name.removesuffix(PATCH).split("_")[1:])) for patch in patches]
+    corners = [tuple(map(int, patch.name.removesuffix(BACKGROUND_CROP).split("_")[1:])) for patch in patches]
     side = BACKGROUND_CROP_PX * 41 / RBC_DIAMETER_PX - 1
     assert all(
         max(abs(x - u), abs(y - v)) >= side

@@ -5,7 +5,7 @@ from disc_fields import PURPLE, RED_CELL, field, grid
 from bloodseg_lib.classes import HEALTHY_RBC, RBC_DIAMETER_PX
 from bloodseg_lib.samples.extraction.clusters import STACKS_PER_FIELD, stack_samples
 from bloodseg_lib.samples.extraction.red_cells import red_cells
-from bloodseg_lib.samples.sample import STACK
+from bloodseg_lib.samples.sample import CLUSTER
 
 FREE = grid()[:8]  # two columns, x 40 and 100
 PAIR = [(220, 100, 20, RED_CELL), (250, 100, 20, RED_CELL)]
@@ -19,7 +19,7 @@ def stacks_of(*discs, **options):
 def test_cells_that_overlap_are_one_healthy_sample_with_the_pixels_of_both():
     (stack,) = stacks_of(*PAIR)
     assert (stack.class_id, stack.source, stack.group) == (HEALTHY_RBC, "s", "f")
-    assert stack.name.startswith("f_rbc_") and stack.name.endswith(STACK)
+    assert stack.name.startswith("f_rbc_") and stack.name.endswith(CLUSTER)
     # where two discs overlap whose middles are 30 apart
     lens = 2 * 20**2 * (np.arccos(30 / 40) - 30 / 40 * np.sqrt(1 - (30 / 40) ** 2))
     assert stack.area_px == pytest.approx(

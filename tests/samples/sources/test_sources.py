@@ -937,7 +937,7 @@ def test_the_real_databases(real_data, tmp_path):
         areas = [
             s.area_px
             for s in samples
-            if s.class_id == class_id and s.source != "zheng" and not (s.is_stack or s.is_patch)
+            if s.class_id == class_id and s.source != "zheng" and not (s.is_cluster or s.is_background_crop)
         ]
         # Not nearer: the original scaled all of LISC alike, though its fields show red cells of 37
         # to 48 pixels.
