@@ -37,16 +37,11 @@ from bloodseg_lib.io import (
 )
 from bloodseg_lib.samples.bank import SPLITS, SampleBank
 from bloodseg_lib.smears.cache import pack, read_rows
-from bloodseg_lib.smears.compose import (
-    KINDS,
-    Pool,
-    Smear,
-    combinations,
-    compose_background,
-    compose_smear,
-)
+from bloodseg_lib.smears.compose import compose_background, compose_smear
 from bloodseg_lib.smears.manifest import Tally, add_file, manifest
+from bloodseg_lib.smears.pool import KINDS, Pool, combinations
 from bloodseg_lib.smears.recipe import Recipe
+from bloodseg_lib.smears.smear import Smear
 
 MANIFEST = "dataset.json"
 PARTS = ".parts"
@@ -271,7 +266,11 @@ def _build_set(
         seen = smear.visible()
         affixed = smear.cells[len(backgrounds[kind].cells) :]
         name = smear_name(
-            [cell.class_id for cell in affixed], [cell.sample for cell in affixed], kind, split, k
+            [cell.class_id for cell in affixed],
+            [cell.sample_path for cell in affixed],
+            kind,
+            split,
+            k,
         )
         label = {
             "name": name,

@@ -16,7 +16,7 @@ import bloodseg_lib
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES, SMEAR_SIZE_PX
 from bloodseg_lib.io import read_json
 from bloodseg_lib.samples.bank import SPLITS, SampleBank
-from bloodseg_lib.smears.compose import KINDS
+from bloodseg_lib.smears.pool import KINDS
 
 
 @dataclass

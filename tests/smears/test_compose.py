@@ -21,8 +21,10 @@ from bloodseg_lib.classes import (
 )
 from bloodseg_lib.samples.sample import BACKGROUND_CROP, CLUSTER, CellSample
 from bloodseg_lib.smears.canvas import Canvas, PlacedCell, rotated
-from bloodseg_lib.smears.compose import Pool, Smear, combinations, compose_background, compose_smear
+from bloodseg_lib.smears.compose import compose_background, compose_smear
+from bloodseg_lib.smears.pool import Pool, combinations
 from bloodseg_lib.smears.recipe import Recipe
+from bloodseg_lib.smears.smear import Smear
 
 SMALL = Recipe(background_size_px=336)
 
@@ -81,7 +83,7 @@ def test_a_background_is_of_one_source():
         for i in range(3)
     ]
     background = compose_background(Pool(samples), "nn", SMALL, np.random.default_rng(1))
-    assert len({cell.sample[0] for cell in background.cells}) == 1
+    assert len({cell.sample_path[0] for cell in background.cells}) == 1
 
 
 def test_red_cells_of_a_background_have_one_colour_where_the_recipe_wants_it():
@@ -90,12 +92,12 @@ def test_red_cells_of_a_background_have_one_colour_where_the_recipe_wants_it():
         ("b", disc(HEALTHY_RBC, 180, source="b")),
         ("c", disc(INFECTED_RBC, 150, source="c")),
     ]
-    recipe = replace(SMALL, one_dye=1.0)
+    recipe = replace(SMALL, stain_match=1.0)
     examples = set()
     for seed in range(8):
         background = compose_background(Pool(samples), "ni", recipe, np.random.default_rng(seed))
         # healthy and infected ones of different sources
-        assert {cell.sample for cell in background.cells} in ({"a", "c"}, {"b", "c"})
+        assert {cell.sample_path for cell in background.cells} in ({"a", "c"}, {"b", "c"})
         healthy, infected = (
             np.median(background.image[background.labels == c], axis=0)
             for c in (HEALTHY_RBC, INFECTED_RBC)
@@ -109,7 +111,7 @@ def test_red_cells_of_a_background_have_one_colour_where_the_recipe_wants_it():
 @pytest.mark.parametrize("number", [60, 200])  # green
 def test_white_cells_and_platelets_alone_are_dyed_anew_where_the_recipe_wants_it(number):
     pool = Pool([("wbc", disc(NEUTROPHIL, number)), ("rbc", disc(HEALTHY_RBC, 150))])
-    recipe = replace(SMALL, edge_softness_px=0, nuclear_dye=(0.3, 0.35))
+    recipe = replace(SMALL, edge_softness_px=0, nuclear_od=(0.3, 0.35))
     background = compose_background(pool, "nn", recipe, np.random.default_rng(0))
     smear = compose_smear(background, (NEUTROPHIL,), pool, recipe, np.random.default_rng(0))
     greens = {
@@ -131,11 +133,11 @@ def test_stacks_lie_in_the_place_of_healthy_cells_where_the_recipe_wants_them():
             ),
         ]
     )
-    recipe = replace(SMALL, stacks=0.8)
+    recipe = replace(SMALL, clusters=0.8)
 
     def stacked(recipe, kind, seed):
         return sum(
-            CLUSTER in cell.sample
+            CLUSTER in cell.sample_path
             for cell in compose_background(pool, kind, recipe, np.random.default_rng(seed)).cells
         )
 
@@ -163,9 +165,9 @@ def test_a_patch_of_a_field_is_the_background_where_the_recipe_wants_it():
             ("patch.png", patch),
         ]
     )
-    recipe = replace(SMALL, patches=1.0)
+    recipe = replace(SMALL, background_crops=1.0)
     background = compose_background(pool, "nn", recipe, rng)
-    assert [cell.sample for cell in background.cells] == ["patch.png"]
+    assert [cell.sample_path for cell in background.cells] == ["patch.png"]
     turned = [np.rot90(side, k) for side in (rgba, rgba[:, ::-1]) for k in range(4)]
     assert any(
         (background.image == t[:, :, :3]).all()
@@ -176,10 +178,10 @@ def test_a_patch_of_a_field_is_the_background_where_the_recipe_wants_it():
     assert set(np.unique(smear.labels)) == {0, HEALTHY_RBC, NEUTROPHIL}
     for kind, other in (("ni", recipe), ("ii", recipe), ("nn", SMALL)):
         assert "patch.png" not in {
-            cell.sample for cell in compose_background(pool, kind, other, rng).cells
+            cell.sample_path for cell in compose_background(pool, kind, other, rng).cells
         }
     with pytest.raises(
-        ValueError, match=r"Recipe.scale_jitter: expected at most 0.22 with patches"
+        ValueError, match=r"Recipe.scale_jitter: expected at most 0.22 with background crops"
     ):
         replace(recipe, scale_jitter=0.3)
 
@@ -269,7 +271,7 @@ def test_a_smear_has_what_was_asked_for_within_its_borders(pool, seed):
     for cell in smear.visible():
         x, y, width, height = (cell["box"][key] for key in ("x", "y", "width", "height"))
         inside = smear.instances[y : y + height, x : x + width]
-        own = [i + 1 for i, c in enumerate(smear.cells) if c.sample == cell["sample"]]
+        own = [i + 1 for i, c in enumerate(smear.cells) if c.sample_path == cell["sample"]]
         assert 0 <= x < x + width <= 224
         assert 0 <= y < y + height <= 224
         assert np.isin(inside, own).sum() >= cell["area_px"]
@@ -316,7 +318,7 @@ def test_a_cell_larger_than_the_smear_is_placed_all_the_same():
         {"rbc_overlap": 1.5},
         {"background_size_px": 300},
         {"edge_softness_px": "soft"},
-        {"nuclear_dye": (0.0, 2.0)},
+        {"nuclear_od": (0.0, 2.0)},
     ],
 )
 def test_a_recipe_out_of_range_is_refused_by_name(wrong):

@@ -59,7 +59,7 @@ def test_stacks_and_patches_are_only_composed_into_smears_to_train_on(tmp_path):
     patches = [CellSample(rgba[i], HEALTHY_RBC, "discs", str(i), f"{i}{BACKGROUND_CROP}") for i in range(30)]
     bank = write_bank([*cells, *stacks, *patches], tmp_path / "bank")
     config = replace(
-        CONFIG, train=24, backgrounds=12, recipe=replace(CONFIG.recipe, stacks=1.0, patches=0.5)
+        CONFIG, train=24, backgrounds=12, recipe=replace(CONFIG.recipe, clusters=1.0, background_crops=0.5)
     )
     dataset = build_dataset(config, bank, tmp_path / "dataset", progress=False)
     used = {
