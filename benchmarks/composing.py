@@ -19,11 +19,12 @@ import psutil
 from bloodseg_lib.network.backend import describe_device
 from bloodseg_lib.samples.bank import SampleBank, write_bank
 from bloodseg_lib.samples.phantom import cells as phantom
-from bloodseg_lib.smears import dataset as building
-from bloodseg_lib.smears.compose import Smear
-from bloodseg_lib.smears.dataset import Dataset, DatasetConfig, build_dataset
-from bloodseg_lib.smears.manifest import Tally
+from bloodseg_lib.smears import build as building
+from bloodseg_lib.smears.build import build_dataset
+from bloodseg_lib.smears.dataset import Dataset
+from bloodseg_lib.smears.manifest import DatasetConfig, Tally
 from bloodseg_lib.smears.recipe import RECIPES
+from bloodseg_lib.smears.smear import Smear
 
 SETS = 8
 SMEARS = 157 * SETS  # as many a set of backgrounds as at full size
@@ -33,7 +34,7 @@ STAGES = {
     "label": (Smear, "visible"),
     "encode image": (building, "png_bytes"),
     "encode segment": (building, "label_map_bytes"),
-    "write": (building, "_write"),
+    "write": (Path, "write_bytes"),
     "count": (Tally, "add_smear"),
     "digest": (building, "add_file"),
 }

@@ -6,7 +6,7 @@ Taught by ``notebooks/01_dataset_creation.ipynb``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from bloodseg_lib.classes import BACKGROUND_CROP_PX, SMEAR_SIZE_PX
 from bloodseg_lib.config import Config
@@ -141,7 +141,7 @@ class Recipe(Config):
             self.expect(getattr(self, name) >= 0, name, "0 or more")
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Recipe:
+    def from_dict(cls, values: dict[str, Any]) -> Self:
         """The recipe of ``values``, whose names are those of the fields or of ``dataset.json``."""
         fields = {stored: name for name, stored in STORED_NAMES.items()}
         return super().from_dict({fields.get(name, name): value for name, value in values.items()})

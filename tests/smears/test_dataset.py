@@ -17,7 +17,9 @@ from discs import disc, disc_bank
 from bloodseg_lib.classes import BACKGROUND_CROP_PX, HEALTHY_RBC, NEUTROPHIL
 from bloodseg_lib.samples.bank import SPLITS, write_bank
 from bloodseg_lib.samples.sample import BACKGROUND_CROP, CLUSTER, CellSample
-from bloodseg_lib.smears.dataset import Dataset, DatasetConfig, build_dataset, epoch_order
+from bloodseg_lib.smears.build import build_dataset
+from bloodseg_lib.smears.dataset import Dataset, epoch_order
+from bloodseg_lib.smears.manifest import DatasetConfig
 from bloodseg_lib.smears.recipe import Recipe
 
 CONFIG = DatasetConfig(
@@ -56,10 +58,16 @@ def test_stacks_and_patches_are_only_composed_into_smears_to_train_on(tmp_path):
     rgba = np.random.default_rng(0).integers(
         0, 256, (30, BACKGROUND_CROP_PX, BACKGROUND_CROP_PX, 4), dtype=np.uint8
     )
-    patches = [CellSample(rgba[i], HEALTHY_RBC, "discs", str(i), f"{i}{BACKGROUND_CROP}") for i in range(30)]
+    patches = [
+        CellSample(rgba[i], HEALTHY_RBC, "discs", str(i), f"{i}{BACKGROUND_CROP}")
+        for i in range(30)
+    ]
     bank = write_bank([*cells, *stacks, *patches], tmp_path / "bank")
     config = replace(
-        CONFIG, train=24, backgrounds=12, recipe=replace(CONFIG.recipe, clusters=1.0, background_crops=0.5)
+        CONFIG,
+        train=24,
+        backgrounds=12,
+        recipe=replace(CONFIG.recipe, clusters=1.0, background_crops=0.5),
     )
     dataset = build_dataset(config, bank, tmp_path / "dataset", progress=False)
     used = {
@@ -78,7 +86,8 @@ def test_stacks_and_patches_are_only_composed_into_smears_to_train_on(tmp_path):
 
 PROGRAM = """
 import json, sys, time
-from bloodseg_lib.smears.dataset import DatasetConfig, build_dataset
+from bloodseg_lib.smears.build import build_dataset
+from bloodseg_lib.smears.manifest import DatasetConfig
 from bloodseg_lib.samples.bank import SampleBank
 config, bank, folder, workers = json.loads(sys.argv[1])
 print("composing", flush=True)
@@ -188,7 +197,7 @@ def test_the_workers_of_a_dask_cluster_write_the_same_bytes(bank, dataset, tmp_p
     with cluster, distributed.Client(cluster) as client, joblib.parallel_config(backend="dask"):
         assert len(set(client.run(os.getpid).values()) - {os.getpid()}) == 2
         built = build_dataset(CONFIG, bank, tmp_path / "dataset", progress=False)
-        ran = client.run(lambda: "bloodseg_lib.smears.dataset" in __import__("sys").modules)
+        ran = client.run(lambda: "bloodseg_lib.smears.build" in __import__("sys").modules)
     assert all(ran.values())
     assert content(built.folder) == content(dataset.folder)
 
@@ -217,7 +226,7 @@ def test_labels_segments_and_manifest_agree(dataset):
     for split in SPLITS:
         pixels, objects = np.zeros(10, int), 0
         for i in range(len(dataset.names(split))):
-            labels, cells = dataset.labels(split, i), dataset.objects(split, i)
+            labels, cells = dataset.label_map(split, i), dataset.objects(split, i)
             counts = np.bincount(labels.ravel(), minlength=10)
             pixels += counts
             objects += len(cells)
@@ -261,7 +270,7 @@ def test_the_name_says_what_is_in_it(dataset):
 def test_packed_arrays_hold_the_images_and_label_maps(dataset):
     images, labels = dataset.arrays("valid")
     assert np.array_equal(images[3], dataset.image("valid", 3))
-    assert np.array_equal(labels[3], dataset.labels("valid", 3))
+    assert np.array_equal(labels[3], dataset.label_map("valid", 3))
 
 
 def test_batches_hold_every_image_once_in_an_order_of_seed_and_epoch(dataset):
