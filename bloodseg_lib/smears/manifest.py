@@ -1,6 +1,4 @@
-"""What a dataset is to be (its configuration) and what it holds (``dataset.json``), and the counting
-behind it.
-"""
+"""The configuration of a dataset, what ``dataset.json`` says of it, and the counting behind it."""
 
 from __future__ import annotations
 

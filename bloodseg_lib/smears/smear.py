@@ -6,10 +6,10 @@ Taught by ``notebooks/01_dataset_creation.ipynb``.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
 from bloodseg_lib.classes import CLASSES, Box
 from bloodseg_lib.smears.canvas import PlacedCell
@@ -37,11 +37,24 @@ class Smear:
     instances: np.ndarray
     cells: tuple[PlacedCell, ...]
 
+    @cached_property
+    def _runs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Runs of one instance along the rows: where each begins in the flattened map, its length,
+        its instance.
+
+        Labels and boxes of some 2,500 runs take a fifth of the time of 50,176 pixels.
+        """
+        begins = np.ones(self.instances.shape, bool)
+        np.not_equal(self.instances[:, 1:], self.instances[:, :-1], out=begins[:, 1:])
+        first = np.flatnonzero(begins)
+        return first, np.diff(first, append=begins.size), self.instances.ravel()[first]
+
     @property
     def labels(self) -> np.ndarray:
         """``(H, W) uint8`` label map."""
+        _, length, instance = self._runs
         class_ids = np.array([0, *(cell.class_id for cell in self.cells)], dtype=np.uint8)
-        return class_ids.take(self.instances)
+        return np.repeat(class_ids[instance], length).reshape(self.instances.shape)
 
     def visible(self) -> list[dict[str, Any]]:
         """The cells that are seen, as the JSON of a smear holds them.
@@ -51,20 +64,25 @@ class Smear:
             in pixels) and ``area_px`` of exactly its visible pixels, ``sample`` (path in the bank).
             A cluster of red cells, which only training smears have, is one of them.
         """
-        areas = np.bincount(self.instances.ravel(), minlength=len(self.cells) + 1).tolist()
-        windows = ndimage.find_objects(self.instances, max_label=len(self.cells))
+        first, length, instance = (values[self._runs[2] > 0] for values in self._runs)
+        if not len(first):
+            return []
+        # within an instance the runs stay in the order of their rows
+        order = np.argsort(instance, kind="stable")
+        instance, length = instance[order], length[order]
+        row, left = np.divmod(first[order], self.instances.shape[1])
+        begin = np.flatnonzero(np.diff(instance, prepend=0))
+        end = np.append(begin[1:], len(instance)) - 1
+        x, right = np.minimum.reduceat(left, begin), np.maximum.reduceat(left + length, begin)
+        y, bottom, areas = row[begin], row[end] + 1, np.add.reduceat(length, begin)
+        table = np.stack([instance[begin], areas, x, y, right - x, bottom - y], axis=1).tolist()
         return [
             {
-                "class": CLASSES[cell.class_id].key,
+                "class": CLASSES[(cell := self.cells[number - 1]).class_id].key,
                 "id": cell.class_id,
-                "box": _box(*window)._asdict(),
+                "box": Box(*box)._asdict(),
                 "area_px": area,
                 "sample": cell.sample_path,
             }
-            for cell, window, area in zip(self.cells, windows, areas[1:], strict=True)
-            if window is not None
+            for number, area, *box in table
         ]
-
-
-def _box(rows: slice, columns: slice) -> Box:
-    return Box(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
