@@ -7,7 +7,7 @@ from bloodseg_lib.smears.manifest import DatasetConfig
 from bloodseg_lib.smears.pool import KINDS, Pool, combinations
 from bloodseg_lib.smears.recipe import RECIPES, Recipe, recipe_named
 from bloodseg_lib.smears.smear import Smear
-from bloodseg_lib.smears.verify import verify, verify_dataset
+from bloodseg_lib.smears.verify import verify_dataset
 
 __all__ = [
     "KINDS",
@@ -22,6 +22,5 @@ __all__ = [
     "compose_background",
     "compose_smear",
     "recipe_named",
-    "verify",
     "verify_dataset",
 ]

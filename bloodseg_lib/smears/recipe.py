@@ -185,11 +185,7 @@ def recipe_named(name: str) -> Recipe:
     """The recipe of a name.
 
     Raises:
-        ValueError: no recipe has that name; the message lists those there are.
-
-    Examples:
-        >>> recipe_named("realistic").translucent
-        True
+        ValueError: no recipe has that name; the message lists those that exist.
     """
     if name not in RECIPES:
         raise ValueError(

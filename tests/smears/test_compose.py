@@ -144,28 +144,28 @@ def test_a_crop_of_a_field_is_the_background_where_the_recipe_says_so():
 
 
 def test_cells_of_a_rouleau_cover_half_of_the_cell_before(monkeypatch, pool):
-    laid = []
+    centres = []
     paste = Canvas.paste
 
     def noted(self, rgba, cell, y, x):
-        laid.append((y + rgba.shape[0] / 2, x + rgba.shape[1] / 2))
+        centres.append((y + rgba.shape[0] / 2, x + rgba.shape[1] / 2))
         paste(self, rgba, cell, y, x)
 
     monkeypatch.setattr(Canvas, "paste", noted)
-    for rouleaux, share in ((0.0, 0.0), (1.0, 0.5)):
-        laid.clear()
+    for rouleaux, fraction in ((0.0, 0.0), (1.0, 0.5)):
+        centres.clear()
         together = 0
         for seed in range(20):
-            begin = len(laid)
+            begin = len(centres)
             compose_background(
                 pool, "nn", replace(SMALL, rouleaux=rouleaux), np.random.default_rng(seed)
             )
-            steps = np.linalg.norm(np.diff(laid[begin:], axis=0), axis=1)
+            steps = np.linalg.norm(np.diff(centres[begin:], axis=0), axis=1)
             together += np.count_nonzero(
                 (steps > 0.2 * RBC_DIAMETER_PX) & (steps < 0.8 * RBC_DIAMETER_PX)
             ) / len(steps)
         # in 336 x 336 a cell comes so near to the one before by chance now and then
-        assert together / 20 == pytest.approx(share, abs=0.12)
+        assert together / 20 == pytest.approx(fraction, abs=0.12)
 
 
 def test_the_mean_number_of_white_cells_on_a_background_is_that_of_the_recipe(pool):

@@ -9,7 +9,7 @@ from pictures import write_image
 from bloodseg_lib.classes import HEALTHY_RBC
 from bloodseg_lib.io import read_image, read_label_map, write_label_map
 from bloodseg_lib.smears.build import build_dataset
-from bloodseg_lib.smears.manifest import DatasetConfig
+from bloodseg_lib.smears.manifest import FILES, DatasetConfig
 from bloodseg_lib.smears.verify import verify, verify_dataset
 
 
@@ -120,17 +120,17 @@ class TestDataset:
         write_label_map(path, labels)
         assert any("pixels of Healthy RBC" in problem for problem in problems(built.folder))
 
-    def test_a_picture_that_was_changed(self, built, file):
+    def test_an_image_that_was_changed(self, built, file):
         path = file("images", ".png")
         write_image(path, 255 - read_image(path))
         one_and_its_set(problems(built.folder), "mean and std")
 
     @pytest.mark.parametrize(("part", "suffix"), [("images", ".png"), ("segments", ".png")])
-    @pytest.mark.parametrize("share", [0.2, 0.6, 0.95])
-    def test_one_byte_of_a_picture(self, built, file, part, suffix, share, capfd):
+    @pytest.mark.parametrize("fraction", [0.2, 0.6, 0.95])
+    def test_one_byte_of_an_image(self, built, file, part, suffix, fraction, capfd):
         path = file(part, suffix)
         data = bytearray(path.read_bytes())
-        data[-60 - int((1 - share) * (len(data) - 900))] ^= 1
+        data[-60 - int((1 - fraction) * (len(data) - 900))] ^= 1
         path.write_bytes(data)
         one_and_its_set(problems(built.folder), path.name, "cannot be decoded")
         capfd.readouterr()  # libpng complains there
@@ -140,7 +140,30 @@ class TestDataset:
         path.write_text(path.read_text().replace("discs__", "discs_-", 1))
         one(problems(built.folder), "train: the files of set 0", "smears 00000 to 00002")
 
-    def test_pictures_that_changed_places(self, built):
+    def test_a_label_without_a_box(self, built, file):
+        path = file("labels", ".json")
+        label = json.loads(path.read_text())
+        del label["objects"][0]["box"]
+        path.write_text(json.dumps(label))
+        one_and_its_set(problems(built.folder), path.stem, "its label is not as it should be")
+
+    def test_a_smear_that_is_missing(self, built, file):
+        for part, suffix in FILES.items():
+            file(part, suffix).unlink()
+        one(problems(built.folder), "train: expected 3 smears, found 2")
+
+    def test_a_manifest_with_another_number_of_objects(self, built):
+        path = built.folder / "dataset.json"
+        before = path.read_bytes()
+        manifest = json.loads(before)
+        manifest["objects"]["train"]["neutrophil"] += 1
+        try:
+            path.write_text(json.dumps(manifest))
+            one(problems(built.folder), "objects of Neutrophil in train")
+        finally:
+            path.write_bytes(before)
+
+    def test_images_that_changed_places(self, built):
         first, second = (
             built.folder / "train/images" / f"{name}.png" for name in built.names("train")[:2]
         )
