@@ -208,12 +208,9 @@ class _Mark:
         self, image: np.ndarray, centre: Sequence[int], reach: Sequence[int], blur_px: float
     ):
         beyond = int(np.ceil(4 * blur_px))
-        self.left, right = (
-            max(0, centre[0] + side * (reach[0] + beyond) + (side > 0)) for side in (-1, 1)
-        )
-        self.top, bottom = (
-            max(0, centre[1] + side * (reach[1] + beyond) + (side > 0)) for side in (-1, 1)
-        )
+        (x, y), (across, down) = centre, reach
+        self.left, self.top = max(0, x - across - beyond), max(0, y - down - beyond)
+        right, bottom = max(0, x + across + beyond + 1), max(0, y + down + beyond + 1)
         self._below = image[self.top : bottom, self.left : right]
         self.coverage = np.zeros(self._below.shape[:2], np.float32)
         self._blur_px = blur_px

@@ -75,14 +75,15 @@ class Smear:
         end = np.append(begin[1:], len(instance)) - 1
         x, right = np.minimum.reduceat(left, begin), np.maximum.reduceat(left + length, begin)
         y, bottom, areas = row[begin], row[end] + 1, np.add.reduceat(length, begin)
-        table = np.stack([instance[begin], areas, x, y, right - x, bottom - y], axis=1).tolist()
+        table = np.stack([areas, x, y, right - x, bottom - y], axis=1).tolist()
+        cells = [self.cells[number - 1] for number in instance[begin].tolist()]
         return [
             {
-                "class": CLASSES[(cell := self.cells[number - 1]).class_id].key,
+                "class": CLASSES[cell.class_id].key,
                 "id": cell.class_id,
                 "box": Box(*box)._asdict(),
                 "area_px": area,
                 "sample": cell.sample_path,
             }
-            for number, area, *box in table
+            for cell, (area, *box) in zip(cells, table, strict=True)
         ]
