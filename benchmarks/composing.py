@@ -1,6 +1,6 @@
-"""Speed, as figures and ratios within one run:
+"""Speed of composing and loading, as figures and ratios within one run: ``make bench``.
 
-``make bench``. Other load on the machine changes the figures; the ratios less.
+Other load on the machine changes the figures; the ratios less.
 """
 
 import subprocess
@@ -13,17 +13,18 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from unittest import mock
 
-import bench_training
 import psutil
+import training as training_benchmark
 
 from bloodseg_lib.network.backend import describe_device
 from bloodseg_lib.samples.bank import SampleBank, write_bank
 from bloodseg_lib.samples.phantom import cells as phantom
-from bloodseg_lib.smears import dataset as building
-from bloodseg_lib.smears.compose import Smear
-from bloodseg_lib.smears.dataset import Dataset, DatasetConfig, build_dataset
-from bloodseg_lib.smears.manifest import Tally
+from bloodseg_lib.smears import build as building
+from bloodseg_lib.smears.build import build_dataset
+from bloodseg_lib.smears.dataset import Dataset
+from bloodseg_lib.smears.manifest import DatasetConfig, Tally
 from bloodseg_lib.smears.recipe import RECIPES
+from bloodseg_lib.smears.smear import Smear
 
 SETS = 8
 SMEARS = 157 * SETS  # as many a set of backgrounds as at full size
@@ -33,16 +34,15 @@ STAGES = {
     "label": (Smear, "visible"),
     "encode image": (building, "png_bytes"),
     "encode segment": (building, "label_map_bytes"),
-    "write": (building, "_write"),
+    "write": (Path, "write_bytes"),
     "count": (Tally, "add_smear"),
     "digest": (building, "add_file"),
 }
 
 
 def peak_memory(command: list[str]) -> float:
-    """The greatest memory of a command and the processes it starts, together, in MiB;
-
-    what they share is counted once.
+    """The greatest memory of a command and the processes it starts, together, in MiB; shared
+    memory is counted once.
     """
     peak = 0
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
@@ -61,9 +61,8 @@ def peak_memory(command: list[str]) -> float:
 
 
 def composing(recipe: str, bank: SampleBank, folder: Path) -> Dataset:
-    """Smears per second, every file written, with one and with two workers;
-
-    and where the time goes.
+    """Smears per second, every file written, with one and with two workers, and where the time
+    goes.
     """
     config = DatasetConfig(
         train=SMEARS, valid=0, test=0, backgrounds=3 * SETS, recipe=RECIPES[recipe]
@@ -71,7 +70,7 @@ def composing(recipe: str, bank: SampleBank, folder: Path) -> Dataset:
     rates = {}
     for workers in (1, 2):
         warm = DatasetConfig(train=12, valid=0, test=0, backgrounds=12, recipe=RECIPES[recipe])
-        # processes begun, samples read
+        # processes started, samples read
         build_dataset(
             warm, bank, folder / f"warm-{recipe}{workers}", workers=workers, progress=False
         )
@@ -82,7 +81,8 @@ def composing(recipe: str, bank: SampleBank, folder: Path) -> Dataset:
         )
         rates[workers] = SMEARS / (time.perf_counter() - start)
     print(
-        f"composing, {recipe}: {rates[1]:.0f} smears/s with 1 worker, {rates[2]:.0f} with 2: x {rates[2] / rates[1]:.2f}"
+        f"composing, {recipe}: {rates[1]:.0f} smears/s with 1 worker, {rates[2]:.0f} with 2: "
+        f"x {rates[2] / rates[1]:.2f}"
     )
     spent, whole = Counter(), time.process_time()
     with ExitStack() as stack:
@@ -93,21 +93,13 @@ def composing(recipe: str, bank: SampleBank, folder: Path) -> Dataset:
         build_dataset(config, bank, folder / f"{recipe}-timed", progress=False)
     whole = time.process_time() - whole
     spent["the rest"] = whole - spent.total()
-    shares = ", ".join(
+    stages = ", ".join(
         f"{stage} {1000 * seconds / SMEARS:.2f}" for stage, seconds in spent.most_common()
     )
-    print(f"    {1000 * whole / SMEARS:.2f} ms of CPU a smear: {shares}")
-    command = [
-        sys.executable,
-        "-m",
-        "bloodseg_lib",
-        "dataset",
-        "--bank",
-        str(bank.folder),
-        "--out",
-        str(folder / f"{recipe}-memory"),
-    ]
-    command += f"--train {SMEARS} --valid 0 --test 0 --backgrounds {3 * SETS} --recipe {recipe} --workers 2".split()
+    print(f"    {1000 * whole / SMEARS:.2f} ms of CPU a smear: {stages}")
+    command = [sys.executable, "-m", "bloodseg_lib", "dataset", "--bank", str(bank.folder)]
+    command += ["--out", str(folder / f"{recipe}-memory"), "--recipe", recipe, "--workers", "2"]
+    command += f"--train {SMEARS} --valid 0 --test 0 --backgrounds {3 * SETS}".split()
     print(f"    {peak_memory(command):.0f} MiB at most with 2 workers, all processes together")
     return dataset
 
@@ -138,12 +130,13 @@ def loading(dataset: Dataset) -> float:
 
 
 def training(loader_rate: float) -> None:
-    """How many times as fast as the training step the loader is, at the narrowest width that is
-    used, where the step is fastest.
+    """The loader's speed against the training step's, at the narrowest width that is used, where
+    the step is fastest.
     """
-    rate, _ = bench_training.ours(8)
+    rate, _ = training_benchmark.ours(8)
     print(
-        f"training step, width 8: {rate:.2f} images/s; the loader is {loader_rate / rate:.0f} times as fast"
+        f"training step, width 8: {rate:.2f} images/s; "
+        f"the loader is {loader_rate / rate:.0f} times as fast"
     )
 
 

@@ -124,7 +124,7 @@ def bank(
 def dataset(bank_folder: Path, out: Path, recipe: str, workers: int, **sizes: int) -> None:
     """Compose a dataset of smears; goes on with a build that was stopped."""
     from bloodseg_lib.samples.bank import SampleBank
-    from bloodseg_lib.smears.dataset import DatasetConfig, build_dataset
+    from bloodseg_lib.smears.build import DatasetConfig, build_dataset
     from bloodseg_lib.smears.recipe import recipe_named
 
     made = build_dataset(

@@ -133,16 +133,17 @@ def density_exceeded_by(rgba: np.ndarray, fraction: float) -> np.ndarray:
     return GREY_DENSITIES[np.quantile(inside, fraction, axis=0, method="nearest").astype(np.intp)]
 
 
-def scale_density(rgba: np.ndarray, factors: np.ndarray | float) -> np.ndarray:
-    """Multiply the optical densities of a cell: more or less stain.
+def scale_density(image: np.ndarray, factors: np.ndarray | float) -> np.ndarray:
+    """Multiply the optical densities of an image or of a cell: more or less stain.
 
     Args:
-        rgba: ``(H, W, 4) uint8``, a sample on a white background.
+        image: ``(H, W, 3)`` or, with a mask that stays as it is, ``(H, W, 4) uint8``, on a white
+            background.
         factors: of each channel, ``(3,)``, or one of all three, which keeps the hues; above 0.
 
     Returns:
-        ``(H, W, 4) uint8``, with the same mask.
+        the same shape, ``uint8``.
     """
-    table = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 4, axis=1)
+    table = np.repeat(np.arange(256, dtype=np.uint8)[:, None], image.shape[2], axis=1)
     table[:, :3] = 255 * np.exp(-GREY_DENSITIES[:, None] * np.broadcast_to(factors, 3)) + 0.5
-    return cv2.LUT(rgba, table[None])
+    return cv2.LUT(image, table[None])

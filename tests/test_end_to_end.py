@@ -18,7 +18,7 @@ from bloodseg_lib.runs import RunFiles
 from bloodseg_lib.samples.bank import SPLITS, write_bank
 from bloodseg_lib.samples.collect import collect
 from bloodseg_lib.samples.phantom import cells as phantom
-from bloodseg_lib.smears.dataset import DatasetConfig, build_dataset
+from bloodseg_lib.smears.build import DatasetConfig, build_dataset
 from bloodseg_lib.smears.recipe import RECIPES, Recipe
 from bloodseg_lib.training.train import TrainingConfig, train
 
@@ -47,7 +47,7 @@ def test_from_drawn_cells_to_report_and_animation(tmp_path):
     report.save(files.evaluation)
     by_hand = sum(
         confusion_matrix(
-            dataset.labels("test", i),
+            dataset.label_map("test", i),
             segmenter.segment(dataset.image("test", i), scale=1.0, standardize=False).labels,
         )
         for i in range(config.test)
@@ -93,7 +93,7 @@ def test_from_real_cells_to_composed_smears(tmp_path, real_data):
         config = DatasetConfig(train=6, valid=2, test=2, backgrounds=3, recipe=RECIPES[recipe])
         dataset = build_dataset(config, bank, tmp_path / recipe, progress=False)
         for i in range(6):
-            labels = dataset.labels("train", i)
+            labels = dataset.label_map("train", i)
             assert {cell["id"] for cell in dataset.objects("train", i)} == set(
                 np.unique(labels)
             ) - {0}

@@ -1,11 +1,12 @@
-"""The pixels of a split unpacked into two files, from which they are read as fast as the disk, or
-the page cache, delivers them.
+"""A split decoded into two files, which are read as fast as the disk or the page cache delivers.
+
+Taught by ``notebooks/03_weighted_training.ipynb``.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,17 +15,17 @@ import numpy as np
 from bloodseg_lib.classes import SMEAR_SIZE_PX
 from bloodseg_lib.io import replacing
 
-_AT_A_TIME = 64  # smears a thread unpacks before the next piece of work is dealt out
+_BLOCK = 64  # smears that a thread decodes at a time
 
 
-def pack(
+def write_cache(
     count: int,
     smear: Callable[[int], tuple[np.ndarray, np.ndarray]],
     images_path: Path,
     labels_path: Path,
 ) -> None:
     """Write images and label maps to two ``.npy`` files, ``(N, 224, 224, 3)`` and ``(N, 224, 224)
-    uint8``; they are there once they are whole.
+    uint8``. The files appear once they are complete.
 
     Args:
         count: number of smears.
@@ -37,26 +38,26 @@ def pack(
         replacing(images_path) as images_part,
         ThreadPoolExecutor() as threads,
     ):
-        images = np.lib.format.open_memmap(
-            images_part, mode="w+", dtype=np.uint8, shape=(*shape, 3)
+        images, labels = (
+            np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=whole)
+            for part, whole in ((images_part, (*shape, 3)), (labels_part, shape))
         )
-        labels = np.lib.format.open_memmap(labels_part, mode="w+", dtype=np.uint8, shape=shape)
 
-        def unpack(start: int) -> None:
-            for i in range(start, min(start + _AT_A_TIME, count)):
+        def decode(start: int) -> None:
+            for i in range(start, min(start + _BLOCK, count)):
                 images[i], labels[i] = smear(i)
 
-        for _ in threads.map(unpack, range(0, count, _AT_A_TIME)):
+        for _ in threads.map(decode, range(0, count, _BLOCK)):
             pass
         images.flush()
         labels.flush()
 
 
-def read_rows(file: io.FileIO, array: np.memmap, rows: list[int]) -> np.ndarray:
+def read_rows(file: io.FileIO, array: np.memmap, rows: Sequence[int]) -> np.ndarray:
     """Some rows of a memory-mapped array, read from its file into an array of their own.
 
     Args:
-        file: that of the array, opened without a buffer.
+        file: the array's, opened without a buffer.
         array: ``(N, ...)``.
         rows: their numbers, in the order wanted.
 
@@ -68,6 +69,7 @@ def read_rows(file: io.FileIO, array: np.memmap, rows: list[int]) -> np.ndarray:
         file.seek(array.offset + number * row.nbytes)
         if file.readinto(row) != row.nbytes:
             raise ValueError(
-                f"{file.name}: expected {len(array)} rows of {row.nbytes} bytes, received a shorter file. Delete it; it is made again."
+                f"{file.name!s}: expected {len(array)} rows of {row.nbytes} bytes, received a "
+                "shorter file. Delete it; it is made again."
             )
     return read

@@ -1,9 +1,7 @@
-"""Laying single cells on a smear in the making: turning them, finding a place, pasting them with a
-soft edge.
+"""Placing single cells on a smear: rotating them, finding a place, pasting them with a soft edge.
 
-Everything here is done for each of the hundreds of cells of a background, so that it decides how
-    fast a dataset is composed: whole numbers only, and
-no more pixels than the cell has.
+All of it is done for each of the hundreds of cells of a background, so it decides how fast a
+dataset is composed: integer arithmetic, on the pixels of the cell only.
 """
 
 from __future__ import annotations
@@ -22,15 +20,15 @@ POSITION_TRIES = 12
 
 @dataclass(frozen=True)
 class PlacedCell:
-    """A cell that lies on a background or smear.
+    """A cell on a background or smear.
 
     Attributes:
         class_id: 1..9.
-        sample: where its sample came from: a path in the bank.
+        sample_path: of its sample, in the bank.
     """
 
     class_id: int
-    sample: str
+    sample_path: str
 
 
 def rotated(
@@ -39,18 +37,18 @@ def rotated(
     stretch: tuple[float, float] = (1.0, 1.0),
     softness_px: float = 0.0,
 ) -> np.ndarray:
-    """A sample turned about its centre, on a canvas that holds all of it.
+    """A sample rotated about its centre, on a canvas that holds all of it.
 
     Args:
         rgba: ``(H, W, 4) uint8``.
         angle_deg: counter-clockwise.
-        stretch: factors of the width and height before it is turned; negative ones mirror.
-        softness_px: standard deviation of the blur that the matte is to get: as far as it reaches
-            the cell is given colours of its edge.
+        stretch: factors of the width and height before the rotation; negative ones mirror.
+        softness_px: standard deviation of the blur that the matte will get; as far as it reaches,
+            the colours beside the cell are those of its edge.
 
     Returns:
-        ``(H', W', 4) uint8``. Colours and matte are interpolated; where the cell is, is decided by
-        matte >= 128.
+        ``(H', W', 4) uint8``. Colours and matte are interpolated; the cell is where the matte is
+        128 or more.
     """
     height, width = rgba.shape[:2]
     cos, sin = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
@@ -59,13 +57,13 @@ def rotated(
     # quarter turn a pixel too large.
     new_width = math.ceil(round(abs(a) * width + abs(b) * height, 6)) + 2
     new_height = math.ceil(round(abs(c) * width + abs(d) * height, 6)) + 2
-    # A rim in the colours of the edge, with a matte of 0: one warp of four channels then does, and
-    # beyond the rim nothing need be computed. The blur's window is square, so it reaches farther
+    # A rim in the colours of the edge, with a matte of 0: then one warp of four channels is enough,
+    # and nothing is computed beyond the rim. The blur's window is square, so it reaches farther
     # along its diagonal.
     rim = math.ceil(math.sqrt(2) * (2 + 3 * softness_px) / min(map(abs, stretch))) + 1
     padded = cv2.copyMakeBorder(rgba, rim, rim, rim, rim, cv2.BORDER_REPLICATE)
     padded[:rim, :, 3] = padded[-rim:, :, 3] = padded[:, :rim, 3] = padded[:, -rim:, 3] = 0
-    # the centre, which comes to lie in that of the new canvas
+    # the centre, which the warp moves to that of the new canvas
     x, y = rim + (width - 1) / 2, rim + (height - 1) / 2
     matrix = np.array(
         [[a, b, (new_width - 1) / 2 - a * x - b * y], [c, d, (new_height - 1) / 2 - c * x - d * y]]
@@ -80,13 +78,14 @@ def rotated(
 
 
 class Canvas:
-    """A smear in the making.
+    """A smear that cells are pasted on.
 
     Args:
         image: ``(H, W, 3) uint8`` RGB, drawn upon.
-        instances: ``(H, W) uint16``, drawn upon; 0 slide, *i* where cell ``cells[i - 1]`` is seen.
-        cells: what lies on it; added to.
-        recipe: how cells are laid.
+        instances: ``(H, W) uint16``, drawn upon; 0 background, *i* where cell ``cells[i - 1]`` is
+            seen.
+        cells: on it; added to.
+        recipe: how cells are pasted.
     """
 
     def __init__(
@@ -105,31 +104,30 @@ class Canvas:
         margin: float,
         above: int = 0,
     ) -> tuple[int, int]:
-        """Paste a cell where it covers at most ``overlap`` of itself with cells numbered beyond
-        ``above``, or the best place tried.
+        """Paste a cell at a random place where at most ``overlap`` of it covers other cells, or at
+        the best place tried.
 
         Args:
-            rgba: ``(H, W, 4) uint8``, turned as it is to lie.
+            rgba: ``(H, W, 4) uint8``, already rotated.
             cell: what it is.
             rng: all randomness.
-            overlap: share of the cell, 0 to 1.
-            margin: share of the cell that may lie beyond the border of the canvas.
-            above: number of cells that it may cover freely.
+            overlap: fraction of the cell, 0 to 1.
+            margin: fraction of the cell that may be outside the canvas.
+            above: number of cells, the first ones, that it may cover freely.
 
         Returns:
             row and column of its top left corner.
         """
         height, width = rgba.shape[:2]
         mask = rgba[:, :, 3] >= 128
-        area = max(1, np.count_nonzero(mask))  # what is very thin may leave no pixel
+        area = max(1, int(np.count_nonzero(mask)))  # a very thin cell may leave no pixel
         rows, columns = self.instances.shape
-        # low > high where a cell is larger than the smear: then it is placed anywhere that it
-        # covers
+        # Sorted: low > high for a cell larger than the smear, which may then be anywhere on it.
         spans = [
             sorted((round(-margin * n), round(m - n + margin * n)))
             for n, m in ((height, rows), (width, columns))
         ]
-        best, least = (0, 0), np.inf
+        best, least = (0, 0), float("inf")
         for _ in range(POSITION_TRIES):
             y, x = (int(rng.integers(low, high + 1)) for low, high in spans)
             inside, there = _clip(y, x, height, width, rows, columns)
@@ -142,8 +140,8 @@ class Canvas:
         return best
 
     def paste(self, rgba: np.ndarray, cell: PlacedCell, y: int, x: int) -> None:
-        """Lay a cell over what is there, its top left corner at row ``y``, column ``x``, which may
-        lie outside.
+        """Paste a cell over those already there, its top left corner at row ``y``, column ``x``,
+        which may be outside.
         """
         self.cells.append(cell)
         self._infected[len(self.cells)] = cell.class_id == INFECTED_RBC
@@ -151,7 +149,9 @@ class Canvas:
         mask = matte >= 128
         if self.recipe.edge_softness_px:
             matte = cv2.GaussianBlur(matte, (0, 0), self.recipe.edge_softness_px)
-        left, top, width, height = cv2.boundingRect(matte)  # a turned cell fills half of its canvas
+        left, top, width, height = cv2.boundingRect(
+            matte
+        )  # a rotated cell fills half of its canvas
         box, there = _clip(y + top, x + left, height, width, *self.instances.shape)
         inside = np.s_[
             top + box[0].start : top + box[0].stop, left + box[1].start : left + box[1].stop
@@ -164,8 +164,8 @@ class Canvas:
             cv2.cvtColor(matte[inside], cv2.COLOR_GRAY2RGB),
         )
         if self.recipe.translucent and cell.class_id not in WBC_IDS:
-            through = 255 - alpha + _shared(colour, alpha)  # transmittance of the cell, 0..255
-            below[:] = _shared(below, through)
+            through = 255 - alpha + _product(colour, alpha)  # transmittance of the cell, 0..255
+            below[:] = _product(below, through)
         else:
             mixed = np.multiply(colour, alpha, dtype=np.uint16)
             mixed += np.multiply(below, 255 - alpha, dtype=np.uint16)
@@ -176,8 +176,8 @@ class Canvas:
         np.copyto(self.instances[there], len(self.cells), where=seen)
 
 
-def _shared(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The product of two ``uint8`` pictures, with 255 for 1."""
+def _product(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The product of two ``uint8`` images, with 255 for 1."""
     return _by_255(np.multiply(one, other, dtype=np.uint16)).astype(np.uint8)
 
 
@@ -191,7 +191,7 @@ def _by_255(values: np.ndarray) -> np.ndarray:
 def _clip(
     y: int, x: int, height: int, width: int, rows: int, columns: int
 ) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Slices of a patch at (y, x) that lie on a canvas: within the patch, and on the canvas."""
+    """The part of a cell at (y, x) that is on the canvas: slices of the cell, and of the canvas."""
     top, left, bottom, right = max(y, 0), max(x, 0), min(y + height, rows), min(x + width, columns)
     bottom, right = max(bottom, top), max(right, left)
     return np.s_[top - y : bottom - y, left - x : right - x], np.s_[top:bottom, left:right]

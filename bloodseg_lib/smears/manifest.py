@@ -1,10 +1,10 @@
-"""What ``dataset.json`` says of a dataset, and the counting behind it."""
+"""The configuration of a dataset, what ``dataset.json`` says of it, and the counting behind it."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,71 @@ import numpy as np
 
 import bloodseg_lib
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES, SMEAR_SIZE_PX
+from bloodseg_lib.config import Config
 from bloodseg_lib.io import read_json
 from bloodseg_lib.samples.bank import SPLITS, SampleBank
-from bloodseg_lib.smears.compose import KINDS
+from bloodseg_lib.smears.pool import KINDS
+from bloodseg_lib.smears.recipe import Recipe
+
+MANIFEST = "dataset.json"
+PARTS = ".parts"
+"""Folder of a build in progress."""
+FILES = {"images": ".png", "segments": ".png", "labels": ".json"}
+"""Folder of a split -> suffix of the files in it, one for each smear."""
+
+
+@dataclass(frozen=True)
+class DatasetConfig(Config):
+    """What to build. The defaults are the original project's full size.
+
+    Attributes:
+        train, valid, test: number of smears in each split.
+        backgrounds: number of RBC backgrounds over all splits and the three kinds.
+        seed: of everything random.
+        recipe: how smears are composed.
+
+    Examples:
+        >>> config = DatasetConfig(train=80, valid=10, test=10, backgrounds=30)
+        >>> config.sets_of_backgrounds("train"), config.smears_of("train", 1)
+        (8, range(10, 20))
+    """
+
+    train: int = 65350
+    valid: int = 6560
+    test: int = 6560
+    backgrounds: int = 1500
+    seed: int = 0
+    recipe: Recipe = field(default_factory=Recipe)
+
+    def check(self) -> None:
+        for split in SPLITS:
+            self.expect(getattr(self, split) >= 0, split, "a number of smears, 0 or more")
+        self.expect(
+            self.train + self.valid + self.test > 0, "train", "at least one smear in some split"
+        )
+        self.expect(self.backgrounds >= 1, "backgrounds", "at least 1")
+        self.expect(self.seed >= 0, "seed", "0 or more")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The configuration as ``dataset.json`` holds it, see :meth:`Recipe.to_dict`."""
+        return super().to_dict() | {"recipe": self.recipe.to_dict()}
+
+    def sets_of_backgrounds(self, split: str) -> int:
+        """Backgrounds of each kind in a split: in proportion to its smears, at least one where it
+        has smears.
+        """
+        fraction = getattr(self, split) / (self.train + self.valid + self.test)
+        return min(getattr(self, split), max(1, round(self.backgrounds / len(KINDS) * fraction)))
+
+    def smears_of(self, split: str, number: int) -> range:
+        """Numbers of the smears that are cut from set ``number`` of a split's backgrounds."""
+        smears, sets = getattr(self, split), self.sets_of_backgrounds(split)
+        return range(-(-smears * number // sets), -(-smears * (number + 1) // sets))
 
 
 @dataclass
 class Tally:
-    """What is counted over smears. Kept in whole numbers, so that the sum does not depend on the
-    order.
+    """What is counted over smears. All are integers, so sums do not depend on the order.
 
     Attributes:
         images: smears.
@@ -35,49 +91,52 @@ class Tally:
     """
 
     images: int = 0
-    pixels: Counter = field(default_factory=Counter)
-    objects: Counter = field(default_factory=Counter)
-    combinations: Counter = field(default_factory=Counter)
+    pixels: Counter[int] = field(default_factory=Counter)
+    objects: Counter[int] = field(default_factory=Counter)
+    combinations: Counter[str] = field(default_factory=Counter)
     values: list[int] = field(default_factory=lambda: [0, 0, 0])
     squares: list[int] = field(default_factory=lambda: [0, 0, 0])
     files: list[str] = field(default_factory=list)
 
     @classmethod
     def read(cls, path: Path) -> Tally:
-        """One that was written as JSON, which knows no whole numbers as keys."""
+        """One that was written as JSON, whose keys are always text."""
         values = read_json(path)
-        return cls(
-            **values
-            | {
-                name: Counter({int(c): n for c, n in values[name].items()})
-                for name in ("pixels", "objects")
-            }
-        )
+        for name in ("pixels", "objects"):
+            values[name] = Counter({int(c): n for c, n in values[name].items()})
+        return cls(**values)
 
     def add(self, other: Tally) -> None:
         """Add what another has counted."""
         self.images += other.images
         for name in ("pixels", "objects", "combinations"):
             getattr(self, name).update(getattr(other, name))
-        self.values = [a + b for a, b in zip(self.values, other.values, strict=True)]
-        self.squares = [a + b for a, b in zip(self.squares, other.squares, strict=True)]
+        self._add_sums(other.values, other.squares)
         self.files += other.files
 
-    def add_smear(self, image: np.ndarray, seen: list[dict], combination: str) -> None:
-        """Count a smear:
-
-        its picture, ``(H, W, 3) uint8``, the cells seen
-        (:meth:`bloodseg_lib.smears.compose.Smear.visible`), its combination's name.
+    def add_smear(self, image: np.ndarray, seen: Iterable[Mapping[str, Any]]) -> None:
+        """Count a smear: its image, ``(224, 224, 3) uint8``, and the cells seen
+        (:meth:`bloodseg_lib.smears.smear.Smear.visible`).
         """
-        self.images += 1
-        self.combinations[combination] += 1
-        slide = image.shape[0] * image.shape[1]
+        background = image.shape[0] * image.shape[1]
         for cell in seen:
             self.objects[cell["id"]] += 1
             self.pixels[cell["id"]] += cell["area_px"]
-            slide -= cell["area_px"]
-        self.pixels[0] += slide
-        values, squares = sums(image)
+            background -= cell["area_px"]
+        self.pixels[0] += background
+        self.add_image(image)
+
+    def add_image(self, image: np.ndarray) -> None:
+        """Count an image, ``(224, 224, 3) uint8``, and its values. OpenCV adds in integers, so the
+        sums are exact.
+        """
+        self.images += 1
+        self._add_sums(
+            [int(value) for value in cv2.sumElems(image)[:3]],
+            [int(cv2.norm(channel, cv2.NORM_L2SQR)) for channel in cv2.split(image)],
+        )
+
+    def _add_sums(self, values: Iterable[int], squares: Iterable[int]) -> None:
         self.values = [a + b for a, b in zip(self.values, values, strict=True)]
         self.squares = [a + b for a, b in zip(self.squares, squares, strict=True)]
 
@@ -91,19 +150,10 @@ class Tally:
         ]
 
 
-def sums(image: np.ndarray) -> tuple[list[int], list[int]]:
-    """Sums of the values and of their squares over ``(H, W, 3) uint8``, for each channel.
-
-    OpenCV adds in whole numbers, so they are exact.
-    """
-    squares = [int(cv2.norm(channel, cv2.NORM_L2SQR)) for channel in cv2.split(image)]
-    return [int(value) for value in cv2.sumElems(image)[:3]], squares
-
-
 def add_file(digest: Any, name: str, data: bytes) -> None:
     """Add a file to the ``hashlib`` digest of its set of backgrounds.
 
-    Files are added in the order of the smears' numbers, and of a smear image, segment, label. Name
+    Files are added in the order of the smears' numbers and, of a smear, image, segment, label. Name
     and length are part of it.
     """
     digest.update(f"{name} {len(data)}\n".encode())
@@ -111,7 +161,7 @@ def add_file(digest: Any, name: str, data: bytes) -> None:
 
 
 def manifest(
-    config: Any, bank: SampleBank, digest: str, tallies: Mapping[str, Tally]
+    config: DatasetConfig, bank: SampleBank, digest: str, tallies: Mapping[str, Tally]
 ) -> dict[str, Any]:
     """What ``dataset.json`` holds.
 
@@ -123,6 +173,7 @@ def manifest(
     """
     mean, std = tallies["train" if config.train else "test"].mean_and_std()
     samples = {split: sorted(entry.sha256 for entry in bank.select(split)) for split in SPLITS}
+    counts = bank.counts()
     return {
         "config": config.to_dict(),
         "digest": digest,
@@ -133,10 +184,8 @@ def manifest(
         },
         "bank": {
             "digest": bank.digest,
-            "samples": bank.counts(),
-            "missing_classes": [
-                c.key for c in CELL_CLASSES if not any(bank.counts()[c.key].values())
-            ],
+            "samples": counts,
+            "missing_classes": [c.key for c in CELL_CLASSES if not any(counts[c.key].values())],
             "sample_digests": {
                 split: hashlib.sha256("".join(samples[split]).encode()).hexdigest()
                 for split in SPLITS

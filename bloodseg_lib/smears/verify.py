@@ -1,5 +1,5 @@
-"""Checking a sample bank or a dataset on disk: is every file there and as it was written, and can
-what is tested on have been trained on?
+"""Checking a dataset on disk: is every file there and as it was written, and do images, label maps,
+boxes and counts agree?
 
 Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
@@ -7,58 +7,19 @@ Taught by ``notebooks/01_dataset_creation.ipynb``.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from bloodseg_lib.classes import CLASSES, NUM_CLASSES
-from bloodseg_lib.io import read_image, read_json, read_label_map, read_rgba
-from bloodseg_lib.samples.bank import INDEX, SPLITS, BankEntry, SampleBank
-from bloodseg_lib.samples.duplicates import near_duplicates, thumbnail
-from bloodseg_lib.samples.sources import catalog
-from bloodseg_lib.smears.dataset import FILES, MANIFEST, Dataset, DatasetConfig
-from bloodseg_lib.smears.manifest import add_file, sums
-
-MOST_SHOWN = 20
-
-
-@dataclass
-class Verification:
-    """What was found.
-
-    Attributes:
-        folder: what was checked.
-        checked: what was looked at, in sentences.
-        problems: what is not as it should be, in sentences that name the file; empty: all is well.
-        proven: what is certain of leakage between the splits.
-        unknown: what cannot be known of it.
-    """
-
-    folder: Path
-    checked: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    proven: list[str] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)
-
-    def report(self) -> str:
-        """All of it for people to read."""
-        shown = self.problems[:MOST_SHOWN]
-        if len(self.problems) > MOST_SHOWN:
-            shown.append(f"... and {len(self.problems) - MOST_SHOWN} more.")
-        verdict = f"{len(self.problems)} problems." if self.problems else "All is as it should be."
-        lines = [f"{self.folder}: {verdict}", *self.checked]
-        for title, sentences in (
-            ("Problems", shown),
-            ("Leakage: proven", self.proven),
-            ("Leakage: not known", self.unknown),
-        ):
-            if sentences:
-                lines += ["", title, *(f"- {sentence}" for sentence in sentences)]
-        return "\n".join(lines)
+from bloodseg_lib.classes import CELL_CLASSES, CLASSES, NUM_CLASSES, Box
+from bloodseg_lib.io import read_image, read_json, read_label_map
+from bloodseg_lib.samples.bank import INDEX, SPLITS
+from bloodseg_lib.samples.verify import Verification, verify_bank
+from bloodseg_lib.smears.dataset import Dataset
+from bloodseg_lib.smears.manifest import FILES, MANIFEST, DatasetConfig, Tally, add_file
 
 
 def verify(folder: Path | str, progress: bool = True) -> Verification:
@@ -70,167 +31,74 @@ def verify(folder: Path | str, progress: bool = True) -> Verification:
     """
     folder = Path(folder)
     if (folder / INDEX).is_file():
-        return verify_bank(SampleBank(folder), progress)
+        return verify_bank(folder, progress)
     if (folder / MANIFEST).is_file():
-        return verify_dataset(Dataset(folder), progress)
+        return verify_dataset(folder, progress)
     raise FileNotFoundError(
-        f"{folder}: expected a sample bank ({INDEX}) or a finished dataset ({MANIFEST}); neither is there. Give the folder of one."
+        f"{folder}: expected a sample bank ({INDEX}) or a finished dataset ({MANIFEST}); neither "
+        "is there. Give the folder of one."
     )
 
 
-def verify_bank(bank: SampleBank, progress: bool = True) -> Verification:
-    """Check that every sample is there and as the index says, and what is known of leakage between
-    the splits.
+def verify_dataset(folder: Path | str, progress: bool = True) -> Verification:
+    """Check that every file of a dataset is there, readable and to the byte as it was written, that
+    ids are legal, boxes and areas those of the label maps, and counts those of the manifest.
+
+    Raises:
+        FileNotFoundError, ValueError: as :class:`bloodseg_lib.smears.dataset.Dataset`.
     """
-    found = Verification(bank.folder)
-    readable: list[BankEntry] = []
-    thumbnails = []
-    for entry in tqdm(bank.entries, unit="cell", desc="verifying", disable=not progress):
-        path = bank.folder / entry.path
-        try:
-            rgba = read_rgba(path)
-        except (OSError, ValueError) as error:
-            found.problems.append(str(error))
-            continue
-        if (digest := hashlib.sha256(path.read_bytes()).hexdigest()) != entry.sha256:
-            found.problems.append(
-                f"{path}: expected sha256 {entry.sha256}, received {digest}. The file was changed: build the bank again."
-            )
-        if (area := int(np.count_nonzero(rgba[:, :, 3]))) != entry.area_px:
-            found.problems.append(
-                f"{path}: expected a cell of {entry.area_px} pixels, received {area}. Build the bank again."
-            )
-        readable.append(entry)
-        thumbnails.append(thumbnail(rgba))
-    listed = {entry.path for entry in bank.entries}
-    for path in sorted(bank.folder.glob("*/*.png")):
-        if path.relative_to(bank.folder).as_posix() not in listed:
-            found.problems.append(
-                f"{path}: the index does not know this file. Delete it, or build the bank again."
-            )
-    found.checked.append(f"{len(bank.entries)} samples: files, digests and areas.")
-    _leakage(bank, readable, thumbnails, found)
-    return found
-
-
-def _leakage(
-    bank: SampleBank, entries: list[BankEntry], thumbnails: list[np.ndarray], found: Verification
-) -> None:
-    groups, pictures = defaultdict(set), defaultdict(set)
-    for entry in bank.entries:
-        groups[entry.source, entry.group].add(entry.split)
-        pictures[entry.sha256].add(entry.split)
-    split = [
-        f"group {source}/{group} is in {' and '.join(sorted(splits))}."
-        for (source, group), splits in groups.items()
-        if len(splits) > 1
-    ]
-    twice = [
-        f"a crop of sha256 {digest[:12]}... is in {' and '.join(sorted(splits))}."
-        for digest, splits in pictures.items()
-        if len(splits) > 1
-    ]
-    keys, areas = list(range(len(entries))), [entry.area_px for entry in entries]
-    pairs = near_duplicates(
-        keys, areas, thumbnails, lambda i: read_rgba(bank.folder / entries[i].path)
-    )
-    alike, apart = 0, []
-    for one, other in ((entries[i], entries[j]) for i, j in pairs):
-        alike += 1
-        if one.split != other.split:
-            apart.append(
-                f"{one.path} ({one.split}) and {other.path} ({other.split}) show one cell."
-            )
-    for name, bad, good in (
-        (
-            "group",
-            split,
-            f"No group (patient, slide or field, as far as the source tells) is in two splits: {len(groups)} groups.",
-        ),
-        ("copy", twice, f"No crop is in two splits, to the byte: {len(pictures)} different crops."),
-        (
-            "twin",
-            apart,
-            f"No two nearly identical crops are in two splits: {alike} such pairs, each in one.",
-        ),
-    ):
-        found.problems += [f"Leakage, {name}: {sentence} Build the bank again." for sentence in bad]
-        if not bad:
-            found.proven.append(good)
-    for source in sorted({entry.source for entry in bank.entries}):
-        known = next(
-            (database.grouping for database in catalog.DATABASES if database.key == source), ""
-        )
-        found.unknown.append(
-            f"{source}: {known or 'what a group is, and whether two of them are of one patient.'}"
-        )
-    found.unknown.append(
-        "Cells of one patient in two databases, and one cell photographed twice, turned or at another scale, cannot be told."
-    )
-
-
-def verify_dataset(dataset: Dataset, progress: bool = True) -> Verification:
-    """Check that every file is there, readable and to the byte as it was written, ids are legal,
-    boxes and areas those of the segments, counts those of the manifest."""
+    dataset = Dataset(folder)
     found = Verification(dataset.folder)
     for split in SPLITS:
-        expected = dataset.manifest["images"][split]
-        parts = {
-            part: _stems(dataset.folder / split / part, suffix) for part, suffix in FILES.items()
+        stems = {
+            part: {path.stem for path in (dataset.folder / split / part).glob(f"*{suffix}")}
+            for part, suffix in FILES.items()
         }
-        names = sorted(set.union(*parts.values()))
-        for part, there in parts.items():
-            found.problems += [
-                f"{dataset.folder / split / part / name}{FILES[part]}: missing. Build the dataset again."
-                for name in names
-                if name not in there
-            ]
-        if len(names) != expected:
-            found.problems.append(
-                f"{dataset.folder / split}: expected {expected} smears, found {len(names)}. Build the dataset again."
-            )
-        whole = set.intersection(*parts.values())
-        unread = 0
-        pixels, objects, values = (
-            np.zeros(NUM_CLASSES, np.int64),
-            Counter(),
-            np.zeros((2, 3), np.int64),
-        )
-        for name in tqdm(
-            sorted(whole), unit="smear", desc=f"verifying {split}", disable=not progress
-        ):
+        found.problems += _missing_files(dataset, split, stems)
+        complete = sorted(set.intersection(*stems.values()))
+        tally, unreadable = Tally(), 0
+        bar = tqdm(complete, unit="smear", desc=f"verifying {split}", disable=not progress)
+        for name in bar:
             try:
-                found.problems += _smear_problems(
-                    dataset.folder / split, name, pixels, objects, values
-                )
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                unread += 1
-                found.problems.append(
-                    str(error)
-                    if isinstance(error, OSError | ValueError)
-                    else f"{name}: its label is not as it should be: {error!r}."
-                )
-        if len(whole) == expected:
-            if not unread:
-                found.problems += _manifest_problems(dataset, split, pixels, objects, values)
-            found.problems += _digest_problems(dataset, split, whole)
+                found.problems += _smear_problems(dataset.folder / split, name, tally)
+            except (OSError, ValueError) as error:
+                unreadable += 1
+                found.problems.append(str(error))
+            except (KeyError, TypeError) as error:
+                unreadable += 1
+                found.problems.append(f"{name}: its label is not as it should be: {error!r}.")
+        if len(complete) == dataset.manifest["images"][split]:
+            if not unreadable:
+                found.problems += _count_problems(dataset, split, tally)
+                found.problems += _mean_problems(dataset, split, tally)
+            found.problems += _digest_problems(dataset, split, complete)
         sets = len(dataset.manifest.get("files", {}).get(split, []))
+        digests = (
+            f"files of {sets} sets of backgrounds by sha256."
+            if sets or not complete
+            else "no digests of files: built by an older version."
+        )
         found.checked.append(
-            f"{split}: {len(whole)} smears, {sum(objects.values())} objects, "
-            + (
-                f"files of {sets} sets of backgrounds by sha256."
-                if sets or not whole
-                else "no digests of files: built by an older version."
-            )
+            f"{split}: {len(complete)} smears, {tally.objects.total()} objects, {digests}"
         )
     return found
 
 
-def _stems(folder: Path, suffix: str) -> set[str]:
-    return {path.stem for path in folder.glob(f"*{suffix}")}
+def _missing_files(dataset: Dataset, split: str, stems: dict[str, set[str]]) -> Iterator[str]:
+    folder, expected = dataset.folder / split, dataset.manifest["images"][split]
+    names = sorted(set.union(*stems.values()))
+    for part, present in stems.items():
+        for name in names:
+            if name not in present:
+                path = folder / part / f"{name}{FILES[part]}"
+                yield f"{path}: missing. Build the dataset again."
+    if len(names) != expected:
+        yield (
+            f"{folder}: expected {expected} smears, found {len(names)}. Build the dataset again."
+        )
 
 
-def _digest_problems(dataset: Dataset, split: str, names: set[str]) -> Iterable[str]:
+def _digest_problems(dataset: Dataset, split: str, names: Collection[str]) -> Iterator[str]:
     """Sets of backgrounds whose files are not to the byte what was written."""
     config, folder = DatasetConfig.from_dict(dataset.manifest["config"]), dataset.folder / split
     by_number = {int(name.rsplit("_", 1)[1]): name for name in names}
@@ -241,79 +109,85 @@ def _digest_problems(dataset: Dataset, split: str, names: set[str]) -> Iterable[
                 add_file(digest, f"{part}/{name}", (folder / part / f"{name}{suffix}").read_bytes())
         if digest.hexdigest() != expected:
             yield (
-                f"{folder}: the files of set {number} of its backgrounds, smears {smears.start:05d} to {smears.stop - 1:05d}, are not those that were "
-                f"written: expected sha256 {expected}, received {digest.hexdigest()}. Copy the dataset again, or build it again."
+                f"{folder}: the files of set {number} of its backgrounds, smears "
+                f"{smears.start:05d} to {smears.stop - 1:05d}, are not those that were written: "
+                f"expected sha256 {expected}, received {digest.hexdigest()}. "
+                "Copy the dataset again, or build it again."
             )
 
 
-def _smear_problems(
-    folder: Path, name: str, pixels: np.ndarray, objects: Counter, values: np.ndarray
-) -> Iterable[str]:
-    """What is wrong with one smear; adds what it holds to the counts."""
+def _smear_problems(folder: Path, name: str, tally: Tally) -> list[str]:
+    """What is wrong with one smear; adds what it holds to the tally."""
     image = read_image(folder / "images" / f"{name}.png")
     path = folder / "segments" / f"{name}.png"
     labels = read_label_map(path)
     cells = read_json(folder / "labels" / f"{name}.json")["objects"]
+    areas = np.bincount(labels.ravel(), minlength=NUM_CLASSES).tolist()
+    tally.add_image(image)
+    tally.pixels.update(dict(enumerate(areas)))
+    tally.objects.update(cell["id"] for cell in cells)
     problems = []
     if image.shape[:2] != labels.shape:
         problems.append(
             f"{path}: expected the size of its image, {image.shape[:2]}. Received {labels.shape}."
         )
-    counts = np.bincount(labels.ravel(), minlength=NUM_CLASSES)
-    pixels += counts
-    values += np.array(sums(image))
-    objects.update(cell["id"] for cell in cells)
-    for cell_class in CLASSES[1:]:
-        mine = [cell for cell in cells if cell["id"] == cell_class.id]
-        if (area := sum(cell["area_px"] for cell in mine)) != counts[cell_class.id]:
-            problems.append(
-                f"{path}: its label names {area} pixels of {cell_class.name}. Received {counts[cell_class.id]}."
-            )
-        for cell in mine:
-            problems += _box_problem(labels == cell_class.id, cell, mine, path)
+    for cell_class in CELL_CLASSES:
+        own = [cell for cell in cells if cell["id"] == cell_class.id]
+        problems += _area_problems(areas[cell_class.id], own, f"{path}", cell_class.name)
+        problems += _box_problems(labels == cell_class.id, own, f"{path}", cell_class.name)
     return problems
 
 
-def _box_problem(mask: np.ndarray, cell: dict, others: list[dict], path: Path) -> list[str]:
-    """A box must hold its cell's pixels;
+def _area_problems(
+    area: int, cells: Sequence[dict[str, Any]], path: str, class_name: str
+) -> Iterator[str]:
+    """The areas of a class's cells must add up to its pixels."""
+    if (named := sum(cell["area_px"] for cell in cells)) != area:
+        yield f"{path}: its label names {named} pixels of {class_name}. Received {area}."
 
-    where no other box of the class meets it, it must fit them exactly.
+
+def _box_problems(
+    mask: np.ndarray, cells: Sequence[dict[str, Any]], path: str, class_name: str
+) -> Iterator[str]:
+    """A box must hold its cell's pixels; where no other box of the class meets it, it must fit them
+    exactly.
     """
-    box = cell["box"]
-    inside = mask[box["y"] : box["y"] + box["height"], box["x"] : box["x"] + box["width"]]
-    where = f"{path}: box {box['x']},{box['y']},{box['width']},{box['height']} of {CLASSES[cell['id']].name}"
-    if inside.shape != (box["height"], box["width"]) or inside.sum() < cell["area_px"]:
-        return [f"{where} does not hold the {cell['area_px']} pixels of its cell."]
-    alone = all(other is cell or not _meet(box, other["box"]) for other in others)
-    edges = inside[0].any() and inside[-1].any() and inside[:, 0].any() and inside[:, -1].any()
-    if not edges or (alone and inside.sum() != cell["area_px"]):
-        return [f"{where} is not the smallest around its {cell['area_px']} pixels."]
-    return []
+    boxes = [Box(**cell["box"]) for cell in cells]
+    for i, (cell, box) in enumerate(zip(cells, boxes, strict=True)):
+        inside = mask[box.window]
+        where = f"{path}: box {box.x},{box.y},{box.width},{box.height} of {class_name}"
+        if inside.shape != (box.height, box.width) or inside.sum() < cell["area_px"]:
+            yield f"{where} does not hold the {cell['area_px']} pixels of its cell."
+            continue
+        alone = not any(box.meets(other) for other in boxes[:i] + boxes[i + 1 :])
+        fits = inside.any() and Box.of_mask(inside)[2:] == (box.width, box.height)
+        if not fits or (alone and inside.sum() != cell["area_px"]):
+            yield f"{where} is not the smallest around its {cell['area_px']} pixels."
 
 
-def _meet(one: dict, other: dict) -> bool:
-    return (
-        one["x"] < other["x"] + other["width"]
-        and other["x"] < one["x"] + one["width"]
-        and one["y"] < other["y"] + other["height"]
-        and other["y"] < one["y"] + one["height"]
-    )
-
-
-def _manifest_problems(
-    dataset: Dataset, split: str, pixels: np.ndarray, objects: Counter, values: np.ndarray
-) -> Iterable[str]:
-    manifest, where = dataset.manifest, dataset.folder / MANIFEST
+def _count_problems(dataset: Dataset, split: str, tally: Tally) -> Iterator[str]:
+    """The manifest must name the pixels and objects of each class that were counted."""
     for cell_class in CLASSES:
-        if (named := manifest["pixels"][split][cell_class.key]) != pixels[cell_class.id]:
-            yield f"{where}: names {named} pixels of {cell_class.name} in {split}. Received {pixels[cell_class.id]}. Build the dataset again."
-        if (
-            cell_class.id
-            and (named := manifest["objects"][split][cell_class.key]) != objects[cell_class.id]
-        ):
-            yield f"{where}: names {named} objects of {cell_class.name} in {split}. Received {objects[cell_class.id]}. Build the dataset again."
-    if split == "train" and pixels.sum():
-        mean = values[0] / pixels.sum()
-        std = np.sqrt(np.maximum(0, values[1] / pixels.sum() - mean**2))
-        if not np.allclose(mean, manifest["mean"]) or not np.allclose(std, manifest["std"]):
-            yield f"{where}: mean and std of the training images are {mean.round(3).tolist()} and {std.round(3).tolist()}, not as named. Build the dataset again."
+        for things, counted in (("pixels", tally.pixels), ("objects", tally.objects)):
+            if things == "objects" and not cell_class.id:
+                continue
+            named = dataset.manifest[things][split][cell_class.key]
+            if named != counted[cell_class.id]:
+                yield (
+                    f"{dataset.folder / MANIFEST}: names {named} {things} of {cell_class.name} in "
+                    f"{split}. Received {counted[cell_class.id]}. Build the dataset again."
+                )
+
+
+def _mean_problems(dataset: Dataset, split: str, tally: Tally) -> Iterator[str]:
+    """The manifest must name the mean and std of the training images."""
+    if split != "train" or not tally.images:
+        return
+    mean, std = tally.mean_and_std()
+    manifest = dataset.manifest
+    if not np.allclose(mean, manifest["mean"]) or not np.allclose(std, manifest["std"]):
+        yield (
+            f"{dataset.folder / MANIFEST}: mean and std of the training images are "
+            f"{np.round(mean, 3).tolist()} and {np.round(std, 3).tolist()}, not as named. "
+            "Build the dataset again."
+        )

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 
-from bloodseg_lib.smears.appearance import photographed, restained
+from bloodseg_lib.smears.appearance import acquire, jitter_stain
 from bloodseg_lib.training.config import TrainingConfig
 
 _GREY_LEVELS = np.arange(256, dtype=np.float64)
@@ -40,12 +40,10 @@ def augmented(
 
     def varied(image: np.ndarray, own: np.random.Generator) -> np.ndarray:
         if config.stain:
-            image = restained(image, own, config.stain)
+            image = jitter_stain(image, own, config.stain)
         if config.brightness:
             image = brightened(image, own, config.brightness)
-        return (
-            photographed(image, own, config.blur_px, noise=0, jpeg=0) if config.blur_px else image
-        )
+        return acquire(image, own, config.blur_px, noise=0, jpeg=0) if config.blur_px else image
 
     with ThreadPoolExecutor() as threads:
         return np.stack(list(threads.map(varied, images, rng.spawn(len(images))))), labels

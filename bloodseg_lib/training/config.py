@@ -38,12 +38,12 @@ class TrainingConfig(Config):
         weight_decay: of AdamW, see :func:`bloodseg_lib.training.schedule.adam`; 0: plain Adam.
         flips: show each image mirrored and turned by quarter turns at random; a smear has no up or
             down.
-        stain: vary the stain, see :func:`bloodseg_lib.smears.appearance.restained`; 0: not, 0.15:
+        stain: vary the stain, see :func:`bloodseg_lib.smears.appearance.jitter_stain`; 0: not, 0.15:
             as from slide to slide.
         brightness: vary brightness and contrast, see
             :func:`bloodseg_lib.training.augmentation.brightened`; 0: not.
         blur_px: greatest standard deviation of a blur, see
-            :func:`bloodseg_lib.smears.appearance.photographed`; 0: none.
+            :func:`bloodseg_lib.smears.appearance.acquire`; 0: none.
         precision: ``"float32"``, ``"bfloat16"`` or ``"auto"``, see
             :func:`bloodseg_lib.network.backend.dtype_policy`.
         jit: compile each step with XLA.

@@ -12,7 +12,7 @@ from bloodseg_lib.classes import BACKGROUND, HEALTHY_RBC, INFECTED_RBC
 from bloodseg_lib.cli import main
 from bloodseg_lib.evaluation.composed import evaluate
 from bloodseg_lib.prediction.segmenter import Segmenter
-from bloodseg_lib.smears.dataset import DatasetConfig, build_dataset
+from bloodseg_lib.smears.build import DatasetConfig, build_dataset
 
 
 class ThreeImages:

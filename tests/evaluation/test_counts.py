@@ -10,7 +10,7 @@ from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, NEUTROPHIL
 from bloodseg_lib.cli import main
 from bloodseg_lib.evaluation.counts import CountingError, counting_error, true_counts
 from bloodseg_lib.prediction.counts import CountingConfig
-from bloodseg_lib.smears.dataset import DatasetConfig, build_dataset
+from bloodseg_lib.smears.build import DatasetConfig, build_dataset
 
 
 def thing(class_id, x, y, side=30, area=700):

@@ -27,7 +27,8 @@ from bloodseg_lib.prediction.counts import (
     pool,
     wilson_interval,
 )
-from bloodseg_lib.smears.compose import Pool, compose_background, compose_smear
+from bloodseg_lib.smears.compose import compose_background, compose_smear
+from bloodseg_lib.smears.pool import Pool
 from bloodseg_lib.smears.recipe import Recipe
 
 RBC_PX = 18  # radius: an area of 1018 pixels

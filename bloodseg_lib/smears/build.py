@@ -1,0 +1,228 @@
+"""Building a dataset: in parallel, and resumed where it was stopped.
+
+Smear *k* of a split is a pure function of (bank, recipe, seed, split, k): the same bytes with one
+worker or sixteen, today or after a crash. Taught by ``notebooks/01_dataset_creation.ipynb``.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import joblib
+import numpy as np
+from tqdm.auto import tqdm
+
+import bloodseg_lib
+from bloodseg_lib.classes import CLASSES, RBC_IDS
+from bloodseg_lib.io import label_map_bytes, png_bytes, read_json, write_json
+from bloodseg_lib.samples.bank import SPLITS, SampleBank
+from bloodseg_lib.smears.compose import compose_background, compose_smear
+from bloodseg_lib.smears.dataset import Dataset
+from bloodseg_lib.smears.manifest import (
+    FILES,
+    MANIFEST,
+    PARTS,
+    DatasetConfig,
+    Tally,
+    add_file,
+    manifest,
+)
+from bloodseg_lib.smears.pool import KINDS, Pool, combinations
+from bloodseg_lib.smears.smear import Smear
+
+
+def build_dataset(
+    config: DatasetConfig,
+    bank: SampleBank,
+    folder: Path | str,
+    workers: int = 1,
+    progress: bool = True,
+) -> Dataset:
+    """Build a dataset, or resume a build that was stopped.
+
+    The unit of work is a set of backgrounds: one of each kind, and all the smears cut from them.
+    A set that a stopped build had not finished is made again, to the same bytes; the manifest is
+    written last.
+
+    Args:
+        config: what to build.
+        bank: samples, already split.
+        folder: where; a finished build of the same config and bank is opened as it is.
+        workers: processes. Wrap the call in ``joblib.parallel_config`` to use another backend: with
+            ``distributed.Client(address)`` and ``parallel_config(backend="dask")`` the workers of a
+            Dask cluster compose, on several machines too, as long as all of them see ``folder`` and
+            the bank's folder under the same paths (give absolute ones), in the same versions.
+        progress: show a progress bar.
+
+    Raises:
+        ValueError: the folder holds a dataset of another recipe, or a split of the bank has no RBCs
+            or nothing to affix.
+    """
+    folder, digest = Path(folder), _digest(config, bank)
+    if (folder / MANIFEST).exists():
+        dataset = Dataset(folder)
+        if dataset.manifest["digest"] != digest:
+            raise ValueError(_another(folder, "dataset"))
+        _clear(folder)
+        return dataset
+    _claim(folder, digest)
+    for split in SPLITS:
+        if getattr(config, split):
+            _check_samples(bank, split)
+            for part in FILES:
+                (folder / split / part).mkdir(parents=True, exist_ok=True)
+    sets = [(split, i) for split in SPLITS for i in range(config.sets_of_backgrounds(split))]
+    jobs = [job for job in sets if not _part(folder, *job).exists()]
+    smears = sum(len(config.smears_of(*job)) for job in jobs)
+    with tqdm(total=smears, unit="smear", desc="composing", disable=not progress) as bar:
+        parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
+        build = joblib.delayed(_build_set)
+        for done in parallel(build(config, bank.folder, bank.digest, folder, *job) for job in jobs):
+            bar.update(done)
+    tallies = {split: Tally() for split in SPLITS}
+    for split, number in sets:
+        tallies[split].add(Tally.read(_part(folder, split, number)))
+    write_json(folder / MANIFEST, manifest(config, bank, digest, tallies))
+    _clear(folder)
+    return Dataset(folder)
+
+
+def _digest(config: DatasetConfig, bank: SampleBank) -> str:
+    """Of all that a dataset's content depends on."""
+    identity = {
+        "config": config.to_dict(),
+        "bank": bank.digest,
+        "version": bloodseg_lib.__version__,
+    }
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def _another(folder: Path, found: str) -> str:
+    return (
+        f"{folder}: holds a {found} of another recipe, seed, size or bank. "
+        "Choose another folder, or delete this one."
+    )
+
+
+def _claim(folder: Path, digest: str) -> None:
+    """Mark the folder as a build of this digest, or refuse it."""
+    claim = folder / PARTS / "digest.json"
+    if claim.exists():
+        if read_json(claim) != digest:
+            raise ValueError(_another(folder, "stopped build"))
+        return
+    # A build that was killed before it wrote its claim has left nothing but the folder for it.
+    if folder.exists() and any(path.name != PARTS for path in folder.iterdir()):
+        raise ValueError(
+            f"{folder}: expected an empty folder, or a dataset. Choose another folder."
+        )
+    write_json(claim, digest)
+
+
+def _clear(folder: Path) -> None:
+    """Delete what only a build in progress needs, and what a kill during the writing of the
+    manifest left.
+    """
+    shutil.rmtree(folder / PARTS, ignore_errors=True)
+    for path in folder.glob(f".{Path(MANIFEST).stem}-*{Path(MANIFEST).suffix}"):
+        path.unlink()
+
+
+def _part(folder: Path, split: str, number: int) -> Path:
+    """The file that says that a set is finished."""
+    return folder / PARTS / f"{split}-{number}.tally.json"
+
+
+def _check_samples(bank: SampleBank, split: str) -> None:
+    present = {entry.class_id for entry in bank.select(split) if entry.is_single}
+    if not present & set(RBC_IDS) or not present - set(RBC_IDS):
+        received = ", ".join(CLASSES[c].key for c in sorted(present)) or "no class"
+        raise ValueError(
+            f"{bank.folder}: expected RBCs and at least one class to affix in its split {split!r}. "
+            f"Received samples of {received}. Add a source, e.g. phantom, and build the bank again."
+        )
+
+
+@functools.lru_cache(maxsize=4)
+def _pool(bank_folder: Path, bank_digest: str, split: str) -> Pool:
+    """Samples of a split, read once a process."""
+    bank = SampleBank(bank_folder)
+    if bank.digest != bank_digest:
+        raise ValueError(f"{bank_folder}: changed while a dataset was built of it. Start again.")
+    # clusters and background crops have no true counts
+    entries = [e for e in bank.select(split) if split == "train" or e.is_single]
+    return Pool((entry.path, bank.sample(entry)) for entry in entries)
+
+
+def _generator(config: DatasetConfig, split: str, *numbers: int) -> np.random.Generator:
+    return np.random.default_rng([config.seed, SPLITS.index(split), *numbers])
+
+
+@functools.lru_cache(maxsize=16)
+def _round(config: DatasetConfig, split: str, number: int, length: int) -> list[int]:
+    """The order of one round through the combinations: each round has its own, so that neighbouring
+    smears, which are cut from the same backgrounds, differ.
+    """
+    return _generator(config, split, 1, number).permutation(length).tolist()
+
+
+def _build_set(
+    config: DatasetConfig,
+    bank_folder: Path,
+    bank_digest: str,
+    folder: Path,
+    split: str,
+    number: int,
+) -> int:
+    """Compose and write the smears of one set of backgrounds, then note that it is finished.
+
+    Returns their number.
+    """
+    cv2.setNumThreads(1)  # the processes are the parallelism
+    pool = _pool(bank_folder, bank_digest, split)
+    choices = combinations(pool)
+    backgrounds: dict[str, Smear] = {}
+    tally, digest = Tally(), hashlib.sha256()
+    smears = config.smears_of(split, number)
+    for k in smears:
+        turn, place = divmod(k, len(choices))
+        objects, kind = choices[_round(config, split, turn, len(choices))[place]]
+        if kind not in backgrounds:
+            rng = _generator(config, split, 2, number, KINDS.index(kind))
+            backgrounds[kind] = compose_background(pool, kind, config.recipe, rng)
+        rng = _generator(config, split, 3, k)
+        smear = compose_smear(backgrounds[kind], objects, pool, config.recipe, rng)
+        seen = smear.visible()
+        affixed = [cell.sample_path for cell in smear.cells[len(backgrounds[kind].cells) :]]
+        codes = [CLASSES[c].code for c in objects]
+        name = "_".join([*codes, _sources(affixed), kind, split, f"{k:05d}"])
+        label = {
+            "name": name,
+            "background": {"kind": kind, "number": number},
+            "size": list(smear.instances.shape),
+            "objects": seen,
+        }
+        encoded = {
+            "images": png_bytes(smear.image),
+            "segments": label_map_bytes(smear.labels),
+            "labels": json.dumps(label).encode(),
+        }
+        for part, data in encoded.items():
+            # Not atomically: a set counts only once it is finished, and is made again otherwise.
+            (folder / split / part / f"{name}{FILES[part]}").write_bytes(data)
+            add_file(digest, f"{part}/{name}", data)
+        tally.add_smear(smear.image, seen)
+        tally.combinations[f"{'_'.join(codes)}_{kind}"] += 1
+    tally.files.append(digest.hexdigest())
+    write_json(_part(folder, split, number), vars(tally))
+    return len(smears)
+
+
+def _sources(paths: list[str]) -> str:
+    """Sources of samples, from their paths in the bank: part of a smear's name."""
+    return "-".join(sorted({Path(path).name.split("__")[0] for path in paths}))

@@ -1,0 +1,118 @@
+"""The samples that smears are composed of, and which of them are combined.
+
+Taught by ``notebooks/01_dataset_creation.ipynb``.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, PLATELET_IDS, WBC_IDS
+from bloodseg_lib.samples.sample import CellSample
+from bloodseg_lib.smears.recipe import Recipe
+
+KINDS = ("ii", "nn", "ni")
+"""Kinds of background: infected RBCs only, healthy only, both."""
+
+RBC_OF_KIND = {"ii": (INFECTED_RBC,), "nn": (HEALTHY_RBC,), "ni": (HEALTHY_RBC, INFECTED_RBC)}
+AFFIXED_IDS = (*WBC_IDS, *PLATELET_IDS)
+_ANY = ""  # in place of a source
+
+Choice = tuple[str, CellSample]
+"""Path of a sample in the bank, and the sample."""
+
+T = TypeVar("T")
+
+
+class Pool:
+    """The samples that one split may be composed of, by class and source.
+
+    Args:
+        samples: ``(path in the bank, sample)`` pairs, all of one split.
+
+    Attributes:
+        background_crops: crops of real fields.
+
+    Examples:
+        >>> rgba = np.full((40, 40, 4), 255, np.uint8)
+        >>> names = {3: "neutrophil", 9: "healthy_rbc"}
+        >>> pool = Pool([(n, CellSample(rgba, c, "lisc", "1", n)) for c, n in names.items()])
+        >>> pool.class_ids, pool.sources([3, 9])
+        ((3, 9), ['lisc'])
+        >>> combinations(pool)
+        [((3,), 'nn'), ((3, 3), 'nn')]
+    """
+
+    def __init__(self, samples: Iterable[Choice]):
+        self.background_crops: list[Choice] = []
+        self._clusters: dict[str, list[Choice]] = {}
+        self._choices: dict[tuple[int, str], list[Choice]] = {}
+        for path, sample in samples:
+            if sample.is_background_crop:
+                self.background_crops.append((path, sample))
+            elif sample.is_cluster:
+                self._clusters.setdefault(sample.source, []).append((path, sample))
+            else:
+                key = sample.class_id, sample.source
+                self._choices.setdefault(key, []).append((path, sample))
+        for class_id, source in sorted(self._choices):
+            of_any = self._choices.setdefault((class_id, _ANY), [])
+            of_any += self._choices[class_id, source]
+        self._groups = {key: _by_group(choices) for key, choices in self._choices.items()}
+
+    @property
+    def class_ids(self) -> tuple[int, ...]:
+        """Classes that have samples, ascending."""
+        return tuple(sorted({class_id for class_id, _ in self._choices}))
+
+    def sources(self, class_ids: Sequence[int]) -> list[str]:
+        """Sources that have samples of all the classes given, sorted."""
+        of_each = ({s for c, s in self._choices if c == wanted} - {_ANY} for wanted in class_ids)
+        return sorted(set.intersection(*of_each))
+
+    def draw(
+        self, class_id: int, recipe: Recipe, rng: np.random.Generator, source: str | None = None
+    ) -> Choice:
+        """A random sample of a class, of one source or of any; ``recipe.even_groups`` says with
+        which probabilities.
+        """
+        key = class_id, source or _ANY
+        return one_of(
+            one_of(self._groups[key], rng) if recipe.even_groups else self._choices[key], rng
+        )
+
+    def clusters(self, source: str) -> list[Choice]:
+        """Clusters of healthy red cells of a source; of all sources where it has none."""
+        return self._clusters.get(source) or list(
+            itertools.chain.from_iterable(self._clusters[s] for s in sorted(self._clusters))
+        )
+
+
+def _by_group(choices: Iterable[Choice]) -> list[list[Choice]]:
+    """A list for each patient, slide or field, in the order of their first samples."""
+    groups: dict[tuple[str, str], list[Choice]] = {}
+    for path, sample in choices:
+        groups.setdefault((sample.source, sample.group), []).append((path, sample))
+    return list(groups.values())
+
+
+def combinations(pool: Pool) -> list[tuple[tuple[int, ...], str]]:
+    """All smears that a dataset holds: one or two of WBC, thrombocyte and clump on each kind of
+    background that the pool has RBCs for.
+
+    Returns:
+        ``(class ids to affix, kind of background)``; 105 of them when the pool has every class.
+    """
+    affixed = [c for c in AFFIXED_IDS if c in pool.class_ids]
+    kinds = [kind for kind in KINDS if pool.sources(RBC_OF_KIND[kind])]
+    pairs = itertools.combinations_with_replacement(affixed, 2)
+    return [(objects, kind) for objects in [*((c,) for c in affixed), *pairs] for kind in kinds]
+
+
+def one_of(choices: Sequence[T], rng: np.random.Generator) -> T:
+    """One of the choices, all equally likely."""
+    return choices[int(rng.integers(len(choices)))]
