@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
+import re
 import types
 import typing
 from pathlib import Path
@@ -70,6 +72,14 @@ class Config:
                 f"Received {', '.join(unknown)}."
             )
         return cls(**values)
+
+    @classmethod
+    def attribute_texts(cls) -> dict[str, str]:
+        """Field -> its description, from the ``Attributes:`` of the docstring."""
+        section = (inspect.getdoc(cls) or "").partition("Attributes:\n")[2]
+        entries = re.findall(r"^    (\w[\w, ]*): (.*(?:\n {8}.*)*)", section, re.MULTILINE)
+        texts = {names: " ".join(text.replace("``", "").split()) for names, text in entries}
+        return {name: text for names, text in texts.items() for name in names.split(", ")}
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration as JSON can hold it: paths as strings, tuples as lists."""

@@ -135,7 +135,7 @@ def test_a_field_that_is_not_there_is_named(tmp_path):
 
 
 def test_an_unknown_database_is_named():
-    result = CliRunner().invoke(main, ["evaluate", "fields", "kaggle=x", "--checkpoint", "none.npz"])
+    result = CliRunner().invoke(main, ["evaluate", "fields", "kaggle=x"])
     assert result.exit_code == 1
     assert "one of lisc, zheng, pbc, mamic, own. Received 'kaggle'" in result.output
 
