@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -35,9 +34,8 @@ class _Group(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         command = super().get_command(ctx, cmd_name)
         if command is None and self.name == "evaluate":
-            raise click.UsageError(
-                f"Expected evaluate dataset|fields|counts. Received {cmd_name!r}."
-            )
+            error = f"Expected evaluate dataset, fields or counts. Received {cmd_name!r}."
+            raise click.UsageError(error)
         if cmd_name in _RENAMED:
             raise click.UsageError(f"{cmd_name} is now called {_RENAMED[cmd_name]}.")
         return command
@@ -90,10 +88,13 @@ _rbc_diameter = _option(
     "--rbc-diameter", type=float, help="Of a red cell in the images, in pixels; else measured."
 )
 _checkpoint = _option(
-    "--checkpoint", default="released", callback=_network, help="Of a training, e.g. best.npz."
+    "--checkpoint",
+    default="released",
+    callback=_network,
+    help="best.npz of a training, or released: the one that comes with the package.",
 )
 _tta = _flag(
-    "--test-time-augmentation", "--tta", help="Average over eight symmetries: 8 times as long."
+    "--test-time-augmentation", "--tta", help="Average over the eight symmetries of a tile."
 )
 _help = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True}
 
@@ -151,9 +152,8 @@ def train(folder: Path, out: Path, settings: Any, require_gpu: bool, **shape: An
     """Train a network on a dataset, or go on; without --set as the full-size training."""
     from bloodseg_lib.training.preflight import EXIT_NO_GPU, NoGPUError
 
-    values = {name: _value(text) for name, text in settings.items()}
-    config, unet = bloodseg_lib.TrainingConfig.from_dict(values), bloodseg_lib.UNetConfig(**shape)
-    dataset = bloodseg_lib.Dataset(folder)
+    config = bloodseg_lib.TrainingConfig.from_texts(settings)
+    dataset, unet = bloodseg_lib.Dataset(folder), bloodseg_lib.UNetConfig(**shape)
     try:
         result = bloodseg_lib.train(dataset, unet, config, out, require_gpu=require_gpu)
     except NoGPUError as error:
@@ -164,14 +164,6 @@ def train(folder: Path, out: Path, settings: Any, require_gpu: bool, **shape: An
         f"{result.best}: validation accuracy {best['valid_accuracy']:.2%}, "
         f"mean IoU {best['mean_iou']:.3f}, after epoch {best['epoch']}."
     )
-
-
-def _value(text: str) -> object:
-    """What JSON makes of a text, such as a number, true or false, or else the text."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 @main.command()
@@ -264,10 +256,9 @@ def _evaluation(command: Callable[..., Report]) -> None:
     @_tta
     @_checkpoint
     @functools.wraps(command)
-    def evaluated(
-        *, checkpoint: Path, test_time_augmentation: bool, out: Path | None, **options: Any
-    ) -> None:
-        network = bloodseg_lib.Segmenter(checkpoint, test_time_augmentation=test_time_augmentation)
+    def evaluated(*, checkpoint: Path, out: Path | None, **options: Any) -> None:
+        augmented = options.pop("test_time_augmentation")
+        network = bloodseg_lib.Segmenter(checkpoint, test_time_augmentation=augmented)
         report = command(network, **options)
         if out:
             report.save(out)

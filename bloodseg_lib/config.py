@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
+import json
 import re
 import types
 import typing
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -72,6 +75,15 @@ class Config:
                 f"Received {', '.join(unknown)}."
             )
         return cls(**values)
+
+    @classmethod
+    def from_texts(cls, texts: Mapping[str, str]) -> Self:
+        """As :meth:`from_dict`, of values as JSON (numbers, true, false ...) or else as words."""
+        values: dict[str, Any] = dict(texts)
+        for name, text in texts.items():
+            with contextlib.suppress(ValueError):
+                values[name] = json.loads(text)
+        return cls.from_dict(values)
 
     @classmethod
     def attribute_texts(cls) -> dict[str, str]:

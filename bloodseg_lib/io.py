@@ -35,7 +35,7 @@ _ATTEMPTS, _PAUSE_S = 240, 15.0
 
 @contextlib.contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary path beside ``path`` to write to; move it into place if the block succeeds.
+    """Yield a temporary path beside ``path``; move it into place if the block succeeds.
 
     A reader sees the old file or the new one, never half of one. After an exception the old one
     remains.
@@ -73,7 +73,8 @@ def wait_for_room(write: Callable[[], None], message: str) -> None:
                 raise
         if not attempt:
             tqdm.write(
-                f"{message} Make room; it is tried again for {_ATTEMPTS * _PAUSE_S / 60:.0f} minutes."
+                f"{message} Make room; it is tried again for "
+                f"{_ATTEMPTS * _PAUSE_S / 60:.0f} minutes."
             )
         time.sleep(_PAUSE_S)
 
@@ -216,10 +217,6 @@ def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     Args:
         image: ``(H, W)`` or ``(H, W, C)``.
         size: the new width and height in pixels.
-
-    Examples:
-        >>> resized(np.full((4, 6, 3), 7, np.uint8), (3, 2)).shape
-        (2, 3, 3)
     """
     shrinks = size[0] < image.shape[1]
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
@@ -272,15 +269,7 @@ def label_map_bytes(labels: np.ndarray) -> bytes:
 
 
 def write_label_map(path: Path | str, labels: np.ndarray) -> None:
-    """Write a label map as an indexed PNG, atomically.
-
-    Args:
-        path: of the file.
-        labels: ``(H, W) uint8``, ids 0..9.
-
-    Raises:
-        ValueError: not a label map, or an empty one.
-    """
+    """Write a label map as an indexed PNG, atomically; see :func:`label_map_bytes`."""
     try:
         data = label_map_bytes(labels)
     except ValueError as error:
@@ -289,7 +278,7 @@ def write_label_map(path: Path | str, labels: np.ndarray) -> None:
 
 
 def read_label_map(path: Path | str) -> np.ndarray:
-    """Read a label map: an indexed PNG, a grey image of ids, or an image in the class colours, exact
+    """Read a label map: an indexed PNG, a grey image of ids, or the class colours, exact or nearly so.
     or nearly so.
 
     Args:
@@ -330,6 +319,6 @@ def read_label_map(path: Path | str) -> np.ndarray:
 
 
 def _has_class_colours(picture: Image.Image) -> bool:
-    """Whether an image is indexed and its palette, ``[r, g, b, ...]``, begins with the class colours."""
+    """Whether an image is indexed and its palette begins with the class colours."""
     palette = picture.getpalette() if picture.mode == "P" else None
     return palette is not None and palette[: PALETTE.size] == PALETTE.ravel().tolist()

@@ -220,9 +220,8 @@ def _seen_from_notebooks(path: Path | str) -> str:
 
 
 def write_parameterized(profile: str, out: Path | str, folder: Path | str) -> list[Path]:
-    """Write the notebooks with a profile's parameters, not executed, with their committed outputs.
-
-    These are what nbval runs: the small profile against the committed outputs.
+    """Write the notebooks with a profile's parameters, not executed, with their committed outputs,
+    for nbval to compare with.
 
     Args:
         profile: ``"quick"``, ``"tutorial"`` or ``"paper"``.
@@ -296,6 +295,6 @@ def _image(cell: Mapping[str, Any]) -> bytes:
 
 
 def _is_transient(output: Mapping[str, Any]) -> bool:
-    """Whether an output is standard error, or a tqdm bar as text or as a widget."""
+    """Whether an output is standard error or a tqdm bar."""
     text = output.get("data", {}).get("text/plain", output.get("text", ""))
     return output.get("name") == "stderr" or bool(re.search(r"\d+%\||\[\d\d:\d\d[,<]", text))

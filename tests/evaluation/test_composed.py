@@ -34,7 +34,7 @@ class ThreeImages:
 
 
 def predict(images):
-    """Image 0 all right, image 1 all background, image 2 five of the ten healthy pixels infected."""
+    """Image 0 correct, image 1 all background, image 2 five of ten healthy pixels infected."""
     labels = np.zeros(images.shape[:3], np.uint8)
     for i, number in enumerate(images[:, 0, 0, 0]):
         labels[i, :2] = HEALTHY_RBC if number != 1 else BACKGROUND
@@ -153,6 +153,4 @@ def test_the_command_line_saves_the_report_it_prints(options, tmp_path):
         json.loads((tmp_path / "report" / "report.json").read_text())["confusion"]
         == report.confusion.tolist()
     )
-    assert {
-        "per_class.csv": (tmp_path / "report" / "per_class.csv").read_text()
-    } == report.tables()
+    assert {"per_class.csv": (tmp_path / "report" / "per_class.csv").read_text()} == report.tables()
