@@ -278,8 +278,7 @@ def write_label_map(path: Path | str, labels: np.ndarray) -> None:
 
 
 def read_label_map(path: Path | str) -> np.ndarray:
-    """Read a label map: an indexed PNG, a grey image of ids, or the class colours, exact or nearly so.
-    or nearly so.
+    """Read a label map: an indexed PNG, a grey image of ids, or one in (nearly) the class colours.
 
     Args:
         path: the file.

@@ -37,6 +37,12 @@ class CountsReport(Report):
         perfect: the same, counted on the true label maps: the error of counting itself.
         counted: the same, counted on the predicted label maps.
         split: of the dataset.
+
+    Examples:
+        >>> truth, counted = np.zeros((1, 10), int), np.zeros((1, 10), int)
+        >>> truth[0, 9], counted[0, 9] = 20, 19
+        >>> CountsReport(truth, truth, counted, "test").rows()["Healthy RBC"]["percentage_error"]
+        5.0
     """
 
     stem: ClassVar[str] = "counts"

@@ -55,6 +55,11 @@ class FieldsReport(Report):
 
     Attributes:
         scores: one of each annotated cell.
+
+    Examples:
+        >>> scores = FieldScore("lisc", "a.bmp", 3, 3), FieldScore("lisc", "b.bmp", 3, 4)
+        >>> FieldsReport(scores).to_dict()["lisc"]["right_class"]
+        0.5
     """
 
     stem: ClassVar[str] = "fields"
