@@ -1,6 +1,6 @@
-"""The ten classes of the segmentation - ids, names, colours, groups - and how large things are.
+"""The ten classes of the segmentation - ids, names, colours, groups - and sizes at 40x.
 
-This module is the single truth. Nobody else writes a class id, a class name or a class colour.
+No other module writes a class id, a class name or a class colour.
 Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
@@ -77,7 +77,7 @@ SMEAR_SIZE_PX = 224
 """Height and width of a composed smear in pixels."""
 
 BACKGROUND_CROP_PX = 288
-"""Height and width of a crop of a real field that smears are composed upon, in pixels at 40x."""
+"""Height and width of a background crop of a real field, in pixels at 40x."""
 
 PALETTE = np.array([c.colour for c in CLASSES], dtype=np.uint8)
 """``(10, 3) uint8``: row *i* is the RGB colour of class *i*."""
@@ -87,7 +87,7 @@ _KEYS = {c.key: c for c in CLASSES}
 
 
 class Box(NamedTuple):
-    """The bounding box of something in a picture, in whole pixels.
+    """A bounding box in an image, in whole pixels.
 
     Attributes:
         x, y: column and row of its upper left pixel.
@@ -108,10 +108,10 @@ class Box(NamedTuple):
 
     @classmethod
     def of_mask(cls, mask: np.ndarray) -> Box:
-        """The smallest box that holds all that a mask marks.
+        """The smallest box around the nonzero pixels of a mask.
 
         Args:
-            mask: ``(H, W)``, not zero somewhere.
+            mask: ``(H, W)``, with a nonzero pixel.
         """
         rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         x, y = int(columns[0]), int(rows[0])
@@ -129,7 +129,7 @@ class Box(NamedTuple):
 
     @property
     def window(self) -> tuple[slice, slice]:
-        """Its rows and columns, to index a picture with."""
+        """Its rows and columns, to index an image with."""
         return slice(self.y, self.bottom), slice(self.x, self.right)
 
     def meets(self, other: Box) -> bool:
@@ -142,7 +142,7 @@ class Box(NamedTuple):
         )
 
     def holds(self, x: float, y: float) -> bool:
-        """Whether a point lies in it, its edges included."""
+        """Whether a point is in it, its edges included."""
         return self.x <= x <= self.right and self.y <= y <= self.bottom
 
 
@@ -151,6 +151,10 @@ def class_by_key(key: str) -> CellClass:
 
     Raises:
         ValueError: no class has that key; the message lists the legal ones.
+
+    Examples:
+        >>> class_by_key("neutrophil").id
+        3
     """
     if key not in _KEYS:
         raise ValueError(
@@ -163,15 +167,16 @@ def check_labels(labels: np.ndarray, where: str = "label map") -> np.ndarray:
     """Return ``labels`` if it is a label map, i.e. ``(H, W) uint8`` with ids 0..9.
 
     Args:
-        labels: what to check.
-        where: what the error calls it, usually the path it was read from.
+        labels: any array.
+        where: its name in the error, usually the path it was read from.
 
     Raises:
         ValueError: wrong shape, dtype or an id above 9.
     """
     if labels.ndim != 2 or labels.dtype != np.uint8:
         raise ValueError(
-            f"{where}: expected a label map of shape (H, W) and dtype uint8. Received {labels.shape} {labels.dtype}."
+            f"{where}: expected a label map of shape (H, W) and dtype uint8. "
+            f"Received {labels.shape} {labels.dtype}."
         )
     if labels.size and labels.max() >= NUM_CLASSES:
         raise ValueError(
@@ -195,26 +200,26 @@ def labels_to_colours(labels: np.ndarray) -> np.ndarray:
 def colours_to_labels(
     image: np.ndarray, tolerance: int = 40, where: str = "colour map"
 ) -> np.ndarray:
-    """Read a colour picture of a segmentation back into a label map.
+    """Read a colour image of a segmentation back into a label map.
 
-    Colours near a class colour are accepted, because published maps differ by a little (the
-    original project draws thrombocytes as ``ffe100`` instead of ``ffff00``); far ones are refused
-    by name.
+    Colours near a class colour are accepted, because published maps differ slightly (the original
+    project draws thrombocytes as ``ffe100`` instead of ``ffff00``); far ones are refused by name.
 
     Args:
         image: ``(H, W, 3) uint8`` RGB.
-        tolerance: the greatest difference allowed in any one channel, 0..255.
-        where: what the error calls the picture, usually its path.
+        tolerance: the greatest difference allowed in any channel, 0..255.
+        where: name of the image in the error, usually its path.
 
     Returns:
         ``(H, W) uint8``, ids 0..9.
 
     Raises:
-        ValueError: wrong shape or dtype, or a colour that is no class's.
+        ValueError: wrong shape or dtype, or a colour of no class.
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(
-            f"{where}: expected a colour map of shape (H, W, 3) and dtype uint8. Received {image.shape} {image.dtype}."
+            f"{where}: expected a colour map of shape (H, W, 3) and dtype uint8. "
+            f"Received {image.shape} {image.dtype}."
         )
     packed = image.astype(np.uint32) @ np.array([65536, 256, 1], dtype=np.uint32)
     codes, first, inverse = np.unique(packed, return_index=True, return_inverse=True)
@@ -227,7 +232,8 @@ def colours_to_labels(
         y, x = np.unravel_index(first[i], packed.shape)
         nearest = CLASSES[int(distance[i].argmin())]
         raise ValueError(
-            f"{where}: colour #{codes[i]:06x} at row {y}, column {x} is no class's. The nearest is {nearest.name} "
-            f"#{bytes(nearest.colour).hex()}; redraw the map with the class colours, and save it without JPEG compression or smoothing."
+            f"{where}: colour #{codes[i]:06x} at row {y}, column {x} is no class's. "
+            f"The nearest is {nearest.name} #{bytes(nearest.colour).hex()}; redraw the map with "
+            "the class colours, and save it without JPEG compression or smoothing."
         )
     return distance.argmin(axis=1).astype(np.uint8)[inverse].reshape(packed.shape)

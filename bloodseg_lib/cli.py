@@ -2,34 +2,71 @@
 
 from __future__ import annotations
 
-import json
+import functools
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import bloodseg_lib
 
+if TYPE_CHECKING:
+    from bloodseg_lib.evaluation.report import Report
+
+_RENAMED = {"score": "evaluate fields", "count-error": "evaluate counts"}
+
 
 class _Group(click.Group):
     """Turns the library's errors, which are sentences, into the command line's."""
 
-    def invoke(self, ctx: click.Context):
+    def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (ValueError, OSError) as error:
+        # ImportError: an optional package is missing; the last two: from a training
+        except (ValueError, OSError, ImportError, MemoryError, FloatingPointError) as error:
             raise click.ClickException(str(error)) from error
         except KeyboardInterrupt:
             click.echo("Interrupted. Run the same command again to go on.", err=True)
             sys.exit(130)
 
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        command = super().get_command(ctx, cmd_name)
+        if command is None and self.name == "evaluate":
+            error = f"Expected evaluate dataset, fields or counts. Received {cmd_name!r}."
+            raise click.UsageError(error)
+        if cmd_name in _RENAMED:
+            raise click.UsageError(f"{cmd_name} is now called {_RENAMED[cmd_name]}.")
+        return command
 
-@click.group(
-    cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
-)
-@click.version_option(bloodseg_lib.__version__)
-def main() -> None:
-    """Semantic segmentation of blood smears. Not for diagnosis."""
+
+class _Configured(click.Command):
+    """Has options of a configuration, made late: the import of a network starts TensorFlow."""
+
+    def __init__(self, *args: Any, config: str, fields: str, **settings: Any):
+        super().__init__(*args, **settings)
+        self._config, self._fields = config, fields.split()
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        config = getattr(bloodseg_lib, self._config)
+        texts = config.attribute_texts()
+        made = [
+            click.Option([f"--{name}"], default=getattr(config, name), help=texts[name])
+            for name in self._fields
+        ]
+        return [*made, *super().get_params(ctx)]
+
+
+def _pairs(_context: click.Context, parameter: click.Parameter, texts: Any) -> dict[str, str]:
+    """The dictionary of KEY=VALUE texts."""
+    pairs: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not value or key in pairs:
+            raise click.BadParameter(f"expected {parameter.metavar}, each once. Received {text!r}.")
+        pairs[key] = str(Path(value).expanduser()) if value.startswith("~") else value
+    return pairs
 
 
 def _network(_context: click.Context, _parameter: click.Parameter, value: str) -> Path:
@@ -38,21 +75,34 @@ def _network(_context: click.Context, _parameter: click.Parameter, value: str) -
     return checkpoint_path(value)
 
 
-_checkpoint = click.option(
+_option, _flag = click.option, functools.partial(click.option, is_flag=True)
+_many = functools.partial(click.option, multiple=True)
+_path = functools.partial(click.option, type=click.Path(path_type=Path))
+_need = functools.partial(_path, required=True)
+_folder = functools.partial(click.argument, "folder", type=click.Path(path_type=Path))
+_files = functools.partial(click.argument, nargs=-1, required=True, type=click.Path(path_type=Path))
+_roots = functools.partial(click.argument, "roots", nargs=-1, required=True, callback=_pairs)
+_profile = functools.partial(_option, "--profile", help="quick, tutorial or paper.")
+_split = _option("--split", default="test", help="train, valid or test.")
+_rbc_diameter = _option(
+    "--rbc-diameter", type=float, help="Of a red cell in the images, in pixels; else measured."
+)
+_checkpoint = _option(
     "--checkpoint",
     default="released",
-    show_default=True,
     callback=_network,
-    help="A trained network, e.g. runs/tutorial/training/best.npz; released: the one that comes with the package.",
+    help="best.npz of a training, or released: the one that comes with the package.",
 )
+_tta = _flag(
+    "--test-time-augmentation", "--tta", help="Average over the eight symmetries of a tile."
+)
+_help = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True}
 
 
-_test_time_augmentation = click.option(
-    "--test-time-augmentation",
-    "--tta",
-    is_flag=True,
-    help="Average over each tile mirrored and turned in all eight ways: takes eight times as long.",
-)
+@click.group(cls=_Group, context_settings=_help)
+@click.version_option(bloodseg_lib.__version__)
+def main() -> None:
+    """Semantic segmentation of blood smears. Not for diagnosis."""
 
 
 @main.command()
@@ -64,257 +114,87 @@ def sources() -> None:
 
 
 @main.command()
-@click.argument("databases", nargs=-1, required=True, metavar="KEY=FOLDER...")
-@click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="Folder of the new bank."
-)
-@click.option(
-    "--draw-missing",
-    default=0,
-    metavar="N",
-    show_default=True,
-    help="Draw up to N cells of each class that has none in a split.",
-)
-@click.option(
-    "--automatic-masks",
-    is_flag=True,
-    help="Segment cells that no expert masked (LISC, PBC); they are trained on, never tested on.",
-)
-@click.option("--seed", default=0, show_default=True, help="Of the split and of drawn cells.")
-def bank(
-    databases: tuple[str, ...], out: Path, draw_missing: int, automatic_masks: bool, seed: int
-) -> None:
-    """Build a sample bank from database folders, e.g. `bank lisc=~/lisc kaggle=~/cell_images --out
-    banks/real`.
+@_roots(metavar="KEY=FOLDER...")
+@_need("--out", help="Folder of the new bank.")
+@_option("--draw-missing", default=0, help="Draw up to N cells of each class that a split lacks.")
+@_flag("--automatic-masks", help="Segment cells without an expert's mask, only for training.")
+@_option("--seed", default=0, help="Of the split and of drawn cells.")
+def bank(roots: dict[str, str], out: Path, **options: Any) -> None:
+    """Build a sample bank, e.g. `bank lisc=~/lisc kaggle=~/cell_images --out banks/real`.
 
     KEY is a database that `sources` lists; phantom=N draws N cells of every class.
     """
-    from bloodseg_lib.samples.collect import collect
-
-    made, collection = collect(
-        _roots(databases), out, draw_missing, seed, automatic_masks=automatic_masks
-    )
-    click.echo(collection.report(made))
-    click.echo(f"{len(made.entries)} samples in {out}.")
+    made, collection = bloodseg_lib.collect(roots, out, **options)
+    click.echo(f"{collection.report(made)}\n{len(made.entries)} samples in {out}.")
 
 
-@main.command()
-@click.option(
-    "--bank",
-    "bank_folder",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Sample bank to compose of.",
-)
-@click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="Folder of the dataset."
-)
-@click.option("--train", default=65350, show_default=True)
-@click.option("--valid", default=6560, show_default=True)
-@click.option("--test", default=6560, show_default=True)
-@click.option("--backgrounds", default=1500, show_default=True)
-@click.option("--seed", default=0, show_default=True)
-@click.option(
-    "--recipe",
-    default="white",
-    show_default=True,
-    help="white, as the original project composed them, or realistic.",
-)
-@click.option("--workers", default=-1, show_default=True, help="Processes; -1: one for each core.")
-def dataset(bank_folder: Path, out: Path, recipe: str, workers: int, **sizes: int) -> None:
+@main.command(cls=_Configured, config="DatasetConfig", fields="train valid test backgrounds seed")
+@_need("--bank", help="Sample bank to compose of.")
+@_need("--out", help="Folder of the dataset.")
+@_option("--recipe", default="white", help="white, as in the original project, or realistic.")
+@_option("--workers", default=-1, help="Processes; -1: one for each core.")
+def dataset(bank: Path, out: Path, recipe: str, workers: int, **sizes: int) -> None:
     """Compose a dataset of smears; goes on with a build that was stopped."""
-    from bloodseg_lib.samples.bank import SampleBank
-    from bloodseg_lib.smears.build import DatasetConfig, build_dataset
-    from bloodseg_lib.smears.recipe import recipe_named
-
-    made = build_dataset(
-        DatasetConfig(**sizes, recipe=recipe_named(recipe)),
-        SampleBank(bank_folder),
-        out,
-        workers=workers,
-    )
+    config = bloodseg_lib.DatasetConfig(**sizes, recipe=bloodseg_lib.recipe_named(recipe))
+    samples = bloodseg_lib.SampleBank(bank)
+    made = bloodseg_lib.build_dataset(config, samples, out, workers=workers)
     click.echo(f"{made.manifest['images']} in {out}.")
 
 
-@main.command()
-@click.option(
-    "--dataset",
-    "dataset_folder",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Dataset, as `dataset` makes it.",
+@main.command(cls=_Configured, config="UNetConfig", fields="width normalization dropout")
+@_need("--dataset", "folder", help="Dataset, as `dataset` makes it.")
+@_need("--out", help="Folder for checkpoints and log; one that holds a training goes on with it.")
+@_many(
+    "--set", "settings", metavar="NAME=VALUE", callback=_pairs, help="A field of TrainingConfig."
 )
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Folder for checkpoints and log; one that holds a training goes on with it.",
-)
-@click.option(
-    "--width",
-    default=32,
-    show_default=True,
-    help="Channels of the first level; 32: 7,760,394 parameters.",
-)
-@click.option(
-    "--normalization", default="none", show_default=True, help="none, as the paper, or batch."
-)
-@click.option(
-    "--dropout",
-    default=0.5,
-    show_default=True,
-    help="Share of the deepest features dropped while training.",
-)
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="A training parameter, e.g. batch_size=4 or flips=true; may be repeated.",
-)
-@click.option(
-    "--require-gpu", is_flag=True, help="Refuse to train without a GPU: ends with exit code 3."
-)
-def train(
-    dataset_folder: Path,
-    out: Path,
-    width: int,
-    normalization: str,
-    dropout: float,
-    settings: tuple[str, ...],
-    require_gpu: bool,
-) -> None:
-    """Train a network on a dataset;
-
-    goes on with a training that was stopped. Without --set, as the full-size training.
-    """
-    from bloodseg_lib.network.unet import UNetConfig
-    from bloodseg_lib.smears.dataset import Dataset
+@_flag("--require-gpu", help="Refuse to train without a GPU: ends with exit code 3.")
+def train(folder: Path, out: Path, settings: Any, require_gpu: bool, **shape: Any) -> None:
+    """Train a network on a dataset, or go on; without --set as the full-size training."""
     from bloodseg_lib.training.preflight import EXIT_NO_GPU, NoGPUError
-    from bloodseg_lib.training.train import TrainingConfig
-    from bloodseg_lib.training.train import train as train_network
 
-    config = TrainingConfig.from_dict(dict(map(_setting, settings)))
-    unet = UNetConfig(width=width, normalization=normalization, dropout=dropout)
+    config = bloodseg_lib.TrainingConfig.from_texts(settings)
+    dataset, unet = bloodseg_lib.Dataset(folder), bloodseg_lib.UNetConfig(**shape)
     try:
-        result = train_network(Dataset(dataset_folder), unet, config, out, require_gpu=require_gpu)
+        result = bloodseg_lib.train(dataset, unet, config, out, require_gpu=require_gpu)
     except NoGPUError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(EXIT_NO_GPU)
-    except (FloatingPointError, MemoryError, ImportError) as error:
-        raise click.ClickException(str(error)) from error
     best = max(result.history, key=lambda record: record["valid_accuracy"])
     click.echo(
-        f"{result.best}: validation accuracy {best['valid_accuracy']:.2%}, mean IoU {best['mean_iou']:.3f}, after epoch {best['epoch']}."
+        f"{result.best}: validation accuracy {best['valid_accuracy']:.2%}, "
+        f"mean IoU {best['mean_iou']:.3f}, after epoch {best['epoch']}."
     )
 
 
-def _setting(text: str) -> tuple[str, object]:
-    """A parameter and its value, read as JSON - numbers, true, false - and else as the word it is."""
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise click.BadParameter(f"expected NAME=VALUE. Received {text!r}.", param_hint="--set")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
-
-
 @main.command()
-@click.option("--profile", default="tutorial", show_default=True, help="quick, tutorial or paper.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Folder of the run, e.g. runs/tutorial.",
-)
-@click.option(
-    "--bank", type=click.Path(path_type=Path), help="Sample bank; without one, cells are drawn."
-)
-@click.option(
-    "--kernel", default="python3", show_default=True, help="Jupyter kernel to run the notebooks on."
-)
-@click.option(
-    "-p",
-    "--parameter",
-    "parameters",
-    type=(str, str),
-    multiple=True,
-    metavar="NAME VALUE",
-    help="Override a notebook parameter.",
-)
-def run(
-    profile: str, out: Path, bank: Path | None, kernel: str, parameters: tuple[tuple[str, str], ...]
-) -> None:
+@_profile(default="tutorial")
+@_need("--out", help="Folder of the run, e.g. runs/tutorial.")
+@_path("--bank", help="Sample bank; without one, cells are drawn.")
+@_option("--kernel", default="python3", help="Jupyter kernel to run the notebooks on.")
+@_many("-p", "--parameter", type=(str, str), help="Name and value, to override.")
+def run(profile: str, out: Path, bank: Path | None, kernel: str, parameter: Any) -> None:
     """Run the six notebooks headless; run it again to go on where it stopped."""
-    from papermill import PapermillExecutionError
-
-    from bloodseg_lib import notebooks as pipeline
-
-    try:
-        folder = pipeline.run(profile, out, bank, kernel, dict(parameters))
-    except PapermillExecutionError as error:
-        raise click.ClickException(
-            f"Cell {error.exec_count} of a notebook raised {error.ename}: {error.evalue}\nSee {out / 'notebooks'}."
-        ) from error
-    click.echo(f"All notebooks ran. Notebooks, network, report and pictures are in {folder}.")
+    bloodseg_lib.notebooks.run(profile, out, bank, kernel, dict(parameter))
+    click.echo(f"All notebooks ran. Notebooks, network, report and pictures are in {out}.")
 
 
 @main.command()
-@click.option("--profile", default="quick", show_default=True, help="quick, tutorial or paper.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Folder of the run that the notebooks shall write to.",
-)
-@click.option(
-    "--notebooks", type=click.Path(path_type=Path), required=True, help="Folder for the notebooks."
-)
-def parameterize(profile: str, out: Path, notebooks: Path) -> None:
+@_profile(default="quick")
+@_need("--out", help="Folder of the run, for the notebooks to write to.")
+@_need("--notebooks", "folder", help="Folder for the notebooks.")
+def parameterize(profile: str, out: Path, folder: Path) -> None:
     """Write the notebooks with a profile's parameters, not executed: what nbval tests."""
-    from bloodseg_lib import notebooks as pipeline
-
-    click.echo(
-        f"{len(pipeline.write_parameterized(profile, out, notebooks))} notebooks in {notebooks}."
-    )
+    made = bloodseg_lib.notebooks.write_parameterized(profile, out, folder)
+    click.echo(f"{len(made)} notebooks in {folder}.")
 
 
 @main.command()
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("runs/tutorial"),
-    show_default=True,
-    help="Folder of the run.",
-)
-def adopt(out: Path) -> None:
-    """Put the outputs of a finished tutorial run into the committed notebooks and images/."""
-    from bloodseg_lib import notebooks as pipeline
-
-    pipeline.adopt_outputs(out)
-
-
-@main.command()
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@_files("images")
 @_checkpoint
-@_test_time_augmentation
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Folder for class maps, overlays and counts.",
-)
-@click.option(
-    "--rbc-diameter",
-    type=float,
-    help="Diameter of a red cell in your images, in pixels; without it, it is measured in each image.",
-)
-@click.option(
-    "--class-maps-only",
-    is_flag=True,
-    help="Write nothing but the class maps, under the names of the images, e.g. to score them.",
-)
+@_tta
+@_need("--out", help="Folder for class maps, overlays and counts.")
+@_rbc_diameter
+@_flag("--class-maps-only", help="Write only the class maps, under the names of the images.")
 def predict(
     images: tuple[Path, ...],
     checkpoint: Path,
@@ -323,9 +203,8 @@ def predict(
     class_maps_only: bool,
     test_time_augmentation: bool,
 ) -> None:
-    """Segment images;
-
-    write a class map, an overlay and the counts of each, and of several the pooled counts.
+    """Segment images; write a class map, an overlay and the counts of each, and of several the
+    pooled counts.
     """
     from tqdm.auto import tqdm
 
@@ -365,190 +244,91 @@ def predict(
         raise click.ClickException("\n".join(unreadable))
 
 
-@main.command()
-@click.argument("databases", nargs=-1, required=True, metavar="KEY=FOLDER...")
-@_checkpoint
-@_test_time_augmentation
-@click.option(
-    "--rbc-diameter",
-    type=float,
-    help="Diameter of a red cell in all of these fields, in pixels; without it, it is measured in each.",
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    help="Folder for the table (Markdown, CSV) and its summary (JSON).",
-)
-def score(
-    databases: tuple[str, ...],
-    checkpoint: Path,
-    rbc_diameter: float | None,
-    out: Path | None,
-    test_time_augmentation: bool,
-) -> None:
-    """Score a network on real annotated fields, e.g. `score lisc=~/lisc mamic=~/mamic`.
+@main.group(cls=_Group)
+def evaluate() -> None:
+    """Evaluate a network: on composed smears, on annotated real fields, in its counts."""
+
+
+def _evaluation(command: Callable[..., Report]) -> None:
+    """Make a command of ``evaluate`` that saves and prints the report of a function."""
+
+    @_path("--out", help="Folder for the report: Markdown, JSON and tables.")
+    @_tta
+    @_checkpoint
+    @functools.wraps(command)
+    def evaluated(*, checkpoint: Path, out: Path | None, **options: Any) -> None:
+        augmented = options.pop("test_time_augmentation")
+        network = bloodseg_lib.Segmenter(checkpoint, test_time_augmentation=augmented)
+        report = command(network, **options)
+        if out:
+            report.save(out)
+        click.echo(report.to_markdown())
+
+    evaluate.command(command.__name__.removeprefix("_evaluate_"))(evaluated)
+
+
+@_evaluation
+@_folder(metavar="DATASET")
+@_split
+@_option("--limit", type=int, help="Smears, the first of the split; without it, all.")
+def _evaluate_dataset(network: Any, folder: Path, **options: Any) -> Report:
+    """Score a network on the composed smears of a dataset, pixel by pixel and class by class."""
+    return bloodseg_lib.evaluate_dataset(network, bloodseg_lib.Dataset(folder), **options)
+
+
+@_evaluation
+@_roots(metavar="KEY=FOLDER...")
+@_rbc_diameter
+def _evaluate_fields(network: Any, roots: dict[str, str], rbc_diameter: float | None) -> Report:
+    """Score a network on real annotated fields, e.g. `evaluate fields lisc=~/lisc mamic=~/mamic`.
 
     KEY is lisc, zheng, pbc, mamic, or own for fields with a boxes.csv. Nothing here was composed.
     """
-    from itertools import chain
-
-    from bloodseg_lib.evaluation import annotated
-    from bloodseg_lib.evaluation import fields as field_scores
-    from bloodseg_lib.prediction.segmenter import Segmenter
-
-    fields = [annotated.read(key, root) for key, root in _roots(databases).items()]
-    found = field_scores.score_fields(
-        Segmenter(checkpoint, test_time_augmentation=test_time_augmentation),
-        chain.from_iterable(fields),
-        rbc_diameter,
-    )
-    click.echo(field_scores.to_markdown(found))
-    if out:
-        field_scores.save(found, out)
+    fields = (field for root in roots.items() for field in bloodseg_lib.annotated_fields(*root))
+    return bloodseg_lib.evaluate_fields(network, fields, rbc_diameter)
 
 
-def _roots(databases: tuple[str, ...]) -> dict[str, Path]:
-    """Key -> folder, of arguments KEY=FOLDER."""
-    roots: dict[str, Path] = {}
-    for database in databases:
-        key, equals, root = database.partition("=")
-        if not equals or not root or key in roots:
-            raise click.BadParameter(
-                f"expected KEY=FOLDER, each key once. Received {database!r}.",
-                param_hint="KEY=FOLDER",
-            )
-        roots[key] = Path(root).expanduser()
-    return roots
-
-
-@main.command()
-@click.argument("folder", type=click.Path(path_type=Path), metavar="DATASET")
-@_checkpoint
-@_test_time_augmentation
-@click.option("--split", default="test", show_default=True, help="train, valid or test.")
-@click.option("--limit", type=int, help="Smears, the first of the split; without it, all.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    help="Folder for the report (Markdown, JSON) and the scores per class (CSV).",
-)
-def evaluate(
-    folder: Path,
-    checkpoint: Path,
-    test_time_augmentation: bool,
-    split: str,
-    limit: int | None,
-    out: Path | None,
-) -> None:
-    """Score a network on the composed smears of a dataset, pixel by pixel and class by class."""
-    from bloodseg_lib.evaluation import composed as evaluation
-    from bloodseg_lib.prediction.segmenter import Segmenter
-    from bloodseg_lib.smears.dataset import Dataset
-
-    report = evaluation.evaluate(
-        Segmenter(checkpoint, test_time_augmentation=test_time_augmentation),
-        Dataset(folder),
-        split,
-        limit=limit,
-    )
-    if out:
-        report.save(out)
-    click.echo(report.to_markdown())
-
-
-@main.command("count-error")
-@click.argument("folder", type=click.Path(path_type=Path), metavar="DATASET")
-@_checkpoint
-@_test_time_augmentation
-@click.option("--split", default="test", show_default=True, help="train, valid or test.")
-@click.option("--limit", default=200, show_default=True, help="Smears, the first of the split.")
-@click.option("--out", type=click.Path(path_type=Path), help="JSON file to write the figures to.")
-def count_error(
-    folder: Path,
-    checkpoint: Path,
-    split: str,
-    limit: int,
-    out: Path | None,
-    test_time_augmentation: bool,
-) -> None:
-    """Count the cells of composed smears and print how far the counts are from the truth, class by
-    class.
-    """
-    from bloodseg_lib.evaluation.counts import counting_error
-    from bloodseg_lib.io import write_json
-    from bloodseg_lib.prediction.segmenter import Segmenter
-    from bloodseg_lib.smears.dataset import Dataset
-
-    found = counting_error(
-        Segmenter(checkpoint, test_time_augmentation=test_time_augmentation),
-        Dataset(folder),
-        split,
-        limit,
-    )
-    if out:
-        write_json(out, found.to_dict())
-    click.echo(found.to_markdown())
+@_evaluation
+@_folder(metavar="DATASET")
+@_split
+@_option("--limit", default=200, help="Smears, the first of the split.")
+def _evaluate_counts(network: Any, folder: Path, **options: Any) -> Report:
+    """Compare the counts of cells on composed smears with the truth, class by class."""
+    return bloodseg_lib.evaluate_counts(network, bloodseg_lib.Dataset(folder), **options)
 
 
 @main.command()
 @_checkpoint
-@click.option(
-    "--format",
-    "format_",
-    default="savedmodel",
-    show_default=True,
-    help="savedmodel, onnx or litert.",
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="File to write (.onnx, .tflite), or folder of a SavedModel.",
-)
-@click.option(
-    "--image",
-    "images",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="Image to compare on, 224 x 224 or more; may be repeated.",
-)
+@_option("--format", "format_", default="savedmodel", help="savedmodel, onnx or litert.")
+@_need("--out", help="File to write (.onnx, .tflite), or folder of a SavedModel.")
+@_path("--image", "images", multiple=True, help="Image to compare on; may be repeated.")
 def export(checkpoint: Path, format_: str, out: Path, images: tuple[Path, ...]) -> None:
     """Export a network to run without this package, load it back and compare."""
-    from bloodseg_lib.io import read_image
     from bloodseg_lib.prediction.export import export_checkpoint
 
-    try:
-        made = export_checkpoint(checkpoint, out, format_, [read_image(path) for path in images])
-    except ImportError as error:
-        raise click.ClickException(str(error)) from error
+    pictures = [bloodseg_lib.io.read_image(path) for path in images]
+    made = export_checkpoint(checkpoint, out, format_, pictures)
     click.echo(
-        f"{made.path}: the network as {made.format}. Loaded back, its probabilities on {made.images} images differ by {made.difference:.1e} at most."
+        f"{made.path}: the network as {made.format}. Loaded back, its probabilities on "
+        f"{made.images} images differ by {made.difference:.1e} at most."
     )
 
 
 @main.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@_folder()
 def verify(folder: Path) -> None:
-    """Check a sample bank or a dataset:
-
-    files, digests, boxes, counts, and what is known of leakage between splits.
-    """
-    from bloodseg_lib.smears.verify import verify as check
-
-    found = check(folder)
+    """Check files, digests, boxes and counts of a bank or dataset, and leakage between splits."""
+    found = bloodseg_lib.verify(folder)
     click.echo(found.report())
-    if found.problems:
-        sys.exit(1)
+    sys.exit(1 if found.problems else 0)
 
 
 @main.command()
 @click.argument("key")
-@click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="Folder to fetch it into."
-)
-@click.option("--url", default="", help="From where, if not from where `sources` says.")
-@click.option("--sha256", default="", help="Of the file, where it is not known.")
-@click.option("--unchecked", is_flag=True, help="Take a file whose sha256 nobody knows.")
+@_need("--out", help="Folder to fetch it into.")
+@_option("--url", default="", show_default=False, help="From where, if not as `sources` says.")
+@_option("--sha256", default="", show_default=False, help="Of the file, where it is not known.")
+@_flag("--unchecked", help="Accept a file of unknown sha256.")
 def fetch(key: str, out: Path, url: str, sha256: str, unchecked: bool) -> None:
     """Fetch a database that `sources` lists; goes on with a download that was stopped."""
     from bloodseg_lib.samples.sources import download
@@ -558,25 +338,12 @@ def fetch(key: str, out: Path, url: str, sha256: str, unchecked: bool) -> None:
 
 
 @main.command()
-@click.argument("fields", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Table of boxes to write, e.g. fields/boxes.csv.",
-)
-@click.option(
-    "--rbc-diameter",
-    type=float,
-    help="Diameter of a red cell in these fields, in pixels; without it, it is measured.",
-)
+@_files("fields")
+@_need("--out", help="Table of boxes to write, e.g. fields/boxes.csv.")
+@_rbc_diameter
 def propose(fields: tuple[Path, ...], out: Path, rbc_diameter: float | None) -> None:
-    """Propose a box and a class for each cell of whole fields, to be corrected by a person
-    (notebook 01).
-    """
+    """Propose boxes and classes for the cells of whole fields, for a person to correct."""
     from bloodseg_lib.samples.annotation.proposals import propose_fields
 
     boxes = propose_fields(fields, out, rbc_diameter)
-    click.echo(
-        f"{len(boxes)} boxes in {out}. Correct their classes before you use them: they are guesses."
-    )
+    click.echo(f"{len(boxes)} boxes in {out}. Correct their classes before use: they are guesses.")

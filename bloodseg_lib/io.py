@@ -1,8 +1,7 @@
-"""Reading and writing files: nothing is lost or half-written, and every error names the file.
+"""Reading and writing files, atomically; every error names the file.
 
-Images are RGB everywhere; OpenCV's BGR exists only inside this module. Label maps are indexed PNGs,
-in which people see the class colours and programs read the class ids: the byte stored for a pixel
-is its class id, and the file's palette holds the class colours.
+Images are RGB everywhere; OpenCV's BGR exists only inside this module. Label maps are indexed PNGs:
+the byte stored for a pixel is its class id, and the file's palette holds the class colours.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from tqdm.auto import tqdm
 from bloodseg_lib.classes import NUM_CLASSES, PALETTE, check_labels, colours_to_labels
 
 IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff")
-"""How the names of pictures end, in small letters."""
+"""Suffixes of image files, in lower case."""
 
 _TO_BGR = {1: None, 3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
 _ATTEMPTS, _PAUSE_S = 240, 15.0
@@ -36,11 +35,10 @@ _ATTEMPTS, _PAUSE_S = 240, 15.0
 
 @contextlib.contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
-    """Give a temporary name beside ``path`` to write to, and move it into place when the block ends
-    without an error.
+    """Yield a temporary path beside ``path``; move it into place if the block succeeds.
 
-    A reader sees the old file or the new one, never half of one; after an exception the old one is
-    still there.
+    A reader sees the old file or the new one, never half of one. After an exception the old one
+    remains.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +73,8 @@ def wait_for_room(write: Callable[[], None], message: str) -> None:
                 raise
         if not attempt:
             tqdm.write(
-                f"{message} Make room; it is tried again for {_ATTEMPTS * _PAUSE_S / 60:.0f} minutes."
+                f"{message} Make room; it is tried again for "
+                f"{_ATTEMPTS * _PAUSE_S / 60:.0f} minutes."
             )
         time.sleep(_PAUSE_S)
 
@@ -105,7 +104,8 @@ def read_json(path: Path | str) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(
-            f"{path}: expected JSON, received something else or a file cut short ({error}). Delete it and make it again."
+            f"{path}: expected JSON, received something else or a file cut short ({error}). "
+            "Delete it and make it again."
         ) from error
 
 
@@ -113,8 +113,12 @@ def csv_text(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
     """A table as CSV.
 
     Args:
-        columns: the names in its first line.
-        rows: of as many cells.
+        columns: their names.
+        rows: a value for each column.
+
+    Examples:
+        >>> csv_text(["class", "pixels"], [["neutrophil", 4879]])
+        'class,pixels\\nneutrophil,4879\\n'
     """
     table = StringIO()
     writer = csv.writer(table, lineterminator="\n")
@@ -136,14 +140,15 @@ def read_image(path: Path | str) -> np.ndarray:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it cannot be decoded: empty, cut short, or no image.
+        ValueError: it cannot be decoded: empty, cut short, or not an image.
     """
     image = _decode(path, cv2.IMREAD_UNCHANGED)
     if image.dtype == np.uint16:
         image = (image >> 8).astype(np.uint8)
     if image.dtype != np.uint8:
         raise ValueError(
-            f"{path}: expected 8 or 16 bits a channel. Received {image.dtype}; save it as an 8-bit PNG."
+            f"{path}: expected 8 or 16 bits a channel. Received {image.dtype}; "
+            "save it as an 8-bit PNG."
         )
     if image.ndim == 2 or image.shape[2] == 1:
         return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
@@ -177,7 +182,8 @@ def read_rgba(path: Path | str) -> np.ndarray:
     image = _decode(path, cv2.IMREAD_UNCHANGED)
     if image.ndim != 3 or image.shape[2] != 4 or image.dtype != np.uint8:
         raise ValueError(
-            f"{path}: expected an 8-bit RGBA image. Received {image.shape} {image.dtype}; build the sample bank again."
+            f"{path}: expected an 8-bit RGBA image. Received {image.shape} {image.dtype}; "
+            "build the sample bank again."
         )
     return cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA)
 
@@ -185,10 +191,10 @@ def read_rgba(path: Path | str) -> np.ndarray:
 def png_bytes(image: np.ndarray) -> bytes:
     """The PNG of ``(H, W)`` grey, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA ``uint8``.
 
-    The same pixels give the same bytes with one version of OpenCV; another may compress otherwise.
+    The bytes are deterministic for one version of OpenCV; another may compress differently.
 
     Raises:
-        ValueError: no such picture, or one without a pixel.
+        ValueError: another shape or dtype, or no pixel.
     """
     channels = image.shape[2] if image.ndim == 3 else 1
     if (
@@ -206,7 +212,7 @@ def png_bytes(image: np.ndarray) -> bytes:
 
 
 def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A picture in another size: averaged where it shrinks, cubic where it grows.
+    """Resize an image: area averaging to shrink it, cubic interpolation to enlarge it.
 
     Args:
         image: ``(H, W)`` or ``(H, W, C)``.
@@ -230,12 +236,14 @@ def _decode(path: Path | str, flags: int) -> np.ndarray:
         image = cv2.imdecode(data, flags)
     except cv2.error as error:  # a header that promises more than 2**30 pixels
         raise ValueError(
-            f"{path}: expected an image of up to 2**30 pixels, received one that is larger or says so ({error.err}). "
-            "Cut it in parts, or save it as TIFF without compression, which is read in windows."
+            f"{path}: expected an image of up to 2**30 pixels, received one that is larger or "
+            f"says so ({error.err}). Cut it in parts, or save it as TIFF without compression, "
+            "which is read in windows."
         ) from error
     if image is None:
         raise ValueError(
-            f"{path}: expected an image, received {data.size} bytes that cannot be decoded. Download or copy it again."
+            f"{path}: expected an image, received {data.size} bytes that cannot be decoded. "
+            "Download or copy it again."
         )
     return image
 
@@ -247,7 +255,7 @@ def label_map_bytes(labels: np.ndarray) -> bytes:
         labels: ``(H, W) uint8``, ids 0..9.
 
     Raises:
-        ValueError: no label map, or an empty one.
+        ValueError: not a label map, or an empty one.
     """
     if not check_labels(labels).size:
         raise ValueError(
@@ -261,15 +269,7 @@ def label_map_bytes(labels: np.ndarray) -> bytes:
 
 
 def write_label_map(path: Path | str, labels: np.ndarray) -> None:
-    """Write a label map as an indexed PNG, atomically.
-
-    Args:
-        path: where.
-        labels: ``(H, W) uint8``, ids 0..9.
-
-    Raises:
-        ValueError: no label map, or an empty one.
-    """
+    """Write a label map as an indexed PNG, atomically; see :func:`label_map_bytes`."""
     try:
         data = label_map_bytes(labels)
     except ValueError as error:
@@ -278,8 +278,7 @@ def write_label_map(path: Path | str, labels: np.ndarray) -> None:
 
 
 def read_label_map(path: Path | str) -> np.ndarray:
-    """Read a label map: an indexed PNG of ours, a grey picture of ids, or a picture in the class
-    colours, exact or nearly so.
+    """Read a label map: an indexed PNG, a grey image of ids, or one in (nearly) the class colours.
 
     Args:
         path: the file.
@@ -289,7 +288,7 @@ def read_label_map(path: Path | str) -> np.ndarray:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is damaged or no picture, or holds an id or a colour that is no class's.
+        ValueError: it is damaged or not an image, or has an id or a colour of no class.
     """
     path = Path(path)
     if not path.is_file():
@@ -301,24 +300,24 @@ def read_label_map(path: Path | str) -> np.ndarray:
         with Image.open(data) as picture:
             picture.load()
             stored = np.array(picture)  # of an indexed picture: the indices
-            if picture.mode == "P" and _ours(picture.getpalette()):
-                return check_labels(stored, str(path))
-            if picture.mode == "L":
+            if picture.mode == "L" or _has_class_colours(picture):
                 return check_labels(stored, str(path))
             colours = np.array(picture.convert("RGB"))
     except ValueError:
         raise
-    # what Pillow raises for a damaged file depends on the damage
+    # the type of Pillow's error depends on the damage
     except (OSError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise ValueError(
-            f"{path}: expected a label map, received a file that cannot be decoded ({error}). Copy or make it again."
+            f"{path}: expected a label map, received a file that cannot be decoded ({error}). "
+            "Copy or make it again."
         ) from error
-    # ids saved as grey RGB; as colours they would all pass for black
+    # ids saved as grey RGB; as colours all of them are near black
     if 0 < colours.max() < NUM_CLASSES and (colours == colours[:, :, :1]).all():
         return np.ascontiguousarray(colours[:, :, 0])
     return colours_to_labels(colours, where=str(path))
 
 
-def _ours(palette: list[int]) -> bool:
-    """Whether a file's palette, ``[r, g, b, r, g, b, ...]``, begins with the class colours."""
-    return palette[: PALETTE.size] == PALETTE.ravel().tolist()
+def _has_class_colours(picture: Image.Image) -> bool:
+    """Whether an image is indexed and its palette begins with the class colours."""
+    palette = picture.getpalette() if picture.mode == "P" else None
+    return palette is not None and palette[: PALETTE.size] == PALETTE.ravel().tolist()

@@ -1,13 +1,10 @@
-"""Running the numbered notebooks headless: profiles, checked parameters, papermill.
-
-The notebooks' own defaults are the ``tutorial`` profile. A profile is a dict of differences from
-them.
-"""
+"""Running the numbered notebooks headless: profiles, checked parameters, papermill."""
 
 from __future__ import annotations
 
 import ast
 import base64
+import contextlib
 import os
 import re
 from collections.abc import Mapping
@@ -63,11 +60,17 @@ PROFILES: dict[str, dict[str, Any]] = {
         "flips": False,
     },
 }
-"""Profile -> parameter -> value. A parameter goes to every notebook that declares it."""
+"""Profile -> parameter -> value, where it differs from the notebooks' own defaults, which are the
+profile ``tutorial``. A parameter goes to every notebook that declares it.
+"""
+
+
+class NotebookError(ValueError):
+    """A cell of a notebook raised an error."""
 
 
 def notebook_path(name: str) -> Path:
-    """Where a numbered notebook lies.
+    """The path of a numbered notebook.
 
     Raises:
         FileNotFoundError: the notebooks are not beside the package, as they are in a clone
@@ -76,7 +79,8 @@ def notebook_path(name: str) -> Path:
     path = NOTEBOOK_FOLDER / f"{name}.ipynb"
     if not path.is_file():
         raise FileNotFoundError(
-            f"{path}: not there. Run from a clone of the repository, installed with: pip install -e ."
+            f"{path}: not there. Run from a clone of the repository, installed with: "
+            "pip install -e ."
         )
     return path
 
@@ -90,7 +94,7 @@ def declared_parameters(name: str) -> dict[str, Any]:
 def parameters_of(
     profile: str, overrides: Mapping[str, Any] | None = None
 ) -> dict[str, dict[str, Any]]:
-    """What to hand to each notebook.
+    """The parameters of each notebook.
 
     Args:
         profile: ``"quick"``, ``"tutorial"`` or ``"paper"``.
@@ -101,8 +105,8 @@ def parameters_of(
         notebook -> parameter -> value.
 
     Raises:
-        ValueError: a profile that is none, a parameter that no notebook declares, or a value of
-            another type than its default.
+        ValueError: an unknown profile, a parameter that no notebook declares, or a value of another
+            type than its default.
     """
     if profile not in PROFILES:
         raise ValueError(f"Expected a profile, one of {', '.join(PROFILES)}. Received {profile!r}.")
@@ -112,7 +116,8 @@ def parameters_of(
     for parameter in values:
         if parameter not in known:
             raise ValueError(
-                f"Expected a parameter of the notebooks, one of {', '.join(known)}. Received {parameter!r}."
+                f"Expected a parameter of the notebooks, one of {', '.join(known)}. "
+                f"Received {parameter!r}."
             )
     return {
         name: {
@@ -126,31 +131,29 @@ def parameters_of(
 
 def _typed(parameter: str, value: Any, default: Any) -> Any:
     if isinstance(value, str) and not isinstance(default, str):
-        try:
+        with contextlib.suppress(ValueError, SyntaxError):
             value = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            raise ValueError(
-                f"Parameter {parameter}: expected {type(default).__name__}, e.g. {default!r}. Received {value!r}."
-            ) from None
     if type(value) is int and isinstance(default, float):
         value = float(value)
     if type(value) is not type(default):
         raise ValueError(
-            f"Parameter {parameter}: expected {type(default).__name__}, e.g. {default!r}. Received {value!r}."
+            f"Parameter {parameter}: expected {type(default).__name__}, e.g. {default!r}. "
+            f"Received {value!r}."
         )
     return value
 
 
 def check_kernel(kernel: str) -> str:
-    """Return the name of a Jupyter kernel if this machine has it.
+    """Return the name of a Jupyter kernel if it is installed.
 
     Raises:
-        ValueError: it has not; the message lists those it has.
+        ValueError: it is not; the message lists those that are.
     """
     kernels = KernelSpecManager().find_kernel_specs()
     if kernel not in kernels:
         raise ValueError(
-            f"Expected a Jupyter kernel of this machine, one of {', '.join(sorted(kernels))}. Received {kernel!r}."
+            f"Expected a Jupyter kernel of this machine, one of {', '.join(sorted(kernels))}. "
+            f"Received {kernel!r}."
         )
     return kernel
 
@@ -166,7 +169,7 @@ def run(
     """Run the notebooks one after the other, headless.
 
     Every parameter is checked before the first notebook starts. Run again after an interruption,
-    the notebooks find what is finished (the bank, the dataset, each epoch) and go on from there.
+    they go on from what is finished: the bank, the dataset, each epoch.
 
     Args:
         profile: ``"quick"``, ``"tutorial"`` or ``"paper"``.
@@ -181,45 +184,49 @@ def run(
 
     Raises:
         ValueError: see :func:`parameters_of`; no such kernel.
-        papermill.PapermillExecutionError: a cell raised an error; the executed notebook shows it.
+        NotebookError: a cell raised an error; the executed notebook shows it.
     """
     out = Path(out)
     check_kernel(kernel)
-    places = {
-        "run_dir": _seen_from_notebooks(out),
-        **({"bank_dir": _seen_from_notebooks(bank)} if bank else {}),
-    }
+    places = {"run_dir": _seen_from_notebooks(out)}
+    if bank:
+        places["bank_dir"] = _seen_from_notebooks(bank)
     parameters = parameters_of(profile, {**(overrides or {}), **places})
     (out / "notebooks").mkdir(parents=True, exist_ok=True)
     bar = tqdm(NOTEBOOKS, unit="notebook", disable=not progress)
     for name in bar:
         bar.set_description(name)
-        papermill.execute_notebook(
-            str(notebook_path(name)),
-            str(out / "notebooks" / f"{name}.ipynb"),
-            parameters=parameters[name],
-            kernel_name=kernel,
-            progress_bar=progress,
-            cwd=str(NOTEBOOK_FOLDER),
-        )
+        executed = out / "notebooks" / f"{name}.ipynb"
+        try:
+            papermill.execute_notebook(
+                str(notebook_path(name)),
+                str(executed),
+                parameters=parameters[name],
+                kernel_name=kernel,
+                progress_bar=progress,
+                cwd=str(NOTEBOOK_FOLDER),
+            )
+        except papermill.PapermillExecutionError as error:
+            raise NotebookError(
+                f"Cell {error.exec_count} of a notebook raised {error.ename}: {error.evalue}\n"
+                f"See {executed.parent}."
+            ) from error
     return out
 
 
 def _seen_from_notebooks(path: Path | str) -> str:
-    """A path as the notebooks see it: relative, so that no output names a folder of this machine."""
+    """A path relative to the notebooks, so that no output names a folder of this machine."""
     return Path(os.path.relpath(path, NOTEBOOK_FOLDER)).as_posix()
 
 
 def write_parameterized(profile: str, out: Path | str, folder: Path | str) -> list[Path]:
-    """Write the notebooks with a profile's parameters injected, not executed, and the outputs they
-    were committed with.
-
-    This is what nbval runs: the small profile against the committed outputs.
+    """Write the notebooks with a profile's parameters, not executed, with their committed outputs,
+    for nbval to compare with.
 
     Args:
         profile: ``"quick"``, ``"tutorial"`` or ``"paper"``.
-        out: the run folder that they shall write to.
-        folder: where to write the notebooks.
+        out: the run folder that they write to.
+        folder: of the notebooks.
 
     Returns:
         their paths.
@@ -233,7 +240,7 @@ def write_parameterized(profile: str, out: Path | str, folder: Path | str) -> li
         )
         for cell in notebook.cells:
             if "injected-parameters" in cell.metadata.get("tags", []):
-                # nbval takes a cell without a count for one that was never run
+                # nbval regards a cell without a count as never run
                 cell.execution_count = 0
         paths.append(Path(folder) / f"{name}.ipynb")
         nbformat.write(notebook, paths[-1])
@@ -243,64 +250,51 @@ def write_parameterized(profile: str, out: Path | str, folder: Path | str) -> li
 def adopt_outputs(out: Path | str) -> None:
     """Put the outputs of a finished ``tutorial`` run into the committed notebooks.
 
-    Progress bars and what libraries say on standard error are not kept. The picture of a cell
-    tagged ``images:NAME`` is written to ``images/NAME`` too, for the README.
+    Progress bars and the standard error of libraries are not kept. The image of a cell tagged
+    ``images:NAME`` is also written to ``images/NAME``, for the README.
 
     Args:
         out: the run's folder, e.g. ``runs/tutorial``.
 
     Raises:
         FileNotFoundError: the run has not executed every notebook.
-        ValueError: a cell was changed since that run.
+        ValueError: a cell was changed since that run, or a tagged one shows no image.
     """
-    made = {}
+    adopted, images = {}, {}
     for name in NOTEBOOKS:
         path = Path(out) / "notebooks" / f"{name}.ipynb"
         if not path.is_file():
             raise FileNotFoundError(f"{path}: not there. Run the notebooks first: make tutorial.")
         executed = {cell.id: cell for cell in nbformat.read(path, as_version=4).cells}
-        made[name] = notebook = nbformat.read(notebook_path(name), as_version=4)
-        for cell in notebook.cells:
-            if cell.cell_type != "code":
-                continue
-            if (
-                cell.id not in executed
-                or executed[cell.id].source != cell.source
-                or not executed[cell.id].execution_count
-            ):
+        adopted[name] = nbformat.read(notebook_path(name), as_version=4)
+        for cell in (cell for cell in adopted[name].cells if cell.cell_type == "code"):
+            ran = executed.get(cell.id)
+            if ran is None or ran.source != cell.source or not ran.execution_count:
                 raise ValueError(
-                    f"{path}, cell {cell.id}: expected the cell of {notebook_path(name)}, executed. Run the notebooks again: make tutorial."
+                    f"{path}, cell {cell.id}: expected the cell of {notebook_path(name)}, "
+                    "executed. Run the notebooks again: make tutorial."
                 )
-            cell.execution_count = executed[cell.id].execution_count
-            cell.outputs = [
-                output for output in executed[cell.id].outputs if not _is_passing(output)
-            ]
-    for name, notebook in made.items():
-        for cell in notebook.cells:
-            for tag in (tag for tag in cell.metadata.get("tags", []) if tag.startswith("images:")):
-                write_bytes(IMAGE_FOLDER / tag.removeprefix("images:"), _picture(name, cell))
+            cell.execution_count = ran.execution_count
+            cell.outputs = [output for output in ran.outputs if not _is_transient(output)]
+            for tag in cell.metadata.get("tags", []):
+                if tag.startswith("images:"):
+                    images[tag.removeprefix("images:")] = _image(cell)
+    for file, image in images.items():
+        write_bytes(IMAGE_FOLDER / file, image)
+    for name, notebook in adopted.items():
         with replacing(notebook_path(name)) as temporary:
             nbformat.write(notebook, temporary)
 
 
-def _picture(notebook: str, cell: Mapping[str, Any]) -> bytes:
+def _image(cell: Mapping[str, Any]) -> bytes:
     for output in cell["outputs"]:
-        for kind in ("image/gif", "image/png"):
-            if kind in output.get("data", {}):
-                return base64.b64decode(output["data"][kind])
-    raise ValueError(
-        f"{notebook}, cell {cell['id']}: expected a picture, because of its tag images:..., and it shows none."
-    )
+        data = output.get("data", {})
+        if encoded := data.get("image/gif") or data.get("image/png"):
+            return base64.b64decode(encoded)
+    raise ValueError(f"Cell {cell['id']}: expected an image, for its tag images:..., found none.")
 
 
-def _is_passing(output: Mapping[str, Any]) -> bool:
-    """Whether an output is of the moment only:
-
-    a tqdm bar in its notebook or text form, or what a library said on standard error.
-    """
-    return output.get("name") == "stderr" or bool(
-        re.search(
-            r"\d+%\||\[\d\d:\d\d[,<]",
-            output.get("data", {}).get("text/plain", output.get("text", "")),
-        )
-    )
+def _is_transient(output: Mapping[str, Any]) -> bool:
+    """Whether an output is standard error or a tqdm bar."""
+    text = output.get("data", {}).get("text/plain", output.get("text", ""))
+    return output.get("name") == "stderr" or bool(re.search(r"\d+%\||\[\d\d:\d\d[,<]", text))

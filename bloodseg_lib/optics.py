@@ -1,10 +1,10 @@
-"""How stained cells take light away: background colour, transmittance, optical density.
+"""Stained cells absorb light: background colour, transmittance, optical density.
 
 A microscope camera records, for every channel, the light of the lamp times the fraction of it that
-the slide lets through, the *transmittance*. By the law of Beer and Lambert the *optical density*,
-minus the natural logarithm of the transmittance, grows in proportion to the amount of stain, and the
+the slide transmits, the *transmittance*. By the law of Beer and Lambert the *optical density*,
+minus the natural logarithm of the transmittance, is proportional to the amount of stain, and the
 densities of several stains add up (Ruifrok & Johnston 2001, *Analytical and Quantitative Cytology
-and Histology* 23:291). Everything that needs one of these takes it from here.
+and Histology* 23:291). Every module that needs one of these takes it from here.
 Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
@@ -14,31 +14,29 @@ import cv2
 import numpy as np
 
 FLOOR = 1 / 255
-"""The least transmittance that a density is taken of: one grey level of a white background."""
+"""Lower limit of a transmittance: one grey level of a white background."""
 
 GREY_DENSITIES = -np.log(np.maximum(np.arange(256, dtype=np.float32), 1) / 255)
 """``(256,) float32``: the optical density of each grey level on a white background."""
 GREY_DENSITIES.setflags(write=False)
 
-_LOOKED_AT_PX = 400_000  # larger images are subsampled
+_SUBSAMPLED_PX = 400_000  # larger images are subsampled
 _BRIGHT_SPAN = 24  # grey levels
 
 
 def background_colour(
     image: np.ndarray, window: tuple[slice, slice] | None = None, reach_px: int = 0
 ) -> np.ndarray:
-    """The colour of the empty slide in a picture, or around one cell of it where the light is
-    uneven.
+    """The background colour of an image, or around one cell of it where the light is uneven.
 
-    The slide is the brightest thing that is there in any amount: the most frequent green value
-        within a span below the 98th percentile of green, where
-    all stains are dark, and the median colour of the pixels that have it. So neither glints nor how
-    many cells there are matter, as long as two in a hundred pixels are slide.
+    All stains absorb green. So the background has the most frequent green value within a span below
+    the 98th percentile of green; its colour is the median of the pixels with that value. Neither
+    glints nor the number of cells matter, if at least two in a hundred pixels are background.
 
     Args:
         image: ``(H, W, 3) uint8`` RGB.
-        window: rows and columns of a cell; None: the whole picture.
-        reach_px: how far around the window the slide is looked for.
+        window: rows and columns of a cell; None: the whole image.
+        reach_px: margin around the window in which background is searched for.
 
     Returns:
         ``(3,) float32`` RGB, 1..255.
@@ -46,16 +44,13 @@ def background_colour(
     if window is not None:
         rows, columns = (slice(max(0, s.start - reach_px), s.stop + reach_px) for s in window)
         image = image[rows, columns]
-    step = (
-        1 + int((image.shape[0] * image.shape[1] / _LOOKED_AT_PX) ** 0.5)
-        if image.shape[0] * image.shape[1] > _LOOKED_AT_PX
-        else 1
-    )
+    size = image.shape[0] * image.shape[1]
+    step = 1 + int((size / _SUBSAMPLED_PX) ** 0.5) if size > _SUBSAMPLED_PX else 1
     pixels = cv2.GaussianBlur(np.ascontiguousarray(image[::step, ::step]), (3, 3), 0).reshape(-1, 3)
     green = pixels[:, 1]
     top = int(np.percentile(green, 98))
-    histogram = np.bincount(green, minlength=256).astype(np.float32)
-    histogram = np.convolve(histogram, np.ones(5) / 5, "same")
+    counts = np.bincount(green, minlength=256).astype(np.float32)
+    histogram = np.convolve(counts, np.ones(5) / 5, "same")
     histogram[: max(0, top - _BRIGHT_SPAN)] = 0
     histogram[top + 1 :] = 0  # glints
     mode = int(histogram.argmax())
@@ -68,7 +63,8 @@ def background_map(field: np.ndarray, rbc_diameter_px: float) -> np.ndarray:
 
     Args:
         field: ``(H, W, 3) uint8`` RGB.
-        rbc_diameter_px: of a red cell; the colour is taken in tiles of ten of them, and interpolated.
+        rbc_diameter_px: of a red cell; the colour is measured in tiles ten times as wide, and
+            interpolated.
 
     Returns:
         ``(H, W, 3) float32`` RGB, 1..255.
@@ -104,7 +100,7 @@ def field_transmittance(image: np.ndarray, rbc_diameter_px: float) -> np.ndarray
 
 
 def optical_density(transmittance: np.ndarray | float) -> np.ndarray:
-    """Minus the natural logarithm of a transmittance, which is taken to be at least :data:`FLOOR`.
+    """Minus the natural logarithm of a transmittance, which is clipped at :data:`FLOOR`.
 
     Args:
         transmittance: of any shape, 0..1.

@@ -1,7 +1,4 @@
-"""The names of the files in a run folder.
-
-Notebooks and the pipeline pass everything through these files.
-"""
+"""The names of the files in a run folder, through which the notebooks pass everything."""
 
 from __future__ import annotations
 
@@ -11,16 +8,20 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class RunFiles:
-    """Where a run keeps what it makes.
+    """The files of a run.
 
     Attributes:
         root: the run's folder, e.g. ``runs/tutorial``.
+
+    Examples:
+        >>> RunFiles("runs/tutorial").best.as_posix()
+        'runs/tutorial/training/best.npz'
     """
 
     root: Path
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "root", Path(self.root))
+    def __init__(self, root: Path | str):
+        object.__setattr__(self, "root", Path(root))
 
     @property
     def bank(self) -> Path:
@@ -49,7 +50,7 @@ class RunFiles:
 
     @property
     def figures(self) -> Path:
-        """Folder of the pictures."""
+        """Folder of the figures."""
         return self.root / "figures"
 
     @property
@@ -58,13 +59,14 @@ class RunFiles:
         return self.figures / "heat_maps.gif"
 
     def need(self, path: Path, notebook: str) -> Path:
-        """Return ``path`` if it is there.
+        """Return ``path`` if it exists.
 
         Raises:
-            FileNotFoundError: it is not; the message names the notebook that makes it.
+            FileNotFoundError: it does not; the message names the notebook that makes it.
         """
         if not path.exists():
             raise FileNotFoundError(
-                f"{path}: not there yet. Run notebooks/{notebook}.ipynb first, with the same run_dir."
+                f"{path}: not there yet. Run notebooks/{notebook}.ipynb first, "
+                "with the same run_dir."
             )
         return path

@@ -88,7 +88,7 @@ def main() -> None:
             check=True,
         )
 
-    from bloodseg_lib.evaluation.composed import evaluate
+    from bloodseg_lib.evaluation.composed import evaluate_dataset
     from bloodseg_lib.prediction.segmenter import Segmenter
 
     # here, so that TensorFlow starts after the trainings and not beside them
@@ -98,7 +98,7 @@ def main() -> None:
     print("|---|---:|---:|" + "---:|" * len(CLASSES))
     dataset = Dataset(options.dataset)
     for name in options.only:
-        scores = evaluate(
+        scores = evaluate_dataset(
             Segmenter(options.out / name.replace(" ", "-") / "latest.npz"),
             dataset,
             "valid",

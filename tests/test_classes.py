@@ -11,6 +11,7 @@ from bloodseg_lib.classes import (
     PLATELET_IDS,
     RBC_IDS,
     WBC_IDS,
+    Box,
     check_labels,
     class_by_key,
     colours_to_labels,
@@ -107,3 +108,16 @@ def test_what_is_no_label_map_is_refused_by_name(wrong):
 def test_what_is_no_colour_map_is_refused(wrong):
     with pytest.raises(ValueError, match="expected a colour map"):
         colours_to_labels(wrong)
+
+
+def test_a_box_is_the_smallest_around_a_mask_and_cuts_it_out():
+    mask = np.zeros((6, 8), bool)
+    mask[2, 3] = mask[4, 5] = True
+    box = Box.of_mask(mask)
+    assert box == (3, 2, 3, 3)
+    assert mask[box.window].shape == (3, 3) and mask[box.window].sum() == 2
+
+
+def test_a_point_on_the_edge_of_a_box_is_in_it():
+    box = Box(x=2, y=1, width=3, height=2)
+    assert box.holds(2, 1) and box.holds(5, 3) and not box.holds(5.1, 2)

@@ -1,8 +1,14 @@
+import dataclasses
+
+import click
 import pytest
 from click.testing import CliRunner
 
 from bloodseg_lib.cli import main
 from bloodseg_lib.samples.bank import SampleBank
+from bloodseg_lib.smears.dataset import DatasetConfig
+
+EVALUATIONS = ("dataset", "fields", "counts")
 
 
 def invoke(*arguments):
@@ -96,3 +102,49 @@ def test_an_unknown_recipe_lists_the_recipes(tmp_path):
         "dataset", "--bank", tmp_path / "bank", "--out", tmp_path / "data", "--recipe", "green"
     )
     assert "one of white, realistic. Received 'green'" in result.output
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (("score", "lisc=x"), "evaluate fields"),
+        (("count-error", "data"), "evaluate counts"),
+        (("evaluate", "runs/tutorial/dataset"), "evaluate dataset"),
+    ],
+)
+def test_a_former_command_names_the_one_in_its_place(old, new):
+    result = invoke(*old)
+    assert result.exit_code == 2
+    assert new in result.output
+
+
+@pytest.mark.parametrize("command", [*main.commands, *(("evaluate", c) for c in EVALUATIONS)])
+def test_every_command_has_help_and_every_option_a_text(command):
+    path = (command,) if isinstance(command, str) else command
+    result = invoke(*path, "--help")
+    assert result.exit_code == 0, result.output
+    group = main.commands["evaluate"].commands if len(path) == 2 else main.commands
+    context = click.Context(group[path[-1]])
+    assert all(p.help for p in group[path[-1]].get_params(context) if isinstance(p, click.Option))
+
+
+def test_sizes_of_a_dataset_default_to_those_of_its_configuration():
+    context = click.Context(main.commands["dataset"])
+    defaults = {p.name: p.default for p in main.commands["dataset"].get_params(context)}
+    for field in dataclasses.fields(DatasetConfig):
+        if field.name != "recipe":
+            assert defaults[field.name] == field.default
+
+
+def test_an_option_of_the_network_is_checked_by_its_configuration(tmp_path):
+    (tmp_path / "dataset.json").write_text("{}")
+    result = invoke("train", "--dataset", tmp_path, "--out", tmp_path / "out", "--width", "0")
+    assert result.exit_code == 1
+    assert "UNetConfig.width: expected at least 1. Received 0" in result.output
+
+
+@pytest.mark.parametrize("setting", ["epochs", "epochs="])
+def test_a_setting_without_a_value_is_refused_in_words(tmp_path, setting):
+    result = invoke("train", "--dataset", tmp_path, "--out", tmp_path / "out", "--set", setting)
+    assert result.exit_code == 2
+    assert f"expected NAME=VALUE, each once. Received '{setting}'" in result.output

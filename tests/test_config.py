@@ -9,6 +9,14 @@ from bloodseg_lib.config import Config
 
 @dataclass(frozen=True)
 class Sowing(Config):
+    """How to sow.
+
+    Attributes:
+        count: of the seeds, an
+            ``int``.
+        rate, limit: of each row.
+    """
+
     count: int = 3
     rate: float = 0.5
     quiet: bool = False
@@ -83,3 +91,16 @@ def test_dict_and_back_is_the_same_configuration():
 def test_a_configuration_is_frozen():
     with pytest.raises(FrozenInstanceError):
         Sowing().count = 4
+
+
+def test_texts_are_read_as_json_or_as_words():
+    sowing = Sowing.from_texts({"count": "4", "quiet": "true", "kind": "sparse", "sizes": "[1, 2]"})
+    assert sowing == Sowing(count=4, quiet=True, kind="sparse", sizes=(1, 2))
+
+
+def test_what_the_docstring_says_of_each_field_is_at_hand():
+    assert Sowing.attribute_texts() == {
+        "count": "of the seeds, an int.",
+        "rate": "of each row.",
+        "limit": "of each row.",
+    }

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bloodseg_lib.classes import CELL_CLASSES
-from bloodseg_lib.evaluation.composed import evaluate
+from bloodseg_lib.evaluation.composed import evaluate_dataset
 from bloodseg_lib.figures.animation import heat_map_frames, write_gif
 from bloodseg_lib.network.metrics import confusion_matrix
 from bloodseg_lib.network.unet import UNetConfig
@@ -43,7 +43,7 @@ def test_from_drawn_cells_to_report_and_animation(tmp_path):
     assert result.best == files.best
 
     segmenter = Segmenter(files.best)
-    report = evaluate(segmenter, dataset, "test", progress=False)
+    report = evaluate_dataset(segmenter, dataset, "test", progress=False)
     report.save(files.evaluation)
     by_hand = sum(
         confusion_matrix(

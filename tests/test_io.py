@@ -10,12 +10,14 @@ from pictures import write_image
 from PIL import Image
 
 from bloodseg_lib.io import (
+    csv_text,
     png_bytes,
     read_image,
     read_json,
     read_mask,
     read_rgba,
     replacing,
+    resized,
     write_bytes,
     write_json,
 )
@@ -87,12 +89,12 @@ def test_grey_16_bit_alpha_and_cmyk_are_read_as_rgb(tmp_path):
 
 
 @pytest.mark.parametrize("ending", [".png", ".jpg", ".bmp"])
-@pytest.mark.parametrize("share", [0, 0.1, 0.6])
-def test_an_image_cut_short_is_refused_by_name(tmp_path, ending, share):
+@pytest.mark.parametrize("fraction", [0, 0.1, 0.6])
+def test_an_image_cut_short_is_refused_by_name(tmp_path, ending, fraction):
     data = cv2.imencode(ending, np.random.default_rng(0).integers(0, 256, (60, 60, 3), np.uint8))[
         1
     ].tobytes()
-    (tmp_path / f"cut{ending}").write_bytes(data[: int(len(data) * share)])
+    (tmp_path / f"cut{ending}").write_bytes(data[: int(len(data) * fraction)])
     with pytest.raises(ValueError, match=rf"cut\{ending}: expected an image.*again"):
         read_image(tmp_path / f"cut{ending}")
 
@@ -146,3 +148,15 @@ def test_opencv_and_pillow_read_the_pixels_of_our_png(image):
 def test_what_is_no_picture_is_not_written(wrong):
     with pytest.raises(ValueError, match="Expected a picture to write"):
         png_bytes(wrong)
+
+
+def test_a_table_has_its_columns_first_and_quotes_what_needs_it():
+    assert csv_text(["a", "b"], [[1, "x,y"], [None, 2.5]]) == 'a,b\n1,"x,y"\n,2.5\n'
+
+
+def test_shrinking_averages_and_enlarging_keeps_an_even_image():
+    image = np.array([[0, 100], [20, 200]], np.uint8)
+    np.testing.assert_array_equal(resized(image, (1, 1)), [[80]])
+    np.testing.assert_array_equal(
+        resized(np.full((2, 3, 3), 7, np.uint8), (9, 6)), np.full((6, 9, 3), 7)
+    )

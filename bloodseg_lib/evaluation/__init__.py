@@ -1,1 +1,22 @@
 """How right a network is: on composed smears, on real fields, in counts. Taught by notebook 4."""
+
+from bloodseg_lib.evaluation.annotated import SOURCES, AnnotatedField
+from bloodseg_lib.evaluation.annotated import read as annotated_fields
+from bloodseg_lib.evaluation.composed import ComposedReport, evaluate_dataset
+from bloodseg_lib.evaluation.counts import CountsReport, evaluate_counts
+from bloodseg_lib.evaluation.fields import FieldScore, FieldsReport, evaluate_fields
+from bloodseg_lib.evaluation.report import Report
+
+__all__ = [
+    "SOURCES",
+    "AnnotatedField",
+    "ComposedReport",
+    "CountsReport",
+    "FieldScore",
+    "FieldsReport",
+    "Report",
+    "annotated_fields",
+    "evaluate_counts",
+    "evaluate_dataset",
+    "evaluate_fields",
+]

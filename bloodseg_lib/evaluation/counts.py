@@ -1,6 +1,6 @@
-"""How far the counts are from the truth:
+"""Counts of cells on composed smears beside the true ones, which are known there.
 
-on composed smears every cell is known. Taught by ``notebooks/06_interactive_prediction.ipynb``.
+Taught by ``notebooks/06_interactive_prediction.ipynb``.
 """
 
 from __future__ import annotations
@@ -8,193 +8,182 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES, RBC_IDS, WBC_IDS
+from bloodseg_lib.evaluation.report import Report, predicted_batches
 from bloodseg_lib.prediction.counts import CountingConfig, count_cells
-from bloodseg_lib.prediction.segmenter import BATCH_SIZE, Predict
+from bloodseg_lib.prediction.segmenter import Predict, Segmenter
+from bloodseg_lib.smears.dataset import Dataset
 
-if TYPE_CHECKING:
-    from bloodseg_lib.prediction.segmenter import Segmenter
-    from bloodseg_lib.smears.dataset import Dataset
-
-TOGETHER = {"All white cells": WBC_IDS, "All red cells": RBC_IDS}
-"""Classes that are also counted as one:
-
-whether a cell is found at all is another question than what it is taken for.
+GROUPS = {
+    **{c.name: (c.id,) for c in CELL_CLASSES},
+    "All white cells": WBC_IDS,
+    "All red cells": RBC_IDS,
+}
+"""Rows of the report: each class, and two groups that are counted as one, because a cell can be
+detected and yet classified wrongly.
 """
 
 
 @dataclass(frozen=True, eq=False)
-class CountingError:
+class CountsReport(Report):
     """Counts of cells beside the true ones.
 
     Attributes:
         truth: ``(n, 10) int64``, cells of each class on each smear.
-        perfect: the same, counted on the true label maps: what counting itself gets wrong.
+        perfect: the same, counted on the true label maps: the error of counting itself.
         counted: the same, counted on the predicted label maps.
         split: of the dataset.
+
+    Examples:
+        >>> truth, counted = np.zeros((1, 10), int), np.zeros((1, 10), int)
+        >>> truth[0, 9], counted[0, 9] = 20, 19
+        >>> CountsReport(truth, truth, counted, "test").rows()["Healthy RBC"]["percentage_error"]
+        5.0
     """
 
+    stem: ClassVar[str] = "counts"
     truth: np.ndarray
     perfect: np.ndarray
     counted: np.ndarray
     split: str
 
     def rows(self) -> dict[str, dict[str, float]]:
-        """Of each class, and of some together, by name.
+        """The figures of each class and group of :data:`GROUPS`, by its name.
 
-        ``smears``: on how many there are such cells; ``truth``, ``perfect``, ``counted``: cells on
-            all smears; ``percentage_error`` and
-        ``perfect_percentage_error``: mean over the smears that have any of the difference to the
-            true count as a percentage of it; ``pooled_error``:
-        the percentage by which the sum over all smears is off.
+        ``smears``: number of smears with such cells; ``truth``, ``perfect``, ``counted``: cells on
+        all smears; ``percentage_error`` and ``perfect_percentage_error``: absolute difference to
+        the true count as a percentage of it, mean over the smears with such cells;
+        ``pooled_error``: percentage by which the sum over all smears is off. Errors are NaN where
+        no smear has such cells.
         """
-        groups = {**{c.name: (c.id,) for c in CELL_CLASSES}, **TOGETHER}
-        return {name: self._row(list(ids)) for name, ids in groups.items()}
+        return {name: self._row(list(ids)) for name, ids in GROUPS.items()}
 
     def _row(self, ids: list[int]) -> dict[str, float]:
         truth, perfect, counted = (
             counts[:, ids].sum(axis=1) for counts in (self.truth, self.perfect, self.counted)
         )
-        there = truth > 0
+        present = truth > 0
+        known = bool(present.any())
 
         def error(counts: np.ndarray) -> float:
-            return (
-                float(100 * np.mean(np.abs(counts - truth)[there] / truth[there]))
-                if there.any()
-                else float("nan")
-            )
+            return float(100 * np.mean(np.abs(counts - truth)[present] / truth[present]))
 
         return {
-            "smears": int(there.sum()),
+            "smears": int(present.sum()),
             "truth": int(truth.sum()),
             "perfect": int(perfect.sum()),
             "counted": int(counted.sum()),
-            "percentage_error": error(counted),
-            "perfect_percentage_error": error(perfect),
-            "pooled_error": float(100 * (counted.sum() / truth.sum() - 1))
-            if truth.sum()
-            else float("nan"),
+            "percentage_error": error(counted) if known else np.nan,
+            "perfect_percentage_error": error(perfect) if known else np.nan,
+            "pooled_error": float(100 * (counted.sum() / truth.sum() - 1)) if known else np.nan,
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON; errors of classes that no smear has are ``None``."""
+        """The report as JSON can hold it; errors of classes that no smear has are ``None``."""
         rows = {
-            name: {key: None if value != value else value for key, value in row.items()}
+            name: {key: None if np.isnan(value) else value for key, value in row.items()}
             for name, row in self.rows().items()
         }
         return {"split": self.split, "smears": len(self.truth), "classes": rows}
 
     def to_markdown(self) -> str:
-        """For people."""
+        """The report for people."""
         lines = [
-            f"Counts on {len(self.truth)} composed smears of the {self.split} split. Error: mean over the smears that have such cells of the difference to "
-            "the true count, as a percentage of it; of perfect maps: the same when the cells are counted on the true label maps.",
+            f"Counts on {len(self.truth)} composed smears of the {self.split} split. Error: mean "
+            "over the smears that have such cells of the difference to the true count, as a "
+            "percentage of it; of perfect maps: the same when the cells are counted on the true "
+            "label maps.",
             "",
-            "| class | smears | true cells | counted | sum off by | error | error of perfect maps |",
+            "| class | smears | true cells | counted | sum off by | error "
+            "| error of perfect maps |",
             "|---|---:|---:|---:|---:|---:|---:|",
         ]
         for name, row in self.rows().items():
-            pooled, *errors = (
-                _percent(row[key], "+" if key == "pooled_error" else "") for key in _PERCENTAGES
+            figures = (
+                f"{row['smears']} | {row['truth']} | {row['counted']}",
+                _percent(row["pooled_error"], "+"),
+                _percent(row["percentage_error"]),
+                _percent(row["perfect_percentage_error"]),
             )
-            lines.append(
-                f"| {name} | {row['smears']} | {row['truth']} | {row['counted']} | {pooled} | {' | '.join(errors)} |"
-            )
+            lines.append(f"| {name} | {' | '.join(figures)} |")
         return "\n".join([*lines, ""])
 
 
-_PERCENTAGES = ("pooled_error", "percentage_error", "perfect_percentage_error")
-
-
-def _percent(value: float, sign: str) -> str:
+def _percent(value: float, sign: str = "") -> str:
     return "-" if np.isnan(value) else f"{value:{sign}.1f} %"
 
 
-def counting_error(
+def evaluate_counts(
     segmenter: Segmenter | Predict,
     dataset: Dataset,
     split: str = "test",
     limit: int | None = 200,
     config: CountingConfig | None = None,
+    *,
     progress: bool = True,
-) -> CountingError:
-    """Count the cells of composed smears on predicted label maps and on the true ones, and set both
-    beside the truth.
-
-    A cell is there when as much of it is to be seen as counting takes for a cell (``minimum_area``)
-    and, with the border rule, when it does not touch the bottom or right border.
+) -> CountsReport:
+    """Count the cells of composed smears on predicted and on true label maps.
 
     Args:
-        segmenter: a :class:`bloodseg_lib.prediction.segmenter.Segmenter`, or anything that predicts
-            tiles as one does.
+        segmenter: a :class:`bloodseg_lib.prediction.segmenter.Segmenter`, or a function that
+            predicts tiles as its ``predict`` does.
         dataset: composed smears.
         split: ``"train"``, ``"valid"`` or ``"test"``.
-        limit: only the first so many smears; ``None``: all.
+        limit: only the first smears, at most this many; ``None``: all.
         config: how to count; the defaults if not given.
         progress: show a tqdm bar.
 
     Raises:
         ValueError: an unknown split, one without smears, or a limit below 1.
     """
-    if limit is not None and limit < 1:
-        raise ValueError(f"limit: expected at least 1 smear, or None for all. Received {limit}.")
     config = config or CountingConfig()
-    number = len(dataset.names(split)[:limit])
-    if not number:
-        raise ValueError(
-            f"{split}: expected a split with at least one smear. Received an empty one; build the dataset with more."
-        )
-    predict: Predict = getattr(segmenter, "predict", segmenter)
-    truth, perfect, counted = [], [], []
-    with tqdm(total=number, desc=f"Counting {split}", unit="smear", disable=not progress) as bar:
-        for images, labels in dataset.batches(
-            split, getattr(segmenter, "batch_size", BATCH_SIZE), shuffle=False
-        ):
-            images, labels = images[: number - len(truth)], labels[: number - len(truth)]
-            predicted = np.asarray(predict(images))
-            for true_map, probabilities in zip(np.asarray(labels), predicted, strict=True):
-                truth.append(
-                    true_counts(dataset.objects(split, len(truth)), true_map.shape, config)
-                )
-                perfect.append(_by_id(count_cells(true_map, config=config).watershed))
-                counted.append(
-                    _by_id(
-                        count_cells(
-                            probabilities.argmax(axis=-1).astype(np.uint8),
-                            probabilities,
-                            config=config,
-                        ).watershed
-                    )
-                )
-            bar.update(len(images))
-            if len(truth) == number:
-                break
-    return CountingError(np.array(truth), np.array(perfect), np.array(counted), split)
+    truth: list[list[int]] = []
+    perfect: list[list[int]] = []
+    counted: list[list[int]] = []
+    for labels, predicted in predicted_batches(
+        segmenter, dataset, split, limit, title="Counting", progress=progress
+    ):
+        for true_map, probabilities in zip(labels, predicted, strict=True):
+            truth.append(true_counts(dataset.objects(split, len(truth)), true_map.shape, config))
+            perfect.append(_by_id(count_cells(true_map, config=config).watershed))
+            predicted_map = probabilities.argmax(axis=-1).astype(np.uint8)
+            counts = count_cells(predicted_map, probabilities, config=config)
+            counted.append(_by_id(counts.watershed))
+    return CountsReport(np.array(truth), np.array(perfect), np.array(counted), split)
 
 
 def true_counts(
     objects: Sequence[Mapping[str, Any]], shape: tuple[int, ...], config: CountingConfig
 ) -> list[int]:
-    """How many cells of each class, ten numbers, a smear has by the rules of counting.
+    """The number of cells of each class on a smear, by the rules of counting.
+
+    A cell counts if its visible area reaches the ``minimum_area`` of counting and, with the border
+    rule, if it does not touch the bottom or right border.
 
     Args:
         objects: its cells as the dataset keeps them: class ``id``, ``box`` and visible ``area_px``.
         shape: height and width of the smear.
         config: how to count.
+
+    Returns:
+        ten numbers, by class id.
+
+    Examples:
+        >>> cell = {"id": 9, "area_px": 900, "box": {"x": 5, "y": 5, "width": 34, "height": 34}}
+        >>> true_counts([cell], (224, 224), CountingConfig())
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
     """
     tally: Counter[int] = Counter()
-    for thing in objects:
-        box = thing["box"]
+    for cell in objects:
+        box = cell["box"]
         at_border = box["y"] + box["height"] >= shape[0] or box["x"] + box["width"] >= shape[1]
-        if thing["area_px"] >= config.minimum_area * CLASSES[thing["id"]].mean_area_px and not (
-            config.border_rule and at_border
-        ):
-            tally[thing["id"]] += 1
+        large_enough = cell["area_px"] >= config.minimum_area * CLASSES[cell["id"]].mean_area_px
+        if large_enough and not (config.border_rule and at_border):
+            tally[cell["id"]] += 1
     return [tally[c.id] for c in CLASSES]
 
 

@@ -10,7 +10,7 @@ from discs import disc_bank
 
 from bloodseg_lib.classes import BACKGROUND, HEALTHY_RBC, INFECTED_RBC
 from bloodseg_lib.cli import main
-from bloodseg_lib.evaluation.composed import evaluate
+from bloodseg_lib.evaluation.composed import evaluate_dataset
 from bloodseg_lib.prediction.segmenter import Segmenter
 from bloodseg_lib.smears.build import DatasetConfig, build_dataset
 
@@ -34,7 +34,7 @@ class ThreeImages:
 
 
 def predict(images):
-    """Image 0 all right, image 1 all background, image 2 five of the ten healthy pixels infected."""
+    """Image 0 correct, image 1 all background, image 2 five of ten healthy pixels infected."""
     labels = np.zeros(images.shape[:3], np.uint8)
     for i, number in enumerate(images[:, 0, 0, 0]):
         labels[i, :2] = HEALTHY_RBC if number != 1 else BACKGROUND
@@ -45,7 +45,7 @@ def predict(images):
 
 @pytest.fixture
 def report():
-    return evaluate(predict, ThreeImages(), progress=False)
+    return evaluate_dataset(predict, ThreeImages(), progress=False)
 
 
 def test_the_confusion_matrix_is_that_of_all_pixels(report):
@@ -65,14 +65,14 @@ def test_the_size_of_batches_does_not_matter(report):
     predict.batch_size = 2
     try:
         np.testing.assert_array_equal(
-            evaluate(predict, ThreeImages(), progress=False).confusion, report.confusion
+            evaluate_dataset(predict, ThreeImages(), progress=False).confusion, report.confusion
         )
     finally:
         del predict.batch_size
 
 
 def test_a_limit_takes_the_first_images():
-    report = evaluate(predict, ThreeImages(), progress=False, limit=2)
+    report = evaluate_dataset(predict, ThreeImages(), progress=False, limit=2)
     assert report.names == ("a", "b") and report.confusion.sum() == 40
 
 
@@ -100,17 +100,17 @@ def test_the_report_is_written_in_three_forms(report, tmp_path):
 
 
 def test_a_class_that_is_never_found_is_named():
-    report = evaluate(
+    report = evaluate_dataset(
         lambda images: np.eye(10)[np.zeros(images.shape[:3], int)], ThreeImages(), progress=False
     )
     assert "**Never found:** Healthy RBC." in report.to_markdown()
 
 
 def test_nothing_to_evaluate_is_refused():
-    with pytest.raises(ValueError, match="valid: expected a split with at least one image"):
-        evaluate(predict, ThreeImages(), split="valid", progress=False)
+    with pytest.raises(ValueError, match="valid: expected a split with at least one smear"):
+        evaluate_dataset(predict, ThreeImages(), split="valid", progress=False)
     with pytest.raises(ValueError, match="limit"):
-        evaluate(predict, ThreeImages(), limit=0)
+        evaluate_dataset(predict, ThreeImages(), limit=0)
 
 
 @pytest.mark.parametrize("options", [(), ("--tta",)])
@@ -123,7 +123,7 @@ def test_the_command_line_saves_the_report_it_prints(options, tmp_path):
         progress=False,
     )
     checkpoint = write_colour_network(tmp_path / "best.npz")
-    report = evaluate(
+    report = evaluate_dataset(
         Segmenter(checkpoint, test_time_augmentation=bool(options)),
         dataset,
         limit=4,
@@ -133,6 +133,7 @@ def test_the_command_line_saves_the_report_it_prints(options, tmp_path):
         main,
         [
             "evaluate",
+            "dataset",
             str(dataset.folder),
             "--checkpoint",
             str(checkpoint),
@@ -152,4 +153,4 @@ def test_the_command_line_saves_the_report_it_prints(options, tmp_path):
         json.loads((tmp_path / "report" / "report.json").read_text())["confusion"]
         == report.confusion.tolist()
     )
-    assert (tmp_path / "report" / "per_class.csv").read_text() == report.per_class_csv()
+    assert {"per_class.csv": (tmp_path / "report" / "per_class.csv").read_text()} == report.tables()

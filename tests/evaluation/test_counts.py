@@ -8,7 +8,7 @@ from discs import disc_bank
 
 from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, NEUTROPHIL
 from bloodseg_lib.cli import main
-from bloodseg_lib.evaluation.counts import CountingError, counting_error, true_counts
+from bloodseg_lib.evaluation.counts import CountsReport, evaluate_counts, true_counts
 from bloodseg_lib.prediction.counts import CountingConfig
 from bloodseg_lib.smears.build import DatasetConfig, build_dataset
 
@@ -57,7 +57,7 @@ def by_id(**numbers):
 def error():
     truth = np.array([by_id(infected=10), by_id(infected=4, healthy=4, neutrophil=1)])
     counted = np.array([by_id(infected=8, healthy=2), by_id(infected=5, healthy=2)])
-    return CountingError(truth, truth, counted, "test")
+    return CountsReport(truth, truth, counted, "test")
 
 
 def test_errors_are_means_of_percentages_over_the_smears_that_have_such_cells(error):
@@ -102,7 +102,7 @@ def test_a_network_that_knows_the_truth_has_the_error_of_perfect_maps(dataset):
         for parts in zip(*dataset.batches("test", 4, shuffle=False), strict=True)
     )
     known = {image.tobytes(): label for image, label in zip(images, labels, strict=True)}
-    found = counting_error(
+    found = evaluate_counts(
         lambda tiles: np.eye(10)[[known[tile.tobytes()] for tile in tiles]],
         dataset,
         limit=7,
@@ -119,9 +119,9 @@ def test_a_network_that_knows_the_truth_has_the_error_of_perfect_maps(dataset):
 
 def test_an_empty_split_and_limit_are_refused(dataset):
     with pytest.raises(ValueError, match="at least 1 smear"):
-        counting_error(None, dataset, limit=0)
+        evaluate_counts(None, dataset, limit=0)
     with pytest.raises(ValueError, match="one of train"):
-        counting_error(None, dataset, split="exam")
+        evaluate_counts(None, dataset, split="exam")
 
 
 def test_the_command_line_prints_the_errors(dataset, tmp_path):
@@ -129,14 +129,15 @@ def test_the_command_line_prints_the_errors(dataset, tmp_path):
     result = CliRunner().invoke(
         main,
         [
-            "count-error",
+            "evaluate",
+            "counts",
             str(dataset.folder),
             "--checkpoint",
             str(checkpoint),
             "--limit",
             "2",
             "--out",
-            str(tmp_path / "error.json"),
+            str(tmp_path / "report"),
         ],
     )
     assert result.exit_code == 0, result.output
@@ -144,4 +145,5 @@ def test_the_command_line_prints_the_errors(dataset, tmp_path):
         "2 composed smears of the test split" in result.output
         and "| All red cells | 2 |" in result.output
     )
-    assert json.loads((tmp_path / "error.json").read_text())["smears"] == 2
+    assert (tmp_path / "report" / "counts.md").read_text() in result.output
+    assert json.loads((tmp_path / "report" / "counts.json").read_text())["smears"] == 2

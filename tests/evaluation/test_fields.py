@@ -22,15 +22,12 @@ from bloodseg_lib.classes import (
 )
 from bloodseg_lib.cli import main
 from bloodseg_lib.evaluation import annotated
-from bloodseg_lib.evaluation import fields as field_scores
 from bloodseg_lib.evaluation.annotated import AnnotatedField
 from bloodseg_lib.evaluation.fields import (
     FieldScore,
-    called_in_box,
+    class_in_box,
+    evaluate_fields,
     labelled_cell,
-    score_fields,
-    summary,
-    to_markdown,
 )
 from bloodseg_lib.samples.extraction.boxes import CellBox
 
@@ -63,7 +60,7 @@ def test_what_is_too_small_is_not_found():
 def test_a_box_is_called_by_its_middle():
     box = Box(20, 20, 40, 40)  # its middle: rows and columns 30..49
     assert (
-        called_in_box(
+        class_in_box(
             labels_with(
                 (slice(30, 50), slice(30, 39), HEALTHY_RBC),
                 (slice(30, 50), slice(39, 50), INFECTED_RBC),
@@ -73,11 +70,11 @@ def test_a_box_is_called_by_its_middle():
         == INFECTED_RBC
     )
     # only outside the middle
-    assert called_in_box(labels_with((slice(20, 30), slice(20, 60), HEALTHY_RBC)), box) == 0
+    assert class_in_box(labels_with((slice(20, 30), slice(20, 60), HEALTHY_RBC)), box) == 0
     # a quarter of it: below 0.3
-    assert called_in_box(labels_with((slice(30, 35), slice(30, 50), HEALTHY_RBC)), box) == 0
+    assert class_in_box(labels_with((slice(30, 35), slice(30, 50), HEALTHY_RBC)), box) == 0
     assert (
-        called_in_box(labels_with((slice(30, 37), slice(30, 50), HEALTHY_RBC)), box) == HEALTHY_RBC
+        class_in_box(labels_with((slice(30, 37), slice(30, 50), HEALTHY_RBC)), box) == HEALTHY_RBC
     )
 
 
@@ -94,28 +91,28 @@ def test_scores_of_a_network_that_sees_one_neutrophil_everywhere(tmp_path):
             "mamic", tmp_path / "a.png", boxes=(CellBox("a.png", Box(60, 60, 20, 20), HEALTHY_RBC),)
         ),
     ]
-    found = score_fields(segmenter, fields, progress=False)
-    assert found == [
+    report = evaluate_fields(segmenter, fields, progress=False)
+    assert list(report.scores) == [
         FieldScore("lisc", "a.png", NEUTROPHIL, NEUTROPHIL, pytest.approx(1 / 3)),
         FieldScore("lisc", "a.png", BASOPHIL, NEUTROPHIL, None),
         FieldScore("mamic", "a.png", HEALTHY_RBC, 0, None),
     ]
-    assert summary(found)["lisc"] == {
+    assert report.to_dict()["lisc"] == {
         "cells": 2,
         "found": 1.0,
         "right_class": 0.5,
         "mean_iou": pytest.approx(1 / 3),
     }
-    assert summary(found)["mamic"] == {
+    assert report.to_dict()["mamic"] == {
         "cells": 1,
         "found": 0.0,
         "right_class": 0.0,
         "mean_iou": None,
     }
-    table = to_markdown(found)
+    table = report.to_markdown()
     assert "| lisc | **all** | 2 | 100.0% | 50.0% |" in table
     assert "| mamic | Healthy RBC | 1 | 0.0% | 0.0% |" in table
-    field_scores.save(found, tmp_path / "out")
+    report.save(tmp_path / "out")
     rows = list(csv.DictReader((tmp_path / "out" / "fields.csv").read_text().splitlines()))
     assert [row["called"] for row in rows] == ["neutrophil", "neutrophil", ""]
 
@@ -139,7 +136,7 @@ def test_a_field_that_is_not_there_is_named(tmp_path):
 
 
 def test_an_unknown_database_is_named():
-    result = CliRunner().invoke(main, ["score", "kaggle=x", "--checkpoint", "none.npz"])
+    result = CliRunner().invoke(main, ["evaluate", "fields", "kaggle=x"])
     assert result.exit_code == 1
     assert "one of lisc, zheng, pbc, mamic, own. Received 'kaggle'" in result.output
 

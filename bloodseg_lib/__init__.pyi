@@ -1,0 +1,66 @@
+from . import (
+    classes,
+    evaluation,
+    figures,
+    io,
+    network,
+    notebooks,
+    optics,
+    panel,
+    prediction,
+    runs,
+    samples,
+    smears,
+    training,
+)
+from .evaluation import annotated_fields, evaluate_counts, evaluate_dataset, evaluate_fields
+from .network.unet import UNetConfig, build_unet
+from .prediction.counts import count_cells
+from .prediction.segmenter import Segmenter
+from .runs import RunFiles
+from .samples.bank import SampleBank, write_bank
+from .samples.collect import collect
+from .smears.build import build_dataset
+from .smears.dataset import Dataset
+from .smears.manifest import DatasetConfig
+from .smears.recipe import recipe_named
+from .smears.verify import verify
+from .training.config import TrainingConfig
+from .training.train import train
+
+__all__ = [
+    "Dataset",
+    "DatasetConfig",
+    "RunFiles",
+    "SampleBank",
+    "Segmenter",
+    "TrainingConfig",
+    "UNetConfig",
+    "annotated_fields",
+    "build_dataset",
+    "build_unet",
+    "classes",
+    "collect",
+    "count_cells",
+    "evaluate_counts",
+    "evaluate_dataset",
+    "evaluate_fields",
+    "evaluation",
+    "figures",
+    "io",
+    "network",
+    "notebooks",
+    "optics",
+    "panel",
+    "prediction",
+    "recipe_named",
+    "runs",
+    "samples",
+    "smears",
+    "train",
+    "training",
+    "verify",
+    "write_bank",
+]
+
+__version__: str

@@ -1,0 +1,92 @@
+"""What the three evaluations share: the shape of a report, and the loop over a split of a dataset.
+
+Taught by ``notebooks/04_evaluation.ipynb``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from bloodseg_lib.io import write_bytes, write_json
+from bloodseg_lib.prediction.segmenter import BATCH_SIZE, Predict, Segmenter
+from bloodseg_lib.smears.dataset import Dataset
+
+
+class Report(Protocol):
+    """What an evaluation found, in words, for programs and as files.
+
+    Attributes:
+        stem: name of the files, without their suffix.
+    """
+
+    stem: ClassVar[str]
+
+    def to_markdown(self) -> str:
+        """The report for people."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON can hold it; undefined figures are ``None``."""
+        ...
+
+    def tables(self) -> dict[str, str]:
+        """CSV tables of the report: name of the file -> text."""
+        return {}
+
+    def save(self, folder: Path | str) -> None:
+        """Write ``<stem>.json``, ``<stem>.md`` and the tables into a folder."""
+        folder = Path(folder)
+        write_json(folder / f"{self.stem}.json", self.to_dict())
+        for name, text in {**self.tables(), f"{self.stem}.md": self.to_markdown()}.items():
+            write_bytes(folder / name, text.encode())
+
+
+def predicted_batches(
+    segmenter: Segmenter | Predict,
+    dataset: Dataset,
+    split: str,
+    limit: int | None,
+    *,
+    title: str,
+    progress: bool,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Predict the smears of a split, a batch at a time, in the order of the dataset.
+
+    Args:
+        segmenter: a network, or a function that predicts tiles as one does.
+        dataset: composed smears.
+        split: ``"train"``, ``"valid"`` or ``"test"``.
+        limit: only the first smears, at most this many; ``None``: all.
+        title: of the progress bar.
+        progress: show a tqdm bar.
+
+    Yields:
+        the true label maps, ``(B, H, W) uint8``, and the predicted probabilities,
+        ``(B, H, W, 10) float32``.
+
+    Raises:
+        ValueError: an unknown split, one without smears, or a limit below 1.
+    """
+    if limit is not None and limit < 1:
+        raise ValueError(f"limit: expected at least 1 smear, or None for all. Received {limit}.")
+    left = len(dataset.names(split)[:limit])
+    if not left:
+        raise ValueError(
+            f"{split}: expected a split with at least one smear. Received an empty one; "
+            "build the dataset with more."
+        )
+    predict: Predict = segmenter.predict if isinstance(segmenter, Segmenter) else segmenter
+    batch_size = getattr(segmenter, "batch_size", BATCH_SIZE)
+    with tqdm(total=left, desc=f"{title} {split}", unit="smear", disable=not progress) as bar:
+        for images, labels in dataset.batches(split, batch_size, shuffle=False):
+            images, labels = images[:left], np.asarray(labels[:left])
+            yield labels, np.asarray(predict(images))
+            bar.update(len(images))
+            left -= len(images)
+            if not left:
+                return
