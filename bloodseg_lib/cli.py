@@ -303,7 +303,7 @@ def adopt(out: Path) -> None:
     "--out",
     type=click.Path(path_type=Path),
     required=True,
-    help="Folder for class maps, overlays and counts.",
+    help="Folder for label maps, overlays and counts.",
 )
 @click.option(
     "--rbc-diameter",
@@ -311,58 +311,56 @@ def adopt(out: Path) -> None:
     help="Diameter of a red cell in your images, in pixels; without it, it is measured in each image.",
 )
 @click.option(
+    "--label-maps-only",
     "--class-maps-only",
+    "label_maps_only",
     is_flag=True,
-    help="Write nothing but the class maps, under the names of the images, e.g. to score them.",
+    help="Write only the label maps, under the names of the images, e.g. to score them.",
 )
 def predict(
     images: tuple[Path, ...],
     checkpoint: Path,
     out: Path,
     rbc_diameter: float | None,
-    class_maps_only: bool,
+    label_maps_only: bool,
     test_time_augmentation: bool,
 ) -> None:
-    """Segment images;
-
-    write a class map, an overlay and the counts of each, and of several the pooled counts.
-    """
+    """Segment images: write a label map, an overlay and the counts of each, and pooled counts."""
     from tqdm.auto import tqdm
 
-    from bloodseg_lib.io import write_label_map
-    from bloodseg_lib.prediction.results import save_pooled, save_segmentation
-    from bloodseg_lib.prediction.segmenter import Segmenter, open_image, scale_to_40x
+    from bloodseg_lib.prediction import PredictionConfig, Scale, Segmenter, predict_files
+    from bloodseg_lib.prediction.results import FileResult
 
-    stems = [path.stem for path in images]
-    if len(set(stems)) < len(stems):
-        raise ValueError(
-            f"{', '.join(sorted({s for s in stems if stems.count(s) > 1}))}: several images of this name. Predict them into folders of their own."
+    config = PredictionConfig(test_time_augmentation=test_time_augmentation)
+    scale = None if rbc_diameter is None else Scale.given(rbc_diameter)
+
+    def report(result: FileResult) -> None:
+        if result.counts:
+            tqdm.write(
+                f"{result.path.name}: {len(result.counts.cells)} cells, "
+                f"parasitaemia {result.counts.parasitaemia()}; {result.scale}."
+            )
+            for words in result.counts.disagreements().values():
+                tqdm.write(f"{result.path.name}: the three counts disagree: {words}")
+        bar.update()
+
+    with tqdm(total=len(images), unit="image") as bar:
+        results, pooled = predict_files(
+            images,
+            Segmenter(checkpoint, config),
+            out,
+            scale,
+            label_maps_only=label_maps_only,
+            on_result=report,
         )
-    scale = None if rbc_diameter is None else scale_to_40x(rbc_diameter)
-    segmenter = Segmenter(checkpoint, test_time_augmentation=test_time_augmentation)
-    fields, unreadable = [], []
-    for path in tqdm(images, unit="image"):
-        try:
-            image = open_image(path)
-            segmentation = segmenter.segment(image, scale)
-        except (ValueError, OSError) as error:  # the other images are still worth their results
-            unreadable.append(str(error) if path.name in str(error) else f"{path}: {error}")
-            continue
-        if class_maps_only:
-            write_label_map(out / f"{path.stem}.png", segmentation.labels)
-            continue
-        fields.append(save_segmentation(segmentation, image, out, path.stem))
-        tqdm.write(
-            f"{path.name}: {len(fields[-1].cells)} cells, parasitaemia {fields[-1].parasitaemia()}; {segmentation.found}."
+    if pooled:
+        click.echo(
+            f"All {sum(result.counts is not None for result in results)} together: "
+            f"{len(pooled.cells)} cells, in {out / 'pooled_counts.json'}."
         )
-        for words in fields[-1].disagreements().values():
-            tqdm.write(f"{path.name}: the three counts disagree: {words}")
-    if len(fields) > 1:
-        tqdm.write(
-            f"All {len(fields)} together: {len(save_pooled(fields, out).cells)} cells, in {out / 'pooled_counts.json'}."
-        )
-    if unreadable:
-        raise click.ClickException("\n".join(unreadable))
+    errors = [result.error for result in results if result.error]
+    if errors:
+        raise click.ClickException("\n".join(errors))
 
 
 @main.command()
@@ -394,11 +392,11 @@ def score(
 
     from bloodseg_lib.evaluation import annotated
     from bloodseg_lib.evaluation import fields as field_scores
-    from bloodseg_lib.prediction.segmenter import Segmenter
+    from bloodseg_lib.prediction.segmenter import PredictionConfig, Segmenter
 
     fields = [annotated.read(key, root) for key, root in _roots(databases).items()]
     found = field_scores.score_fields(
-        Segmenter(checkpoint, test_time_augmentation=test_time_augmentation),
+        Segmenter(checkpoint, PredictionConfig(test_time_augmentation=test_time_augmentation)),
         chain.from_iterable(fields),
         rbc_diameter,
     )
@@ -442,11 +440,11 @@ def evaluate(
 ) -> None:
     """Score a network on the composed smears of a dataset, pixel by pixel and class by class."""
     from bloodseg_lib.evaluation import composed as evaluation
-    from bloodseg_lib.prediction.segmenter import Segmenter
+    from bloodseg_lib.prediction.segmenter import PredictionConfig, Segmenter
     from bloodseg_lib.smears.dataset import Dataset
 
     report = evaluation.evaluate(
-        Segmenter(checkpoint, test_time_augmentation=test_time_augmentation),
+        Segmenter(checkpoint, PredictionConfig(test_time_augmentation=test_time_augmentation)),
         Dataset(folder),
         split,
         limit=limit,
@@ -476,11 +474,11 @@ def count_error(
     """
     from bloodseg_lib.evaluation.counts import counting_error
     from bloodseg_lib.io import write_json
-    from bloodseg_lib.prediction.segmenter import Segmenter
+    from bloodseg_lib.prediction.segmenter import PredictionConfig, Segmenter
     from bloodseg_lib.smears.dataset import Dataset
 
     found = counting_error(
-        Segmenter(checkpoint, test_time_augmentation=test_time_augmentation),
+        Segmenter(checkpoint, PredictionConfig(test_time_augmentation=test_time_augmentation)),
         Dataset(folder),
         split,
         limit,
@@ -497,13 +495,13 @@ def count_error(
     "format_",
     default="savedmodel",
     show_default=True,
-    help="savedmodel, onnx or litert.",
+    help="savedmodel or onnx.",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     required=True,
-    help="File to write (.onnx, .tflite), or folder of a SavedModel.",
+    help="File to write (.onnx), or folder of a SavedModel.",
 )
 @click.option(
     "--image",
@@ -522,7 +520,8 @@ def export(checkpoint: Path, format_: str, out: Path, images: tuple[Path, ...]) 
     except ImportError as error:
         raise click.ClickException(str(error)) from error
     click.echo(
-        f"{made.path}: the network as {made.format}. Loaded back, its probabilities on {made.images} images differ by {made.difference:.1e} at most."
+        f"{made.path}: the network as {made.format}. Loaded back, its probabilities on "
+        f"{made.images} images differ by {made.difference:.1e} at most."
     )
 
 

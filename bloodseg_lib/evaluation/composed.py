@@ -18,7 +18,8 @@ from tqdm.auto import tqdm
 from bloodseg_lib.classes import CLASSES, NUM_CLASSES
 from bloodseg_lib.io import write_bytes, write_json
 from bloodseg_lib.network.metrics import Scores, confusion_matrix, scores
-from bloodseg_lib.prediction.segmenter import BATCH_SIZE, Predict
+from bloodseg_lib.prediction.segmenter import PredictionConfig
+from bloodseg_lib.prediction.tiling import Predict
 
 if TYPE_CHECKING:
     from bloodseg_lib.prediction.segmenter import Segmenter
@@ -168,7 +169,7 @@ def evaluate(
         total=len(names), desc=f"Evaluating {split}", unit="image", disable=not progress
     ) as bar:
         for images, labels in dataset.batches(
-            split, getattr(segmenter, "batch_size", BATCH_SIZE), shuffle=False
+            split, getattr(segmenter, "config", PredictionConfig()).batch_size, shuffle=False
         ):
             images, labels = (
                 images[: len(names) - len(accuracy)],

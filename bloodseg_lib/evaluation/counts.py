@@ -15,7 +15,8 @@ from tqdm.auto import tqdm
 
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES, RBC_IDS, WBC_IDS
 from bloodseg_lib.prediction.counts import CountingConfig, count_cells
-from bloodseg_lib.prediction.segmenter import BATCH_SIZE, Predict
+from bloodseg_lib.prediction.segmenter import PredictionConfig
+from bloodseg_lib.prediction.tiling import Predict
 
 if TYPE_CHECKING:
     from bloodseg_lib.prediction.segmenter import Segmenter
@@ -153,7 +154,7 @@ def counting_error(
     truth, perfect, counted = [], [], []
     with tqdm(total=number, desc=f"Counting {split}", unit="smear", disable=not progress) as bar:
         for images, labels in dataset.batches(
-            split, getattr(segmenter, "batch_size", BATCH_SIZE), shuffle=False
+            split, getattr(segmenter, "config", PredictionConfig()).batch_size, shuffle=False
         ):
             images, labels = images[: number - len(truth)], labels[: number - len(truth)]
             predicted = np.asarray(predict(images))

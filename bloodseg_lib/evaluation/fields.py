@@ -21,8 +21,9 @@ from tqdm.auto import tqdm
 from bloodseg_lib.classes import BACKGROUND, CLASSES, NUM_CLASSES, PLATELET_IDS, WBC_IDS
 from bloodseg_lib.evaluation.annotated import AnnotatedField
 from bloodseg_lib.io import write_bytes, write_json
-from bloodseg_lib.prediction.proportions import wilson_interval
-from bloodseg_lib.prediction.segmenter import Segmenter, open_image, scale_to_40x
+from bloodseg_lib.prediction.counts import wilson_interval
+from bloodseg_lib.prediction.scale import Scale
+from bloodseg_lib.prediction.segmenter import Segmenter, open_image
 from bloodseg_lib.samples.sources.own_fields import Box
 
 LEAST_CELL_PX = 60
@@ -71,7 +72,7 @@ def score_fields(
     Raises:
         FileNotFoundError, ValueError: a field cannot be read; the message names it.
     """
-    scale = None if rbc_diameter_px is None else scale_to_40x(rbc_diameter_px)
+    scale = None if rbc_diameter_px is None else Scale.given(rbc_diameter_px)
     found = []
     for field in tqdm(fields, unit="field", disable=not progress):
         labels = segmenter.segment(open_image(field.path), scale).labels

@@ -11,7 +11,7 @@ from discs import disc_bank
 from bloodseg_lib.classes import BACKGROUND, HEALTHY_RBC, INFECTED_RBC
 from bloodseg_lib.cli import main
 from bloodseg_lib.evaluation.composed import evaluate
-from bloodseg_lib.prediction.segmenter import Segmenter
+from bloodseg_lib.prediction.segmenter import PredictionConfig, Segmenter
 from bloodseg_lib.smears.dataset import DatasetConfig, build_dataset
 
 
@@ -124,7 +124,7 @@ def test_the_command_line_saves_the_report_it_prints(options, tmp_path):
     )
     checkpoint = write_colour_network(tmp_path / "best.npz")
     report = evaluate(
-        Segmenter(checkpoint, test_time_augmentation=bool(options)),
+        Segmenter(checkpoint, PredictionConfig(test_time_augmentation=bool(options))),
         dataset,
         limit=4,
         progress=False,
