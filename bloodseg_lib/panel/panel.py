@@ -28,7 +28,8 @@ from bloodseg_lib.panel.images import close_up, decoded_image, offered_images, r
 from bloodseg_lib.prediction.counts import NOTICE, CountingConfig, Counts
 from bloodseg_lib.prediction.probabilities import class_picture
 from bloodseg_lib.prediction.results import result_files
-from bloodseg_lib.prediction.segmenter import Segmentation, open_image, scale_to_40x
+from bloodseg_lib.prediction.scale import Scale
+from bloodseg_lib.prediction.segmenter import Segmentation, open_image
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -127,7 +128,7 @@ class SegmentationPanel(PanelControls):
         try:
             self._say(f"{name}: segmenting ...")
             self._advance(0)
-            scale = None if self.measure.value else scale_to_40x(self.diameter.value)
+            scale = None if self.measure.value else Scale.given(self.diameter.value)
             segmentation = self.segmenter.segment(image, scale=scale, on_progress=self._advance)
             self._say(f"{name}: counting ...")
             counts, files = result_files(segmentation, image, name, self.config)
@@ -148,7 +149,7 @@ class SegmentationPanel(PanelControls):
         self.picture.selected = 0
         self._show_result()
         self._say(
-            f"{name}: {image.shape[1]} x {image.shape[0]} pixels, {len(counts.cells)} cells counted; {segmentation.found}."
+            f"{name}: {image.shape[1]} x {image.shape[0]} pixels, {len(counts.cells)} cells counted; {segmentation.scale}."
         )
         return segmentation
 
@@ -349,7 +350,7 @@ class SegmentationPanel(PanelControls):
 
     def _chance(self, class_id: int, size: tuple[int, int]) -> np.ndarray:
         """The probability of a class at each pixel of the picture."""
-        known, width, height = self.segmentation.known_probabilities, *size
+        known, width, height = self.segmentation.probabilities, *size
         if known is None:
             self.view.value = SHOW_CLASSES
             raise ValueError("The probabilities of this image were not kept. Press Segment again.")
@@ -430,5 +431,5 @@ class SegmentationPanel(PanelControls):
         self.cells.value = number
         self.new_class.value = class_id or cell.class_id
         self.details.value = readouts.cell_details(
-            number, cell, class_id, self.segmentation.scale, close_up(self._image, cell.box)
+            number, cell, class_id, self.segmentation.scale.factor, close_up(self._image, cell.box)
         )

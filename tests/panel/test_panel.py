@@ -16,7 +16,8 @@ from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC
 from bloodseg_lib.io import png_bytes
 from bloodseg_lib.panel.panel import SegmentationPanel
 from bloodseg_lib.prediction.results import result_files
-from bloodseg_lib.prediction.segmenter import Segmentation, segment_image
+from bloodseg_lib.prediction.scale import AT_40X
+from bloodseg_lib.prediction.segmenter import PredictionConfig, Segmentation, segment_image
 
 FIELD = np.full((120, 160, 3), 255, np.uint8)
 cv2.circle(FIELD, (50, 60), 18, (255, 0, 0), -1)
@@ -32,8 +33,9 @@ class RedAndGreen:
         labels[(tiles[..., 1] > 128) & (tiles[..., 0] < 128)] = HEALTHY_RBC
         return np.eye(10, dtype=np.float32)[labels]
 
-    def segment(self, image, scale=1.0, on_progress=None):
-        return segment_image(image, self.predict, scale, on_progress=on_progress)
+    def segment(self, image, scale=AT_40X, on_progress=None):
+        plain = PredictionConfig(preprocess=False)
+        return segment_image(image, self.predict, scale, plain, on_progress=on_progress)
 
 
 @pytest.fixture
@@ -117,7 +119,7 @@ def test_the_heat_map_shows_the_probability_of_one_class(panel):
 
 def test_where_probabilities_are_not_kept_the_panel_says_so(panel):
     panel.run.click()
-    panel.segmentation = Segmentation(panel.segmentation.labels, None)
+    panel.segmentation = Segmentation(panel.segmentation.labels, None, AT_40X)
     panel.view.value = INFECTED_RBC
     assert "not kept" in panel.message.value and panel.view.label == "the classes"
 
@@ -369,7 +371,7 @@ def test_the_diameter_of_a_red_cell_sets_the_scale(panel):
     assert not panel.diameter.disabled
     panel.diameter.value = 74
     panel.run.click()
-    assert panel.segmentation.scale == 0.5 and panel.segmentation.labels.shape == FIELD.shape[:2]
+    assert panel.segmentation.scale.factor == 0.5 and panel.segmentation.labels.shape == FIELD.shape[:2]
     assert "scale 0.5 as given" in panel.message.value
 
 
@@ -380,7 +382,7 @@ def test_the_scale_is_measured_unless_it_is_given():
             cv2.circle(field, (x, y), 36, (215, 150, 155), -1)
     panel = SegmentationPanel(RedAndGreen(), {"field": field})
     panel.run.click()
-    assert 0.47 < panel.segmentation.scale < 0.56 and "6 cells in the image" in panel.message.value
+    assert 0.47 < panel.segmentation.scale.factor < 0.56 and "6 cells in the image" in panel.message.value
 
 
 def test_a_folder_of_images_can_be_offered(tmp_path):
