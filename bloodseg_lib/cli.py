@@ -203,9 +203,9 @@ def train(
         sys.exit(EXIT_NO_GPU)
     except (FloatingPointError, MemoryError, ImportError) as error:
         raise click.ClickException(str(error)) from error
-    best = max(result.history, key=lambda record: record["valid_accuracy"])
+    best = max(result.history, key=lambda record: record.valid_accuracy)
     click.echo(
-        f"{result.best}: validation accuracy {best['valid_accuracy']:.2%}, mean IoU {best['mean_iou']:.3f}, after epoch {best['epoch']}."
+        f"{result.best}: validation accuracy {best.valid_accuracy:.2%}, mean IoU {best.mean_iou:.3f}, after epoch {best.epoch}."
     )
 
 

@@ -114,7 +114,10 @@ def save_checkpoint(
             are saved too, enough to go on training.
     """
     path = _weights_path(path)
-    arrays = {name: variable.numpy() for name, variable in _variables(model, optimizer).items()}
+    arrays = {
+        name: _value(variable, optimizer)
+        for name, variable in _variables(model, optimizer).items()
+    }
     text = json.dumps(sidecar.to_dict()).encode()
     with replacing(path) as temporary:
         np.savez(temporary, **arrays, **{_SIDECAR: np.frombuffer(text, dtype=np.uint8)})
@@ -189,7 +192,7 @@ def restore_checkpoint(
     if not optimizer.built:
         optimizer.build(model.trainable_variables)
     with _Reader(path) as reader:
-        reader.assign(_variables(model, optimizer))
+        reader.assign(_variables(model, optimizer), optimizer)
         return reader.sidecar
 
 
@@ -199,7 +202,8 @@ def state_of(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> dict[
     weights, optimizer, dropout. What a checkpoint to go on from holds, under the same names.
     """
     return {
-        name: variable.numpy().copy() for name, variable in _variables(model, optimizer).items()
+        name: _value(variable, optimizer)
+        for name, variable in _variables(model, optimizer).items()
     }
 
 
@@ -208,7 +212,7 @@ def set_state(
 ) -> None:
     """Bring network, optimizer and dropout back to what :func:`state_of` returned."""
     for name, variable in _variables(model, optimizer).items():
-        variable.assign(state[name])
+        _set_value(variable, state[name], optimizer)
 
 
 def broken_variables(model: keras.Model) -> list[str]:
@@ -248,7 +252,11 @@ class _Reader:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def assign(self, variables: Mapping[str, Any]) -> None:
+    def assign(
+        self,
+        variables: Mapping[str, keras.Variable],
+        optimizer: keras.optimizers.Optimizer | None = None,
+    ) -> None:
         """Give each variable its saved value; none is touched unless all fit."""
         stored = {name.removesuffix(".npy") for name in self._file.namelist()} - {_SIDECAR}
         needed = set(variables)
@@ -272,7 +280,7 @@ class _Reader:
                     name, f"shape {tuple(variables[name].shape)}", f"shape {value.shape}"
                 )
         for name, value in values.items():
-            variables[name].assign(value)
+            _set_value(variables[name], value, optimizer)
 
     def _array(self, name: str) -> np.ndarray:
         try:
@@ -331,8 +339,26 @@ def _variables(
         for variable in layer.weights if optimizer is None else layer.variables:
             named[f"{layer.name}/{variable.name}"] = variable
     for variable in optimizer.variables if optimizer is not None else ():
-        named[f"{_OPTIMIZER}/{variable.path}"] = variable
+        # between steps, when checkpoints are written, the accumulated gradients are 0
+        if not variable.name.endswith("gradient_accumulator"):
+            named[f"{_OPTIMIZER}/{variable.path}"] = variable
     return named
+
+
+def _value(variable: keras.Variable, optimizer: keras.optimizers.Optimizer | None) -> np.ndarray:
+    """A copy of a variable's value, the optimizer's counter in steps instead of micro-batches."""
+    value = variable.numpy().copy()
+    if optimizer is not None and variable is optimizer.variables[0]:
+        value = np.asarray(value // (optimizer.gradient_accumulation_steps or 1))
+    return value
+
+
+def _set_value(
+    variable: keras.Variable, value: np.ndarray, optimizer: keras.optimizers.Optimizer | None
+) -> None:
+    if optimizer is not None and variable is optimizer.variables[0]:
+        value = value * (optimizer.gradient_accumulation_steps or 1)
+    variable.assign(value)
 
 
 def _weights_path(path: Path | str) -> Path:

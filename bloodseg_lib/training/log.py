@@ -6,58 +6,61 @@ Taught by ``notebooks/03_weighted_training.ipynb``.
 
 from __future__ import annotations
 
-import csv
-import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tqdm.auto import tqdm
 
-from bloodseg_lib.io import write_bytes
+from bloodseg_lib.io import write_csv
+from bloodseg_lib.training.record import EpochRecord
 
 LOG, EVENTS = "log.csv", "tensorboard"
 COLLAPSE_EPOCHS = 2
 COLLAPSE_MARGIN = 1e-3
 
 
-def collapse_warning(record: dict[str, Any]) -> str:
-    """What is wrong with an epoch that learned nothing of some classes, in words;
+def collapse_warning(record: EpochRecord) -> str:
+    """Say which classes an epoch did not learn; empty if it learned all.
 
-    empty if all is well.
+    Examples:
+        >>> good = EpochRecord(1, 0.001, 0.9, 0.7, 0.8, valid_accuracy=0.9, background_share=0.6)
+        >>> collapse_warning(good)
+        ''
     """
-    if abs(record["valid_accuracy"] - record["background_share"]) < COLLAPSE_MARGIN:
+    missing = ", ".join(record.zero_recall)
+    background = record.background_share
+    if background is not None and abs(record.valid_accuracy - background) < COLLAPSE_MARGIN:
         return (
-            f"Warning: collapse. The validation accuracy {record['valid_accuracy']:.2%} is just the share of background pixels: the network may see no "
-            f"cell at all. Not one pixel found of: {', '.join(record['zero_recall']) or '-'}. Wait an epoch or two; then lower the learning rate or raise weight_exponent."
+            f"Warning: collapse. The validation accuracy {record.valid_accuracy:.2%} is just the "
+            "share of background pixels: the network may see no cell at all. "
+            f"Not one pixel found of: {missing or '-'}. Wait an epoch or two; "
+            "then lower the learning rate or raise weight_exponent."
         )
-    if record["zero_recall"]:
-        return f"Warning: not one validation pixel found of: {', '.join(record['zero_recall'])}."
-    return ""
+    return f"Warning: not one validation pixel found of: {missing}." if missing else ""
 
 
-def tell(record: dict[str, Any], epochs: int, better: bool, progress: bool) -> None:
+def tell(record: EpochRecord, epochs: int, better: bool, progress: bool) -> None:
     """Print the line of an epoch, if ``progress``, and its warning in any case."""
     if progress:
         tqdm.write(
-            f"epoch {record['epoch']}/{epochs}: training loss {record['train_loss']:.3f}, accuracy {record['train_accuracy']:.2%}; "
-            f"validation loss {record['valid_loss']:.3f}, accuracy {record['valid_accuracy']:.2%} (all background: {record['background_share']:.2%}), "
-            f"mean IoU {record['mean_iou']:.3f}; {record['images_per_s']:.1f} images/s, {record['time_s']:.0f} s{', best so far' if better else ''}"
+            f"epoch {record.epoch}/{epochs}: "
+            f"training loss {record.train_loss:.3f}, accuracy {record.train_accuracy:.2%}; "
+            f"validation loss {record.valid_loss:.3f}, accuracy {record.valid_accuracy:.2%} "
+            f"(all background: {record.background_share:.2%}), mean IoU {record.mean_iou:.3f}; "
+            f"{record.images_per_s:.1f} images/s, {record.time_s:.0f} s"
+            f"{', best so far' if better else ''}"
         )
-    if record["epoch"] >= COLLAPSE_EPOCHS and (warning := collapse_warning(record)):
+    if record.epoch >= COLLAPSE_EPOCHS and (warning := collapse_warning(record)):
         tqdm.write(warning)
 
 
-def write_log(folder: Path, history: list[dict[str, Any]]) -> None:
+def write_log(folder: Path, history: Sequence[EpochRecord]) -> None:
     """Write the history as ``log.csv``, one row an epoch."""
-    table = io.StringIO()
+    rows = [{**r.to_dict(), "zero_recall": " ".join(r.zero_recall)} for r in history]
     # earlier versions recorded less
-    columns = list(dict.fromkeys(name for record in history for name in record))
-    writer = csv.DictWriter(table, fieldnames=columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(
-        {**record, "zero_recall": " ".join(record["zero_recall"])} for record in history
-    )
-    write_bytes(folder / LOG, table.getvalue().encode())
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    write_csv(folder / LOG, columns, ([row.get(name, "") for name in columns] for row in rows))
 
 
 class EventLog:
@@ -75,7 +78,7 @@ class EventLog:
         ImportError: the package ``tensorboard`` is not installed.
     """
 
-    def __init__(self, folder: Path, history: list[dict[str, Any]]):
+    def __init__(self, folder: Path, history: Sequence[EpochRecord]):
         try:
             from tensorboard.compat.proto import event_pb2, summary_pb2
             from tensorboard.summary.writer.event_file_writer import EventFileWriter
@@ -91,19 +94,19 @@ class EventLog:
         for record in history:
             self.add(record)
 
-    def add(self, record: dict[str, Any]) -> None:
+    def add(self, record: EpochRecord) -> None:
         """Write the numbers of one epoch, under the names they have in the history, and flush."""
         numbers = {
             name: value
-            for name, value in record.items()
+            for name, value in record.to_dict().items()
             if isinstance(value, int | float) and name != "epoch"
         }
-        numbers["zero_recall_classes"] = len(record["zero_recall"])
+        numbers["zero_recall_classes"] = len(record.zero_recall)
         values = [
             self._summary.Value(tag=name, simple_value=value) for name, value in numbers.items()
         ]
         self._writer.add_event(
-            self._event(step=record["epoch"], summary=self._summary(value=values))
+            self._event(step=record.epoch, summary=self._summary(value=values))
         )
         self._writer.flush()
 
@@ -127,7 +130,7 @@ class LiveCurve:
         self._latest = Path(folder) / "latest.npz"
         self._handle: Any = None
 
-    def __call__(self, _record: dict[str, Any]) -> None:
+    def __call__(self, _record: EpochRecord) -> None:
         """Draw.
 
         In place of the last drawing, without clearing the output, which would take the lines of the
@@ -139,7 +142,9 @@ class LiveCurve:
         from bloodseg_lib.figures.images import learning_curve_figure
         from bloodseg_lib.network.checkpoint import read_sidecar
 
-        figure = learning_curve_figure(read_sidecar(self._latest).history)
+        figure = learning_curve_figure(
+            [EpochRecord.from_dict(entry) for entry in read_sidecar(self._latest).history]
+        )
         if self._handle is None:
             self._handle = display(figure, display_id=True)
         else:

@@ -6,21 +6,12 @@ Taught by ``notebooks/03_weighted_training.ipynb``.
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from bloodseg_lib.network.backend import (
-    describe_device,
-    device_count,
-    dtype_policy,
-    free_memory,
-    has_gpu,
-    process,
-)
-from bloodseg_lib.network.checkpoint import Sidecar, read_sidecar
-from bloodseg_lib.network.pretrained import checkpoint_path
+from bloodseg_lib.network.backend import describe_device, dtype_policy, has_gpu
+from bloodseg_lib.network.devices import device_count, free_memory, process
 from bloodseg_lib.network.unet import UNetConfig
 from bloodseg_lib.smears.dataset import Dataset
 from bloodseg_lib.training.config import TrainingConfig
@@ -102,8 +93,6 @@ def preflight(
         raise ValueError(
             f"TrainingConfig.images_per_epoch: expected at most the {there} images of the split 'train'. Received {config.images_per_epoch}."
         )
-    if (folder / "latest.npz").exists():
-        check_same(read_sidecar(folder / "latest.npz"), dataset, unet, folder)
     if process()[1] > 1 and config.max_minutes:
         raise ValueError(
             "TrainingConfig.max_minutes: expected 0 where several processes train together, whose clocks differ. Set epochs instead."
@@ -188,66 +177,6 @@ def check_images(dataset: Dataset, split: str, unet: UNetConfig) -> int:
             f"Received {height} x {width}; use fewer levels or other images."
         )
     return count
-
-
-def network_for(
-    unet: UNetConfig, dataset: Dataset, config: TrainingConfig, latest: Path
-) -> UNetConfig:
-    """The network with mean and standard deviation of the training set, or of the network that it
-    begins as, whose weights are used to them.
-
-    Raises:
-        ValueError: that one is of another shape, or the training in this folder began as another
-            one.
-    """
-    if (
-        latest.exists()
-        and (begun := {**TrainingConfig().to_dict(), **read_sidecar(latest).training}["start_from"])
-        != config.start_from
-    ):
-        raise ValueError(
-            f"{latest.parent}: expected start_from {begun!r}, as this training began. Received {config.start_from!r}. Choose another folder, or delete this one."
-        )
-    if not config.start_from:
-        return dataclasses.replace(
-            unet,
-            mean=tuple(map(float, dataset.manifest["mean"])),
-            std=tuple(map(float, dataset.manifest["std"])),
-        )
-    start = latest if latest.exists() else checkpoint_path(config.start_from)
-    of = UNetConfig.from_dict(read_sidecar(start).unet)
-    wanted, found = (
-        f"width {u.width}, {u.levels} levels and normalization {u.normalization}"
-        for u in (unet, of)
-    )
-    if wanted != found:
-        raise ValueError(
-            f"{start}: expected a network of {wanted}. Received one of {found}; ask for the same shape, or start from another."
-        )
-    return dataclasses.replace(unet, mean=of.mean, std=of.std)
-
-
-def check_same(before: Sidecar, dataset: Dataset, unet: UNetConfig, folder: Path) -> None:
-    """Check that a training in ``folder`` can be gone on with.
-
-    Raises:
-        ValueError: it is of another network or dataset.
-    """
-    if before.dataset != dataset.manifest["digest"]:
-        raise ValueError(
-            f"{folder}: expected a training on the dataset with digest {dataset.manifest['digest']}. Received one on {before.dataset}. "
-            "Choose another folder, or delete this one."
-        )
-    then, now = UNetConfig.from_dict(before.unet).to_dict(), unet.to_dict()
-    if then != now:
-        differing = ", ".join(
-            f"{name} {then[name]}, not {value}"
-            for name, value in now.items()
-            if then[name] != value
-        )
-        raise ValueError(
-            f"{folder}: expected a training of the same network. Received one with {differing}. Choose another folder, or delete this one."
-        )
 
 
 def _checked_disk(dataset: Dataset, unet: UNetConfig, folder: Path) -> int:

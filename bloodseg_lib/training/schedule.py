@@ -59,18 +59,24 @@ class TableSchedule(keras.optimizers.schedules.LearningRateSchedule):
         return keras.ops.take(keras.ops.convert_to_tensor(self.rates, dtype="float32"), index)
 
 
-def adam(schedule: TableSchedule, weight_decay: float = 0.0) -> keras.optimizers.Optimizer:
+def adam(
+    schedule: TableSchedule, weight_decay: float = 0.0, accumulated: int = 1
+) -> keras.optimizers.Optimizer:
     """Adam (Kingma & Ba 2015, arXiv 1412.6980), or with a weight decay AdamW (Loshchilov & Hutter
     2019, arXiv 1711.05101).
 
     Args:
         schedule: of the learning rate.
-        weight_decay: each step shrinks every kernel by this share, times the learning rate. Offsets
-            and normalisations are left alone.
+        weight_decay: each step shrinks every kernel by this fraction, times the learning rate.
+            Offsets and normalisations are left alone.
+        accumulated: over how many micro-batches a step accumulates its gradient.
     """
+    common = {
+        "name": "adam",  # of one name, so that either takes up the other's state
+        "gradient_accumulation_steps": accumulated if accumulated > 1 else None,
+    }
     if not weight_decay:
-        return keras.optimizers.Adam(schedule, name="adam")
-    # of one name, so that either takes up the other's state
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=weight_decay, name="adam")
+        return keras.optimizers.Adam(schedule, **common)
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=weight_decay, **common)
     optimizer.exclude_from_weight_decay(var_names=[rf"(^|/){name}(:\d+)?$" for name in NOT_DECAYED])
     return optimizer
