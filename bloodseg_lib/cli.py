@@ -190,8 +190,8 @@ def train(
     """
     from bloodseg_lib.network.unet import UNetConfig
     from bloodseg_lib.smears.dataset import Dataset
+    from bloodseg_lib.training.config import TrainingConfig
     from bloodseg_lib.training.preflight import EXIT_NO_GPU, NoGPUError
-    from bloodseg_lib.training.train import TrainingConfig
     from bloodseg_lib.training.train import train as train_network
 
     config = TrainingConfig.from_dict(dict(map(_setting, settings)))

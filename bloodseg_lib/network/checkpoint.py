@@ -115,8 +115,7 @@ def save_checkpoint(
     """
     path = _weights_path(path)
     arrays = {
-        name: _value(variable, optimizer)
-        for name, variable in _variables(model, optimizer).items()
+        name: _value(variable, optimizer) for name, variable in _variables(model, optimizer).items()
     }
     text = json.dumps(sidecar.to_dict()).encode()
     with replacing(path) as temporary:
@@ -202,8 +201,7 @@ def state_of(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> dict[
     weights, optimizer, dropout. What a checkpoint to go on from holds, under the same names.
     """
     return {
-        name: _value(variable, optimizer)
-        for name, variable in _variables(model, optimizer).items()
+        name: _value(variable, optimizer) for name, variable in _variables(model, optimizer).items()
     }
 
 

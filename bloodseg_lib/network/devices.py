@@ -56,9 +56,7 @@ def _free_gpu_memory() -> int | None:
         import jax
 
         stats = [device.memory_stats() for device in jax.local_devices()]
-        return (
-            min(of["bytes_limit"] - of["bytes_in_use"] for of in stats) if all(stats) else None
-        )
+        return min(of["bytes_limit"] - of["bytes_in_use"] for of in stats) if all(stats) else None
     try:  # TensorFlow cannot be asked
         reply = subprocess.run(
             ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits"],
@@ -68,7 +66,9 @@ def _free_gpu_memory() -> int | None:
         )
     except (OSError, subprocess.CalledProcessError):
         return None
-    return min((int(words) << 20 for words in reply.stdout.split() if words.isdigit()), default=None)
+    return min(
+        (int(words) << 20 for words in reply.stdout.split() if words.isdigit()), default=None
+    )
 
 
 @functools.cache

@@ -10,7 +10,6 @@ import contextlib
 import math
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -181,7 +180,9 @@ class Trainer:
         """Scores and mean loss on the validation split."""
         size = self.config.batch_size
         steps = -(-len(self.dataset.names("valid")) // size) * self._accumulated
-        feed = _Feed(self.dataset.batches("valid", size, shuffle=False), self._fill, self._accumulated)
+        feed = _Feed(
+            self.dataset.batches("valid", size, shuffle=False), self._fill, self._accumulated
+        )
         with every_device(), feed.own_errors():
             logs = self._judge.evaluate(feed.batches(), steps=steps, verbose=0, return_dict=True)
         return scores(self._confusion.matrix()), logs["pixel_loss"]
@@ -191,9 +192,7 @@ class Trainer:
             return
         latest = self.state.latest
         kept = (
-            f"{latest} still holds the epoch before"
-            if latest.exists()
-            else "no epoch was finished"
+            f"{latest} still holds the epoch before" if latest.exists() else "no epoch was finished"
         )
         raise FloatingPointError(
             f"The {what} is not finite in epoch {number}; {kept}. "
@@ -267,7 +266,10 @@ class _Feed:
                     yield images, labels
                     continue
                 for micro in micro_batches(images, labels, self._size, self._count):
-                    yield tuple(np.split(values, processes)[mine] for values in micro)
+                    last = tuple(np.split(values, processes)[mine] for values in micro)
+                    yield last
+            if self._size:
+                yield last  # never used: MirroredStrategy ends one batch too early
         except Exception as error:
             self._error = error
             raise

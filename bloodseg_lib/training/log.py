@@ -105,9 +105,7 @@ class EventLog:
         values = [
             self._summary.Value(tag=name, simple_value=value) for name, value in numbers.items()
         ]
-        self._writer.add_event(
-            self._event(step=record.epoch, summary=self._summary(value=values))
-        )
+        self._writer.add_event(self._event(step=record.epoch, summary=self._summary(value=values)))
         self._writer.flush()
 
     def close(self) -> None:

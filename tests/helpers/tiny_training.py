@@ -144,9 +144,7 @@ def main(folder, unet=None, config=None, dataset=None, logical_cpus=1, die_writi
         UNetConfig.from_dict(unet or UNET.to_dict()),
         TrainingConfig.from_dict(config or CONFIG.to_dict()),
     )
-    print(
-        f"devices: {device_count()}; losses: {[record.train_loss for record in trained.history]}"
-    )
+    print(f"devices: {device_count()}; losses: {[record.train_loss for record in trained.history]}")
 
 
 if __name__ == "__main__":

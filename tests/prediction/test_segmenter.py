@@ -527,7 +527,7 @@ def test_a_missing_checkpoint_is_named(tmp_path):
 
 def test_only_what_needs_the_network_imports_tensorflow():
     modules = (
-        "classes config io optics runs samples.bank smears.compose smears.dataset network.metrics network.class_weights "
+        "classes config io optics runs samples.bank smears.compose smears.dataset network.metrics "
         "prediction.cells prediction.counts figures.images figures.charts figures.architecture figures.overlays figures.animation "
         "prediction.scale prediction.tiling prediction.segmenter evaluation.composed prediction.results panel.panel "
         "prediction.export"

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from tiny_training import CONFIG, UNET, TinyDataset, run, start
 
-from bloodseg_lib.network.devices import free_memory, is_out_of_memory
 from bloodseg_lib.network.checkpoint import read_sidecar
+from bloodseg_lib.network.devices import free_memory, is_out_of_memory
 
 pytestmark = pytest.mark.slow
 
