@@ -1,9 +1,9 @@
 """One trained network on disk: ``NAME.npz`` with the weights and ``NAME.json``, the sidecar, which
-says what they are.
+describes them.
 
 The weights are plain NumPy arrays, one for each variable under its layer's name
 (``down0_conv1/kernel``), with checksums and without pickle: ``numpy.load`` opens them, and a file
-from a stranger can run no code. A checkpoint to go on training from also holds the optimizer's
+from a stranger can run no code. A checkpoint to resume training from also holds the optimizer's
 variables and the state of the dropout's random generator.
 
 Two files cannot be replaced in one stroke, so the ``.npz`` holds the sidecar too, as its entry
@@ -36,7 +36,7 @@ _SIDECAR, _OPTIMIZER, _DROPOUT = "sidecar", "optimizer", "seed_generator_state"
 
 @dataclass(frozen=True)
 class Sidecar(Config):
-    """What is known of a trained network.
+    """Describes a trained network.
 
     Attributes:
         epoch: how many epochs it was trained.
@@ -45,9 +45,9 @@ class Sidecar(Config):
         mean, std: of the training set's pixels, per channel, 0..255 RGB.
         max_valid_accuracy: the highest validation accuracy of any epoch so far, 0..1.
         min_valid_loss: the lowest validation loss of any epoch so far.
-        history: one record an epoch, see :func:`bloodseg_lib.training.train.train`.
+        history: one :class:`~bloodseg_lib.training.record.EpochRecord` an epoch, as a dict.
         unet: the :class:`~bloodseg_lib.network.unet.UNetConfig` as a dict.
-        training: the :class:`~bloodseg_lib.training.train.TrainingConfig` as a dict.
+        training: the :class:`~bloodseg_lib.training.config.TrainingConfig` as a dict.
         dataset: digest of the dataset it was trained on.
         classes: keys of the classes, in the order of their ids.
         versions: of this package, Keras and the backend.
@@ -89,7 +89,8 @@ class Sidecar(Config):
         missing = [name for name in names if not isinstance(values, dict) or name not in values]
         if missing:
             raise ValueError(
-                f"{where}: expected a sidecar with {', '.join(names)}. Received none of {', '.join(missing)}. {_mend(where)}"
+                f"{where}: expected a sidecar with {', '.join(names)}. Received none of "
+                f"{', '.join(missing)}. {_mend(where)}"
             )
         try:
             return cls.from_dict(values)
@@ -109,17 +110,18 @@ def save_checkpoint(
     Args:
         path: of the weights, ``NAME.npz``; the sidecar goes to ``NAME.json``.
         model: the network.
-        sidecar: what to say of it.
+        sidecar: its description.
         optimizer: ``None``: weights only, enough to predict. Else its state and that of the dropout
-            are saved too, enough to go on training.
+            are saved too, enough to resume training.
     """
     path = _weights_path(path)
-    arrays = {
+    arrays: dict[str, Any] = {
         name: _value(variable, optimizer) for name, variable in _variables(model, optimizer).items()
     }
     text = json.dumps(sidecar.to_dict()).encode()
+    arrays[_SIDECAR] = np.frombuffer(text, dtype=np.uint8)
     with replacing(path) as temporary:
-        np.savez(temporary, **arrays, **{_SIDECAR: np.frombuffer(text, dtype=np.uint8)})
+        np.savez(temporary, **arrays)
     write_json(path.with_suffix(".json"), sidecar.to_dict())
 
 
@@ -159,7 +161,7 @@ def load_model(path: Path | str, precision: str = "float32") -> tuple[keras.Mode
 
 
 def restore_weights(path: Path | str, model: keras.Model) -> None:
-    """Give a network the weights of a checkpoint, to train it further on something else.
+    """Give a network the weights of a checkpoint, to fine-tune it on other data.
 
     Args:
         path: ``NAME.npz``, with or without an optimizer.
@@ -176,7 +178,7 @@ def restore_weights(path: Path | str, model: keras.Model) -> None:
 def restore_checkpoint(
     path: Path | str, model: keras.Model, optimizer: keras.optimizers.Optimizer
 ) -> Sidecar:
-    """Bring a network, its optimizer and its dropout to the state they were saved in.
+    """Restore a network, its optimizer and its dropout to the state they were saved in.
 
     Args:
         path: ``NAME.npz``, saved with an optimizer.
@@ -196,9 +198,8 @@ def restore_checkpoint(
 
 
 def state_of(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> dict[str, np.ndarray]:
-    """A copy of all that a step changes:
-
-    weights, optimizer, dropout. What a checkpoint to go on from holds, under the same names.
+    """Copy everything that a training step changes: weights, optimizer, dropout; the arrays of a
+    checkpoint to resume from, under the same names.
     """
     return {
         name: _value(variable, optimizer) for name, variable in _variables(model, optimizer).items()
@@ -208,7 +209,7 @@ def state_of(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> dict[
 def set_state(
     model: keras.Model, optimizer: keras.optimizers.Optimizer, state: Mapping[str, np.ndarray]
 ) -> None:
-    """Bring network, optimizer and dropout back to what :func:`state_of` returned."""
+    """Restore network, optimizer and dropout to what :func:`state_of` returned."""
     for name, variable in _variables(model, optimizer).items():
         _set_value(variable, state[name], optimizer)
 
@@ -229,7 +230,8 @@ class _Reader:
         self.path = _weights_path(path)
         if not self.path.is_file():
             raise FileNotFoundError(
-                f"{self.path}: expected the weights of a trained network, there are none. Run notebooks/03_weighted_training.ipynb, or correct the path."
+                f"{self.path}: expected the weights of a trained network, there are none. Run "
+                "notebooks/03_weighted_training.ipynb, or correct the path."
             )
         try:
             self._file = zipfile.ZipFile(self.path)
@@ -263,7 +265,8 @@ class _Reader:
         }
         if any(name.startswith(f"{_OPTIMIZER}/") for name in needed) and not optional:
             raise ValueError(
-                f"{self.path}: expected a checkpoint with the state of its optimizer. Received weights only; train from latest.npz."
+                f"{self.path}: expected a checkpoint with the state of its optimizer. Received "
+                "weights only; train from latest.npz."
             )
         for name in sorted(needed ^ (stored - (optional - needed))):
             raise self._mismatch(
@@ -294,10 +297,7 @@ class _Reader:
             raise self._damaged(error) from error
 
     def _check_copy(self) -> None:
-        """Refuse a ``.json`` that cannot be read or speaks of another network;
-
-        one that is merely older is left alone.
-        """
+        """Refuse a ``.json`` that cannot be read or describes another network, not an older one."""
         beside = self.path.with_suffix(".json")
         if not beside.exists():
             return
@@ -305,32 +305,36 @@ class _Reader:
             values = read_json(beside)
         except ValueError as error:
             raise ValueError(
-                f"{beside}: expected the sidecar of {self.path.name}, received a damaged or cut file. {_mend(beside)}"
+                f"{beside}: expected the sidecar of {self.path.name}, received a damaged or cut "
+                f"file. {_mend(beside)}"
             ) from error
         copy = Sidecar.parse(values, beside)
         if copy.unet != self.sidecar.unet:
             raise ValueError(
-                f"{beside}: expected the sidecar of {self.path.name}, {self.sidecar.unet}. Received that of another network, {copy.unet}. {_mend(beside)}"
+                f"{beside}: expected the sidecar of {self.path.name}, {self.sidecar.unet}. "
+                f"Received that of another network, {copy.unet}. {_mend(beside)}"
             )
 
     def _damaged(self, error: object) -> ValueError:
         return ValueError(
-            f"{self.path}: expected a checkpoint of this package, received another or a damaged file ({error}). Copy it again or train again."
+            f"{self.path}: expected a checkpoint of this package, received another or a damaged "
+            f"file ({error}). Copy it again or train again."
         )
 
     def _mismatch(self, name: str, expected: str, received: str) -> ValueError:
         return ValueError(
-            f"{self.path}: expected weights of the network its sidecar describes ({self.sidecar.unet}). Received those of another: variable {name}, "
-            f"expected {expected}, received {received}. Copy the checkpoint again, or use the one of this network."
+            f"{self.path}: expected weights of the network its sidecar describes "
+            f"({self.sidecar.unet}). Received those of another: variable {name}, "
+            f"expected {expected}, received {received}. Copy the checkpoint again, or use the one "
+            "of this network."
         )
 
 
 def _variables(
     model: keras.Model, optimizer: keras.optimizers.Optimizer | None = None
 ) -> dict[str, keras.Variable]:
-    """What a checkpoint holds, by name.
-
-    ``layer.variables`` adds to ``layer.weights`` the state of random generators.
+    """Variables of a checkpoint by name; ``layer.variables`` adds the state of random generators to
+    ``layer.weights``.
     """
     named = {}
     for layer in model.layers:
@@ -363,7 +367,8 @@ def _weights_path(path: Path | str) -> Path:
     path = Path(path)
     if path.suffix not in (".npz", ".json"):
         raise ValueError(
-            f"{path}: expected a checkpoint, a file whose name ends in .npz, e.g. best.npz. Received another kind of file."
+            f"{path}: expected a checkpoint, a file whose name ends in .npz, e.g. best.npz. "
+            "Received another kind of file."
         )
     return path.with_suffix(".npz")
 

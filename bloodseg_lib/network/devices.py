@@ -88,7 +88,7 @@ def strategy() -> Any:
 
 @functools.cache
 def _jax_distribution() -> Any:
-    """How JAX shares work among the devices of all processes; ``None`` where there is one device."""
+    """How JAX shares work among the devices of all processes; ``None`` with one device."""
     import jax
 
     if jax.device_count() == 1:

@@ -1,11 +1,12 @@
-"""Watching a training: the line and the warning of each epoch, the log as CSV, curves in the
-notebook and in TensorBoard.
+"""Reports a training while it runs: a line and a warning for each epoch, the log as CSV, curves in
+the notebook and in TensorBoard.
 
 Taught by ``notebooks/03_weighted_training.ipynb``.
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -67,8 +68,8 @@ class EventLog:
     """The history for TensorBoard, in ``tensorboard/`` beside ``log.csv``: ``tensorboard --logdir
     FOLDER``.
 
-    Written anew from the history by every process that goes on with a training, so no epoch is in
-    it twice, whatever was killed.
+    Every process that resumes a training writes it anew from the history, so that no epoch is in it
+    twice.
 
     Args:
         folder: of the training.
@@ -80,17 +81,24 @@ class EventLog:
 
     def __init__(self, folder: Path, history: Sequence[EpochRecord]):
         try:
-            from tensorboard.compat.proto import event_pb2, summary_pb2
-            from tensorboard.summary.writer.event_file_writer import EventFileWriter
+            event_pb2, summary_pb2, writer = (
+                importlib.import_module(f"tensorboard.{name}")
+                for name in (
+                    "compat.proto.event_pb2",
+                    "compat.proto.summary_pb2",
+                    "summary.writer.event_file_writer",
+                )
+            )
         except ImportError as error:
             raise ImportError(
-                "tensorboard=True: expected the package tensorboard. Received an environment without it; pip install tensorboard."
+                "tensorboard=True: expected the package tensorboard. Received an environment "
+                "without it; pip install tensorboard."
             ) from error
         self._event, self._summary = event_pb2.Event, summary_pb2.Summary
         folder = folder / EVENTS
         for old in folder.glob("events.out.tfevents.*"):
             old.unlink()
-        self._writer = EventFileWriter(str(folder))
+        self._writer = writer.EventFileWriter(str(folder))
         for record in history:
             self.add(record)
 
@@ -117,8 +125,8 @@ class LiveCurve:
     """The learning curve in a notebook, drawn anew after each epoch: ``train(...,
     on_epoch=LiveCurve(folder))``. Close it before you show the whole curve.
 
-    It shows all epochs, also those before a restart: they are read from ``latest.json``, which is
-        written before it is called.
+    It shows all epochs, also those before a restart: they are read from ``latest.npz``, which is
+    written before it is called.
 
     Args:
         folder: of the training.
@@ -129,15 +137,11 @@ class LiveCurve:
         self._handle: Any = None
 
     def __call__(self, _record: EpochRecord) -> None:
-        """Draw.
-
-        In place of the last drawing, without clearing the output, which would take the lines of the
-        epochs with it.
-        """
+        """Draw in place of the last drawing; clearing the output would clear the epochs' lines."""
         from IPython.display import display
         from matplotlib import pyplot as plt
 
-        from bloodseg_lib.figures.images import learning_curve_figure
+        from bloodseg_lib.figures.charts import learning_curve_figure
         from bloodseg_lib.network.checkpoint import read_sidecar
 
         figure = learning_curve_figure(
@@ -150,7 +154,7 @@ class LiveCurve:
         plt.close(figure)
 
     def close(self) -> None:
-        """Take the drawing away."""
+        """Remove the drawing."""
         if self._handle is not None:
             from IPython.display import HTML
 

@@ -13,14 +13,17 @@ from bloodseg_lib.network.backend import keras
 from bloodseg_lib.training.config import TrainingConfig
 
 NOT_DECAYED = ("bias", "gamma", "beta")
-"""Names of the variables that weight decay leaves alone:
-
-offsets, and what a normalisation scales by.
-"""
+"""Names of the variables without weight decay: offsets, and the scales of normalisations."""
 
 
 def learning_rates(config: TrainingConfig, steps_per_epoch: int) -> np.ndarray:
-    """The learning rate of every step of the training, ``(epochs * steps_per_epoch,) float64``."""
+    """The learning rate of every step of the training, ``(epochs * steps_per_epoch,) float64``.
+
+    Examples:
+        >>> config = TrainingConfig(epochs=3, drop_after_epochs=2)
+        >>> learning_rates(config, steps_per_epoch=1).tolist()
+        [0.001, 0.001, 0.0001]
+    """
     step = np.arange(config.epochs * steps_per_epoch)
     if config.schedule == "cosine":
         rates = config.learning_rate * (1 + np.cos(np.pi * step / len(step))) / 2
@@ -36,16 +39,14 @@ def learning_rates(config: TrainingConfig, steps_per_epoch: int) -> np.ndarray:
 
 
 class TableSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """Looks the learning rate up in a table, so that it is a pure function of the step, which the
-    optimizer counts and saves.
+    """Looks the learning rate up in a table by step; the optimizer counts and saves the steps.
 
     Args:
         rates: as :func:`learning_rates` returns them. Before the first and after the last step the
             nearest holds.
 
     Attributes:
-        first_step: what the optimizer's count was, or would have been, at the first entry; set it
-            before the first step is taken.
+        first_step: step of the first entry; set it before the first step is taken.
     """
 
     def __init__(self, rates: np.ndarray):

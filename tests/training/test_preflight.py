@@ -59,7 +59,8 @@ print(peak() - before)
 """
     if not sys.platform.startswith("linux") or has_gpu():
         pytest.skip(
-            "peak memory of the process is known in KiB on Linux, and is that of the training without a GPU"
+            "peak memory of the process is known in KiB on Linux, and is that of the training "
+            "without a GPU"
         )
     out = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
@@ -98,8 +99,8 @@ def test_a_batch_that_does_not_fit_is_taken_in_parts_and_said(tmp_path, monkeypa
     result = run(tmp_path, config=dataclasses.replace(CONFIG, epochs=1))
     assert result.history[0].parts == 2
     assert (
-        "Each batch is taken in 2 parts, whose gradients are summed up, so a step is still one of 5 images."
-        in capsys.readouterr().out
+        "Each batch is taken in 2 parts, whose gradients are summed up, so a step is still one of "
+        "5 images." in capsys.readouterr().out
     )
 
 

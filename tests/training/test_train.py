@@ -318,7 +318,8 @@ def test_a_start_of_another_shape_or_none_is_refused(undisturbed, tmp_path):
     config = dataclasses.replace(CONFIG, start_from=str(undisturbed[1].best))
     with pytest.raises(
         ValueError,
-        match=r"best.npz: expected a network of width 4, 3 levels and normalization none. Received one of width 2",
+        match=r"best.npz: expected a network of width 4, 3 levels and normalization none. "
+        r"Received one of width 2",
     ):
         run(tmp_path, unet=dataclasses.replace(UNET, width=4), config=config)
     with pytest.raises(
@@ -334,7 +335,8 @@ def test_a_start_of_another_shape_or_none_is_refused(undisturbed, tmp_path):
 def test_images_that_do_not_suit_the_network_are_refused(tmp_path):
     with pytest.raises(
         ValueError,
-        match=r"expected height and width in multiples of 16 px, as 5 levels need. Received 24 x 24",
+        match=r"expected height and width in multiples of 16 px, as 5 levels need. Received 24 x "
+        r"24",
     ):
         run(tmp_path, TinyDataset(size=24), UNetConfig(width=2))
     with pytest.raises(ValueError, match=r"split 'train': expected at least one image"):
@@ -346,7 +348,8 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(tmp_p
     kept = bits(tmp_path / "latest.npz")
     with pytest.raises(
         FloatingPointError,
-        match=r"not finite in epoch 2; .*latest.npz still holds the epoch before. Lower the learning rate",
+        match=r"not finite in epoch 2; .*latest.npz still holds the epoch before. Lower the "
+        r"learning rate",
     ):
         run(tmp_path, config=dataclasses.replace(CONFIG, learning_rate=1e30))
     assert bits(tmp_path / "latest.npz") == kept
@@ -428,8 +431,8 @@ def test_out_of_memory_begins_the_epoch_again_in_smaller_parts_with_the_same_gra
     result = run(tmp_path / "parts", unet=unet, config=config)
     assert injected.sizes == [5, 5, 5, 5, 5, *[3, 3] * 3]
     assert (
-        "Out of memory in epoch 2: it begins again, each batch of 5 in 2 parts whose gradients are summed up."
-        in capsys.readouterr().out
+        "Out of memory in epoch 2: it begins again, each batch of 5 in 2 parts whose gradients are "
+        "summed up." in capsys.readouterr().out
     )
     assert [record.parts for record in result.history] == [1, 2]
     assert read_sidecar(result.latest).history[-1]["parts"] == 2
