@@ -14,95 +14,25 @@ Two files cannot be replaced in one stroke, so the ``.npz`` holds the sidecar to
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import bloodseg_lib
-from bloodseg_lib.classes import CLASSES
-from bloodseg_lib.config import Config
 from bloodseg_lib.io import read_json, replacing, write_json
-from bloodseg_lib.network.backend import keras, versions
+from bloodseg_lib.network.backend import keras
+from bloodseg_lib.network.sidecar import Sidecar, mend
 from bloodseg_lib.network.unet import UNetConfig, build_unet
 
+Optimizer = keras.optimizers.Optimizer
 _SIDECAR, _OPTIMIZER, _DROPOUT = "sidecar", "optimizer", "seed_generator_state"
 
 
-@dataclass(frozen=True)
-class Sidecar(Config):
-    """Describes a trained network.
-
-    Attributes:
-        epoch: how many epochs it was trained.
-        batch_size: of the last epoch.
-        learning_rate: at the end of the last epoch.
-        mean, std: of the training set's pixels, per channel, 0..255 RGB.
-        max_valid_accuracy: the highest validation accuracy of any epoch so far, 0..1.
-        min_valid_loss: the lowest validation loss of any epoch so far.
-        history: one :class:`~bloodseg_lib.training.record.EpochRecord` an epoch, as a dict.
-        unet: the :class:`~bloodseg_lib.network.unet.UNetConfig` as a dict.
-        training: the :class:`~bloodseg_lib.training.config.TrainingConfig` as a dict.
-        dataset: digest of the dataset it was trained on.
-        classes: keys of the classes, in the order of their ids.
-        versions: of this package, Keras and the backend.
-    """
-
-    epoch: int
-    batch_size: int
-    learning_rate: float
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    max_valid_accuracy: float
-    min_valid_loss: float
-    history: list[dict[str, Any]]
-    unet: dict[str, Any]
-    training: dict[str, Any]
-    dataset: str
-    classes: list[str] = dataclasses.field(default_factory=lambda: [c.key for c in CLASSES])
-    versions: dict[str, str] = dataclasses.field(
-        default_factory=lambda: {"bloodseg_lib": bloodseg_lib.__version__, **versions()}
-    )
-
-    def check(self) -> None:
-        self.expect(
-            self.classes == [c.key for c in CLASSES],
-            "classes",
-            f"the classes of this package, {', '.join(c.key for c in CLASSES)}",
-        )
-        UNetConfig.from_dict(self.unet)
-
-    @classmethod
-    def parse(cls, values: Any, where: Path | str) -> Sidecar:
-        """Make the sidecar of what JSON held.
-
-        Raises:
-            ValueError: something is missing or of another type; the message names the file,
-                ``where``.
-        """
-        names = [field.name for field in dataclasses.fields(cls)]
-        missing = [name for name in names if not isinstance(values, dict) or name not in values]
-        if missing:
-            raise ValueError(
-                f"{where}: expected a sidecar with {', '.join(names)}. Received none of "
-                f"{', '.join(missing)}. {_mend(where)}"
-            )
-        try:
-            return cls.from_dict(values)
-        except ValueError as error:
-            raise ValueError(f"{where}: {error} {_mend(where)}") from error
-
-
 def save_checkpoint(
-    path: Path | str,
-    model: keras.Model,
-    sidecar: Sidecar,
-    optimizer: keras.optimizers.Optimizer | None = None,
+    path: Path | str, model: keras.Model, sidecar: Sidecar, optimizer: Optimizer | None = None
 ) -> None:
     """Write a checkpoint. Whenever the process is killed, the old one or the new one is there,
     whole.
@@ -115,10 +45,8 @@ def save_checkpoint(
             are saved too, enough to resume training.
     """
     path = _weights_path(path)
-    arrays: dict[str, Any] = {
-        name: _value(variable, optimizer) for name, variable in _variables(model, optimizer).items()
-    }
     text = json.dumps(sidecar.to_dict()).encode()
+    arrays: dict[str, Any] = state_of(model, optimizer)
     arrays[_SIDECAR] = np.frombuffer(text, dtype=np.uint8)
     with replacing(path) as temporary:
         np.savez(temporary, **arrays)
@@ -175,9 +103,7 @@ def restore_weights(path: Path | str, model: keras.Model) -> None:
         reader.assign(_variables(model))
 
 
-def restore_checkpoint(
-    path: Path | str, model: keras.Model, optimizer: keras.optimizers.Optimizer
-) -> Sidecar:
+def restore_checkpoint(path: Path | str, model: keras.Model, optimizer: Optimizer) -> Sidecar:
     """Restore a network, its optimizer and its dropout to the state they were saved in.
 
     Args:
@@ -197,7 +123,7 @@ def restore_checkpoint(
         return reader.sidecar
 
 
-def state_of(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> dict[str, np.ndarray]:
+def state_of(model: keras.Model, optimizer: Optimizer | None) -> dict[str, np.ndarray]:
     """Copy everything that a training step changes: weights, optimizer, dropout; the arrays of a
     checkpoint to resume from, under the same names.
     """
@@ -206,9 +132,7 @@ def state_of(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> dict[
     }
 
 
-def set_state(
-    model: keras.Model, optimizer: keras.optimizers.Optimizer, state: Mapping[str, np.ndarray]
-) -> None:
+def set_state(model: keras.Model, optimizer: Optimizer, state: Mapping[str, np.ndarray]) -> None:
     """Restore network, optimizer and dropout to what :func:`state_of` returned."""
     for name, variable in _variables(model, optimizer).items():
         _set_value(variable, state[name], optimizer)
@@ -253,9 +177,7 @@ class _Reader:
         self._file.close()
 
     def assign(
-        self,
-        variables: Mapping[str, keras.Variable],
-        optimizer: keras.optimizers.Optimizer | None = None,
+        self, variables: Mapping[str, keras.Variable], optimizer: Optimizer | None = None
     ) -> None:
         """Give each variable its saved value; none is touched unless all fit."""
         stored = {name.removesuffix(".npy") for name in self._file.namelist()} - {_SIDECAR}
@@ -306,13 +228,13 @@ class _Reader:
         except ValueError as error:
             raise ValueError(
                 f"{beside}: expected the sidecar of {self.path.name}, received a damaged or cut "
-                f"file. {_mend(beside)}"
+                f"file. {mend(beside)}"
             ) from error
         copy = Sidecar.parse(values, beside)
         if copy.unet != self.sidecar.unet:
             raise ValueError(
                 f"{beside}: expected the sidecar of {self.path.name}, {self.sidecar.unet}. "
-                f"Received that of another network, {copy.unet}. {_mend(beside)}"
+                f"Received that of another network, {copy.unet}. {mend(beside)}"
             )
 
     def _damaged(self, error: object) -> ValueError:
@@ -330,9 +252,7 @@ class _Reader:
         )
 
 
-def _variables(
-    model: keras.Model, optimizer: keras.optimizers.Optimizer | None = None
-) -> dict[str, keras.Variable]:
+def _variables(model: keras.Model, optimizer: Optimizer | None = None) -> dict[str, keras.Variable]:
     """Variables of a checkpoint by name; ``layer.variables`` adds the state of random generators to
     ``layer.weights``.
     """
@@ -347,7 +267,7 @@ def _variables(
     return named
 
 
-def _value(variable: keras.Variable, optimizer: keras.optimizers.Optimizer | None) -> np.ndarray:
+def _value(variable: keras.Variable, optimizer: Optimizer | None) -> np.ndarray:
     """A copy of a variable's value, the optimizer's counter in steps instead of micro-batches."""
     value = variable.numpy().copy()
     if optimizer is not None and variable is optimizer.variables[0]:
@@ -355,9 +275,7 @@ def _value(variable: keras.Variable, optimizer: keras.optimizers.Optimizer | Non
     return value
 
 
-def _set_value(
-    variable: keras.Variable, value: np.ndarray, optimizer: keras.optimizers.Optimizer | None
-) -> None:
+def _set_value(variable: keras.Variable, value: np.ndarray, optimizer: Optimizer | None) -> None:
     if optimizer is not None and variable is optimizer.variables[0]:
         value = value * (optimizer.gradient_accumulation_steps or 1)
     variable.assign(value)
@@ -371,9 +289,3 @@ def _weights_path(path: Path | str) -> Path:
             "Received another kind of file."
         )
     return path.with_suffix(".npz")
-
-
-def _mend(where: Path | str) -> str:
-    if Path(where).suffix == ".json":
-        return "Delete it (the .npz beside it holds a copy of its own), or copy both files again."
-    return "Copy the checkpoint again, or train again with this version."

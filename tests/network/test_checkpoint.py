@@ -7,12 +7,12 @@ import pytest
 
 from bloodseg_lib.network.backend import keras
 from bloodseg_lib.network.checkpoint import (
-    Sidecar,
     load_model,
     read_sidecar,
     restore_checkpoint,
     save_checkpoint,
 )
+from bloodseg_lib.network.sidecar import Sidecar
 from bloodseg_lib.network.unet import UNetConfig, build_unet
 
 CONFIG = UNetConfig(width=2, levels=3, normalization="batch", mean=(10.0, 20.0, 30.0))

@@ -373,7 +373,8 @@ def test_a_network_of_another_shape_is_refused():
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     """A tiny network with fresh weights."""
-    from bloodseg_lib.network.checkpoint import Sidecar, save_checkpoint
+    from bloodseg_lib.network.checkpoint import save_checkpoint
+    from bloodseg_lib.network.sidecar import Sidecar
     from bloodseg_lib.network.unet import UNetConfig, build_unet
 
     config = UNetConfig(width=2, levels=3)

@@ -18,6 +18,7 @@ from bloodseg_lib.training import epoch as epochs
 from bloodseg_lib.training import state as states
 from bloodseg_lib.training.config import TrainingConfig
 from bloodseg_lib.training.epoch import Trainer
+from bloodseg_lib.training.feed import batches as training_batches
 from bloodseg_lib.training.schedule import learning_rates
 
 
@@ -61,7 +62,7 @@ def test_loss_of_a_batch_by_hand():
 
 def test_the_flips_are_a_pure_function_of_seed_and_epoch():
     def batches(epoch):
-        return [labels.tobytes() for _, labels in epochs.batches(TinyDataset(), CONFIG, epoch)]
+        return [labels.tobytes() for _, labels in training_batches(TinyDataset(), CONFIG, epoch)]
 
     assert batches(1) == batches(1)
     assert batches(1) != batches(2)

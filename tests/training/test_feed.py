@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from tiny_training import TinyDataset, run
 
-from bloodseg_lib.training.epoch import micro_batches
+from bloodseg_lib.training.feed import micro_batches
 
 
 @pytest.mark.parametrize(("size", "count"), [(5, 1), (3, 2), (2, 3), (6, 1), (4, 3)])
