@@ -18,7 +18,7 @@ import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from bloodseg_lib.network.backend import keras
 from bloodseg_lib.network.sidecar import Sidecar, mend
 from bloodseg_lib.network.unet import UNetConfig, build_unet
 
-Optimizer = keras.optimizers.Optimizer
+Optimizer: TypeAlias = keras.optimizers.Optimizer
 _SIDECAR, _OPTIMIZER, _DROPOUT = "sidecar", "optimizer", "seed_generator_state"
 
 

@@ -57,7 +57,9 @@ class Trainer:
             # softmax and logarithm are numerically stable only when computed together
             logits = self.model.get_layer("logits").output
             self._learner = keras.Model(self.model.input, logits)
-            self._judge = keras.Model(self.model.input, logits)
+            self._evaluator = keras.Model(self.model.input, logits)
+            self._confusion = ConfusionMatrix()
+            self._compile(self._evaluator, self._confusion)
         self.split(parts)
         if state.history:
             restore_checkpoint(state.latest, self.model, self.optimizer)
@@ -75,22 +77,23 @@ class Trainer:
         self._accumulated = -(-self.config.batch_size // size)
         # alone and whole, a batch needs no filling up, and the last one of an epoch may be short
         self._fill = size if self._accumulated > 1 or devices > 1 else 0
-        compiled = keras.backend.backend() != "tensorflow" or self.config.jit
         with every_device():
             self.optimizer = adam(self._schedule, self.config.weight_decay, self._accumulated)
             self.optimizer.build(self.model.trainable_variables)
-            for model, accuracy in (
-                (self._learner, PixelMean(is_right, "accuracy")),
-                (self._judge, ConfusionMatrix()),
-            ):
-                model.compile(
-                    optimizer=self.optimizer if model is self._learner else None,
-                    loss=self._loss,
-                    weighted_metrics=[PixelMean(self._loss.call, "pixel_loss"), accuracy],
-                    jit_compile=compiled,
-                )
-                if model is self._judge:
-                    self._confusion = accuracy
+            self._compile(self._learner, PixelMean(is_right, "accuracy"), self.optimizer)
+
+    def _compile(
+        self,
+        model: keras.Model,
+        accuracy: keras.metrics.Metric,
+        optimizer: keras.optimizers.Optimizer | None = None,
+    ) -> None:
+        model.compile(
+            optimizer=optimizer,
+            loss=self._loss,
+            weighted_metrics=[PixelMean(self._loss.call, "pixel_loss"), accuracy],
+            jit_compile=self.config.jit or keras.backend.backend() == "jax",
+        )
 
     def epoch(self, number: int) -> EpochRecord:
         """Train and validate one epoch; where memory runs out, begin it again with each batch cut
@@ -175,7 +178,9 @@ class Trainer:
             self.dataset.batches("valid", size, shuffle=False), self._fill, self._accumulated
         )
         with every_device(), feed.own_errors():
-            logs = self._judge.evaluate(feed.batches(), steps=steps, verbose=0, return_dict=True)
+            logs = self._evaluator.evaluate(
+                feed.batches(), steps=steps, verbose=0, return_dict=True
+            )
         return scores(self._confusion.matrix()), logs["pixel_loss"]
 
     def _check_finite(self, value: float, what: str, number: int) -> None:

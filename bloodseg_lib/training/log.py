@@ -34,7 +34,7 @@ def collapse_warning(record: EpochRecord) -> str:
     if background is not None and abs(record.valid_accuracy - background) < COLLAPSE_MARGIN:
         return (
             f"Warning: collapse. The validation accuracy {record.valid_accuracy:.2%} is just the "
-            "share of background pixels: the network may see no cell at all. "
+            "fraction of background pixels: the network may see no cell at all. "
             f"Not one pixel found of: {missing or '-'}. Wait an epoch or two; "
             "then lower the learning rate or raise weight_exponent."
         )

@@ -22,7 +22,8 @@ RECORD = EpochRecord(
 
 def test_collapse_onto_the_background_is_called_so():
     assert collapse_warning(RECORD).startswith(
-        "Warning: collapse. The validation accuracy 65.59% is just the share of background pixels"
+        "Warning: collapse. The validation accuracy 65.59% "
+        "is just the fraction of background pixels"
     )
     assert "basophil, thrombocyte" in collapse_warning(RECORD)
     better = dataclasses.replace(RECORD, valid_accuracy=0.9)
