@@ -24,7 +24,9 @@ class _Group(click.Group):
             return super().invoke(ctx)
         # ImportError: an optional package is missing; the last two: from a training
         except (ValueError, OSError, ImportError, MemoryError, FloatingPointError) as error:
-            raise click.ClickException(str(error)) from error
+            failure = click.ClickException(str(error))
+            failure.exit_code = getattr(error, "exit_code", 1)
+            raise failure from error
         except KeyboardInterrupt:
             click.echo("Interrupted. Run the same command again to go on.", err=True)
             sys.exit(130)
@@ -137,20 +139,12 @@ def dataset(bank: Path, out: Path, recipe: str, workers: int, **sizes: int) -> N
 @_flag("--require-gpu", help="Refuse to train without a GPU: ends with exit code 3.")
 def train(folder: Path, out: Path, settings: Any, require_gpu: bool, **shape: Any) -> None:
     """Train a network on a dataset, or go on; without --set as the full-size training."""
-    from bloodseg_lib.training.preflight import EXIT_NO_GPU, NoGPUError
-
     config = bloodseg_lib.TrainingConfig.from_texts(settings)
     dataset, unet = bloodseg_lib.Dataset(folder), bloodseg_lib.UNetConfig(**shape)
-    try:
-        result = bloodseg_lib.train(dataset, unet, config, out, require_gpu=require_gpu)
-    except NoGPUError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(EXIT_NO_GPU)
-    best = max(result.history, key=lambda record: record["valid_accuracy"])
-    click.echo(
-        f"{result.best}: validation accuracy {best['valid_accuracy']:.2%}, "
-        f"mean IoU {best['mean_iou']:.3f}, after epoch {best['epoch']}."
-    )
+    result = bloodseg_lib.train(dataset, unet, config, out, require_gpu=require_gpu)
+    best = max(result.history, key=lambda record: record.valid_accuracy)
+    scores = f"validation accuracy {best.valid_accuracy:.2%}, mean IoU {best.mean_iou:.3f}"
+    click.echo(f"{result.best}: {scores}, after epoch {best.epoch}.")
 
 
 @main.command()

@@ -21,7 +21,8 @@ from bloodseg_lib.samples.collect import collect
 from bloodseg_lib.samples.phantom import cells as phantom
 from bloodseg_lib.smears.dataset import DatasetConfig, build_dataset
 from bloodseg_lib.smears.recipe import RECIPES, Recipe
-from bloodseg_lib.training.train import TrainingConfig, train
+from bloodseg_lib.training.config import TrainingConfig
+from bloodseg_lib.training.train import train
 
 
 @pytest.mark.slow
@@ -40,7 +41,7 @@ def test_from_drawn_cells_to_report_and_animation(tmp_path):
         files.training,
         progress=False,
     )
-    assert result.history[1]["train_loss"] < result.history[0]["train_loss"]
+    assert result.history[1].train_loss < result.history[0].train_loss
     assert result.best == files.best
 
     segmenter = Segmenter(files.best, PredictionConfig(preprocess=False))

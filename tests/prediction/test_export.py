@@ -21,7 +21,8 @@ TRIAL = sorted((Path(__file__).parents[2] / "trial" / "images").glob("*.png"))
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
-    from bloodseg_lib.network.checkpoint import Sidecar, save_checkpoint
+    from bloodseg_lib.network.checkpoint import save_checkpoint
+    from bloodseg_lib.network.sidecar import Sidecar
     from bloodseg_lib.network.unet import UNetConfig, build_unet
 
     config = UNetConfig(

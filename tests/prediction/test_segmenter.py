@@ -363,7 +363,8 @@ def test_a_network_of_another_shape_is_refused():
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     """A tiny network with fresh weights."""
-    from bloodseg_lib.network.checkpoint import Sidecar, save_checkpoint
+    from bloodseg_lib.network.checkpoint import save_checkpoint
+    from bloodseg_lib.network.sidecar import Sidecar
     from bloodseg_lib.network.unet import UNetConfig, build_unet
 
     config = UNetConfig(width=2, levels=3)
@@ -520,7 +521,7 @@ def test_a_missing_checkpoint_is_named(tmp_path):
 
 def test_only_what_needs_the_network_imports_tensorflow():
     modules = (
-        "classes config io optics runs samples.bank smears.compose smears.dataset network.metrics network.class_weights "
+        "classes config io optics runs samples.bank smears.compose smears.dataset network.metrics "
         "prediction.cells prediction.counts figures.images figures.charts figures.architecture figures.overlays figures.animation "
         "prediction.scale prediction.tiling prediction.segmenter evaluation.composed prediction.results panel.panel "
         "prediction.export"
