@@ -24,9 +24,8 @@ class _Group(click.Group):
             return super().invoke(ctx)
         # ImportError: an optional package is missing; the last two: from a training
         except (ValueError, OSError, ImportError, MemoryError, FloatingPointError) as error:
-            failure = click.ClickException(str(error))
-            failure.exit_code = getattr(error, "exit_code", 1)
-            raise failure from error
+            click.echo(f"Error: {error}", err=True)
+            sys.exit(getattr(error, "exit_code", 1))
         except KeyboardInterrupt:
             click.echo("Interrupted. Run the same command again to go on.", err=True)
             sys.exit(130)
