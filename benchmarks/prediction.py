@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,8 @@ def field() -> None:
     """The full network with fresh weights on a field, at its own size and at 40x."""
     from bloodseg_lib.network.backend import describe_device
     from bloodseg_lib.network.unet import build_unet
-    from bloodseg_lib.prediction.segmenter import segment_image
+    from bloodseg_lib.prediction.scale import Scale
+    from bloodseg_lib.prediction.segmenter import PredictionConfig, segment_image
 
     print(f"{describe_device()}, TF_ENABLE_ONEDNN_OPTS={os.environ.get('TF_ENABLE_ONEDNN_OPTS')}")
     model = build_unet()
@@ -56,10 +58,12 @@ def field() -> None:
         inside += time.process_time() - started
         return found
 
+    plain = PredictionConfig(preprocess=False)
     for scale in (37 / 70, 1.0):
-        segment_image(image, predict, scale)  # the first time, TensorFlow compiles
+        segment = partial(segment_image, image, predict, Scale.of_factor(scale), plain)
+        segment()  # the first time, TensorFlow compiles
         pixels, inside, started, busy = 0, 0.0, time.perf_counter(), time.process_time()
-        segment_image(image, predict, scale)
+        segment()
         wall, busy = time.perf_counter() - started, time.process_time() - busy
         print(
             f"{FIELD_PX[1]} x {FIELD_PX[0]} at scale {scale:.2f}: {wall:.2f} s; {busy:.2f} s of processor time, {inside:.2f} s of it in the network; "
@@ -73,7 +77,12 @@ def large() -> None:
     or through that of a checkpoint too.
     """
     from bloodseg_lib.prediction.results import save_segmentation
-    from bloodseg_lib.prediction.segmenter import Segmenter, open_image, segment_image
+    from bloodseg_lib.prediction.segmenter import (
+        PredictionConfig,
+        Segmenter,
+        open_image,
+        segment_image,
+    )
 
     predict = Segmenter(sys.argv[2]).predict if len(sys.argv) > 2 else _by_threshold
     side = int(os.environ.get("BLOODSEG_BENCH_PX", SIDE_PX)) // 500 * 500
@@ -91,11 +100,11 @@ def large() -> None:
         del mapped
         started = time.process_time()
         image = open_image(path)
-        segmentation = segment_image(image, predict, None)
+        segmentation = segment_image(image, predict, config=PredictionConfig(preprocess=False))
         segmented = time.process_time() - started
         print(
             f"{side} x {side}: segmented in {segmented:.0f} s of processor time {'' if len(sys.argv) > 2 else 'without the network'}, "
-            f"{segmentation.found}; peak memory {_peak_mib():.0f} MiB",
+            f"{segmentation.scale}; peak memory {_peak_mib():.0f} MiB",
             flush=True,
         )
         counts = save_segmentation(segmentation, image, Path(folder) / "out", "large")

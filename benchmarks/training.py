@@ -1,5 +1,6 @@
-"""How fast the network is trained, beside plain Keras and beside the original's way, and what an
-epoch costs over its steps.
+"""How fast the network is trained: our training beside plain Keras at the same settings (loop
+against loop), beside plain Keras as it comes (settings against settings), and the original's way;
+and what an epoch costs over its steps.
 
 ``make bench`` runs it; alone: ``python benchmarks/training.py``. Every candidate runs in a process
 of its own, in turn, twice; figures are images a second of wall time, and a second of processor time
@@ -8,47 +9,52 @@ of all cores together, which other load on the machine changes less.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 
 BATCH, STEPS, ROUNDS = 4, 4, 2
 WIDTHS = (8, 32)
 CANDIDATES = {
-    "ours": "our training step",
-    "plain": "plain Keras fit",
+    "ours": "our training",
+    "same": "plain Keras fit at the same settings (oneDNN, precision auto)",
+    "plain": "plain Keras fit as TensorFlow comes",
     "original": "the original's way",
 }
 OUR_SETTINGS = ("TF_ENABLE_ONEDNN_OPTS", "TF_CPP_MIN_LOG_LEVEL", "TF_FORCE_GPU_ALLOW_GROWTH")
 
 
 def main() -> None:
-    """Print images a second of each candidate, their ratios, and the share of an epoch that is no
-    training step.
+    """Print images a second of each candidate, their ratios, and the cost of an epoch over its
+    training steps.
     """
     for width in WIDTHS:
         best: dict[str, list[float]] = {}
         for _ in range(ROUNDS):
             for candidate in CANDIDATES:
-                told = _in_a_process(candidate, width)
-                best[candidate] = list(map(max, best.get(candidate, told), told))
+                rates = _in_a_process(candidate, width)
+                best[candidate] = list(map(max, best.get(candidate, rates), rates))
         for candidate, words in CANDIDATES.items():
             wall, busy = best[candidate]
-            ratios = (
-                ""
-                if candidate == "ours"
-                else f"; ours is {best['ours'][0] / wall:.2f} times as fast, {best['ours'][1] / busy:.2f} times in processor time"
+            line = (
+                f"training, width {width}, batch {BATCH}, {words}: {wall:.2f} images/s, "
+                f"{busy:.2f} a second of processor time"
             )
-            print(
-                f"training, width {width}, batch {BATCH}, {words}: {wall:.2f} images/s, {busy:.2f} a second of processor time{ratios}",
-                flush=True,
-            )
+            if candidate != "ours":
+                faster = best["ours"][0] / wall, best["ours"][1] / busy
+                line += (
+                    f"; ours is {faster[0]:.2f} times as fast, {faster[1]:.2f} in processor time"
+                )
+            print(line, flush=True)
     for width in (8, 16):
         pairs = [
             [_in_a_process("normalized", width, layer) for layer in ("ours", "keras")]
@@ -58,14 +64,15 @@ def main() -> None:
             max(pair[0][i] for pair in pairs) / max(pair[1][i] for pair in pairs) for i in (0, 1)
         )
         print(
-            f"batch normalisation, width {width}: with our layer a step is {wall:.2f} times as fast as with Keras's, {busy:.2f} times in processor time",
+            f"batch normalisation, width {width}: with our layer a step is {wall:.2f} times as "
+            f"fast as with Keras's, {busy:.2f} times in processor time",
             flush=True,
         )
     for augmentation in ("without augmentation", "with flips, stain, brightness and blur"):
-        wall, busy, waiting = _in_a_process("epoch", 8, augmentation)
+        wall, busy = _in_a_process("epoch", 8, augmentation)
         print(
-            f"an epoch, width 8, {augmentation}: {wall:.3f} times its steps on data in memory, {busy:.3f} times in processor time (target 1.05); "
-            f"{waiting:.2%} of it waiting for the loader",
+            f"an epoch, width 8, {augmentation}: {wall:.3f} times its steps on data in memory, "
+            f"{busy:.3f} times in processor time (target 1.05)",
             flush=True,
         )
 
@@ -80,7 +87,7 @@ def _in_a_process(*arguments: object) -> list[float]:
     )
 
 
-def _rates(step: object, images: int) -> list[float]:
+def _rates(step: Any, images: int) -> list[float]:
     """Images a second of wall and of processor time, after a first call that compiles."""
     step()
     wall, busy = time.perf_counter(), time.process_time()
@@ -103,59 +110,80 @@ def _batches() -> list[tuple[np.ndarray, np.ndarray]]:
     ]
 
 
+class InMemory:
+    """Training images in memory, behind the interface of ``Dataset``."""
+
+    manifest: ClassVar = {"digest": "", "mean": [127.5] * 3, "std": [127.5] * 3}
+
+    def __init__(self) -> None:
+        self.arrays = _data()
+
+    def names(self, _split: str) -> list[str]:
+        """One an image."""
+        return [str(i) for i in range(BATCH * STEPS)]
+
+    def pixel_counts(self, _split: str) -> np.ndarray:
+        """As many of each class."""
+        return np.ones(10)
+
+    def batches(self, _split: str, batch_size: int, *_: object, **__: object) -> Iterator[Any]:
+        """In order."""
+        for start in range(0, BATCH * STEPS, batch_size):
+            yield tuple(values[start : start + batch_size] for values in self.arrays)
+
+
+def _trainer(width: int, **options: Any) -> Any:
+    from bloodseg_lib.network.unet import UNetConfig
+    from bloodseg_lib.training.config import TrainingConfig
+    from bloodseg_lib.training.epoch import Trainer
+    from bloodseg_lib.training.state import TrainingState
+
+    config = TrainingConfig(batch_size=BATCH, precision="auto", deterministic=False)
+    dataset: Any = InMemory()
+    with tempfile.TemporaryDirectory() as folder:
+        state = TrainingState.open(folder, dataset, UNetConfig(width=width, **options), config)
+    return Trainer(dataset, state, parts=1, progress=False)
+
+
 def ours(width: int) -> list[float]:
     """Uint8 to the device, weight maps looked up there;
 
     as :func:`bloodseg_lib.training.train.train` does.
     """
-    steps, batches = _our_steps(width), _batches()
-
-    def epoch() -> None:
-        for images, labels in batches:
-            for told in steps.learn(images, labels, BATCH):
-                float(told[0])
-
-    return _rates(epoch, BATCH * STEPS)
+    trainer = _trainer(width)
+    return _rates(lambda: trainer.learn(1), BATCH * STEPS)
 
 
 def normalized(width: int, layer: str) -> list[float]:
-    """Our training step of the network with batch normalisation, by our layer or by Keras's own."""
+    """Our training of the network with batch normalisation, by our layer or by Keras's own."""
     from bloodseg_lib.network import unet
     from bloodseg_lib.network.backend import keras
 
     if layer == "keras":
         unet.FusedBatchNormalization = keras.layers.BatchNormalization
-    steps, batches = _our_steps(width, normalization="batch", dropout=0.0), _batches()
-    return _rates(
-        lambda: [
-            float(told[0])
-            for images, labels in batches
-            for told in steps.learn(images, labels, BATCH)
-        ],
-        BATCH * STEPS,
-    )
+    trainer = _trainer(width, normalization="batch", dropout=0.0)
+    return _rates(lambda: trainer.learn(1), BATCH * STEPS)
 
 
-def _our_steps(width: int, **options: object) -> object:
-    from bloodseg_lib.network.backend import keras
-    from bloodseg_lib.network.loss import WeightedCrossEntropy
+def same(width: int) -> list[float]:
+    """Keras ``fit`` of the same network on arrays, at our settings."""
     from bloodseg_lib.network.unet import UNetConfig, build_unet
-    from bloodseg_lib.training.steps import Steps
 
-    model = build_unet(UNetConfig(width=width, **options), precision="auto")
-    learner = keras.Model(model.input, model.get_layer("logits").output)
-    return Steps(learner, WeightedCrossEntropy(np.ones(10)), keras.optimizers.Adam(0.001))
+    return _fitted(build_unet(UNetConfig(width=width), precision="auto"))
 
 
 def plain(width: int) -> list[float]:
-    """Keras ``fit`` of the same network on arrays, with TensorFlow as it comes:
-
-    none of our settings.
+    """Keras ``fit`` of the same network on arrays, with TensorFlow as it comes: none of our
+    settings.
     """
+    return _fitted(_plain_network(width))
+
+
+def _fitted(model: Any) -> list[float]:
     images, labels = _data()
-    model = _plain_network(width)
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    model.fit(images, labels, batch_size=BATCH, epochs=1, verbose=0)
+    model.compile(
+        "adam", "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False
+    )
     return _rates(
         lambda: model.fit(images, labels, batch_size=BATCH, epochs=1, verbose=0), BATCH * STEPS
     )
@@ -186,7 +214,7 @@ def original(width: int) -> list[float]:
     return _rates(epoch, BATCH * STEPS)
 
 
-def _plain_network(width: int) -> object:
+def _plain_network(width: int) -> Any:
     """The same network on TensorFlow's own defaults:
 
     it computes once before our package is imported, which sets others.
@@ -202,78 +230,52 @@ def _plain_network(width: int) -> object:
 
 
 def epoch(width: int, augmentation: str) -> list[float]:
-    """An epoch's training as ``train`` runs it, loader and all, over the same steps on batches that
-    lie ready in memory; and the share of waiting.
+    """An epoch's training as ``train`` runs it, with loader and augmentation, over the same steps
+    on batches in memory.
     """
-    from tqdm import tqdm
+    trainer = _trainer(width)
+    bare = trainer.config, trainer.dataset
 
-    from bloodseg_lib.training import epoch as epochs
-    from bloodseg_lib.training.train import TrainingConfig
-
-    batches = _batches()
-    varied = (
-        {"flips": True, "stain": 0.1, "brightness": 0.1, "blur_px": 1.0}
-        if augmentation.startswith("with ")
-        else {}
-    )
-    config = TrainingConfig(batch_size=BATCH, **varied)
-    steps = _our_steps(width)
-
-    class OnDisk:
+    class OnDisk(InMemory):
         """The loader: batches gathered in random order from memory-mapped arrays."""
 
         def __init__(self, folder: Path):
             for name, values in zip(("images", "labels"), _data(), strict=True):
                 np.save(folder / f"{name}.npy", values)
-            self._arrays = [
+            self.arrays = tuple(
                 np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("images", "labels")
-            ]
+            )
 
-        def batches(
-            self, _split: str, batch_size: int, seed: int, epoch: int, images_per_epoch: int
-        ) -> object:
-            order = np.random.default_rng([seed, epoch]).permutation(BATCH * STEPS)
+        def batches(self, _split: str, batch_size: int, *_: object, **__: object) -> Iterator[Any]:
+            order = np.random.default_rng(1).permutation(BATCH * STEPS)
             for start in range(0, len(order), batch_size):
-                yield tuple(values[order[start : start + batch_size]] for values in self._arrays)
+                yield tuple(values[order[start : start + batch_size]] for values in self.arrays)
 
-    waited = 0.0
-
-    def timed(coming: object) -> object:
-        nonlocal waited
-        coming = iter(coming)
-        while True:
-            start = time.perf_counter()
-            batch = next(coming, None)
-            waited += time.perf_counter() - start
-            if batch is None:
-                return
-            yield batch
-
-    def taken(make: object) -> tuple[float, float]:
+    def taken(config: Any, dataset: Any) -> tuple[float, float]:
+        trainer.config, trainer.dataset = config, dataset
         wall, busy = time.perf_counter(), time.process_time()
-        with tqdm(disable=True) as bar:
-            epochs.learn(steps, make(), BATCH, bar)
+        trainer.learn(1)
         return time.perf_counter() - wall, time.process_time() - busy
 
     with tempfile.TemporaryDirectory() as folder:
-        dataset = OnDisk(Path(folder))
-
-        def loaded() -> object:
-            return timed(epochs.one_ahead(epochs.batches(dataset, config, 1)))
-
-        taken(lambda: iter(batches))
-        taken(loaded)
-        waited = 0.0
+        varied = (
+            {"flips": True, "stain": 0.1, "brightness": 0.1, "blur_px": 1.0}
+            if augmentation.startswith("with ")
+            else {}
+        )
+        whole = dataclasses.replace(trainer.config, **varied), OnDisk(Path(folder))
+        taken(*bare), taken(*whole)
         # in turn, so that other load falls on both
-        pairs = [(taken(loaded), taken(lambda: iter(batches))) for _ in range(5)]
-    whole, bare = (np.array([pair[i] for pair in pairs]).sum(axis=0) for i in (0, 1))
-    return [*(whole / bare).tolist(), waited / whole[0]]
+        pairs = [(taken(*whole), taken(*bare)) for _ in range(5)]
+    sums = [np.array([pair[i] for pair in pairs]).sum(axis=0) for i in (0, 1)]
+    return (sums[0] / sums[1]).tolist()
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
         measured = {
             "ours": ours,
+            "same": same,
             "plain": plain,
             "original": original,
             "normalized": normalized,

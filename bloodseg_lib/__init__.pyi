@@ -15,8 +15,14 @@ from . import (
 )
 from .evaluation import annotated_fields, evaluate_counts, evaluate_dataset, evaluate_fields
 from .network.unet import UNetConfig, build_unet
-from .prediction.counts import count_cells
-from .prediction.segmenter import Segmenter
+from .prediction import (
+    PredictionConfig,
+    Scale,
+    Segmenter,
+    count_cells,
+    export_checkpoint,
+    predict_files,
+)
 from .runs import RunFiles
 from .samples.bank import SampleBank, write_bank
 from .samples.collect import collect
@@ -31,8 +37,10 @@ from .training.train import train
 __all__ = [
     "Dataset",
     "DatasetConfig",
+    "PredictionConfig",
     "RunFiles",
     "SampleBank",
+    "Scale",
     "Segmenter",
     "TrainingConfig",
     "UNetConfig",
@@ -46,12 +54,14 @@ __all__ = [
     "evaluate_dataset",
     "evaluate_fields",
     "evaluation",
+    "export_checkpoint",
     "figures",
     "io",
     "network",
     "notebooks",
     "optics",
     "panel",
+    "predict_files",
     "prediction",
     "recipe_named",
     "runs",

@@ -6,14 +6,12 @@ import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+from tqdm.auto import tqdm
 
 import bloodseg_lib
-
-if TYPE_CHECKING:
-    from bloodseg_lib.evaluation.report import Report
 
 _RENAMED = {"score": "evaluate fields", "count-error": "evaluate counts"}
 
@@ -26,7 +24,8 @@ class _Group(click.Group):
             return super().invoke(ctx)
         # ImportError: an optional package is missing; the last two: from a training
         except (ValueError, OSError, ImportError, MemoryError, FloatingPointError) as error:
-            raise click.ClickException(str(error)) from error
+            click.echo(f"Error: {error}", err=True)
+            sys.exit(getattr(error, "exit_code", 1))
         except KeyboardInterrupt:
             click.echo("Interrupted. Run the same command again to go on.", err=True)
             sys.exit(130)
@@ -34,8 +33,7 @@ class _Group(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         command = super().get_command(ctx, cmd_name)
         if command is None and self.name == "evaluate":
-            error = f"Expected evaluate dataset, fields or counts. Received {cmd_name!r}."
-            raise click.UsageError(error)
+            raise click.UsageError(f"Expected evaluate dataset|fields|counts. Received {cmd_name}.")
         if cmd_name in _RENAMED:
             raise click.UsageError(f"{cmd_name} is now called {_RENAMED[cmd_name]}.")
         return command
@@ -46,14 +44,13 @@ class _Configured(click.Command):
 
     def __init__(self, *args: Any, config: str, fields: str, **settings: Any):
         super().__init__(*args, **settings)
-        self._config, self._fields = config, fields.split()
+        self.config, self.fields = config, fields.split()
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        config = getattr(bloodseg_lib, self._config)
+        config = getattr(bloodseg_lib, self.config)
         texts = config.attribute_texts()
         made = [
-            click.Option([f"--{name}"], default=getattr(config, name), help=texts[name])
-            for name in self._fields
+            click.Option([f"--{n}"], default=getattr(config, n), help=texts[n]) for n in self.fields
         ]
         return [*made, *super().get_params(ctx)]
 
@@ -69,12 +66,6 @@ def _pairs(_context: click.Context, parameter: click.Parameter, texts: Any) -> d
     return pairs
 
 
-def _network(_context: click.Context, _parameter: click.Parameter, value: str) -> Path:
-    from bloodseg_lib.network.pretrained import checkpoint_path
-
-    return checkpoint_path(value)
-
-
 _option, _flag = click.option, functools.partial(click.option, is_flag=True)
 _many = functools.partial(click.option, multiple=True)
 _path = functools.partial(click.option, type=click.Path(path_type=Path))
@@ -82,21 +73,21 @@ _need = functools.partial(_path, required=True)
 _folder = functools.partial(click.argument, "folder", type=click.Path(path_type=Path))
 _files = functools.partial(click.argument, nargs=-1, required=True, type=click.Path(path_type=Path))
 _roots = functools.partial(click.argument, "roots", nargs=-1, required=True, callback=_pairs)
-_profile = functools.partial(_option, "--profile", help="quick, tutorial or paper.")
-_split = _option("--split", default="test", help="train, valid or test.")
 _rbc_diameter = _option(
     "--rbc-diameter", type=float, help="Of a red cell in the images, in pixels; else measured."
 )
 _checkpoint = _option(
-    "--checkpoint",
-    default="released",
-    callback=_network,
-    help="best.npz of a training, or released: the one that comes with the package.",
+    "--checkpoint", default="released", help="best.npz of a training, or the package's network."
 )
 _tta = _flag(
-    "--test-time-augmentation", "--tta", help="Average over the eight symmetries of a tile."
+    "--test-time-augmentation", "--tta", "tta", help="Average over 8 symmetries: 8 times slower."
 )
 _help = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True}
+
+
+def _segmenter(checkpoint: str, tta: bool) -> bloodseg_lib.Segmenter:
+    config = bloodseg_lib.PredictionConfig(test_time_augmentation=tta)
+    return bloodseg_lib.Segmenter(checkpoint, config)
 
 
 @click.group(cls=_Group, context_settings=_help)
@@ -136,38 +127,27 @@ def bank(roots: dict[str, str], out: Path, **options: Any) -> None:
 def dataset(bank: Path, out: Path, recipe: str, workers: int, **sizes: int) -> None:
     """Compose a dataset of smears; goes on with a build that was stopped."""
     config = bloodseg_lib.DatasetConfig(**sizes, recipe=bloodseg_lib.recipe_named(recipe))
-    samples = bloodseg_lib.SampleBank(bank)
-    made = bloodseg_lib.build_dataset(config, samples, out, workers=workers)
+    made = bloodseg_lib.build_dataset(config, bloodseg_lib.SampleBank(bank), out, workers=workers)
     click.echo(f"{made.manifest['images']} in {out}.")
 
 
 @main.command(cls=_Configured, config="UNetConfig", fields="width normalization dropout")
 @_need("--dataset", "folder", help="Dataset, as `dataset` makes it.")
 @_need("--out", help="Folder for checkpoints and log; one that holds a training goes on with it.")
-@_many(
-    "--set", "settings", metavar="NAME=VALUE", callback=_pairs, help="A field of TrainingConfig."
-)
+@_many("--set", "settings", metavar="NAME=VALUE", callback=_pairs, help="Of TrainingConfig.")
 @_flag("--require-gpu", help="Refuse to train without a GPU: ends with exit code 3.")
 def train(folder: Path, out: Path, settings: Any, require_gpu: bool, **shape: Any) -> None:
     """Train a network on a dataset, or go on; without --set as the full-size training."""
-    from bloodseg_lib.training.preflight import EXIT_NO_GPU, NoGPUError
-
     config = bloodseg_lib.TrainingConfig.from_texts(settings)
     dataset, unet = bloodseg_lib.Dataset(folder), bloodseg_lib.UNetConfig(**shape)
-    try:
-        result = bloodseg_lib.train(dataset, unet, config, out, require_gpu=require_gpu)
-    except NoGPUError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(EXIT_NO_GPU)
-    best = max(result.history, key=lambda record: record["valid_accuracy"])
-    click.echo(
-        f"{result.best}: validation accuracy {best['valid_accuracy']:.2%}, "
-        f"mean IoU {best['mean_iou']:.3f}, after epoch {best['epoch']}."
-    )
+    result = bloodseg_lib.train(dataset, unet, config, out, require_gpu=require_gpu)
+    best = max(result.history, key=lambda record: record.valid_accuracy)
+    scores = f"validation accuracy {best.valid_accuracy:.2%}, mean IoU {best.mean_iou:.3f}"
+    click.echo(f"{result.best}: {scores}, after epoch {best.epoch}.")
 
 
 @main.command()
-@_profile(default="tutorial")
+@_option("--profile", default="tutorial", help="quick, tutorial or paper.")
 @_need("--out", help="Folder of the run, e.g. runs/tutorial.")
 @_path("--bank", help="Sample bank; without one, cells are drawn.")
 @_option("--kernel", default="python3", help="Jupyter kernel to run the notebooks on.")
@@ -179,7 +159,7 @@ def run(profile: str, out: Path, bank: Path | None, kernel: str, parameter: Any)
 
 
 @main.command()
-@_profile(default="quick")
+@_option("--profile", default="quick", help="quick, tutorial or paper.")
 @_need("--out", help="Folder of the run, for the notebooks to write to.")
 @_need("--notebooks", "folder", help="Folder for the notebooks.")
 def parameterize(profile: str, out: Path, folder: Path) -> None:
@@ -192,56 +172,29 @@ def parameterize(profile: str, out: Path, folder: Path) -> None:
 @_files("images")
 @_checkpoint
 @_tta
-@_need("--out", help="Folder for class maps, overlays and counts.")
+@_need("--out", help="Folder for label maps, overlays and counts.")
 @_rbc_diameter
-@_flag("--class-maps-only", help="Write only the class maps, under the names of the images.")
-def predict(
-    images: tuple[Path, ...],
-    checkpoint: Path,
-    out: Path,
-    rbc_diameter: float | None,
-    class_maps_only: bool,
-    test_time_augmentation: bool,
-) -> None:
-    """Segment images; write a class map, an overlay and the counts of each, and of several the
-    pooled counts.
-    """
-    from tqdm.auto import tqdm
+@_flag("--label-maps-only", "--class-maps-only", "only", help="Write only the label maps.")
+def predict(images: Any, out: Path, rbc_diameter: Any, only: bool, **network: Any) -> None:
+    """Segment images: write a label map, an overlay and the counts of each, and pooled counts."""
+    segmenter = _segmenter(**network)
+    scale = None if rbc_diameter is None else bloodseg_lib.Scale.given(rbc_diameter)
 
-    from bloodseg_lib.io import write_label_map
-    from bloodseg_lib.prediction.results import save_pooled, save_segmentation
-    from bloodseg_lib.prediction.segmenter import Segmenter, open_image, scale_to_40x
+    def show(result: bloodseg_lib.prediction.results.FileResult) -> None:
+        if result.counts:
+            bar.write(str(result))
+        bar.update()
 
-    stems = [path.stem for path in images]
-    if len(set(stems)) < len(stems):
-        raise ValueError(
-            f"{', '.join(sorted({s for s in stems if stems.count(s) > 1}))}: several images of this name. Predict them into folders of their own."
+    with tqdm(total=len(images), unit="image") as bar:
+        results, pooled = bloodseg_lib.predict_files(
+            images, segmenter, out, scale, label_maps_only=only, on_result=show
         )
-    scale = None if rbc_diameter is None else scale_to_40x(rbc_diameter)
-    segmenter = Segmenter(checkpoint, test_time_augmentation=test_time_augmentation)
-    fields, unreadable = [], []
-    for path in tqdm(images, unit="image"):
-        try:
-            image = open_image(path)
-            segmentation = segmenter.segment(image, scale)
-        except (ValueError, OSError) as error:  # the other images are still worth their results
-            unreadable.append(str(error) if path.name in str(error) else f"{path}: {error}")
-            continue
-        if class_maps_only:
-            write_label_map(out / f"{path.stem}.png", segmentation.labels)
-            continue
-        fields.append(save_segmentation(segmentation, image, out, path.stem))
-        tqdm.write(
-            f"{path.name}: {len(fields[-1].cells)} cells, parasitaemia {fields[-1].parasitaemia()}; {segmentation.found}."
-        )
-        for words in fields[-1].disagreements().values():
-            tqdm.write(f"{path.name}: the three counts disagree: {words}")
-    if len(fields) > 1:
-        tqdm.write(
-            f"All {len(fields)} together: {len(save_pooled(fields, out).cells)} cells, in {out / 'pooled_counts.json'}."
-        )
-    if unreadable:
-        raise click.ClickException("\n".join(unreadable))
+    if pooled:
+        number = sum(result.counts is not None for result in results)
+        found = f"{len(pooled.cells)} cells, in {out / 'pooled_counts.json'}"
+        click.echo(f"All {number} together: {found}.")
+    if errors := [result.error for result in results if result.error]:
+        raise click.ClickException("\n".join(errors))
 
 
 @main.group(cls=_Group)
@@ -249,17 +202,15 @@ def evaluate() -> None:
     """Evaluate a network: on composed smears, on annotated real fields, in its counts."""
 
 
-def _evaluation(command: Callable[..., Report]) -> None:
+def _evaluation(command: Callable[..., bloodseg_lib.evaluation.Report]) -> None:
     """Make a command of ``evaluate`` that saves and prints the report of a function."""
 
     @_path("--out", help="Folder for the report: Markdown, JSON and tables.")
     @_tta
     @_checkpoint
     @functools.wraps(command)
-    def evaluated(*, checkpoint: Path, out: Path | None, **options: Any) -> None:
-        augmented = options.pop("test_time_augmentation")
-        network = bloodseg_lib.Segmenter(checkpoint, test_time_augmentation=augmented)
-        report = command(network, **options)
+    def evaluated(*, checkpoint: str, tta: bool, out: Path | None, **options: Any) -> None:
+        report = command(_segmenter(checkpoint, tta), **options)
         if out:
             report.save(out)
         click.echo(report.to_markdown())
@@ -269,9 +220,9 @@ def _evaluation(command: Callable[..., Report]) -> None:
 
 @_evaluation
 @_folder(metavar="DATASET")
-@_split
+@_option("--split", default="test", help="train, valid or test.")
 @_option("--limit", type=int, help="Smears, the first of the split; without it, all.")
-def _evaluate_dataset(network: Any, folder: Path, **options: Any) -> Report:
+def _evaluate_dataset(network: Any, folder: Path, **options: Any) -> bloodseg_lib.evaluation.Report:
     """Score a network on the composed smears of a dataset, pixel by pixel and class by class."""
     return bloodseg_lib.evaluate_dataset(network, bloodseg_lib.Dataset(folder), **options)
 
@@ -279,7 +230,9 @@ def _evaluate_dataset(network: Any, folder: Path, **options: Any) -> Report:
 @_evaluation
 @_roots(metavar="KEY=FOLDER...")
 @_rbc_diameter
-def _evaluate_fields(network: Any, roots: dict[str, str], rbc_diameter: float | None) -> Report:
+def _evaluate_fields(
+    network: Any, roots: dict[str, str], rbc_diameter: float | None
+) -> bloodseg_lib.evaluation.Report:
     """Score a network on real annotated fields, e.g. `evaluate fields lisc=~/lisc mamic=~/mamic`.
 
     KEY is lisc, zheng, pbc, mamic, or own for fields with a boxes.csv. Nothing here was composed.
@@ -290,24 +243,22 @@ def _evaluate_fields(network: Any, roots: dict[str, str], rbc_diameter: float | 
 
 @_evaluation
 @_folder(metavar="DATASET")
-@_split
+@_option("--split", default="test", help="train, valid or test.")
 @_option("--limit", default=200, help="Smears, the first of the split.")
-def _evaluate_counts(network: Any, folder: Path, **options: Any) -> Report:
+def _evaluate_counts(network: Any, folder: Path, **options: Any) -> bloodseg_lib.evaluation.Report:
     """Compare the counts of cells on composed smears with the truth, class by class."""
     return bloodseg_lib.evaluate_counts(network, bloodseg_lib.Dataset(folder), **options)
 
 
 @main.command()
 @_checkpoint
-@_option("--format", "format_", default="savedmodel", help="savedmodel, onnx or litert.")
-@_need("--out", help="File to write (.onnx, .tflite), or folder of a SavedModel.")
+@_option("--format", "format_", default="savedmodel", help="savedmodel or onnx.")
+@_need("--out", help="File to write (.onnx), or folder of a SavedModel.")
 @_path("--image", "images", multiple=True, help="Image to compare on; may be repeated.")
-def export(checkpoint: Path, format_: str, out: Path, images: tuple[Path, ...]) -> None:
+def export(checkpoint: str, format_: str, out: Path, images: tuple[Path, ...]) -> None:
     """Export a network to run without this package, load it back and compare."""
-    from bloodseg_lib.prediction.export import export_checkpoint
-
     pictures = [bloodseg_lib.io.read_image(path) for path in images]
-    made = export_checkpoint(checkpoint, out, format_, pictures)
+    made = bloodseg_lib.export_checkpoint(checkpoint, out, format_, pictures)
     click.echo(
         f"{made.path}: the network as {made.format}. Loaded back, its probabilities on "
         f"{made.images} images differ by {made.difference:.1e} at most."

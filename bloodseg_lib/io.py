@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import errno
 import json
 import os
 import tempfile
-import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,6 @@ from typing import Any
 import cv2
 import numpy as np
 from PIL import Image
-from tqdm.auto import tqdm
 
 from bloodseg_lib.classes import NUM_CLASSES, PALETTE, check_labels, colours_to_labels
 
@@ -30,7 +27,6 @@ IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff")
 """Suffixes of image files, in lower case."""
 
 _TO_BGR = {1: None, 3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
-_ATTEMPTS, _PAUSE_S = 240, 15.0
 
 
 @contextlib.contextmanager
@@ -53,30 +49,6 @@ def replacing(path: Path | str) -> Iterator[Path]:
         temporary.replace(path)  # os.replace: atomic
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def wait_for_room(write: Callable[[], None], message: str) -> None:
-    """Write, and where the disk is full, wait for somebody to make room and write again.
-
-    Args:
-        write: writes; called again from its beginning.
-        message: what to say, once, when there is no room: what waits to be written.
-
-    Raises:
-        OSError: it cannot be written, or there was no room for an hour.
-    """
-    for attempt in range(_ATTEMPTS + 1):
-        try:
-            return write()
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or attempt == _ATTEMPTS:
-                raise
-        if not attempt:
-            tqdm.write(
-                f"{message} Make room; it is tried again for "
-                f"{_ATTEMPTS * _PAUSE_S / 60:.0f} minutes."
-            )
-        time.sleep(_PAUSE_S)
 
 
 def write_bytes(path: Path | str, data: bytes) -> None:

@@ -13,14 +13,16 @@ from bloodseg_lib.evaluation.composed import evaluate_dataset
 from bloodseg_lib.figures.animation import heat_map_frames, write_gif
 from bloodseg_lib.network.metrics import confusion_matrix
 from bloodseg_lib.network.unet import UNetConfig
-from bloodseg_lib.prediction.segmenter import Segmenter
+from bloodseg_lib.prediction.scale import AT_40X
+from bloodseg_lib.prediction.segmenter import PredictionConfig, Segmenter
 from bloodseg_lib.runs import RunFiles
 from bloodseg_lib.samples.bank import SPLITS, write_bank
 from bloodseg_lib.samples.collect import collect
 from bloodseg_lib.samples.phantom import cells as phantom
 from bloodseg_lib.smears.build import DatasetConfig, build_dataset
 from bloodseg_lib.smears.recipe import RECIPES, Recipe
-from bloodseg_lib.training.train import TrainingConfig, train
+from bloodseg_lib.training.config import TrainingConfig
+from bloodseg_lib.training.train import train
 
 
 @pytest.mark.slow
@@ -39,16 +41,16 @@ def test_from_drawn_cells_to_report_and_animation(tmp_path):
         files.training,
         progress=False,
     )
-    assert result.history[1]["train_loss"] < result.history[0]["train_loss"]
+    assert result.history[1].train_loss < result.history[0].train_loss
     assert result.best == files.best
 
-    segmenter = Segmenter(files.best)
+    segmenter = Segmenter(files.best, PredictionConfig(preprocess=False))
     report = evaluate_dataset(segmenter, dataset, "test", progress=False)
     report.save(files.evaluation)
     by_hand = sum(
         confusion_matrix(
             dataset.label_map("test", i),
-            segmenter.segment(dataset.image("test", i), scale=1.0, standardize=False).labels,
+            segmenter.segment(dataset.image("test", i), AT_40X).labels,
         )
         for i in range(config.test)
     )
@@ -61,7 +63,7 @@ def test_from_drawn_cells_to_report_and_animation(tmp_path):
         files.gif,
         heat_map_frames(
             dataset.image("test", 0),
-            segmenter.segment(dataset.image("test", 0), scale=1.0).probabilities,
+            segmenter.segment(dataset.image("test", 0), AT_40X).probabilities,
         ),
     )
     assert files.gif.read_bytes()[:6] == b"GIF89a"

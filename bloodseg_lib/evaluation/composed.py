@@ -15,7 +15,8 @@ from bloodseg_lib.classes import CLASSES, NUM_CLASSES
 from bloodseg_lib.evaluation.report import Report, predicted_batches
 from bloodseg_lib.io import csv_text
 from bloodseg_lib.network.metrics import Scores, confusion_matrix, scores
-from bloodseg_lib.prediction.segmenter import Predict, Segmenter
+from bloodseg_lib.prediction.segmenter import Segmenter
+from bloodseg_lib.prediction.tiling import Predict
 from bloodseg_lib.smears.dataset import Dataset
 
 CAVEAT = (

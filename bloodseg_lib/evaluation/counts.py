@@ -14,8 +14,10 @@ import numpy as np
 
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES, RBC_IDS, WBC_IDS
 from bloodseg_lib.evaluation.report import Report, predicted_batches
-from bloodseg_lib.prediction.counts import CountingConfig, count_cells
-from bloodseg_lib.prediction.segmenter import Predict, Segmenter
+from bloodseg_lib.prediction.cells import CountingConfig
+from bloodseg_lib.prediction.counts import count_cells
+from bloodseg_lib.prediction.segmenter import Segmenter
+from bloodseg_lib.prediction.tiling import Predict
 from bloodseg_lib.smears.dataset import Dataset
 
 GROUPS = {

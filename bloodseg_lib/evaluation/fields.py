@@ -13,14 +13,15 @@ from typing import Any, ClassVar
 
 import cv2
 import numpy as np
-from scipy.stats import binomtest
 from tqdm.auto import tqdm
 
 from bloodseg_lib.classes import BACKGROUND, CLASSES, NUM_CLASSES, PLATELET_IDS, WBC_IDS, Box
 from bloodseg_lib.evaluation.annotated import AnnotatedField
 from bloodseg_lib.evaluation.report import Report
 from bloodseg_lib.io import csv_text
-from bloodseg_lib.prediction.segmenter import Segmenter, open_image, scale_to_40x
+from bloodseg_lib.prediction.counts import wilson_interval
+from bloodseg_lib.prediction.scale import Scale
+from bloodseg_lib.prediction.segmenter import Segmenter, open_image
 
 MIN_CELL_PX = 60
 """Objects of fewer pixels are not a detected cell."""
@@ -120,7 +121,7 @@ def _summary(scores: Sequence[FieldScore]) -> dict[str, float | None]:
 def _row(source: str, name: str, scores: Sequence[FieldScore]) -> str:
     figures, n = _summary(scores), len(scores)
     correct = sum(score.predicted_id == score.true_id for score in scores)
-    interval = binomtest(correct, n).proportion_ci(method="wilson")
+    low, high = wilson_interval(correct, n)
     iou = "-" if figures["mean_iou"] is None else f"{figures['mean_iou']:.3f}"
     predicted = np.bincount([score.predicted_id for score in scores], minlength=NUM_CLASSES)
     words = ", ".join(
@@ -130,7 +131,7 @@ def _row(source: str, name: str, scores: Sequence[FieldScore]) -> str:
     )
     return (
         f"| {source} | {name} | {n} | {figures['found']:.1%} | {figures['right_class']:.1%} "
-        f"| {interval.low:.1%} to {interval.high:.1%} | {iou} | {words} |"
+        f"| {low:.1%} to {high:.1%} | {iou} | {words} |"
     )
 
 
@@ -152,7 +153,7 @@ def evaluate_fields(
     Raises:
         FileNotFoundError, ValueError: a field cannot be read; the message names it.
     """
-    scale = None if rbc_diameter_px is None else scale_to_40x(rbc_diameter_px)
+    scale = None if rbc_diameter_px is None else Scale.given(rbc_diameter_px)
     scores: list[FieldScore] = []
     for field in tqdm(fields, unit="field", disable=not progress):
         labels = segmenter.segment(open_image(field.path), scale).labels

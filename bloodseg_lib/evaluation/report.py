@@ -13,7 +13,8 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from bloodseg_lib.io import write_bytes, write_json
-from bloodseg_lib.prediction.segmenter import BATCH_SIZE, Predict, Segmenter
+from bloodseg_lib.prediction.segmenter import PredictionConfig, Segmenter
+from bloodseg_lib.prediction.tiling import Predict
 from bloodseg_lib.smears.dataset import Dataset
 
 
@@ -81,7 +82,7 @@ def predicted_batches(
             "build the dataset with more."
         )
     predict: Predict = segmenter.predict if isinstance(segmenter, Segmenter) else segmenter
-    batch_size = getattr(segmenter, "batch_size", BATCH_SIZE)
+    batch_size = getattr(segmenter, "config", PredictionConfig()).batch_size
     with tqdm(total=left, desc=f"{title} {split}", unit="smear", disable=not progress) as bar:
         for images, labels in dataset.batches(split, batch_size, shuffle=False):
             images, labels = images[:left], np.asarray(labels[:left])

@@ -97,23 +97,43 @@ def class_balance_figure(pixel_counts: np.ndarray | Mapping[str, np.ndarray]) ->
     return figure
 
 
-def learning_curve_figure(history: Sequence[Mapping[str, Any]]) -> Figure:
+class Epoch(Protocol):
+    """What is drawn of an epoch; ``None`` where it was not recorded."""
+
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def train_loss(self) -> float: ...
+    @property
+    def train_accuracy(self) -> float: ...
+    @property
+    def valid_loss(self) -> float: ...
+    @property
+    def valid_accuracy(self) -> float: ...
+    @property
+    def mean_iou(self) -> float | None: ...
+    @property
+    def background_share(self) -> float | None: ...
+
+
+def learning_curve_figure(history: Sequence[Epoch]) -> Figure:
     """Accuracy and loss by epoch, beside what a network would score that sees background
     everywhere.
 
     Args:
-        history: the ``history`` of a checkpoint's sidecar, one dict an epoch.
+        history: one record an epoch, such as those of a
+            :class:`bloodseg_lib.training.train.TrainingResult`.
     """
     expect_some(history)
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    epoch = [entry["epoch"] for entry in history]
+    epoch = [entry.epoch for entry in history]
 
     def line(axes: Axes, key: str, label: str, **style: Any) -> None:
         points = [
-            (e, entry[key])
-            for e, entry in zip(epoch, history, strict=True)
-            if entry.get(key) is not None
+            (entry.epoch, value) for entry in history if (value := getattr(entry, key)) is not None
         ]
         if points:
             axes.plot(
@@ -128,11 +148,11 @@ def learning_curve_figure(history: Sequence[Mapping[str, Any]]) -> Figure:
     line(left, "valid_accuracy", "validation", color=INK)
     line(left, "train_accuracy", "training", color=FAINT)
     line(left, "mean_iou", "validation, mean IoU", color=INK, linestyle=":")
-    shares = [
-        entry["background_share"] for entry in history if entry.get("background_share") is not None
-    ]
-    if shares:
-        left.axhline(shares[-1], color=INK, linestyle="--", linewidth=1.2, label="only background")
+    fractions = [e.background_share for e in history if e.background_share is not None]
+    if fractions:
+        left.axhline(
+            fractions[-1], color=INK, linestyle="--", linewidth=1.2, label="only background"
+        )
     line(right, "valid_loss", "validation", color=INK)
     line(right, "train_loss", "training", color=FAINT)
     left.set(xlabel="epoch", ylabel="pixel accuracy", ylim=(0, 1))
@@ -147,16 +167,14 @@ def learning_curve_figure(history: Sequence[Mapping[str, Any]]) -> Figure:
         clear_spines(axes)
     for before, entry in pairwise(history):
         if (
-            entry.get("learning_rate") != before.get("learning_rate")
-            and len({e.get("learning_rate") for e in history}) <= 4
+            entry.learning_rate != before.learning_rate
+            and len({e.learning_rate for e in history}) <= 4
         ):
-            right.axvline(
-                (before["epoch"] + entry["epoch"]) / 2, color=FAINT, linewidth=1, linestyle=":"
-            )
+            right.axvline((before.epoch + entry.epoch) / 2, color=FAINT, linewidth=1, linestyle=":")
             right.text(
-                entry["epoch"],
+                entry.epoch,
                 0.98,
-                f"rate {entry['learning_rate']:g}",
+                f"rate {entry.learning_rate:g}",
                 transform=right.get_xaxis_transform(),
                 fontsize=9,
                 va="top",

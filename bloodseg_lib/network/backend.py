@@ -1,9 +1,8 @@
-"""Which backend Keras runs on, and on which devices. Only this module and
-:mod:`bloodseg_lib.training.steps` import a backend by name.
+"""Which backend Keras runs on: a quiet import, precision and determinism.
 
-Import Keras through here - ``from bloodseg_lib.network.backend import keras`` - so that the
-backend's chatter is quieted before it starts. TensorFlow is the default; ``KERAS_BACKEND=jax`` runs
-the same code on JAX. On JAX several processes, one on each host, train together when they are
+Import Keras through here - ``from bloodseg_lib.network.backend import keras`` - so that the log
+output of the backend is silenced before it starts. TensorFlow is the default; ``KERAS_BACKEND=jax``
+runs the same code on JAX. On JAX several processes, one on each host, train together when they are
 started with ``KERAS_DISTRIBUTION_JOB_ADDRESSES``, ``KERAS_DISTRIBUTION_NUM_PROCESSES`` and
 ``KERAS_DISTRIBUTION_PROCESS_ID`` set (see ``keras.distribution.initialize``).
 """
@@ -11,15 +10,14 @@ started with ``KERAS_DISTRIBUTION_JOB_ADDRESSES``, ``KERAS_DISTRIBUTION_NUM_PROC
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import re
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+
+import joblib
 
 # errors only: what it logs at every import tells a student nothing
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -31,16 +29,15 @@ os.environ.setdefault("JAX_CPU_COLLECTIVES_IMPLEMENTATION", "gloo")
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 _START_NOISE = re.compile(
-    r"WARNING: All log messages before absl::InitializeLog|I0000 |E0000 .*failed call to cuInit: .*UNKNOWN ERROR \(303\)"
+    r"WARNING: All log messages before absl::InitializeLog|I0000 |"
+    r"E0000 .*failed call to cuInit: .*UNKNOWN ERROR \(303\)"
 )
-"""What TensorFlow writes before its log level counts, among it that a machine without a GPU has
-none.
-"""
+"""What TensorFlow logs before its log level takes effect, such as a missing GPU."""
 
 
 @contextlib.contextmanager
 def _without_start_noise() -> Iterator[None]:
-    """Hold back what C code writes to standard error, and pass on what is no mere noise."""
+    """Capture what C code writes to standard error, and print the lines that are not noise."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as caught:
@@ -62,7 +59,7 @@ with _without_start_noise():
     if keras.backend.backend() == "tensorflow":
         import tensorflow
 
-        # looks for one now, and not in the midst of a notebook
+        # looks for one now, not in the middle of a notebook
         tensorflow.config.list_physical_devices("GPU")
     elif "KERAS_DISTRIBUTION_JOB_ADDRESSES" in os.environ:
         keras.distribution.initialize()  # before JAX is asked for anything
@@ -71,14 +68,15 @@ PRECISIONS = ("float32", "bfloat16", "auto")
 
 
 def describe_device() -> str:
-    """What the network will run on, in words, e.g.
-
-    ``"TensorFlow 2.21.0 on the CPU (2 cores); no GPU found"``.
+    """Backend, version and device in words, e.g. ``"TensorFlow 2.21.0 on the CPU (2 cores); no GPU
+    found"``.
     """
     backend, version, gpus = _backend()
     if gpus:
-        return f"{backend} {version} on {len(gpus)} GPU{'s' if len(gpus) > 1 else ''}: {', '.join(gpus)}"
-    return f"{backend} {version} on the CPU ({_cores()} core{'s' if _cores() > 1 else ''}); no GPU found"
+        many = "s" if len(gpus) > 1 else ""
+        return f"{backend} {version} on {len(gpus)} GPU{many}: {', '.join(gpus)}"
+    cores = joblib.cpu_count()
+    return f"{backend} {version} on the CPU ({cores} core{'s' * (cores > 1)}); no GPU found"
 
 
 def has_gpu() -> bool:
@@ -93,10 +91,7 @@ def versions() -> dict[str, str]:
 
 
 def has_bfloat16() -> bool:
-    """Whether the hardware multiplies bfloat16 natively;
-
-    where it does not, emulating it is slower than float32.
-    """
+    """Whether the hardware multiplies bfloat16 natively; emulated, it is slower than float32."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
@@ -129,6 +124,10 @@ def dtype_policy(precision: str = "float32") -> str:
 
     Raises:
         ValueError: another word.
+
+    Examples:
+        >>> dtype_policy("bfloat16")
+        'mixed_bfloat16'
     """
     if precision not in PRECISIONS:
         raise ValueError(
@@ -177,125 +176,6 @@ def _backend() -> tuple[str, str, list[str]]:
             [device.device_kind for device in jax.devices() if device.platform != "cpu"],
         )
     raise ValueError(
-        f"KERAS_BACKEND: expected tensorflow or jax. Received {keras.backend.backend()!r}; unset the variable or correct it."
+        f"KERAS_BACKEND: expected tensorflow or jax. Received {keras.backend.backend()!r}; "
+        "unset the variable or correct it."
     )
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether this is how the backend, or Python, says that memory ran out."""
-    if isinstance(error, MemoryError):
-        return True
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        return isinstance(error, tf.errors.ResourceExhaustedError)
-    return type(error).__name__ in (
-        "JaxRuntimeError",
-        "XlaRuntimeError",
-    ) and "RESOURCE_EXHAUSTED" in str(error)
-
-
-def free_memory() -> int | None:
-    """Bytes that one device has free for a training:
-
-    of the GPU with the least, or of the machine; ``None`` where nobody says.
-    """
-    if has_gpu():
-        return _free_gpu_memory()
-    free = []
-    meminfo = Path("/proc/meminfo")
-    if meminfo.is_file():
-        free += [
-            1024 * int(line.split()[1])
-            for line in meminfo.read_text().splitlines()
-            if line.startswith("MemAvailable:")
-        ]
-    group = Path("/sys/fs/cgroup")  # a container's own limit
-    limit = (
-        (group / "memory.max").read_text().strip() if (group / "memory.max").is_file() else "max"
-    )
-    if limit != "max":
-        free.append(int(limit) - int((group / "memory.current").read_text()))
-    return min(free) if free else None
-
-
-def _free_gpu_memory() -> int | None:
-    if keras.backend.backend() == "jax":
-        import jax
-
-        told = [device.memory_stats() for device in jax.local_devices()]
-        return (
-            min(stats["bytes_limit"] - stats["bytes_in_use"] for stats in told)
-            if all(told)
-            else None
-        )
-    try:  # TensorFlow cannot be asked
-        told = subprocess.run(
-            ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return min((int(words) << 20 for words in told.stdout.split() if words.isdigit()), default=None)
-
-
-@functools.cache
-def strategy() -> Any:
-    """TensorFlow's way over the devices of this host:
-
-    all GPUs; without one, all logical CPU devices, of which there is one unless set otherwise.
-    """
-    import tensorflow as tf
-
-    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    return (
-        tf.distribute.MirroredStrategy([device.name for device in devices])
-        if len(devices) > 1
-        else tf.distribute.get_strategy()
-    )
-
-
-@contextlib.contextmanager
-def every_device() -> Iterator[None]:
-    """Make what is built in this block - network, optimizer - live on every device there is:
-
-    all GPUs of the host, on JAX those of all processes.
-    """
-    if keras.backend.backend() == "tensorflow":
-        with strategy().scope():
-            yield
-        return
-    import jax
-
-    if jax.device_count() == 1:
-        yield
-        return
-    with keras.distribution.DataParallel(auto_shard_dataset=False).scope():
-        yield
-
-
-def device_count() -> int:
-    """How many devices share the work within :func:`every_device`."""
-    if keras.backend.backend() == "tensorflow":
-        return strategy().num_replicas_in_sync
-    import jax
-
-    return jax.device_count()
-
-
-def process() -> tuple[int, int]:
-    """The number of this process, from 0, and how many train together:
-
-    more than one only on JAX over several hosts.
-    """
-    if keras.backend.backend() == "tensorflow":
-        return 0, 1
-    import jax
-
-    return jax.process_index(), jax.process_count()

@@ -1,7 +1,7 @@
-"""Batch normalisation that trains faster on TensorFlow: in one operation for mean, variance, scale
-and offset, where Keras takes one for each.
+"""Batch normalisation that trains faster on TensorFlow: one operation computes mean, variance,
+scale and offset, where Keras uses one for each.
 
-What is computed is the same, and so are the variables, so that a checkpoint fits either. Taught by
+The result and the variables are the same, so that a checkpoint fits either. Taught by
 ``notebooks/03_weighted_training.ipynb``.
 """
 
@@ -22,8 +22,8 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     same arguments.
 
     Differs only in training on TensorFlow: there it uses the operation ``FusedBatchNormV3``, whose
-        moving variance is the unbiased one, larger by the
-    factor *n* / (*n* - 1), where *n* = B x H x W. Measured by ``python benchmarks/training.py``.
+    moving variance is the unbiased one, larger by the factor *n* / (*n* - 1), *n* = B x H x W.
+    Measured by ``python benchmarks/training.py``.
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:

@@ -1,9 +1,9 @@
 """One trained network on disk: ``NAME.npz`` with the weights and ``NAME.json``, the sidecar, which
-says what they are.
+describes them.
 
 The weights are plain NumPy arrays, one for each variable under its layer's name
 (``down0_conv1/kernel``), with checksums and without pickle: ``numpy.load`` opens them, and a file
-from a stranger can run no code. A checkpoint to go on training from also holds the optimizer's
+from a stranger can run no code. A checkpoint to resume training from also holds the optimizer's
 variables and the state of the dropout's random generator.
 
 Two files cannot be replaced in one stroke, so the ``.npz`` holds the sidecar too, as its entry
@@ -14,94 +14,25 @@ Two files cannot be replaced in one stroke, so the ``.npz`` holds the sidecar to
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-import bloodseg_lib
-from bloodseg_lib.classes import CLASSES
-from bloodseg_lib.config import Config
 from bloodseg_lib.io import read_json, replacing, write_json
-from bloodseg_lib.network.backend import keras, versions
+from bloodseg_lib.network.backend import keras
+from bloodseg_lib.network.sidecar import Sidecar, mend
 from bloodseg_lib.network.unet import UNetConfig, build_unet
 
+Optimizer: TypeAlias = keras.optimizers.Optimizer
 _SIDECAR, _OPTIMIZER, _DROPOUT = "sidecar", "optimizer", "seed_generator_state"
 
 
-@dataclass(frozen=True)
-class Sidecar(Config):
-    """What is known of a trained network.
-
-    Attributes:
-        epoch: how many epochs it was trained.
-        batch_size: of the last epoch.
-        learning_rate: at the end of the last epoch.
-        mean, std: of the training set's pixels, per channel, 0..255 RGB.
-        max_valid_accuracy: the highest validation accuracy of any epoch so far, 0..1.
-        min_valid_loss: the lowest validation loss of any epoch so far.
-        history: one record an epoch, see :func:`bloodseg_lib.training.train.train`.
-        unet: the :class:`~bloodseg_lib.network.unet.UNetConfig` as a dict.
-        training: the :class:`~bloodseg_lib.training.train.TrainingConfig` as a dict.
-        dataset: digest of the dataset it was trained on.
-        classes: keys of the classes, in the order of their ids.
-        versions: of this package, Keras and the backend.
-    """
-
-    epoch: int
-    batch_size: int
-    learning_rate: float
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    max_valid_accuracy: float
-    min_valid_loss: float
-    history: list[dict[str, Any]]
-    unet: dict[str, Any]
-    training: dict[str, Any]
-    dataset: str
-    classes: list[str] = dataclasses.field(default_factory=lambda: [c.key for c in CLASSES])
-    versions: dict[str, str] = dataclasses.field(
-        default_factory=lambda: {"bloodseg_lib": bloodseg_lib.__version__, **versions()}
-    )
-
-    def check(self) -> None:
-        self.expect(
-            self.classes == [c.key for c in CLASSES],
-            "classes",
-            f"the classes of this package, {', '.join(c.key for c in CLASSES)}",
-        )
-        UNetConfig.from_dict(self.unet)
-
-    @classmethod
-    def parse(cls, values: Any, where: Path | str) -> Sidecar:
-        """Make the sidecar of what JSON held.
-
-        Raises:
-            ValueError: something is missing or of another type; the message names the file,
-                ``where``.
-        """
-        names = [field.name for field in dataclasses.fields(cls)]
-        missing = [name for name in names if not isinstance(values, dict) or name not in values]
-        if missing:
-            raise ValueError(
-                f"{where}: expected a sidecar with {', '.join(names)}. Received none of {', '.join(missing)}. {_mend(where)}"
-            )
-        try:
-            return cls.from_dict(values)
-        except ValueError as error:
-            raise ValueError(f"{where}: {error} {_mend(where)}") from error
-
-
 def save_checkpoint(
-    path: Path | str,
-    model: keras.Model,
-    sidecar: Sidecar,
-    optimizer: keras.optimizers.Optimizer | None = None,
+    path: Path | str, model: keras.Model, sidecar: Sidecar, optimizer: Optimizer | None = None
 ) -> None:
     """Write a checkpoint. Whenever the process is killed, the old one or the new one is there,
     whole.
@@ -109,15 +40,16 @@ def save_checkpoint(
     Args:
         path: of the weights, ``NAME.npz``; the sidecar goes to ``NAME.json``.
         model: the network.
-        sidecar: what to say of it.
+        sidecar: its description.
         optimizer: ``None``: weights only, enough to predict. Else its state and that of the dropout
-            are saved too, enough to go on training.
+            are saved too, enough to resume training.
     """
     path = _weights_path(path)
-    arrays = {name: variable.numpy() for name, variable in _variables(model, optimizer).items()}
     text = json.dumps(sidecar.to_dict()).encode()
+    arrays: dict[str, Any] = state_of(model, optimizer)
+    arrays[_SIDECAR] = np.frombuffer(text, dtype=np.uint8)
     with replacing(path) as temporary:
-        np.savez(temporary, **arrays, **{_SIDECAR: np.frombuffer(text, dtype=np.uint8)})
+        np.savez(temporary, **arrays)
     write_json(path.with_suffix(".json"), sidecar.to_dict())
 
 
@@ -157,7 +89,7 @@ def load_model(path: Path | str, precision: str = "float32") -> tuple[keras.Mode
 
 
 def restore_weights(path: Path | str, model: keras.Model) -> None:
-    """Give a network the weights of a checkpoint, to train it further on something else.
+    """Give a network the weights of a checkpoint, to fine-tune it on other data.
 
     Args:
         path: ``NAME.npz``, with or without an optimizer.
@@ -171,10 +103,8 @@ def restore_weights(path: Path | str, model: keras.Model) -> None:
         reader.assign(_variables(model))
 
 
-def restore_checkpoint(
-    path: Path | str, model: keras.Model, optimizer: keras.optimizers.Optimizer
-) -> Sidecar:
-    """Bring a network, its optimizer and its dropout to the state they were saved in.
+def restore_checkpoint(path: Path | str, model: keras.Model, optimizer: Optimizer) -> Sidecar:
+    """Restore a network, its optimizer and its dropout to the state they were saved in.
 
     Args:
         path: ``NAME.npz``, saved with an optimizer.
@@ -189,26 +119,23 @@ def restore_checkpoint(
     if not optimizer.built:
         optimizer.build(model.trainable_variables)
     with _Reader(path) as reader:
-        reader.assign(_variables(model, optimizer))
+        reader.assign(_variables(model, optimizer), optimizer)
         return reader.sidecar
 
 
-def state_of(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> dict[str, np.ndarray]:
-    """A copy of all that a step changes:
-
-    weights, optimizer, dropout. What a checkpoint to go on from holds, under the same names.
+def state_of(model: keras.Model, optimizer: Optimizer | None) -> dict[str, np.ndarray]:
+    """Copy everything that a training step changes: weights, optimizer, dropout; the arrays of a
+    checkpoint to resume from, under the same names.
     """
     return {
-        name: variable.numpy().copy() for name, variable in _variables(model, optimizer).items()
+        name: _value(variable, optimizer) for name, variable in _variables(model, optimizer).items()
     }
 
 
-def set_state(
-    model: keras.Model, optimizer: keras.optimizers.Optimizer, state: Mapping[str, np.ndarray]
-) -> None:
-    """Bring network, optimizer and dropout back to what :func:`state_of` returned."""
+def set_state(model: keras.Model, optimizer: Optimizer, state: Mapping[str, np.ndarray]) -> None:
+    """Restore network, optimizer and dropout to what :func:`state_of` returned."""
     for name, variable in _variables(model, optimizer).items():
-        variable.assign(state[name])
+        _set_value(variable, state[name], optimizer)
 
 
 def broken_variables(model: keras.Model) -> list[str]:
@@ -227,7 +154,8 @@ class _Reader:
         self.path = _weights_path(path)
         if not self.path.is_file():
             raise FileNotFoundError(
-                f"{self.path}: expected the weights of a trained network, there are none. Run notebooks/03_weighted_training.ipynb, or correct the path."
+                f"{self.path}: expected the weights of a trained network, there are none. Run "
+                "notebooks/03_weighted_training.ipynb, or correct the path."
             )
         try:
             self._file = zipfile.ZipFile(self.path)
@@ -248,7 +176,9 @@ class _Reader:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def assign(self, variables: Mapping[str, Any]) -> None:
+    def assign(
+        self, variables: Mapping[str, keras.Variable], optimizer: Optimizer | None = None
+    ) -> None:
         """Give each variable its saved value; none is touched unless all fit."""
         stored = {name.removesuffix(".npy") for name in self._file.namelist()} - {_SIDECAR}
         needed = set(variables)
@@ -257,7 +187,8 @@ class _Reader:
         }
         if any(name.startswith(f"{_OPTIMIZER}/") for name in needed) and not optional:
             raise ValueError(
-                f"{self.path}: expected a checkpoint with the state of its optimizer. Received weights only; train from latest.npz."
+                f"{self.path}: expected a checkpoint with the state of its optimizer. Received "
+                "weights only; train from latest.npz."
             )
         for name in sorted(needed ^ (stored - (optional - needed))):
             raise self._mismatch(
@@ -272,7 +203,7 @@ class _Reader:
                     name, f"shape {tuple(variables[name].shape)}", f"shape {value.shape}"
                 )
         for name, value in values.items():
-            variables[name].assign(value)
+            _set_value(variables[name], value, optimizer)
 
     def _array(self, name: str) -> np.ndarray:
         try:
@@ -288,10 +219,7 @@ class _Reader:
             raise self._damaged(error) from error
 
     def _check_copy(self) -> None:
-        """Refuse a ``.json`` that cannot be read or speaks of another network;
-
-        one that is merely older is left alone.
-        """
+        """Refuse a ``.json`` that cannot be read or describes another network, not an older one."""
         beside = self.path.with_suffix(".json")
         if not beside.exists():
             return
@@ -299,52 +227,65 @@ class _Reader:
             values = read_json(beside)
         except ValueError as error:
             raise ValueError(
-                f"{beside}: expected the sidecar of {self.path.name}, received a damaged or cut file. {_mend(beside)}"
+                f"{beside}: expected the sidecar of {self.path.name}, received a damaged or cut "
+                f"file. {mend(beside)}"
             ) from error
         copy = Sidecar.parse(values, beside)
         if copy.unet != self.sidecar.unet:
             raise ValueError(
-                f"{beside}: expected the sidecar of {self.path.name}, {self.sidecar.unet}. Received that of another network, {copy.unet}. {_mend(beside)}"
+                f"{beside}: expected the sidecar of {self.path.name}, {self.sidecar.unet}. "
+                f"Received that of another network, {copy.unet}. {mend(beside)}"
             )
 
     def _damaged(self, error: object) -> ValueError:
         return ValueError(
-            f"{self.path}: expected a checkpoint of this package, received another or a damaged file ({error}). Copy it again or train again."
+            f"{self.path}: expected a checkpoint of this package, received another or a damaged "
+            f"file ({error}). Copy it again or train again."
         )
 
     def _mismatch(self, name: str, expected: str, received: str) -> ValueError:
         return ValueError(
-            f"{self.path}: expected weights of the network its sidecar describes ({self.sidecar.unet}). Received those of another: variable {name}, "
-            f"expected {expected}, received {received}. Copy the checkpoint again, or use the one of this network."
+            f"{self.path}: expected weights of the network its sidecar describes "
+            f"({self.sidecar.unet}). Received those of another: variable {name}, "
+            f"expected {expected}, received {received}. Copy the checkpoint again, or use the one "
+            "of this network."
         )
 
 
-def _variables(
-    model: keras.Model, optimizer: keras.optimizers.Optimizer | None = None
-) -> dict[str, keras.Variable]:
-    """What a checkpoint holds, by name.
-
-    ``layer.variables`` adds to ``layer.weights`` the state of random generators.
+def _variables(model: keras.Model, optimizer: Optimizer | None = None) -> dict[str, keras.Variable]:
+    """Variables of a checkpoint by name; ``layer.variables`` adds the state of random generators to
+    ``layer.weights``.
     """
     named = {}
     for layer in model.layers:
         for variable in layer.weights if optimizer is None else layer.variables:
             named[f"{layer.name}/{variable.name}"] = variable
     for variable in optimizer.variables if optimizer is not None else ():
-        named[f"{_OPTIMIZER}/{variable.path}"] = variable
+        # between steps, when checkpoints are written, the accumulated gradients are 0
+        if not variable.name.endswith("gradient_accumulator"):
+            named[f"{_OPTIMIZER}/{variable.path}"] = variable
     return named
+
+
+def _value(variable: keras.Variable, optimizer: Optimizer | None) -> np.ndarray:
+    """A copy of a variable's value, the optimizer's counter in steps instead of micro-batches."""
+    value = variable.numpy().copy()
+    if optimizer is not None and variable is optimizer.variables[0]:
+        value = np.asarray(value // (optimizer.gradient_accumulation_steps or 1))
+    return value
+
+
+def _set_value(variable: keras.Variable, value: np.ndarray, optimizer: Optimizer | None) -> None:
+    if optimizer is not None and variable is optimizer.variables[0]:
+        value = value * (optimizer.gradient_accumulation_steps or 1)
+    variable.assign(value)
 
 
 def _weights_path(path: Path | str) -> Path:
     path = Path(path)
     if path.suffix not in (".npz", ".json"):
         raise ValueError(
-            f"{path}: expected a checkpoint, a file whose name ends in .npz, e.g. best.npz. Received another kind of file."
+            f"{path}: expected a checkpoint, a file whose name ends in .npz, e.g. best.npz. "
+            "Received another kind of file."
         )
     return path.with_suffix(".npz")
-
-
-def _mend(where: Path | str) -> str:
-    if Path(where).suffix == ".json":
-        return "Delete it (the .npz beside it holds a copy of its own), or copy both files again."
-    return "Copy the checkpoint again, or train again with this version."

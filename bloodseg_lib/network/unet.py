@@ -32,8 +32,8 @@ class UNetConfig(Config):
             convolution and its ReLU.
         momentum: how slowly the statistics of the batch normalisation follow; Keras' default, 0.99,
             lags behind in short trainings.
-        dropout: share of the features dropped after each of the two deepest levels, the end of the
-            contracting path (paper, section 3.1).
+        dropout: fraction of the features dropped after each of the two deepest levels, the end of
+            the contracting path (paper, section 3.1).
         mean: of the training set's pixels, per channel, 0..255; subtracted inside the network.
         std: their standard deviation, per channel, 0..255; divided by inside the network.
     """
@@ -60,9 +60,11 @@ class UNetConfig(Config):
 
     @property
     def parameters(self) -> int:
-        """How many numbers the network has learnt or kept statistics of:
+        """Number of parameters, as ``count_params()`` of the built network, without building it.
 
-        what ``count_params()`` of the built network says.
+        Examples:
+            >>> UNetConfig().parameters
+            7760394
         """
         # a bias; or scale, offset, mean and variance
         of_each_channel = 1 if self.normalization == "none" else 4
@@ -105,7 +107,8 @@ def build_unet(
     config = config or UNetConfig()
     if size_px is not None and (size_px <= 0 or size_px % config.multiple_px):
         raise ValueError(
-            f"size_px: expected a multiple of {config.multiple_px}, which {config.levels} levels need. Received {size_px}."
+            f"size_px: expected a multiple of {config.multiple_px}, which {config.levels} levels "
+            f"need. Received {size_px}."
         )
     seeds = np.random.default_rng(seed)
     common: dict[str, Any] = {"dtype": dtype_policy(precision)}

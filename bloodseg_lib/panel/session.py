@@ -33,7 +33,8 @@ from bloodseg_lib.panel.images import close_up, decoded_image, offered_images
 from bloodseg_lib.prediction.counts import NOTICE, CountingConfig, Counts
 from bloodseg_lib.prediction.probabilities import class_picture
 from bloodseg_lib.prediction.results import result_files
-from bloodseg_lib.prediction.segmenter import Segmentation, Segmenter, open_image, scale_to_40x
+from bloodseg_lib.prediction.scale import Scale
+from bloodseg_lib.prediction.segmenter import Segmentation, Segmenter, open_image
 
 _NO_IMAGE = "Expected an image, none is picked. Pick one from the list or upload one."
 _NOT_YET = "Expected an image that was segmented, received none yet. Press Segment first."
@@ -138,7 +139,7 @@ class PanelSession:
             ValueError: no such image, or a diameter out of range.
         """
         on_step(f"{name}: segmenting ...")
-        scale = None if rbc_diameter_px is None else scale_to_40x(rbc_diameter_px)
+        scale = None if rbc_diameter_px is None else Scale.given(rbc_diameter_px)
         segmentation = self.segmenter.segment(image, scale=scale, on_progress=on_progress)
         on_step(f"{name}: counting ...")
         counts, files = result_files(segmentation, image, name, self.config)
@@ -146,7 +147,7 @@ class PanelSession:
         self.segmentation, self.found, self.counts = segmentation, counts, counts
         self.files = self._found_files = files
         size = f"{image.shape[1]} x {image.shape[0]} pixels"
-        on_step(f"{name}: {size}, {len(counts.cells)} cells counted; {segmentation.found}.")
+        on_step(f"{name}: {size}, {len(counts.cells)} cells counted; {segmentation.scale}.")
         return segmentation
 
     def correct(self, number: int, class_id: int | str | None) -> str:
@@ -201,7 +202,7 @@ class PanelSession:
         if self.segmentation is None or self.image is None:
             raise ValueError(_NOT_YET)
         window = close_up(self.image, cell.found.box)
-        return cell_details(cell, self.segmentation.scale, window)
+        return cell_details(cell, self.segmentation.scale.factor, window)
 
     def marks(self, class_ids: Iterable[int]) -> list[dict[str, Any]]:
         """The cells for the picture: the deleted ones, and those whose class is shown."""
@@ -248,7 +249,7 @@ class PanelSession:
         shown = self._shown(size)
         if self.segmentation is None:
             return shown
-        known = self.segmentation.known_probabilities
+        known = self.segmentation.probabilities
         if known is None:
             raise ValueError("The probabilities of this image were not kept. Press Segment again.")
         (width, height), (rows, columns) = size, known.shape[:2]

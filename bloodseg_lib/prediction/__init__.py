@@ -2,3 +2,55 @@
 
 Taught by notebooks 4 and 6.
 """
+
+from bloodseg_lib.prediction.cells import Cell, CountingConfig
+from bloodseg_lib.prediction.counts import (
+    ALL_CELLS,
+    BORDER_RULE,
+    NOTICE,
+    Counts,
+    Proportion,
+    count_cells,
+    pool,
+    wilson_interval,
+)
+from bloodseg_lib.prediction.export import export_checkpoint, load_exported
+from bloodseg_lib.prediction.probabilities import class_picture
+from bloodseg_lib.prediction.results import predict_files, result_files, save_segmentation
+from bloodseg_lib.prediction.scale import AT_40X, Scale, find_scale
+from bloodseg_lib.prediction.segmenter import (
+    PredictionConfig,
+    Segmentation,
+    Segmenter,
+    open_image,
+    segment_image,
+)
+from bloodseg_lib.prediction.tiling import Predict
+
+__all__ = [
+    "ALL_CELLS",
+    "AT_40X",
+    "BORDER_RULE",
+    "NOTICE",
+    "Cell",
+    "CountingConfig",
+    "Counts",
+    "Predict",
+    "PredictionConfig",
+    "Proportion",
+    "Scale",
+    "Segmentation",
+    "Segmenter",
+    "class_picture",
+    "count_cells",
+    "export_checkpoint",
+    "find_scale",
+    "load_exported",
+    "open_image",
+    "pool",
+    "predict_files",
+    "result_files",
+    "save_segmentation",
+    "segment_image",
+    "wilson_interval",
+]

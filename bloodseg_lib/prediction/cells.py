@@ -1,5 +1,5 @@
-"""From a label map to cells: pieces of it, cut apart where the distance transform shows that
-several cells touch (watershed).
+"""From a label map to cells: connected components, separated where the distance transform shows
+that several cells touch (watershed).
 
 Taught by ``notebooks/06_interactive_prediction.ipynb``.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -16,40 +17,50 @@ from scipy import ndimage
 from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import watershed
 
-from bloodseg_lib.classes import CLASSES, NUM_CLASSES, PLATELET_IDS, RBC_IDS, WBC_IDS
+from bloodseg_lib.classes import (
+    CLASSES,
+    HEALTHY_RBC,
+    INFECTED_RBC,
+    NUM_CLASSES,
+    PLATELET_IDS,
+    RBC_IDS,
+    WBC_IDS,
+    Box,
+)
 from bloodseg_lib.config import Config
+from bloodseg_lib.prediction.pallor import fill_pale_centres
+from bloodseg_lib.prediction.scale import Scale
 
 GROUPS = (WBC_IDS, PLATELET_IDS, RBC_IDS)
-"""Classes that one cell's pixels may be divided among:
+"""Classes that the pixels of one cell may have: a cell of two colours of its group is one cell."""
 
-a cell of two colours of its group is one cell.
-"""
-
-Piece = tuple[int, int, np.ndarray]
-"""Top, left and tight ``(h, w) bool`` mask of a cell in an image."""
+CSV_COLUMNS = [
+    *("field", "class", "agreement", "confidence", "area_px"),
+    *("x", "y", "width", "height", "centroid_x", "centroid_y"),
+]
 
 _Cut = tuple[tuple[bool, bool], tuple[bool, bool]]
 
 
 @dataclass(frozen=True)
 class CountingConfig(Config):
-    """How cells are found and what is enough of them.
+    """How cells are found, and how many are enough.
 
     Attributes:
-        minimum_area: pieces smaller than this share of their class's mean area (``classes``) are
-            specks and no cells.
-        split_depth: how much narrower than the two cells the neck between them must be to cut
-            there, as a share of a cell's radius. Larger values cut less. Platelets are never cut:
-            platelets that touch are a clump.
-        infected_share: of the probability of a cell that it is red, the share for infected from
-            which it counts as infected; 0.5 is the plain vote. Less finds more of the infected
-            cells and takes more healthy ones for such.
-        border_rule: count only the cells of two borders; see :data:`BORDER_RULE`. Otherwise every
-            cell in sight counts.
-        minimum_wbc: white blood cells below which no differential is given.
-        minimum_rbc: red blood cells below which no parasitaemia is given.
-        disagreement: the three counts of a class disagree when they are further apart than this
-            share of the largest, and by two cells or more.
+        minimum_area: a connected component smaller than this fraction of its class's mean area
+            (``classes``) is not a cell.
+        split_depth: how much narrower than the two cells the neck between them must be to separate
+            them there, as a fraction of a cell's radius. Larger values separate fewer. Platelets
+            are never separated: platelets that touch are a clump.
+        infected_share: a red cell counts as infected from this fraction of its probability of being
+            red; 0.5 is the plain vote. Lower values find more of the infected cells and take more
+            healthy ones for infected.
+        border_rule: count only the cells at two borders, see
+            :data:`bloodseg_lib.prediction.counts.BORDER_RULE`; otherwise every visible cell.
+        minimum_wbc: least number of white blood cells for a differential.
+        minimum_rbc: least number of red blood cells for a parasitaemia.
+        disagreement: the three counts of a class disagree when they differ by more than this
+            fraction of the largest, and by two cells or more.
     """
 
     minimum_area: float = 0.25
@@ -61,12 +72,19 @@ class CountingConfig(Config):
     disagreement: float = 0.25
 
     def check(self) -> None:
-        self.expect(0 <= self.minimum_area <= 1, "minimum_area", "a share, 0 to 1")
-        self.expect(0 < self.split_depth <= 1, "split_depth", "a share above 0, up to 1")
-        self.expect(0 < self.infected_share < 1, "infected_share", "a share between 0 and 1")
+        self.expect(0 <= self.minimum_area <= 1, "minimum_area", "a fraction, 0 to 1")
+        self.expect(0 < self.split_depth <= 1, "split_depth", "a fraction above 0, up to 1")
+        self.expect(0 < self.infected_share < 1, "infected_share", "a fraction between 0 and 1")
         self.expect(self.minimum_wbc >= 1, "minimum_wbc", "at least 1")
         self.expect(self.minimum_rbc >= 1, "minimum_rbc", "at least 1")
-        self.expect(0 < self.disagreement <= 1, "disagreement", "a share above 0, up to 1")
+        self.expect(0 < self.disagreement <= 1, "disagreement", "a fraction above 0, up to 1")
+
+
+class Instance(NamedTuple):
+    """The pixels of one cell: its bounding box, and a tight ``(height, width) bool`` mask in it."""
+
+    box: Box
+    mask: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -74,80 +92,116 @@ class Cell:
     """One cell found in a label map.
 
     Attributes:
-        class_id: 1..9, the class of most of its pixels; of a red cell whose probabilities are
-            known, as ``infected_share`` says.
+        class_id: 1..9, the class of most of its pixels; of a red cell with known probabilities, by
+            ``infected_share``.
         area_px: its pixels in the image, not rescaled.
-        box: x, y, width, height of its bounding box in pixels.
-        centroid: x, y of its middle in pixels.
-        agreement: share of its pixels that have its class, 0..1.
-        confidence: mean probability of its class over its pixels, 0..1, or ``None`` when no
-            probabilities were given.
-        field: name of the image it is in.
-        probabilities: of each class the mean over its pixels, 0..1, ten of them; empty when none
-            were given.
+        box: its bounding box in pixels.
+        centroid: x, y in pixels.
+        agreement: the fraction of its pixels that have its class, 0..1.
+        confidence: mean probability of its class over its pixels, 0..1, or ``None`` without
+            probabilities.
+        field: name of the image.
+        probabilities: mean of each class over its pixels, 0..1, ten of them; empty without
+            probabilities.
     """
 
     class_id: int
     area_px: int
-    box: tuple[int, int, int, int]
+    box: Box
     centroid: tuple[float, float]
     agreement: float
     confidence: float | None = None
     field: str = ""
     probabilities: tuple[float, ...] = ()
 
+    @classmethod
+    def of(
+        cls,
+        instance: Instance,
+        fractions: np.ndarray,
+        mean: Sequence[float] = (),
+        infected_share: float = 0.5,
+        field: str = "",
+    ) -> Cell:
+        """The cell of some pixels.
 
-def find_pieces(
-    labels: np.ndarray, group: Sequence[int], scale: float, config: CountingConfig
-) -> list[Piece]:
-    """The cells of a group of classes, as pieces of the label map.
+        Args:
+            instance: its pixels.
+            fractions: ``(10,)``, the fraction of them that each class has.
+            mean: ``(10,)``, the mean probability of each class over them; empty if not known.
+            infected_share: see :class:`CountingConfig`.
+            field: name of the image.
+        """
+        class_id = int(fractions.argmax())
+        if len(mean) and class_id in RBC_IDS:
+            infected = mean[INFECTED_RBC] >= infected_share * sum(mean[i] for i in RBC_IDS)
+            class_id = INFECTED_RBC if infected else HEALTHY_RBC
+        rows, columns = np.nonzero(instance.mask)
+        return cls(
+            class_id,
+            len(rows),
+            instance.box,
+            (instance.box.x + float(columns.mean()), instance.box.y + float(rows.mean())),
+            float(fractions[class_id]),
+            mean[class_id] if len(mean) else None,
+            field,
+            tuple(mean),
+        )
+
+    def csv_row(self) -> list[str | int]:
+        """The cell in :data:`CSV_COLUMNS`."""
+        return [
+            self.field,
+            CLASSES[self.class_id].key,
+            f"{self.agreement:.4f}",
+            "" if self.confidence is None else f"{self.confidence:.4f}",
+            self.area_px,
+            *self.box,
+            *(f"{value:.1f}" for value in self.centroid),
+        ]
+
+
+def find_instances(
+    labels: np.ndarray, group: Sequence[int], scale: Scale, config: CountingConfig
+) -> list[Instance]:
+    """The cells of a group of classes in a label map.
 
     Args:
         labels: ``(H, W) uint8``, ids 0..9.
-        group: ids of classes that a cell may be of, one of :data:`GROUPS`.
-        scale: factor that brings the image to 40x, where the mean areas of the classes hold.
+        group: ids of the classes that a cell may have, one of :data:`GROUPS`.
+        scale: of the image; at 40x the mean areas of the classes hold.
         config: how.
     """
     members = np.zeros(NUM_CLASSES, np.uint8)
     members[list(group)] = 1
-    _, found, stats, _ = cv2.connectedComponentsWithStats(members[labels], connectivity=4)
-    mean_areas = [CLASSES[i].mean_area_px / scale**2 for i in group]
-    pieces: list[Piece] = []
-    for number, (x, y, width, height, area) in enumerate(stats[1:], start=1):
-        if area < config.minimum_area * min(mean_areas):
+    _, numbers, stats, _ = cv2.connectedComponentsWithStats(members[labels], connectivity=4)
+    cell_area_px = min(CLASSES[i].mean_area_px for i in group) / scale.factor**2
+    instances: list[Instance] = []
+    for number, (x, y, width, height, area) in enumerate(stats[1:].tolist(), start=1):
+        if area < config.minimum_area * cell_area_px:
             continue
-        mask = found[y : y + height, x : x + width] == number
-        # A piece smaller than one and a quarter of the group's smallest class is one cell; looking
-        # costs more than it finds.
-        split = group is not PLATELET_IDS and area > 1.25 * min(mean_areas)
+        mask = numbers[y : y + height, x : x + width] == number
+        # A component of up to one and a quarter of the group's smallest class is one cell;
+        # searching it for more costs more than it finds.
+        if group is PLATELET_IDS or area <= 1.25 * cell_area_px:
+            instances.append(Instance(Box(x, y, width, height), mask))
+            continue
         cut = ((y == 0, y + height == labels.shape[0]), (x == 0, x + width == labels.shape[1]))
-        parts = _split(mask, config.split_depth, min(mean_areas), cut) if split else [(0, 0, mask)]
-        pieces += [(int(y + top), int(x + left), part) for top, left, part in parts]
-    return pieces
+        for box, part in _split(mask, config.split_depth, cell_area_px, cut):
+            instances.append(Instance(box._replace(x=x + box.x, y=y + box.y), part))
+    return instances
 
 
-def _split(mask: np.ndarray, split_depth: float, cell_area_px: float, cut: _Cut) -> list[Piece]:
-    """Cut touching cells apart, top, left and tight mask of each: watershed on the distance to the
-    rim, from its maxima of a certain height above the necks between them.
-
-    Where the border of the image cuts the mask (``cut``: top, bottom; left, right), the border is
-    no rim: the cells are continued beyond it.
+def _split(mask: np.ndarray, split_depth: float, cell_area_px: float, cut: _Cut) -> list[Instance]:
+    """Separate touching cells: watershed on the distance to the rim, from its maxima of a certain
+    height above the necks between them.
     """
     radius = math.sqrt(cell_area_px / math.pi)
     height = split_depth * radius
-    reach = math.ceil(radius)
-    around = np.pad(_without_holes(mask, cell_area_px / 4), 1)
-    for axis, sides in enumerate(cut):
-        for side, is_cut in enumerate(sides):
-            if is_cut:
-                around = np.delete(around, -1 if side else 0, axis)
-                width = [(0, 0), (0, 0)]
-                width[axis] = (0, reach) if side else (reach, 0)
-                around = np.pad(around, width, mode="edge")
-    distance = cv2.distanceTransform(around, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    top, left = (reach if sides[0] else 1 for sides in cut)
-    distance = np.ascontiguousarray(
-        distance[top : top + mask.shape[0], left : left + mask.shape[1]]
+    distance = _distance_to_rim(
+        fill_pale_centres(mask.astype(np.uint8), cell_area_px / 128, cell_area_px / 4),
+        math.ceil(radius),
+        cut,
     )
     # Lowered by the height and filled up again, the surface has a maximum only where the old one
     # stood out as much (h-maxima).
@@ -156,21 +210,40 @@ def _split(mask: np.ndarray, split_depth: float, cell_area_px: float, cut: _Cut)
     if count > 4:
         count, seeds = _without_gaps_between_cells(distance, count, seeds)
     if count <= 2:
-        return [(0, 0, mask)]
+        return [Instance(Box(0, 0, mask.shape[1], mask.shape[0]), mask)]
     parts = watershed(-distance, seeds, mask=mask)
-    return [
-        (window[0].start, window[1].start, parts[window] == i)
-        for i, window in enumerate(ndimage.find_objects(parts), start=1)
-        if window
-    ]
+    instances = []
+    for number, window in enumerate(ndimage.find_objects(parts), start=1):
+        if window:
+            rows, columns = window
+            size = columns.stop - columns.start, rows.stop - rows.start
+            box = Box(columns.start, rows.start, *size)
+            instances.append(Instance(box, parts[window] == number))
+    return instances
+
+
+def _distance_to_rim(mask: np.ndarray, reach: int, cut: _Cut) -> np.ndarray:
+    """Distance of each pixel to the rim of a mask, in pixels, ``float32``.
+
+    Where the border of the image cuts the mask (``cut``: top, bottom; left, right), the border is
+    not its rim: the cells are continued beyond it by ``reach`` pixels.
+    """
+    (top, bottom), (left, right) = ([reach if side else 0 for side in sides] for sides in cut)
+    around = cv2.copyMakeBorder(mask, top, bottom, left, right, cv2.BORDER_REPLICATE)
+    around = np.pad(around, [[int(not side) for side in sides] for sides in cut])
+    distance = cv2.distanceTransform(around, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    # OpenCV's last bits differ from run to run, and with them the ties of the watershed. The square
+    # of a distance between pixels is a whole number.
+    distance = np.sqrt(np.rint(distance**2))
+    window = np.s_[top or 1 :, left or 1 :]
+    return np.ascontiguousarray(distance[window][: mask.shape[0], : mask.shape[1]])
 
 
 def _without_gaps_between_cells(
     distance: np.ndarray, count: int, seeds: np.ndarray
 ) -> tuple[int, np.ndarray]:
-    """Drop the seeds whose inscribed discs others cover:
-
-    where three cells meet, the middle between them is as deep as a cell.
+    """Drop the seeds whose inscribed discs are covered by others: where three cells meet, the
+    middle between them is as deep as a cell.
     """
     height, width = distance.shape
     covered = np.zeros(distance.shape, np.uint16)
@@ -194,28 +267,3 @@ def _without_gaps_between_cells(
             covered[window] -= disc
             dropped[number] = True
     return count - int(dropped.sum()), np.where(dropped[seeds], 0, seeds)
-
-
-def _without_holes(mask: np.ndarray, largest_px: float) -> np.ndarray:
-    """``mask`` as uint8 with round holes up to ``largest_px`` filled: a pale centre taken for
-    background would cut its cell in pieces.
-
-    The gap between cells that touch is pointed and stays: filled, its middle would pass for a cell.
-    """
-    filled = mask.astype(np.uint8)
-    _, found, stats, _ = cv2.connectedComponentsWithStats(1 - filled, connectivity=4)
-    for number, (x, y, width, height, area) in enumerate(stats[1:], start=1):
-        inside = x > 0 and y > 0 and x + width < mask.shape[1] and y + height < mask.shape[0]
-        if inside and area <= largest_px:
-            hole = found[y : y + height, x : x + width] == number
-            outline = max(
-                cv2.findContours(hole.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[
-                    0
-                ],
-                key=len,
-            )
-            if area <= largest_px / 32 or cv2.contourArea(outline) >= 0.85 * cv2.contourArea(
-                cv2.convexHull(outline)
-            ):
-                filled[y : y + height, x : x + width][hole] = 1
-    return filled

@@ -1,21 +1,18 @@
-"""From a label map to cells, and from cells to the figures a haematologist asks for. Not for
-diagnosis.
+"""From cells to the figures a haematologist asks for. Not for diagnosis.
 
-A cell is a piece of its group's pixels - all RBC classes together, so that a cell with two colours
-is one cell - cut where the distance transform shows that several touch (see ``cells``). Its class
-is decided by the vote of its pixels; whether a red cell is infected, by their probabilities. Beside
-it stand two simpler counts: connected components, which merge touching cells, and area divided by
-the mean area of a cell, which knows no cells at all. Taught by
-``notebooks/06_interactive_prediction.ipynb``.
+A cell is a connected component of the pixels of its group - all RBC classes together, so that a
+cell with two colours is one cell - separated where several touch (see ``cells``). Its class is
+decided by the vote of its pixels; whether a red cell is infected, by their probabilities. Two
+simpler counts accompany it: connected components, which merge touching cells, and area divided by
+the mean area of a cell.
+Taught by ``notebooks/06_interactive_prediction.ipynb``.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -24,45 +21,105 @@ import numpy as np
 from bloodseg_lib.classes import (
     CELL_CLASSES,
     CLASSES,
-    HEALTHY_RBC,
     INFECTED_RBC,
     NUM_CLASSES,
     RBC_IDS,
     WBC_IDS,
     check_labels,
 )
-from bloodseg_lib.prediction.cells import GROUPS, Cell, CountingConfig, find_pieces
-from bloodseg_lib.prediction.probabilities import PackedProbabilities, mean_probabilities
-from bloodseg_lib.prediction.proportions import Proportion, wilson_interval
-
-__all__ = [
-    "ALL_CELLS",
-    "BORDER_RULE",
-    "NOTICE",
-    "Cell",
-    "CountingConfig",
-    "Counts",
-    "Proportion",
-    "count_cells",
-    "pool",
-    "wilson_interval",
-]
+from bloodseg_lib.io import csv_text
+from bloodseg_lib.prediction.cells import (
+    CSV_COLUMNS,
+    GROUPS,
+    Cell,
+    CountingConfig,
+    find_instances,
+)
+from bloodseg_lib.prediction.probabilities import mean_probabilities
+from bloodseg_lib.prediction.scale import AT_40X, Scale
 
 NOTICE = "Not for diagnosis."
-BORDER_RULE = "Cells that touch the top or left border are counted, those that touch the bottom or right border are not."
+BORDER_RULE = (
+    "Cells that touch the top or left border are counted, "
+    "those that touch the bottom or right border are not."
+)
 ALL_CELLS = "All cells are counted, also those cut by the border."
+
+
+def wilson_interval(numerator: int, denominator: int) -> tuple[float, float]:
+    """The 95 % Wilson score interval of a proportion (Wilson 1927, JASA 22:209).
+
+    Raises:
+        ValueError: not ``0 <= numerator <= denominator``, or nothing counted.
+
+    Examples:
+        >>> low, high = wilson_interval(5, 10)
+        >>> print(f"{low:.1%} to {high:.1%}")
+        23.7% to 76.3%
+    """
+    if not 0 <= numerator <= denominator or denominator == 0:
+        raise ValueError(
+            "Expected 0 <= numerator <= denominator and denominator > 0. "
+            f"Received {numerator} of {denominator}."
+        )
+    from scipy import stats  # here: importing it takes most of a second
+
+    interval = stats.binomtest(numerator, denominator).proportion_ci(0.95, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+@dataclass(frozen=True)
+class Proportion:
+    """A fraction of cells with its 95 % Wilson interval, unless there are too few cells to say.
+
+    Attributes:
+        numerator, denominator: cells.
+        needed: the least denominator for a figure.
+    """
+
+    numerator: int
+    denominator: int
+    needed: int
+
+    @property
+    def value(self) -> float | None:
+        """The proportion, 0..1, or ``None`` for too few cells."""
+        return self.numerator / self.denominator if self.denominator >= self.needed else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % Wilson interval, or ``None`` for too few cells."""
+        enough = self.denominator >= self.needed
+        return wilson_interval(self.numerator, self.denominator) if enough else None
+
+    def __str__(self) -> str:
+        text, interval = f"{self.numerator} of {self.denominator}", self.interval
+        if self.value is None or interval is None:
+            return f"{text}: too few cells ({self.needed} needed)"
+        return f"{text}: {self.value:.1%} (95 % interval {interval[0]:.1%} to {interval[1]:.1%})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON; ``percent`` and ``interval_percent`` are ``None`` for too few cells."""
+        value, interval = self.value, self.interval
+        return {
+            "numerator": self.numerator,
+            "denominator": self.denominator,
+            "percent": None if value is None else round(100 * value, 3),
+            "interval_percent": interval and [round(100 * bound, 3) for bound in interval],
+            "remark": "" if value is not None else f"too few cells: {self.needed} needed",
+        }
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What was found in one field, or in several that were pooled.
+    """The cells of one field, or of several that were pooled.
 
     Attributes:
-        cells: the cells that count, from top to bottom.
+        cells: those that are counted, from top to bottom.
         components, watershed, by_area: class key -> count by three methods; ``by_area`` is a
             fraction of cells.
         cut_by_border: cells left out by the border rule.
-        config: how it was counted.
+        config: how they were counted.
     """
 
     cells: tuple[Cell, ...]
@@ -73,32 +130,30 @@ class Counts:
     config: CountingConfig
 
     def differential(self) -> dict[str, Proportion]:
-        """Share of each class in the white blood cells, by class key."""
-        found = {CLASSES[i].key: self.watershed[CLASSES[i].key] for i in WBC_IDS}
-        return {
-            key: Proportion(n, sum(found.values()), self.config.minimum_wbc)
-            for key, n in found.items()
-        }
+        """Fraction of each class among the white blood cells, by class key."""
+        cells = {CLASSES[i].key: self.watershed[CLASSES[i].key] for i in WBC_IDS}
+        total = sum(cells.values())
+        return {key: Proportion(n, total, self.config.minimum_wbc) for key, n in cells.items()}
 
     def parasitaemia(self) -> Proportion:
-        """Share of infected cells in the red blood cells."""
+        """Fraction of infected cells among the red blood cells."""
         total = sum(self.watershed[CLASSES[i].key] for i in RBC_IDS)
         return Proportion(self.watershed[CLASSES[INFECTED_RBC].key], total, self.config.minimum_rbc)
 
     def disagreements(self) -> dict[str, str]:
-        """Classes whose three counts are far apart, by class key, with the counts in words:
-
-        look at the picture before believing one of them.
+        """Classes whose three counts differ widely, by class key, with the counts in words: look at
+        the image before believing one of them.
         """
-        found = {}
+        texts = {}
         for c in CELL_CLASSES:
             three = self.watershed[c.key], self.components[c.key], self.by_area[c.key]
             apart = max(three) - min(three)
             if apart >= 2 and apart > self.config.disagreement * max(three):
-                found[c.key] = (
-                    f"{c.name}: {three[0]} cells, {three[1]} connected pieces, area for {three[2]:.1f} cells"
+                texts[c.key] = (
+                    f"{c.name}: {three[0]} cells, {three[1]} connected pieces, "
+                    f"area for {three[2]:.1f} cells"
                 )
-        return found
+        return texts
 
     def to_dict(self) -> dict[str, Any]:
         """The summary, for JSON."""
@@ -115,56 +170,23 @@ class Counts:
                 for c in CELL_CLASSES
             },
             "disagreements": self.disagreements(),
-            "differential": {key: share.to_dict() for key, share in self.differential().items()},
+            "differential": {key: part.to_dict() for key, part in self.differential().items()},
             "parasitaemia": self.parasitaemia().to_dict(),
             "config": self.config.to_dict(),
         }
 
     def to_csv(self) -> str:
-        """One row a cell, in pixels of the image.
-
-        The last column says that it is not for diagnosis.
+        """One row a cell, in pixels of the image; the last column says that it is not for
+        diagnosis.
         """
-        table = io.StringIO()
-        writer = csv.writer(table, lineterminator="\n")
-        writer.writerow(
-            [
-                "field",
-                "class",
-                "agreement",
-                "confidence",
-                "area_px",
-                "x",
-                "y",
-                "width",
-                "height",
-                "centroid_x",
-                "centroid_y",
-                "notice",
-            ]
-        )
-        for cell in self.cells:
-            confidence = "" if cell.confidence is None else f"{cell.confidence:.4f}"
-            centroid = [f"{value:.1f}" for value in cell.centroid]
-            writer.writerow(
-                [
-                    cell.field,
-                    CLASSES[cell.class_id].key,
-                    f"{cell.agreement:.4f}",
-                    confidence,
-                    cell.area_px,
-                    *cell.box,
-                    *centroid,
-                    NOTICE,
-                ]
-            )
-        return table.getvalue()
+        rows = ([*cell.csv_row(), NOTICE] for cell in self.cells)
+        return csv_text([*CSV_COLUMNS, "notice"], rows)
 
 
 def count_cells(
     labels: np.ndarray,
-    probabilities: np.ndarray | PackedProbabilities | None = None,
-    scale: float = 1.0,
+    probabilities: np.ndarray | None = None,
+    scale: Scale = AT_40X,
     config: CountingConfig | None = None,
     field: str = "",
 ) -> Counts:
@@ -172,66 +194,51 @@ def count_cells(
 
     Args:
         labels: ``(H, W) uint8``, ids 0..9.
-        probabilities: ``(H, W, 10)``, 0..1, or those of a large image as its segmentation keeps
-            them; of each cell the means are taken.
-        scale: factor that brings the image to 40x, where the mean areas of the classes hold.
+        probabilities: ``(H, W, 10)``, 0..1, or ``uint8`` 0..255, as in a segmentation; each cell
+            keeps their means.
+        scale: of the image; at 40x the mean areas of the classes hold.
         config: how; the defaults if not given.
         field: name of the image, kept with each cell.
 
     Raises:
-        ValueError: no label map, or probabilities of another size.
+        ValueError: not a label map, or probabilities of another size.
+
+    Examples:
+        >>> labels = np.zeros((100, 100), np.uint8)
+        >>> labels[20:50, 10:50] = 9
+        >>> count_cells(labels).watershed["healthy_rbc"]
+        1
     """
     check_labels(labels)
     if probabilities is not None and probabilities.shape != (*labels.shape, NUM_CLASSES):
         raise ValueError(
-            f"Expected probabilities of shape {(*labels.shape, NUM_CLASSES)}. Received {probabilities.shape}."
+            f"Expected probabilities of shape {(*labels.shape, NUM_CLASSES)}. "
+            f"Received {probabilities.shape}."
         )
-    if scale <= 0:
-        raise ValueError(f"Expected a positive scale. Received {scale}.")
     config = config or CountingConfig()
-    mean_area_px = [c.mean_area_px / scale**2 for c in CLASSES]  # in pixels of this image
-    pieces = [piece for group in GROUPS for piece in find_pieces(labels, group, scale, config)]
-    cells, masks, shares, cut = [], [], [], 0
-    for top, left, mask in pieces:
-        window = labels[top : top + mask.shape[0], left : left + mask.shape[1]]
-        votes = np.bincount(window[mask], minlength=NUM_CLASSES)
-        class_id, area = int(votes.argmax()), int(mask.sum())
-        if area < config.minimum_area * mean_area_px[class_id]:
+    mean_area_px = [c.mean_area_px / scale.factor**2 for c in CLASSES]  # in this image
+    least_px = [config.minimum_area * area for area in mean_area_px]
+    cells, cut = [], 0
+    for instance in (i for g in GROUPS for i in find_instances(labels, g, scale, config)):
+        box, mask = instance
+        votes = np.bincount(labels[box.window][mask], minlength=NUM_CLASSES)
+        if votes.sum() < least_px[int(votes.argmax())]:
             continue
-        if config.border_rule and (
-            top + mask.shape[0] == labels.shape[0] or left + mask.shape[1] == labels.shape[1]
-        ):
+        if config.border_rule and (box.bottom == labels.shape[0] or box.right == labels.shape[1]):
             cut += 1
             continue
-        rows, columns = np.nonzero(mask)
-        middle = (left + float(columns.mean()), top + float(rows.mean()))
-        cells.append(
-            Cell(
-                class_id,
-                area,
-                (left, top, mask.shape[1], mask.shape[0]),
-                middle,
-                float(votes[class_id] / area),
-                None,
-                field,
-            )
-        )
-        masks.append((top, left, mask))
-        shares.append(votes / area)
-    if probabilities is not None:
-        means = mean_probabilities(probabilities, masks)
-        cells = [
-            _informed(cell, mean, share, config)
-            for cell, mean, share in zip(cells, means.tolist(), shares, strict=True)
-        ]
-    cells.sort(key=lambda cell: (cell.box[1], cell.box[0], cell.class_id))
+        mean: list[float] = []
+        if probabilities is not None:
+            mean = mean_probabilities(probabilities, box.window, mask).tolist()
+        cells.append(Cell.of(instance, votes / votes.sum(), mean, config.infected_share, field))
+    cells.sort(key=lambda cell: (cell.box.y, cell.box.x, cell.class_id))
     tally = Counter(cell.class_id for cell in cells)
     # by rows, because bincount makes 64-bit copies
-    pixels = sum(np.bincount(row, minlength=NUM_CLASSES) for row in labels)
+    pixels = np.sum([np.bincount(row, minlength=NUM_CLASSES) for row in labels], axis=0)
     return Counts(
         cells=tuple(cells),
         components={
-            c.key: _components(labels == c.id, config.minimum_area * mean_area_px[c.id], config)
+            c.key: _components(labels == c.id, least_px[c.id], config.border_rule)
             for c in CELL_CLASSES
         },
         watershed={c.key: tally[c.id] for c in CELL_CLASSES},
@@ -241,40 +248,16 @@ def count_cells(
     )
 
 
-def _informed(cell: Cell, mean: list[float], shares: np.ndarray, config: CountingConfig) -> Cell:
-    """A cell with its probabilities, which decide whether a red cell is infected.
-
-    Args:
-        cell: with the class that most of its pixels have.
-        mean: ``(10,)``, the mean probability of each class over its pixels.
-        shares: ``(10,)``, the share of its pixels that each class has.
-        config: how.
-    """
-    class_id = cell.class_id
-    if class_id in RBC_IDS:
-        red = sum(mean[i] for i in RBC_IDS)
-        class_id = (
-            INFECTED_RBC if mean[INFECTED_RBC] >= config.infected_share * red else HEALTHY_RBC
-        )
-    return replace(
-        cell,
-        class_id=class_id,
-        agreement=float(shares[class_id]),
-        confidence=mean[class_id],
-        probabilities=tuple(mean),
-    )
-
-
 def pool(fields: Sequence[Counts]) -> Counts:
-    """The counts of several fields as those of one: cells are added up, percentages are not
-    averaged.
+    """The counts of several fields as those of one: cells are added, percentages are not averaged.
 
     Raises:
         ValueError: no fields, or fields counted in different ways.
     """
     if not fields or any(counts.config != fields[0].config for counts in fields):
         raise ValueError(
-            f"Expected the counts of one or more fields, all with the same CountingConfig. Received {len(fields)}."
+            "Expected the counts of one or more fields, all with the same CountingConfig. "
+            f"Received {len(fields)}."
         )
 
     def total(name: str) -> dict[str, Any]:
@@ -291,12 +274,11 @@ def pool(fields: Sequence[Counts]) -> Counts:
     )
 
 
-def _components(mask: np.ndarray, minimum_px: float, config: CountingConfig) -> int:
+def _components(mask: np.ndarray, minimum_px: float, border_rule: bool) -> int:
     """Connected components of at least ``minimum_px``, by the same border rule as cells."""
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
-    found = stats[1:]
-    counted = found[:, cv2.CC_STAT_AREA] >= minimum_px
-    if config.border_rule:
-        counted &= found[:, cv2.CC_STAT_TOP] + found[:, cv2.CC_STAT_HEIGHT] < mask.shape[0]
-        counted &= found[:, cv2.CC_STAT_LEFT] + found[:, cv2.CC_STAT_WIDTH] < mask.shape[1]
+    left, top, width, height, area = stats[1:].T
+    counted = area >= minimum_px
+    if border_rule:
+        counted &= (top + height < mask.shape[0]) & (left + width < mask.shape[1])
     return int(counted.sum())

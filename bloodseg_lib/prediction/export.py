@@ -1,10 +1,9 @@
-"""A trained network in a form that runs without this package: TensorFlow SavedModel, ONNX or
-LiteRT.
+"""A trained network in a form that runs without this package: TensorFlow SavedModel or ONNX.
 
-The preprocessing is inside: what comes out takes raw RGB, 0..255, of any height and width that are
-    multiples of 32, and gives class probabilities.
-What was written is loaded back with the format's own runtime and compared with the network before
-it is called exported. Taught by ``notebooks/06_interactive_prediction.ipynb``.
+The network's own scaling is inside: the export takes raw RGB, 0..255, of any height and width that
+are multiples of 32, and gives class probabilities. It is loaded back with the format's own runtime
+and compared with the network before it counts as exported.
+Taught by ``notebooks/06_interactive_prediction.ipynb``.
 """
 
 from __future__ import annotations
@@ -18,31 +17,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from bloodseg_lib.prediction.segmenter import TILE_PX, Predict
+from bloodseg_lib.prediction.tiling import TILE_PX, Predict
 
-FORMATS = {"savedmodel": "", "onnx": ".onnx", "litert": ".tflite"}
-"""The formats, and how the names of their files end; a SavedModel is a folder."""
+FORMATS = {"savedmodel": "", "onnx": ".onnx"}
+"""The formats, and the ending of their file names; a SavedModel is a folder."""
 
 TOLERANCE = 1e-3
-"""The greatest difference of a probability between the network and what was exported."""
+"""The greatest difference of a probability between the network and its export."""
 
-_KERAS_FORMATS = {"savedmodel": "tf_saved_model", "onnx": "onnx", "litert": "litert"}
-_WRITERS = {"savedmodel": ("tensorflow",), "onnx": ("onnx", "tf2onnx"), "litert": ("tensorflow",)}
-_RUNTIMES = {"savedmodel": ("tensorflow",), "onnx": ("onnxruntime",), "litert": ("tensorflow",)}
+_KERAS_FORMATS = {"savedmodel": "tf_saved_model", "onnx": "onnx"}
+_PACKAGES = {"savedmodel": ("tensorflow",), "onnx": ("onnx", "tf2onnx", "onnxruntime")}
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export came to.
+    """An exported network.
 
     Attributes:
         path: the file or folder.
         format: one of :data:`FORMATS`.
         difference: the greatest difference of a probability to the network's.
-        images: on how many images they were compared.
+        images: number of images they were compared on.
     """
 
     path: Path
@@ -52,14 +49,16 @@ class Exported:
 
 
 def missing_packages(format: str) -> list[str]:
-    """Packages that an export to a format needs, to write and to compare, and that are not
-    installed.
+    """Packages that a format needs and that are not installed.
+
+    Raises:
+        ValueError: an unknown format.
     """
-    return [
-        name
-        for name in (*_WRITERS[_known(format)], *_RUNTIMES[format])
-        if importlib.util.find_spec(name) is None
-    ]
+    if format not in FORMATS:
+        raise ValueError(
+            f"Expected a format to export to, one of {', '.join(FORMATS)}. Received {format!r}."
+        )
+    return [name for name in _PACKAGES[format] if importlib.util.find_spec(name) is None]
 
 
 def export_checkpoint(
@@ -68,37 +67,37 @@ def export_checkpoint(
     """Export a trained network, load it back and compare.
 
     Args:
-        checkpoint: ``NAME.npz`` (or ``NAME.json``).
-        out: file to write, or folder for a SavedModel; nothing of this name may exist.
-        format: ``"savedmodel"``, ``"onnx"`` or ``"litert"``.
+        checkpoint: ``NAME.npz`` (or ``NAME.json``), or ``"released"``.
+        out: file to write, or folder for a SavedModel; it must not exist.
+        format: ``"savedmodel"`` or ``"onnx"``.
         images: ``(H, W, 3) uint8`` RGB to compare on, of 224 x 224 or more; of larger ones the
-            middle is taken. Without any, drawn ones.
+            centre is taken. Without any, one of random pixels.
 
     Raises:
         FileNotFoundError: there is no such checkpoint.
-        FileExistsError: ``out`` is there already.
+        FileExistsError: ``out`` exists.
         ValueError: an unknown format, another ending than the format's, a damaged checkpoint, or
-            what was written answers differently.
+            the export gives other probabilities.
         ImportError: a package that the format needs is not installed; the message names it.
     """
-    from bloodseg_lib.network.backend import keras
-
     # here, so that importing this module does not start TensorFlow
+    from bloodseg_lib.network.backend import keras
     from bloodseg_lib.network.checkpoint import load_model
+    from bloodseg_lib.network.pretrained import checkpoint_path
 
-    out = Path(out)
-    if FORMATS[_known(format)] and out.suffix != FORMATS[format]:
+    out, missing = Path(out), missing_packages(format)
+    if FORMATS[format] and out.suffix != FORMATS[format]:
         raise ValueError(
             f"{out}: expected a name that ends in {FORMATS[format]}, as {format} files do."
         )
     if out.exists():
         raise FileExistsError(f"{out}: is there already. Delete it, or export to another name.")
-    lacking = missing_packages(format)
-    if lacking:
+    if missing:
         raise ImportError(
-            f"Exporting to {format} needs {' and '.join(lacking)}, not installed here. Run: pip install {' '.join(lacking)}"
+            f"Exporting to {format} needs {' and '.join(missing)}, not installed here. "
+            f"Run: pip install {' '.join(missing)}"
         )
-    model, _ = load_model(checkpoint)
+    model, _ = load_model(checkpoint_path(checkpoint))
     signature = [keras.InputSpec(shape=(None, None, None, 3), dtype="uint8", name="image")]
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.stem[:40]}-") as folder:
@@ -113,129 +112,56 @@ def export_checkpoint(
             )
         tiles = _tiles(images)
         expected = np.asarray(model.predict_on_batch(tiles), np.float32)
-        difference = float(np.abs(load_exported(written, format)(tiles) - expected).max())
+        difference = float(np.abs(load_exported(written)(tiles) - expected).max())
         if not difference <= TOLERANCE:
             raise ValueError(
-                f"{out}: expected the exported network to answer as the trained one, within {TOLERANCE}. It differs by {difference:.3g}; nothing was kept. "
+                f"{out}: expected the exported network to answer as the trained one, within "
+                f"{TOLERANCE}. It differs by {difference:.3g}; nothing was kept. "
                 "Try another format, or another version of its converter."
             )
         shutil.move(written, out)
     return Exported(out, format, difference, len(tiles))
 
 
-def load_exported(path: Path | str, format: str | None = None) -> Predict:
+def load_exported(path: Path | str) -> Predict:
     """Load an exported network with the runtime of its format.
 
     Args:
-        path: what :func:`export_checkpoint` wrote.
-        format: told from the name if not given.
+        path: the output of :func:`export_checkpoint`.
 
     Returns:
-        what turns tiles into probabilities; :func:`bloodseg_lib.prediction.segmenter.segment_image`
-        takes it.
+        a function from tiles to probabilities;
+        :func:`bloodseg_lib.prediction.segmenter.segment_image` takes it.
 
     Raises:
         FileNotFoundError: there is nothing of that name.
-        ImportError: the runtime is not installed; the message names it.
+        ImportError: the runtime is not installed.
     """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(
             f"{path}: expected an exported network, there is none. Run: bloodseg export."
         )
-    format = _known(
-        format
-        or next(
-            (name for name, ending in FORMATS.items() if ending and path.suffix == ending),
-            "savedmodel",
-        )
-    )
-    lacking = [name for name in _RUNTIMES[format] if importlib.util.find_spec(name) is None]
-    if lacking:
-        raise ImportError(
-            f"Running a network in {format} needs {' and '.join(lacking)}, not installed here. Run: pip install {' '.join(lacking)}"
-        )
-    return {"savedmodel": _savedmodel, "onnx": _onnx, "litert": _litert}[format](path)
-
-
-def _savedmodel(path: Path) -> Predict:
+    if path.suffix == FORMATS["onnx"]:
+        runtime = importlib.import_module("onnxruntime")
+        session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        name = session.get_inputs()[0].name
+        return lambda tiles: session.run(None, {name: tiles})[0]
     loaded = importlib.import_module("tensorflow").saved_model.load(str(path))
-
-    def predict(tiles: np.ndarray) -> np.ndarray:
-        return loaded.serve(tiles).numpy()
-
-    return predict
-
-
-def _onnx(path: Path) -> Predict:
-    session = importlib.import_module("onnxruntime").InferenceSession(
-        str(path), providers=["CPUExecutionProvider"]
-    )
-    name = session.get_inputs()[0].name
-
-    def predict(tiles: np.ndarray) -> np.ndarray:
-        return session.run(None, {name: tiles})[0]
-
-    return predict
-
-
-def _litert(path: Path) -> Predict:
-    # the runtime's own package; TensorFlow still brings a copy
-    separate = importlib.util.find_spec("ai_edge_litert") is not None
-    source = (
-        importlib.import_module("ai_edge_litert.interpreter")
-        if separate
-        else importlib.import_module("tensorflow").lite
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        interpreter = source.Interpreter(str(path))
-    image, answer = (
-        interpreter.get_input_details()[0]["index"],
-        interpreter.get_output_details()[0]["index"],
-    )
-
-    def predict(tiles: np.ndarray) -> np.ndarray:
-        interpreter.resize_tensor_input(image, tiles.shape)
-        interpreter.allocate_tensors()
-        interpreter.set_tensor(image, tiles)
-        interpreter.invoke()
-        return interpreter.get_tensor(answer)
-
-    return predict
+    return lambda tiles: loaded.serve(tiles).numpy()
 
 
 def _tiles(images: Sequence[np.ndarray]) -> np.ndarray:
-    """The middles of images, ``(N, 224, 224, 3) uint8``."""
+    """The centres of images, ``(N, 224, 224, 3) uint8``."""
     tiles = []
     for image in images:
         top, left = ((side - TILE_PX) // 2 for side in image.shape[:2])
         if min(top, left) < 0:
             raise ValueError(
-                f"Expected images of {TILE_PX} x {TILE_PX} pixels or more to compare on. Received {image.shape}."
+                f"Expected images of {TILE_PX} x {TILE_PX} pixels or more to compare on. "
+                f"Received {image.shape}."
             )
         tiles.append(image[top : top + TILE_PX, left : left + TILE_PX])
-    return np.stack(tiles) if tiles else _drawn_tiles()
-
-
-def _drawn_tiles() -> np.ndarray:
-    rng = np.random.default_rng(0)
-    tiles = np.full((2, TILE_PX, TILE_PX, 3), 240, np.uint8)
-    for tile in tiles:
-        for _ in range(20):
-            cv2.circle(
-                tile,
-                rng.integers(TILE_PX, size=2).tolist(),
-                int(rng.integers(8, 40)),
-                rng.integers(60, 230, 3).tolist(),
-                -1,
-            )
-    return tiles
-
-
-def _known(format: str) -> str:
-    if format not in FORMATS:
-        raise ValueError(
-            f"Expected a format to export to, one of {', '.join(FORMATS)}. Received {format!r}."
-        )
-    return format
+    if tiles:
+        return np.stack(tiles)
+    return np.random.default_rng(0).integers(256, size=(1, TILE_PX, TILE_PX, 3), dtype=np.uint8)

@@ -1,12 +1,12 @@
 """From a checkpoint to the segmentation of an image of any size: the only code path to a
 prediction.
 
-The network has seen 224 x 224 pixels in training, but every layer of it is a convolution: it takes
-    any size. An image is covered with overlapping
-tiles, as few and as large as memory allows, whose probabilities are blended, so that no seam shows
-where one ends; an image smaller than 224 is continued by reflection. Everything goes through in
-bands of rows, so that memory grows with the image's width and not with its area. Taught by
-``notebooks/04_evaluation.ipynb`` and ``notebooks/06_interactive_prediction.ipynb``.
+The network was trained on 224 x 224 pixels, but every layer of it is a convolution, which takes any
+size. An image is covered with overlapping tiles, as few and as large as memory allows, whose
+probabilities are blended, so that no seam shows where one ends; an image smaller than 224 is
+continued by reflection. Everything is computed in bands of rows, so that memory grows with the
+image's width and not with its area.
+Taught by ``notebooks/04_evaluation.ipynb`` and ``notebooks/06_interactive_prediction.ipynb``.
 """
 
 from __future__ import annotations
@@ -19,48 +19,67 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from bloodseg_lib.classes import BACKGROUND, NUM_CLASSES, RBC_DIAMETER_PX
+from bloodseg_lib.config import Config
 from bloodseg_lib.io import read_image
-from bloodseg_lib.prediction.preprocessing import Standard
-from bloodseg_lib.prediction.probabilities import PackedProbabilities, chunks_of
-from bloodseg_lib.prediction.resampling import At40x
+from bloodseg_lib.prediction.preprocessing import Preprocessing
+from bloodseg_lib.prediction.probabilities import label_map_and_probabilities
 from bloodseg_lib.prediction.scale import Scale, find_scale
 from bloodseg_lib.prediction.tiling import (
     LARGEST_TILE_PX,
     MULTIPLE_PX,
     TILE_PX,
     Predict,
+    ResampledImage,
     blended_rows,
-    tile_side,
-    tile_windows,
 )
 
-__all__ = [
-    "BATCH_SIZE",
-    "KEPT_PX",
-    "LARGEST_TILE_PX",
-    "OVERLAP_PX",
-    "TILE_PX",
-    "Predict",
-    "Segmentation",
-    "Segmenter",
-    "open_image",
-    "over_symmetries",
-    "scale_to_40x",
-    "segment_image",
-    "tile_side",
-    "tile_windows",
-]
-
-OVERLAP_PX = 64
-BATCH_SIZE = 16
 KEPT_PX = 2**24
-"""The probabilities of images of more pixels than this are packed unless asked for:
-
-they would take 20 bytes a pixel.
+"""Probabilities of images of more pixels than this are kept on disk unless asked for otherwise: in
+memory they would take 20 bytes a pixel.
 """
 
 _MAPPED_BYTES = 2**26  # files larger than this are memory-mapped where their format allows
+
+
+@dataclass(frozen=True)
+class PredictionConfig(Config):
+    """The options of a prediction.
+
+    Attributes:
+        overlap_px: least overlap of neighbouring tiles at 40x, 0..112; see
+            :func:`bloodseg_lib.prediction.tiling.tile_windows`.
+        batch_size: in tiles of 224 x 224; scaled down for larger tiles.
+        tile_px: the largest side of a tile, a multiple of 32 from 224.
+        keep_probabilities: keep them in memory (True) or in a temporary file (False); None: in
+            memory up to :data:`KEPT_PX` pixels.
+        preprocess: remove the dark border and make the background white, see
+            :mod:`bloodseg_lib.prediction.preprocessing`.
+        test_time_augmentation: average over the eight symmetries of a square, see
+            :func:`over_symmetries`; takes eight times as long.
+        precision: of the network, see :func:`bloodseg_lib.network.backend.dtype_policy`.
+
+    Examples:
+        >>> PredictionConfig(overlap_px=200)
+        Traceback (most recent call last):
+        ValueError: PredictionConfig.overlap_px: expected 0 to 112. Received 200.
+    """
+
+    overlap_px: int = 64
+    batch_size: int = 16
+    tile_px: int = LARGEST_TILE_PX
+    keep_probabilities: bool | None = None
+    preprocess: bool = True
+    test_time_augmentation: bool = False
+    precision: str = "float32"
+
+    def check(self) -> None:
+        self.expect(0 <= self.overlap_px <= TILE_PX // 2, "overlap_px", f"0 to {TILE_PX // 2}")
+        self.expect(self.batch_size >= 1, "batch_size", "at least 1")
+        self.expect(
+            self.tile_px >= TILE_PX and self.tile_px % MULTIPLE_PX == 0,
+            "tile_px",
+            f"a multiple of {MULTIPLE_PX}, {TILE_PX} or more",
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,80 +87,45 @@ class Segmentation:
     """An image with a class for each pixel.
 
     Attributes:
-        labels: ``(H, W) uint8``, of each pixel the id of its most probable class.
+        labels: ``(H, W) uint8``, the id of the most probable class of each pixel.
         probabilities: ``(H, W, 10) float16``, the network's softmax; over the classes they sum to
-            1, up to rounding. ``None`` for large images.
-        scale: the factor that brought the image to 40x before the network saw it.
-        found: where the scale comes from: given, measured in the image, or assumed.
-        packed: the probabilities of a large image in 255ths, packed into a temporary file.
+            1, up to rounding. Of a large image ``uint8``, in 255ths, in a temporary file.
+        scale: that the image was resampled to 40x with.
     """
 
     labels: np.ndarray
-    probabilities: np.ndarray | None
-    scale: float = 1.0
-    found: Scale | None = None
-    packed: PackedProbabilities | None = None
-
-    def __post_init__(self) -> None:
-        if self.found is None:
-            object.__setattr__(
-                self, "found", Scale(self.scale, "given", RBC_DIAMETER_PX / self.scale)
-            )
+    probabilities: np.ndarray
+    scale: Scale
 
     @property
-    def known_probabilities(self) -> np.ndarray | PackedProbabilities | None:
-        """The probabilities in whichever form there are, for
-        :func:`bloodseg_lib.prediction.counts.count_cells`.
-        """
-        return self.packed if self.probabilities is None else self.probabilities
-
-    @property
-    def confidence(self) -> np.ndarray | None:
-        """``(H, W) uint8``, the probability of each pixel's class in 255ths, or ``None`` without
-        probabilities.
-        """
-        if self.known_probabilities is None:
-            return None
-        found = np.empty(self.labels.shape, np.uint8)
-        for first, rows in chunks_of(self.known_probabilities):
-            found[first : first + len(rows)] = np.rint(rows.max(axis=2).astype(np.float32) * 255)
-        return found
+    def confidence(self) -> np.ndarray:
+        """``(H, W) uint8``, the probability of each pixel's class in 255ths."""
+        highest = self.probabilities.max(axis=2)
+        if highest.dtype != np.uint8:
+            highest = np.rint(highest.astype(np.float32) * 255).astype(np.uint8)
+        return highest
 
 
 class Segmenter:
     """A trained network, ready to segment images of any size.
 
     Args:
-        checkpoint: the weights file of a checkpoint, e.g. ``runs/tutorial/training/best.npz``.
-        batch_size: tiles of 224 x 224 that pass through the network at once; of larger tiles as
-            many fewer.
-        precision: to compute in, see :func:`bloodseg_lib.network.backend.dtype_policy`.
-        test_time_augmentation: average over the eight symmetries of a square, see
-            :func:`over_symmetries`; takes eight times as long.
+        checkpoint: the weights file of a checkpoint, e.g. ``runs/tutorial/training/best.npz``, or
+            ``"released"``, the network that comes with the package.
+        config: the options; the defaults if not given.
 
     Raises:
         FileNotFoundError, ValueError: the checkpoint is missing, damaged or of another shape.
     """
 
-    def __init__(
-        self,
-        checkpoint: Path | str,
-        batch_size: int = BATCH_SIZE,
-        precision: str = "float32",
-        *,
-        test_time_augmentation: bool = False,
-    ):
+    def __init__(self, checkpoint: Path | str = "released", config: PredictionConfig | None = None):
         # here, so that importing this module does not start TensorFlow
         from bloodseg_lib.network.checkpoint import load_model
+        from bloodseg_lib.network.pretrained import checkpoint_path
 
-        if batch_size < 1:
-            raise ValueError(
-                f"Segmenter: expected a batch size of at least 1. Received {batch_size}."
-            )
-        self.checkpoint = Path(checkpoint)
-        self.batch_size = batch_size
-        self.test_time_augmentation = test_time_augmentation
-        self.model, self.sidecar = load_model(self.checkpoint, precision)
+        self.checkpoint = checkpoint_path(checkpoint)
+        self.config = config or PredictionConfig()
+        self.model, self.sidecar = load_model(self.checkpoint, self.config.precision)
 
     def predict(self, tiles: np.ndarray) -> np.ndarray:
         """Class probabilities of tiles.
@@ -152,11 +136,9 @@ class Segmenter:
         Returns:
             ``(B, H, W, 10) float32``, softmax over the last axis.
         """
-        return (
-            over_symmetries(self._predict_once, tiles)
-            if self.test_time_augmentation
-            else self._predict_once(tiles)
-        )
+        if self.config.test_time_augmentation:
+            return over_symmetries(self._predict_once, tiles)
+        return self._predict_once(tiles)
 
     def _predict_once(self, tiles: np.ndarray) -> np.ndarray:
         return np.asarray(self.model.predict_on_batch(tiles), np.float32)
@@ -164,41 +146,26 @@ class Segmenter:
     def segment(
         self,
         image: np.ndarray,
-        scale: float | Scale | None = None,
-        on_progress: Callable[[float], None] | None = None,
+        scale: Scale | None = None,
         *,
-        overlap_px: int = OVERLAP_PX,
         progress: bool = False,
-        keep_probabilities: bool | None = None,
-        standardize: bool = True,
+        on_progress: Callable[[float], None] | None = None,
     ) -> Segmentation:
-        """Segment one image; see :func:`segment_image`.
-
-        Without ``scale`` it is measured in the image, see :mod:`bloodseg_lib.prediction.scale`; and
-        it is standardized unless told otherwise.
-        """
+        """Segment one image; see :func:`segment_image`."""
         return segment_image(
-            image,
-            self.predict,
-            scale,
-            overlap_px,
-            self.batch_size,
-            progress,
-            keep_probabilities=keep_probabilities,
-            on_progress=on_progress,
-            standardize=standardize,
+            image, self.predict, scale, self.config, progress=progress, on_progress=on_progress
         )
 
 
 def over_symmetries(predict: Predict, tiles: np.ndarray) -> np.ndarray:
-    """Test-time augmentation: predict tiles mirrored and turned in all eight ways, turn the
+    """Test-time augmentation: predict tiles mirrored and rotated in all eight ways, rotate the
     predictions back and average them.
 
-    A smear has neither top nor left, so each way is as good as the others and their errors partly
-    cancel, as nnU-Net and Cellpose do it too.
+    A smear has neither top nor left, so all ways are equally good and their errors partly cancel,
+    as in nnU-Net and Cellpose.
 
     Args:
-        predict: what predicts tiles once.
+        predict: predicts tiles once.
         tiles: ``(B, H, W, 3) uint8``.
 
     Returns:
@@ -213,43 +180,26 @@ def over_symmetries(predict: Predict, tiles: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(total / 8, np.float32)
 
 
-def scale_to_40x(rbc_diameter_px: float) -> float:
-    """The ``scale`` to segment an image with in which a red blood cell measures
-    ``rbc_diameter_px``.
-
-    Raises:
-        ValueError: a diameter that no picture of cells has, below 2 or above 2000 pixels.
-    """
-    if not 2 <= rbc_diameter_px <= 2000:
-        raise ValueError(
-            f"Expected the diameter of a red blood cell in pixels, 2 to 2000. Received {rbc_diameter_px}."
-        )
-    return RBC_DIAMETER_PX / rbc_diameter_px
-
-
 def open_image(path: Path | str) -> np.ndarray:
-    """An image to segment: read as :func:`bloodseg_lib.io.read_image` does, or memory-mapped where
-    that can be done.
+    """Read an image to segment as :func:`bloodseg_lib.io.read_image` does, or memory-map it.
 
-    Files above 64 MiB are mapped if they are ``.npy`` or TIFF without compression, ``(H, W, 3)
-    uint8`` RGB: the way to segment what does not fit into memory.
+    Arrays of NumPy (``.npy``) are mapped, and TIFF files above 64 MiB without compression,
+    ``(H, W, 3) uint8`` RGB: the way to segment an image that does not fit into memory.
 
     Raises:
-        FileNotFoundError, ValueError: there is no such file, or it is no image.
+        FileNotFoundError, ValueError: there is no such file, or it is not an image.
     """
     path = Path(path)
-    if path.suffix.lower() == ".npy" and path.is_file():
+    suffix = path.suffix.lower() if path.is_file() else ""
+    if suffix == ".npy":
         try:
             return np.load(path, mmap_mode="r", allow_pickle=False)
         except (ValueError, EOFError, OSError) as error:
             raise ValueError(
-                f"{path}: expected an array of NumPy, received another or a damaged file ({error}). Save it again."
+                f"{path}: expected an array of NumPy, received another or a damaged file "
+                f"({error}). Save it again."
             ) from error
-    if (
-        path.suffix.lower() in (".tif", ".tiff")
-        and path.is_file()
-        and path.stat().st_size > _MAPPED_BYTES
-    ):
+    if suffix in (".tif", ".tiff") and path.stat().st_size > _MAPPED_BYTES:
         import tifffile
 
         try:
@@ -264,134 +214,74 @@ def open_image(path: Path | str) -> np.ndarray:
 def segment_image(
     image: np.ndarray,
     predict: Predict,
-    scale: float | Scale | None = 1.0,
-    overlap_px: int = OVERLAP_PX,
-    batch_size: int = BATCH_SIZE,
+    scale: Scale | None = None,
+    config: PredictionConfig | None = None,
+    *,
     progress: bool = False,
-    tile_px: int = LARGEST_TILE_PX,
-    keep_probabilities: bool | None = None,
     on_progress: Callable[[float], None] | None = None,
-    standardize: bool = False,
 ) -> Segmentation:
     """Segment an image of any size with overlapping tiles.
 
-    The image is brought to 40x with ``scale``, segmented there, and the probabilities are brought
-    back to its own size. An image of 224 x 224 at scale 1 is one tile: its result is exactly what
-    ``predict`` says.
+    The image is resampled to 40x, segmented there, and the probabilities are resampled back to its
+    own size. An image of 224 x 224 at scale 1 is one tile: its result is exactly the output of
+    ``predict``.
 
     Args:
         image: ``(H, W, 3) uint8`` RGB; may be memory-mapped.
-        predict: tiles to probabilities, see :data:`Predict`.
-        scale: factor that brings the image to 40x, where a red blood cell measures 37 pixels; see
-            :func:`scale_to_40x`. Or a scale that :func:`bloodseg_lib.prediction.scale.find_scale`
-            found in this image before; ``None``: find it now.
-        overlap_px: pixels at 40x that neighbouring tiles share at least, 0..112; see
-            :func:`tile_windows`.
-        batch_size: tiles of 224 x 224 handed to ``predict`` at once; of larger tiles as many fewer.
+        predict: tiles to probabilities, see :data:`bloodseg_lib.prediction.tiling.Predict`.
+        scale: of the image; None: measure it, see
+            :func:`bloodseg_lib.prediction.scale.find_scale`.
+        config: the options; the defaults if not given.
         progress: show a tqdm bar.
-        tile_px: the largest side of a tile, a multiple of 32 from 224.
-        keep_probabilities: return them as an array and not packed; ``None``: up to :data:`KEPT_PX`
-            pixels.
-        on_progress: is told after each batch of tiles the share of them that is done, 0..1.
-        standardize: call the dark around the field background, and bring the slide to white, see
-            :mod:`bloodseg_lib.prediction.preprocessing`.
+        on_progress: called after each batch of tiles with the fraction that is done, 0..1.
 
     Raises:
-        ValueError: an image of another shape or dtype, or a scale, overlap or tile out of range.
+        ValueError: an image of another shape or dtype, or a network that returns another shape.
+
+    Examples:
+        >>> def background(tiles):
+        ...     return np.tile(np.eye(10, dtype=np.float32)[0], (*tiles.shape[:3], 1))
+        >>> image = np.full((30, 50, 3), 240, np.uint8)
+        >>> segment_image(image, background, Scale.of_factor(1)).labels.shape
+        (30, 50)
     """
-    if (
-        not isinstance(image, np.ndarray)
-        or image.ndim != 3
-        or image.shape[2] != 3
-        or image.dtype != np.uint8
-        or not image.size
-    ):
-        received = (
-            f"{image.shape} {image.dtype}"
-            if isinstance(image, np.ndarray)
-            else type(image).__name__
+    config, (height, width) = config or PredictionConfig(), _checked_image(image).shape[:2]
+    scale = scale or find_scale(image)
+    preparation = Preprocessing.of(image) if config.preprocess else Preprocessing.none()
+    resampled = ResampledImage(preparation.within_border(image), scale.factor, preparation.levels)
+    keep = config.keep_probabilities
+    on_disk = height * width > KEPT_PX if keep is None else not keep
+    at_once_px = config.batch_size * TILE_PX**2
+    with _progress(progress, on_progress) as advance:
+        bands = resampled.resampled_back(
+            blended_rows(resampled, predict, config.overlap_px, at_once_px, config.tile_px, advance)
         )
-        raise ValueError(
-            f"Expected an image of shape (H, W, 3) and dtype uint8, RGB. Received {received}."
-        )
-    found = find_scale(image) if scale is None else scale if isinstance(scale, Scale) else None
-    scale = found.factor if found else scale
-    if not 0.01 <= scale <= 20:
-        raise ValueError(
-            f"scale: expected the factor that brings the image to 40x, 0.01 to 20. Received {scale}."
-        )
-    if not 0 <= overlap_px <= TILE_PX // 2:
-        raise ValueError(f"overlap_px: expected 0 to {TILE_PX // 2}. Received {overlap_px}.")
-    if tile_px < TILE_PX or tile_px % MULTIPLE_PX:
-        raise ValueError(
-            f"tile_px: expected a multiple of {MULTIPLE_PX}, {TILE_PX} or more. Received {tile_px}."
-        )
-    height, width = image.shape[:2]
-    if keep_probabilities is None:
-        keep_probabilities = height * width <= KEPT_PX
-    probabilities = (
-        np.empty((height, width, NUM_CLASSES), np.float16) if keep_probabilities else None
+        bands = preparation.with_border(bands, height, width)
+        labels, probabilities = label_map_and_probabilities(bands, height, width, on_disk)
+    return Segmentation(labels, probabilities, scale)
+
+
+def _checked_image(image: np.ndarray) -> np.ndarray:
+    is_array = isinstance(image, np.ndarray)
+    is_rgb = is_array and image.ndim == 3 and image.shape[2] == 3
+    if is_rgb and image.size and image.dtype == np.uint8:
+        return image
+    received = f"{image.shape} {image.dtype}" if is_array else type(image).__name__
+    raise ValueError(
+        f"Expected an image of shape (H, W, 3) and dtype uint8, RGB. Received {received}."
     )
-    packed = None if keep_probabilities else PackedProbabilities(height, width)
-    labels = np.empty((height, width), np.uint8)
-    standard = Standard.of(image) if standardize else Standard.as_is()
-    above, below, left, right = standard.frame
-    work = At40x(image[above : height - below, left : width - right], scale, standard.levels)
-    with _watched(progress, on_progress) as watch:
-        bands = work.bring_back(
-            blended_rows(work, predict, overlap_px, batch_size * TILE_PX**2, tile_px, watch)
-        )
-        for top, rows in _surrounded(bands, standard, height, width):
-            bottom = top + len(rows)
-            labels[top:bottom] = rows.argmax(axis=2)
-            if probabilities is not None:
-                probabilities[top:bottom] = rows
-            if packed is not None:
-                packed.append(rows)
-    return Segmentation(labels, probabilities, scale, found, packed)
-
-
-def _surrounded(
-    bands: Iterator[tuple[int, np.ndarray]], standard: Standard, height: int, width: int
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Bands of probabilities of what lies within the frame, with the frame around them;
-
-    frame and dark surround are background.
-    """
-    above, below, left, right = standard.frame
-    background = np.eye(NUM_CLASSES, dtype=np.float32)[BACKGROUND]
-    if above:
-        yield 0, np.tile(background, (above, width, 1))
-    for top, rows in bands:
-        dark = standard.dark_rows(
-            top, top + len(rows), height - above - below, width - left - right
-        )
-        if dark is not None and dark.any():
-            rows = np.where(dark[:, :, None], background, rows)
-        if left or right:
-            rows = np.concatenate(
-                [
-                    np.tile(background, (len(rows), left, 1)),
-                    rows,
-                    np.tile(background, (len(rows), right, 1)),
-                ],
-                axis=1,
-            )
-        yield above + top, rows
-    if below:
-        yield height - below, np.tile(background, (below, width, 1))
 
 
 @contextlib.contextmanager
-def _watched(
+def _progress(
     progress: bool, on_progress: Callable[[float], None] | None
 ) -> Iterator[Callable[[float], None]]:
-    """Who is told how far it is: ``on_progress`` and, with ``progress``, a tqdm bar."""
+    """A function that advances a tqdm bar, with ``progress``, and calls ``on_progress``."""
     with tqdm(total=100, desc="Segmenting", unit="%", disable=not progress) as bar:
 
-        def told(share: float) -> None:
-            bar.update(round(100 * share) - bar.n)
+        def advance(fraction: float) -> None:
+            bar.update(round(100 * fraction) - bar.n)
             if on_progress:
-                on_progress(share)
+                on_progress(fraction)
 
-        yield told
+        yield advance

@@ -1,8 +1,7 @@
-"""Showing each smear a little differently every time: mirrored, turned, of another stain, light and
-focus.
+"""Augmentation: flips, quarter turns, stain jitter, brightness and blur.
 
-Image and label map always go through one transform; what only changes colours or focus leaves the
-label map as it is. Taught by ``notebooks/03_weighted_training.ipynb``.
+Image and label map always go through one transform; changes of colour or focus leave the label map
+as it is. Taught by ``notebooks/03_weighted_training.ipynb``.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ def augmented(
     Args:
         images: ``(B, H, W, 3) uint8`` RGB.
         labels: ``(B, H, W) uint8``.
-        rng: what decides. The result is a pure function of it, however many threads there are.
+        rng: random generator; the result is a pure function of it, whatever the number of threads.
         config: its ``flips``, ``stain``, ``brightness`` and ``blur_px``.
 
     Returns:
@@ -58,7 +57,7 @@ def flipped(
     Args:
         images: ``(B, H, W, 3) uint8``.
         labels: ``(B, H, W) uint8``.
-        rng: what decides. Images that are not square are turned by half turns only.
+        rng: random generator. Images that are not square are turned by half turns only.
 
     Returns:
         Copies of the same shapes.
@@ -80,9 +79,9 @@ def brightened(image: np.ndarray, rng: np.random.Generator, strength: float) -> 
 
     Args:
         image: ``(H, W, 3) uint8``.
-        rng: what decides.
-        strength: standard deviation of the logarithm of the contrast, and of the shift as a share
-            of 127.5; 0 changes nothing.
+        rng: random generator.
+        strength: standard deviation of the logarithm of the contrast, and of the shift as a
+            fraction of 127.5; 0 changes nothing.
     """
     contrast, shift = np.exp(rng.normal(0, strength)), 127.5 * rng.normal(0, strength)
     return cv2.LUT(

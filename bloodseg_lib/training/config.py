@@ -18,43 +18,49 @@ class TrainingConfig(Config):
     """How to train. The defaults are those of the full-size training.
 
     Attributes:
-        start_from: a checkpoint whose weights training begins with, to go on with other smears;
-            ``"released"``: those of the network that comes with the package; empty: random ones.
-            Its network must be of the same shape, and its mean and standard deviation of the pixels
-            are kept.
+        start_from: a checkpoint to fine-tune from; ``"released"``: the pretrained network that
+            comes with the package; empty: train from scratch. Its network must be of the same
+            shape, and its mean and standard deviation of the pixels are kept.
         batch_size: images a step.
         epochs: passes through the training set, or parts of one, see ``images_per_epoch``.
-        images_per_epoch: 0: each epoch is one pass. Else a pass is cut into epochs of so many
-            images, so that a long one is validated and saved more often.
+        images_per_epoch: 0: each epoch is one pass. Else the images of an epoch, so that a long
+            pass is validated and saved more often.
         schedule: ``"step"``: ``learning_rate`` for ``drop_after_epochs`` epochs, then
             ``later_learning_rate``. ``"cosine"``: from ``learning_rate`` along half a cosine down
             to 0 at the last step.
         learning_rate: of Adam, see ``schedule``.
         later_learning_rate, drop_after_epochs: of the schedule ``"step"``.
-        warmup_steps: over so many first steps the learning rate rises evenly from 0 to what the
-            schedule says.
-        weight_exponent: how strongly rare classes are weighed, see
-            :func:`bloodseg_lib.network.class_weights.class_weights`.
+        warmup_steps: number of first steps in which the learning rate rises evenly from 0 to that
+            of the schedule.
+        weight_exponent: how strongly rare classes are weighted, see
+            :func:`bloodseg_lib.network.loss.class_weights`.
         weight_decay: of AdamW, see :func:`bloodseg_lib.training.schedule.adam`; 0: plain Adam.
         flips: show each image mirrored and turned by quarter turns at random; a smear has no up or
             down.
-        stain: vary the stain, see :func:`bloodseg_lib.smears.appearance.jitter_stain`; 0: not, 0.15:
-            as from slide to slide.
-        brightness: vary brightness and contrast, see
-            :func:`bloodseg_lib.training.augmentation.brightened`; 0: not.
+        stain: strength of the stain jitter, see :func:`bloodseg_lib.smears.appearance.jitter_stain`;
+            0: none, 0.15: as from slide to slide.
+        brightness: strength of the jitter of brightness and contrast, see
+            :func:`bloodseg_lib.training.augmentation.brightened`; 0: none.
         blur_px: greatest standard deviation of a blur, see
             :func:`bloodseg_lib.smears.appearance.acquire`; 0: none.
         precision: ``"float32"``, ``"bfloat16"`` or ``"auto"``, see
             :func:`bloodseg_lib.network.backend.dtype_policy`.
         jit: compile each step with XLA.
         deterministic: use only operations that give the same bits each time.
-        patience: stop when so many epochs together were not better than the best before, by
-            validation accuracy, counted over all restarts; 0: never.
+        patience: stop after this number of epochs without a better validation accuracy, counted
+            over all restarts; 0: never.
         max_minutes: start no epoch that would end later than this, counted over all restarts; 0: no
             limit.
         tensorboard: also write the history for TensorBoard, see
             :class:`bloodseg_lib.training.log.EventLog`.
-        seed: of the first weights, the order of the images, what varies them and the dropout.
+        seed: of the first weights, the order of the images, the augmentation and the dropout.
+
+    Examples:
+        >>> TrainingConfig(epochs=3, batch_size=4).learning_rate
+        0.001
+        >>> TrainingConfig(batch_size=0)
+        Traceback (most recent call last):
+        ValueError: TrainingConfig.batch_size: expected at least 1. Received 0.
     """
 
     start_from: str = ""

@@ -1,180 +1,212 @@
-"""One epoch of a training: the batches, what is learnt of them within the memory there is, and its
-validation.
+"""Epochs of a training by ``keras.Model.fit``: the batches, cut to the memory there is and shared
+among the devices, and the validation.
 
 Taught by ``notebooks/03_weighted_training.ipynb``.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import numpy as np
 from tqdm.auto import tqdm
 
-from bloodseg_lib.classes import NUM_CLASSES
-from bloodseg_lib.network.backend import is_out_of_memory, keras, process
-from bloodseg_lib.network.checkpoint import broken_variables, set_state, state_of
-from bloodseg_lib.network.metrics import Scores, confusion_matrix, scores
+from bloodseg_lib.network.backend import keras
+from bloodseg_lib.network.checkpoint import (
+    broken_variables,
+    restore_checkpoint,
+    restore_weights,
+    set_state,
+    state_of,
+)
+from bloodseg_lib.network.devices import device_count, every_device, is_out_of_memory, process
+from bloodseg_lib.network.loss import WeightedCrossEntropy, class_weights
+from bloodseg_lib.network.metrics import Scores, scores
+from bloodseg_lib.network.pixel_metrics import ConfusionMatrix, PixelMean, is_right
+from bloodseg_lib.network.pretrained import checkpoint_path
+from bloodseg_lib.network.unet import build_unet
 from bloodseg_lib.smears.dataset import Dataset
-from bloodseg_lib.training.augmentation import augmented
-from bloodseg_lib.training.config import TrainingConfig
-from bloodseg_lib.training.steps import Steps
+from bloodseg_lib.training.feed import Feed, batches
+from bloodseg_lib.training.record import EpochRecord
+from bloodseg_lib.training.schedule import TableSchedule, adam, learning_rates
+from bloodseg_lib.training.state import TrainingState
 
 
-@dataclass(frozen=True)
-class Run:
-    """What every epoch of a training works with; ``latest`` is named in errors, as what is left."""
+class Trainer:
+    """A network with its optimizer and loss, compiled for the batches that fit in memory.
 
-    dataset: Dataset
-    config: TrainingConfig
-    model: keras.Model
-    optimizer: keras.optimizers.Optimizer
-    steps: Steps
-    latest: Path
-    progress: bool
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What an epoch gave:
-
-    means over the training images, scores of the validation split, and the time of its training
-    part.
+    Args:
+        dataset: to train and validate on.
+        state: of the training; the network takes up its weights, optimizer and dropout.
+        parts: into how many parts each batch is cut; see :meth:`epoch`.
+        progress: show a bar.
     """
 
-    loss: float
-    accuracy: float
-    training_s: float
-    validation: Scores
-    valid_loss: float
-
-
-def epoch_within_memory(run: Run, epoch: int, parts: int) -> tuple[Epoch, int]:
-    """One epoch, each batch in ``parts`` parts, or begun again in twice as many for as long as
-    memory runs out. Returns also in how many it was.
-    """
-    before = state_of(run.model, run.optimizer)
-    while True:
-        device_batch = -(-run.config.batch_size // (parts * run.steps.devices))
-        try:
-            return _epoch(run, epoch, device_batch), parts
-        except Exception as error:
-            # the other processes would not begin again
-            if not is_out_of_memory(error) or process()[1] > 1:
-                raise
-            if device_batch == 1:
-                raise MemoryError(
-                    "Expected memory for one image at a time. Received none; use a smaller width, or free some."
-                ) from error
-            set_state(run.model, run.optimizer, before)
-            parts *= 2
-            tqdm.write(
-                f"Out of memory in epoch {epoch}: it begins again, each batch of {run.config.batch_size} in {parts} parts whose gradients are summed up."
-            )
-
-
-def _epoch(run: Run, epoch: int, device_batch: int) -> Epoch:
-    """One epoch with its validation, ``device_batch`` images at a time on each device.
-
-    Raises:
-        FloatingPointError: a loss or a weight is not finite.
-    """
-    start = time.perf_counter()
-    images = run.config.images_per_epoch or len(run.dataset.names("train"))
-    with tqdm(
-        total=images,
-        unit="image",
-        desc=f"epoch {epoch}/{run.config.epochs}",
-        disable=not run.progress,
-        leave=False,
-    ) as bar:
-        loss, accuracy = learn(
-            run.steps, one_ahead(batches(run.dataset, run.config, epoch)), device_batch, bar
+    def __init__(self, dataset: Dataset, state: TrainingState, parts: int, progress: bool = True):
+        config = state.config
+        self.dataset, self.state, self.config, self.progress = dataset, state, config, progress
+        self.images = config.images_per_epoch or len(dataset.names("train"))
+        self.steps = -(-self.images // config.batch_size)  # the last one may be of fewer images
+        self.rates = learning_rates(config, self.steps)
+        self._schedule = TableSchedule(self.rates)
+        self._loss = WeightedCrossEntropy(
+            class_weights(dataset.pixel_counts("train"), config.weight_exponent)
         )
-    if not math.isfinite(loss):
-        raise _not_finite("training loss", epoch, run.latest)
-    # oneDNN's ReLU makes 0 of what is no number, so the loss may not tell
-    if broken := broken_variables(run.model):
-        raise _not_finite(f"weight {broken[0]}", epoch, run.latest)
-    training_s = time.perf_counter() - start
-    validation, valid_loss = validate(run.steps, run.dataset, run.config.batch_size, device_batch)
-    if not math.isfinite(valid_loss):
-        raise _not_finite("validation loss", epoch, run.latest)
-    return Epoch(loss, accuracy, training_s, validation, valid_loss)
+        with every_device():
+            self.model = build_unet(state.unet, seed=config.seed, precision=config.precision)
+            # softmax and logarithm are numerically stable only when computed together
+            logits = self.model.get_layer("logits").output
+            self._learner = keras.Model(self.model.input, logits)
+            self._evaluator = keras.Model(self.model.input, logits)
+            self._confusion = ConfusionMatrix()
+            self._compile(self._evaluator, self._confusion)
+        self.split(parts)
+        if state.history:
+            restore_checkpoint(state.latest, self.model, self.optimizer)
+            # not 0 if the batch size was another
+            done = int(self.optimizer.iterations)
+            self._schedule.first_step = done - state.epoch * self.steps
+        elif config.start_from:
+            restore_weights(checkpoint_path(config.start_from), self.model)
 
+    def split(self, parts: int) -> None:
+        """Compile anew for batches cut into ``parts``, whose gradients are accumulated."""
+        devices = device_count()
+        self.parts, self.device_batch = parts, -(-self.config.batch_size // (parts * devices))
+        size = self.device_batch * devices
+        self._accumulated = -(-self.config.batch_size // size)
+        # alone and whole, a batch needs no filling up, and the last one of an epoch may be short
+        self._fill = size if self._accumulated > 1 or devices > 1 else 0
+        with every_device():
+            self.optimizer = adam(self._schedule, self.config.weight_decay, self._accumulated)
+            self.optimizer.build(self.model.trainable_variables)
+            self._compile(self._learner, PixelMean(is_right, "accuracy"), self.optimizer)
 
-def learn(
-    steps: Steps, batches: Iterator[tuple[np.ndarray, np.ndarray]], device_batch: int, bar: tqdm
-) -> tuple[float, float]:
-    """One epoch. Returns its mean loss and accuracy, or stops with a loss that is not finite.
-
-    What a step gave is asked for only when the next has been handed over, so that a GPU never waits
-    for it.
-    """
-    images_seen, loss, accuracy = 0, 0.0, 0.0
-    pending: list[tuple[Any, Any]] = []
-    count = 0
-    for images, labels in itertools.chain(batches, [(None, None)]):
-        now = [] if images is None else steps.learn(images, labels, device_batch)
-        if pending:
-            images_seen += count
-            loss += count * sum(float(part_loss) for part_loss, _ in pending)
-            accuracy += count * sum(float(part_accuracy) for _, part_accuracy in pending)
-            if not math.isfinite(loss):
-                break
-            bar.set_postfix(
-                loss=f"{loss / images_seen:.3f}",
-                accuracy=f"{accuracy / images_seen:.1%}",
-                refresh=False,
-            )
-            bar.update(count)
-        pending, count = now, 0 if images is None else len(images)
-    return loss / images_seen, accuracy / images_seen
-
-
-def batches(
-    dataset: Dataset, config: TrainingConfig, epoch: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The batches of an epoch, a pure function of (seed, epoch)."""
-    for number, (images, labels) in enumerate(
-        dataset.batches(
-            "train", config.batch_size, config.seed, epoch, images_per_epoch=config.images_per_epoch
+    def _compile(
+        self,
+        model: keras.Model,
+        accuracy: keras.metrics.Metric,
+        optimizer: keras.optimizers.Optimizer | None = None,
+    ) -> None:
+        model.compile(
+            optimizer=optimizer,
+            loss=self._loss,
+            weighted_metrics=[PixelMean(self._loss.call, "pixel_loss"), accuracy],
+            jit_compile=self.config.jit or keras.backend.backend() == "jax",
         )
-    ):
-        yield augmented(images, labels, np.random.default_rng([config.seed, epoch, number]), config)
+
+    def epoch(self, number: int) -> EpochRecord:
+        """Train and validate one epoch; where memory runs out, begin it again with each batch cut
+        into twice as many parts, whose gradients are accumulated.
+
+        Raises:
+            FloatingPointError: a loss or a weight is not finite.
+            MemoryError: one image at a time is too much.
+        """
+        before = state_of(self.model, self.optimizer)
+        while True:
+            try:
+                return self._epoch(number)
+            except Exception as error:
+                # the other processes would not begin again
+                if not is_out_of_memory(error) or process()[1] > 1:
+                    raise
+                if self.device_batch == 1:
+                    raise MemoryError(
+                        "Expected memory for one image at a time. Received none; "
+                        "use a smaller width, or free some."
+                    ) from error
+                self.split(2 * self.parts)
+                set_state(self.model, self.optimizer, before)
+                tqdm.write(
+                    f"Out of memory in epoch {number}: it begins again, each batch of "
+                    f"{self.config.batch_size} in {self.parts} parts whose gradients are summed up."
+                )
+
+    def _epoch(self, number: int) -> EpochRecord:
+        start = time.perf_counter()
+        loss, accuracy = self.learn(number)
+        self._check_finite(loss, "training loss", number)
+        # oneDNN's ReLU turns NaN into 0, so that the loss may be finite
+        if broken := broken_variables(self.model):
+            self._check_finite(math.nan, f"weight {broken[0]}", number)
+        training_s = time.perf_counter() - start
+        validation, valid_loss = self.validate()
+        self._check_finite(valid_loss, "validation loss", number)
+        return EpochRecord.of_scores(
+            validation,
+            epoch=number,
+            learning_rate=float(self.rates[number * self.steps - 1]),
+            train_loss=loss,
+            train_accuracy=accuracy,
+            valid_loss=valid_loss,
+            time_s=round(time.perf_counter() - start, 3),
+            images_per_s=round(self.images / training_s, 2),
+            parts=self.parts,
+        )
+
+    def learn(self, number: int) -> tuple[float, float]:
+        """Train one epoch. Returns its mean loss and pixel accuracy."""
+        feed = Feed(batches(self.dataset, self.config, number), self._fill, self._accumulated)
+        with (
+            every_device(),
+            tqdm(
+                total=self.images,
+                unit="image",
+                desc=f"epoch {number}/{self.config.epochs}",
+                disable=not self.progress,
+                leave=False,
+            ) as bar,
+            feed.own_errors(),
+        ):
+            logs = self._learner.fit(
+                feed.batches(),
+                initial_epoch=number - 1,
+                epochs=number,
+                steps_per_epoch=self.steps * self._accumulated,
+                shuffle=False,
+                verbose=0,
+                callbacks=[_Progress(bar, self.config.batch_size, self._accumulated)],
+            ).history
+        return logs["pixel_loss"][-1], logs["accuracy"][-1]
+
+    def validate(self) -> tuple[Scores, float]:
+        """Scores and mean loss on the validation split."""
+        size = self.config.batch_size
+        steps = -(-len(self.dataset.names("valid")) // size) * self._accumulated
+        feed = Feed(
+            self.dataset.batches("valid", size, shuffle=False), self._fill, self._accumulated
+        )
+        with every_device(), feed.own_errors():
+            logs = self._evaluator.evaluate(
+                feed.batches(), steps=steps, verbose=0, return_dict=True
+            )
+        return scores(self._confusion.matrix()), logs["pixel_loss"]
+
+    def _check_finite(self, value: float, what: str, number: int) -> None:
+        if math.isfinite(value):
+            return
+        latest = self.state.latest
+        kept = (
+            f"{latest} still holds the epoch before" if latest.exists() else "no epoch was finished"
+        )
+        raise FloatingPointError(
+            f"The {what} is not finite in epoch {number}; {kept}. "
+            "Lower the learning rate or use precision float32, and run again."
+        )
 
 
-def one_ahead(batches: Iterator[Any]) -> Iterator[Any]:
-    """The same batches, each made ready in a thread while the one before is learnt from."""
-    with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, batches, None)
-        while (batch := coming.result()) is not None:
-            coming = thread.submit(next, batches, None)
-            yield batch
+class _Progress(keras.callbacks.Callback):
+    """Moves the bar, and stops the epoch at a loss that is not finite."""
 
+    def __init__(self, bar: tqdm, batch_size: int, accumulated: int):
+        super().__init__()
+        self._bar, self._batch_size, self._accumulated = bar, batch_size, accumulated
 
-def validate(
-    steps: Steps, dataset: Dataset, batch_size: int, device_batch: int
-) -> tuple[Scores, float]:
-    """Scores and mean loss on the validation split."""
-    confusion = np.zeros((NUM_CLASSES, NUM_CLASSES), dtype=np.int64)
-    losses = []
-    for images, labels in dataset.batches("valid", batch_size, shuffle=False):
-        predicted, image_losses = steps.judge(images, labels, device_batch)
-        confusion += confusion_matrix(labels, predicted)
-        losses.append(image_losses)
-    return scores(confusion), float(np.concatenate(losses).mean(dtype=np.float64))
-
-
-def _not_finite(what: str, epoch: int, latest: Path) -> FloatingPointError:
-    kept = f"{latest} still holds the epoch before" if latest.exists() else "no epoch was finished"
-    return FloatingPointError(
-        f"The {what} is not finite in epoch {epoch}; {kept}. Lower the learning rate or use precision float32, and run again."
-    )
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """After each micro-batch, with the means over the epoch so far."""
+        loss, accuracy = (logs or {})["pixel_loss"], (logs or {})["accuracy"]
+        self.model.stop_training = not math.isfinite(loss)
+        self._bar.set_postfix(loss=f"{loss:.3f}", accuracy=f"{accuracy:.1%}", refresh=False)
+        seen = min(self._bar.total, (batch + 1) * self._batch_size // self._accumulated)
+        self._bar.update(seen - self._bar.n)

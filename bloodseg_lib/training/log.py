@@ -1,71 +1,75 @@
-"""Watching a training: the line and the warning of each epoch, the log as CSV, curves in the
-notebook and in TensorBoard.
+"""Reports a training while it runs: a line and a warning for each epoch, the log as CSV, curves in
+the notebook and in TensorBoard.
 
 Taught by ``notebooks/03_weighted_training.ipynb``.
 """
 
 from __future__ import annotations
 
-import csv
-import io
+import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tqdm.auto import tqdm
 
-from bloodseg_lib.io import write_bytes
+from bloodseg_lib.io import write_csv
+from bloodseg_lib.training.record import EpochRecord
 
 LOG, EVENTS = "log.csv", "tensorboard"
 COLLAPSE_EPOCHS = 2
 COLLAPSE_MARGIN = 1e-3
 
 
-def collapse_warning(record: dict[str, Any]) -> str:
-    """What is wrong with an epoch that learned nothing of some classes, in words;
+def collapse_warning(record: EpochRecord) -> str:
+    """Say which classes an epoch did not learn; empty if it learned all.
 
-    empty if all is well.
+    Examples:
+        >>> good = EpochRecord(1, 0.001, 0.9, 0.7, 0.8, valid_accuracy=0.9, background_share=0.6)
+        >>> collapse_warning(good)
+        ''
     """
-    if abs(record["valid_accuracy"] - record["background_share"]) < COLLAPSE_MARGIN:
+    missing = ", ".join(record.zero_recall)
+    background = record.background_share
+    if background is not None and abs(record.valid_accuracy - background) < COLLAPSE_MARGIN:
         return (
-            f"Warning: collapse. The validation accuracy {record['valid_accuracy']:.2%} is just the share of background pixels: the network may see no "
-            f"cell at all. Not one pixel found of: {', '.join(record['zero_recall']) or '-'}. Wait an epoch or two; then lower the learning rate or raise weight_exponent."
+            f"Warning: collapse. The validation accuracy {record.valid_accuracy:.2%} is just the "
+            "fraction of background pixels: the network may see no cell at all. "
+            f"Not one pixel found of: {missing or '-'}. Wait an epoch or two; "
+            "then lower the learning rate or raise weight_exponent."
         )
-    if record["zero_recall"]:
-        return f"Warning: not one validation pixel found of: {', '.join(record['zero_recall'])}."
-    return ""
+    return f"Warning: not one validation pixel found of: {missing}." if missing else ""
 
 
-def tell(record: dict[str, Any], epochs: int, better: bool, progress: bool) -> None:
+def tell(record: EpochRecord, epochs: int, better: bool, progress: bool) -> None:
     """Print the line of an epoch, if ``progress``, and its warning in any case."""
     if progress:
         tqdm.write(
-            f"epoch {record['epoch']}/{epochs}: training loss {record['train_loss']:.3f}, accuracy {record['train_accuracy']:.2%}; "
-            f"validation loss {record['valid_loss']:.3f}, accuracy {record['valid_accuracy']:.2%} (all background: {record['background_share']:.2%}), "
-            f"mean IoU {record['mean_iou']:.3f}; {record['images_per_s']:.1f} images/s, {record['time_s']:.0f} s{', best so far' if better else ''}"
+            f"epoch {record.epoch}/{epochs}: "
+            f"training loss {record.train_loss:.3f}, accuracy {record.train_accuracy:.2%}; "
+            f"validation loss {record.valid_loss:.3f}, accuracy {record.valid_accuracy:.2%} "
+            f"(all background: {record.background_share:.2%}), mean IoU {record.mean_iou:.3f}; "
+            f"{record.images_per_s:.1f} images/s, {record.time_s:.0f} s"
+            f"{', best so far' if better else ''}"
         )
-    if record["epoch"] >= COLLAPSE_EPOCHS and (warning := collapse_warning(record)):
+    if record.epoch >= COLLAPSE_EPOCHS and (warning := collapse_warning(record)):
         tqdm.write(warning)
 
 
-def write_log(folder: Path, history: list[dict[str, Any]]) -> None:
+def write_log(folder: Path, history: Sequence[EpochRecord]) -> None:
     """Write the history as ``log.csv``, one row an epoch."""
-    table = io.StringIO()
+    rows = [{**r.to_dict(), "zero_recall": " ".join(r.zero_recall)} for r in history]
     # earlier versions recorded less
-    columns = list(dict.fromkeys(name for record in history for name in record))
-    writer = csv.DictWriter(table, fieldnames=columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(
-        {**record, "zero_recall": " ".join(record["zero_recall"])} for record in history
-    )
-    write_bytes(folder / LOG, table.getvalue().encode())
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    write_csv(folder / LOG, columns, ([row.get(name, "") for name in columns] for row in rows))
 
 
 class EventLog:
     """The history for TensorBoard, in ``tensorboard/`` beside ``log.csv``: ``tensorboard --logdir
     FOLDER``.
 
-    Written anew from the history by every process that goes on with a training, so no epoch is in
-    it twice, whatever was killed.
+    Every process that resumes a training writes it anew from the history, so that no epoch is in it
+    twice.
 
     Args:
         folder: of the training.
@@ -75,36 +79,41 @@ class EventLog:
         ImportError: the package ``tensorboard`` is not installed.
     """
 
-    def __init__(self, folder: Path, history: list[dict[str, Any]]):
+    def __init__(self, folder: Path, history: Sequence[EpochRecord]):
         try:
-            from tensorboard.compat.proto import event_pb2, summary_pb2
-            from tensorboard.summary.writer.event_file_writer import EventFileWriter
+            event_pb2, summary_pb2, writer = (
+                importlib.import_module(f"tensorboard.{name}")
+                for name in (
+                    "compat.proto.event_pb2",
+                    "compat.proto.summary_pb2",
+                    "summary.writer.event_file_writer",
+                )
+            )
         except ImportError as error:
             raise ImportError(
-                "tensorboard=True: expected the package tensorboard. Received an environment without it; pip install tensorboard."
+                "tensorboard=True: expected the package tensorboard. Received an environment "
+                "without it; pip install tensorboard."
             ) from error
         self._event, self._summary = event_pb2.Event, summary_pb2.Summary
         folder = folder / EVENTS
         for old in folder.glob("events.out.tfevents.*"):
             old.unlink()
-        self._writer = EventFileWriter(str(folder))
+        self._writer = writer.EventFileWriter(str(folder))
         for record in history:
             self.add(record)
 
-    def add(self, record: dict[str, Any]) -> None:
+    def add(self, record: EpochRecord) -> None:
         """Write the numbers of one epoch, under the names they have in the history, and flush."""
         numbers = {
             name: value
-            for name, value in record.items()
+            for name, value in record.to_dict().items()
             if isinstance(value, int | float) and name != "epoch"
         }
-        numbers["zero_recall_classes"] = len(record["zero_recall"])
+        numbers["zero_recall_classes"] = len(record.zero_recall)
         values = [
             self._summary.Value(tag=name, simple_value=value) for name, value in numbers.items()
         ]
-        self._writer.add_event(
-            self._event(step=record["epoch"], summary=self._summary(value=values))
-        )
+        self._writer.add_event(self._event(step=record.epoch, summary=self._summary(value=values)))
         self._writer.flush()
 
     def close(self) -> None:
@@ -116,8 +125,8 @@ class LiveCurve:
     """The learning curve in a notebook, drawn anew after each epoch: ``train(...,
     on_epoch=LiveCurve(folder))``. Close it before you show the whole curve.
 
-    It shows all epochs, also those before a restart: they are read from ``latest.json``, which is
-        written before it is called.
+    It shows all epochs, also those before a restart: they are read from ``latest.npz``, which is
+    written before it is called.
 
     Args:
         folder: of the training.
@@ -127,19 +136,17 @@ class LiveCurve:
         self._latest = Path(folder) / "latest.npz"
         self._handle: Any = None
 
-    def __call__(self, _record: dict[str, Any]) -> None:
-        """Draw.
-
-        In place of the last drawing, without clearing the output, which would take the lines of the
-        epochs with it.
-        """
+    def __call__(self, _record: EpochRecord) -> None:
+        """Draw in place of the last drawing; clearing the output would clear the epochs' lines."""
         from IPython.display import display
         from matplotlib import pyplot as plt
 
         from bloodseg_lib.figures.charts import learning_curve_figure
         from bloodseg_lib.network.checkpoint import read_sidecar
 
-        figure = learning_curve_figure(read_sidecar(self._latest).history)
+        figure = learning_curve_figure(
+            [EpochRecord.from_dict(entry) for entry in read_sidecar(self._latest).history]
+        )
         if self._handle is None:
             self._handle = display(figure, display_id=True)
         else:
@@ -147,7 +154,7 @@ class LiveCurve:
         plt.close(figure)
 
     def close(self) -> None:
-        """Take the drawing away."""
+        """Remove the drawing."""
         if self._handle is not None:
             from IPython.display import HTML
 

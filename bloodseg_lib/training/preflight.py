@@ -1,26 +1,16 @@
-"""What can be known to go wrong before a training begins, found out in seconds: the GPU, the
-dataset, the checkpoint, the disk, the memory.
+"""Checks in seconds what a training needs before it begins: GPU, dataset, disk and memory.
 
 Taught by ``notebooks/03_weighted_training.ipynb``.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from bloodseg_lib.network.backend import (
-    describe_device,
-    device_count,
-    dtype_policy,
-    free_memory,
-    has_gpu,
-    process,
-)
-from bloodseg_lib.network.checkpoint import Sidecar, read_sidecar
-from bloodseg_lib.network.pretrained import checkpoint_path
+from bloodseg_lib.network.backend import describe_device, dtype_policy, has_gpu
+from bloodseg_lib.network.devices import device_count, free_memory, process
 from bloodseg_lib.network.unet import UNetConfig
 from bloodseg_lib.smears.dataset import Dataset
 from bloodseg_lib.training.config import TrainingConfig
@@ -36,20 +26,21 @@ MIB = 1 << 20
 _CODE = 128 * MIB  # compiled functions and working space of the first steps
 
 
-class NoGPUError(RuntimeError):
+class NoGPUError(OSError):
     """A GPU was demanded, and the backend sees none."""
+
+    exit_code = EXIT_NO_GPU
 
 
 @dataclass(frozen=True)
 class Preflight:
-    """What was found; everything in bytes, ``None`` where nobody can say.
+    """Result of the checks; everything in bytes, ``None`` if unknown.
 
     Attributes:
-        memory_needed: what a training step adds to the process, as estimated by
-            :func:`memory_needed`.
-        memory_free: what a device has free.
-        disk_needed: what checkpoints, and the unpacked dataset if it is not there yet, will take.
-        parts: in how many parts, one after the other, a batch must be taken to fit; 1: whole.
+        memory_needed: of a training step, as estimated by :func:`memory_needed`.
+        memory_free: of one device.
+        disk_needed: of checkpoints, and of the cached dataset if it is not there yet.
+        parts: into how many parts a batch must be cut to fit; 1: none.
     """
 
     memory_needed: int
@@ -58,12 +49,14 @@ class Preflight:
     parts: int
 
     def report(self, batch_size: int) -> str:
-        """In words, empty if there is nothing the user must know."""
-        if self.parts == 1:
+        """Say what the user must know; empty if there is nothing."""
+        if self.parts == 1 or self.memory_free is None:
             return ""
         return (
-            f"Memory: a batch of {batch_size} is estimated to need {self.memory_needed / MIB:,.0f} MiB (feature maps kept for the gradient, plus the weights "
-            f"{_COPIES_OF_WEIGHTS} times), {self.memory_free / MIB:,.0f} MiB are free. Each batch is taken in {self.parts} parts, "
+            f"Memory: a batch of {batch_size} is estimated to need {self.memory_needed / MIB:,.0f} "
+            "MiB (feature maps kept for the gradient, plus the weights "
+            f"{_COPIES_OF_WEIGHTS} times), {self.memory_free / MIB:,.0f} MiB are free. Each batch "
+            f"is taken in {self.parts} parts, "
             f"whose gradients are summed up, so a step is still one of {batch_size} images."
         )
 
@@ -75,53 +68,54 @@ def preflight(
     folder: Path | str,
     require_gpu: bool = False,
 ) -> Preflight:
-    """Check all that a training needs, before anything long.
+    """Check everything a training needs before it takes long.
 
     Args:
         dataset: what to train on.
         unet: shape of the network.
         config: how to train.
-        folder: of the training; may hold one to go on with.
+        folder: of the training.
         require_gpu: refuse to train without a GPU.
 
     Raises:
         NoGPUError: ``require_gpu``, and the backend sees no GPU.
-        ValueError: the dataset or its images do not suit the network, or the folder holds a
-            training of another network or dataset.
+        ValueError: the dataset or its images do not suit the network.
         OSError: the disk has too little room.
         MemoryError: not even one image fits.
     """
     if require_gpu and not has_gpu():
         raise NoGPUError(
-            f"Expected a GPU, as demanded. Received {describe_device()}. Install the backend with GPU support, or demand none."
+            f"Expected a GPU, as demanded. Received {describe_device()}. Install the backend with "
+            "GPU support, or demand none."
         )
     folder = Path(folder)
-    there = check_images(dataset, "train", unet)
+    images = check_images(dataset, "train", unet)
     check_images(dataset, "valid", unet)
-    if config.images_per_epoch > there:
+    if config.images_per_epoch > images:
         raise ValueError(
-            f"TrainingConfig.images_per_epoch: expected at most the {there} images of the split 'train'. Received {config.images_per_epoch}."
+            f"TrainingConfig.images_per_epoch: expected at most the {images} images of the split "
+            f"'train'. Received {config.images_per_epoch}."
         )
-    if (folder / "latest.npz").exists():
-        check_same(read_sidecar(folder / "latest.npz"), dataset, unet, folder)
     if process()[1] > 1 and config.max_minutes:
         raise ValueError(
-            "TrainingConfig.max_minutes: expected 0 where several processes train together, whose clocks differ. Set epochs instead."
+            "TrainingConfig.max_minutes: expected 0 where several processes train together, whose "
+            "clocks differ. Set epochs instead."
         )
 
     disk = _checked_disk(dataset, unet, folder)
     height, width = dataset.image("train", 0).shape[:2]
-    share = -(-config.batch_size // device_count())  # of a batch, on each device
+    of_device = -(-config.batch_size // device_count())  # of a batch, on each device
     free, parts = free_memory(), 1
 
     def needed() -> int:
-        return memory_needed(unet, -(-share // parts), height, width, config.precision)
+        return memory_needed(unet, -(-of_device // parts), height, width, config.precision)
 
     whole = needed()
     while free is not None and needed() > free:
-        if parts >= share:
+        if parts >= of_device:
             raise MemoryError(
-                f"Expected memory for one image, {needed() / MIB:,.0f} MiB as estimated. Received {free / MIB:,.0f} MiB free; close other programs "
+                f"Expected memory for one image, {needed() / MIB:,.0f} MiB as estimated. Received "
+                f"{free / MIB:,.0f} MiB free; close other programs "
                 "or use a smaller width."
             )
         parts *= 2
@@ -131,22 +125,25 @@ def preflight(
 def memory_needed(
     unet: UNetConfig, batch: int, height: int, width: int, precision: str = "float32"
 ) -> int:
-    """Estimate the memory in bytes that a training step takes beside what the program takes anyway.
+    """Estimate the memory in bytes that a training step adds to the process.
 
     Kept for the gradient, for every image: each convolution's input, that is every ReLU, pooling,
-        dropout and concatenation, and with batch
-    normalisation also each convolution's output. To these come, at the end, three maps of ten
-    classes in float32 (logits, softmax, gradient), and for the gradient underway the two largest
-    maps. And the weights six times: themselves, their gradients, Adam's two moments, the state to
-    begin an epoch again from, and copies on the way. With a tenth more and 128 MiB, this was 10 to
-    40 % above the measured peak (widths 8 and 32, 2 to 16 images, TensorFlow on a CPU); on GPUs,
-    whose working space varies, it is a first guess.
+    dropout and concatenation, and with batch normalisation also each convolution's output. To these
+    come, at the end, three maps of ten classes in float32 (logits, softmax, gradient), and for the
+    gradient in progress the two largest maps; and the weights six times: themselves, their
+    gradients, Adam's two moments, the state to begin an epoch again from, and copies. With a tenth
+    more and 128 MiB, this was 10 to 40 % above the measured peak (widths 8 and 32, 2 to 16 images,
+    TensorFlow on a CPU); on GPUs, whose working space varies, it is a first guess.
 
     Args:
         unet: shape of the network.
         batch: images at once.
         height, width: of an image, in pixels.
         precision: see :func:`bloodseg_lib.network.backend.dtype_policy`.
+
+    Examples:
+        >>> memory_needed(UNetConfig(width=8), batch=4, height=224, width=224) // MIB
+        285
     """
     maps = 0  # values an image
     for level in range(unet.levels):
@@ -179,79 +176,21 @@ def check_images(dataset: Dataset, split: str, unet: UNetConfig) -> int:
     count = len(dataset.names(split))
     if not count:
         raise ValueError(
-            f"The dataset's split {split!r}: expected at least one image. Received none; build the dataset with some."
+            f"The dataset's split {split!r}: expected at least one image. Received none; build the "
+            "dataset with some."
         )
     height, width = dataset.image(split, 0).shape[:2]
     if height % unet.multiple_px or width % unet.multiple_px:
         raise ValueError(
-            f"The dataset's split {split!r}: expected height and width in multiples of {unet.multiple_px} px, as {unet.levels} levels need. "
+            f"The dataset's split {split!r}: expected height and width in multiples of "
+            f"{unet.multiple_px} px, as {unet.levels} levels need. "
             f"Received {height} x {width}; use fewer levels or other images."
         )
     return count
 
 
-def network_for(
-    unet: UNetConfig, dataset: Dataset, config: TrainingConfig, latest: Path
-) -> UNetConfig:
-    """The network with mean and standard deviation of the training set, or of the network that it
-    begins as, whose weights are used to them.
-
-    Raises:
-        ValueError: that one is of another shape, or the training in this folder began as another
-            one.
-    """
-    if (
-        latest.exists()
-        and (begun := {**TrainingConfig().to_dict(), **read_sidecar(latest).training}["start_from"])
-        != config.start_from
-    ):
-        raise ValueError(
-            f"{latest.parent}: expected start_from {begun!r}, as this training began. Received {config.start_from!r}. Choose another folder, or delete this one."
-        )
-    if not config.start_from:
-        return dataclasses.replace(
-            unet,
-            mean=tuple(map(float, dataset.manifest["mean"])),
-            std=tuple(map(float, dataset.manifest["std"])),
-        )
-    start = latest if latest.exists() else checkpoint_path(config.start_from)
-    of = UNetConfig.from_dict(read_sidecar(start).unet)
-    wanted, found = (
-        f"width {u.width}, {u.levels} levels and normalization {u.normalization}"
-        for u in (unet, of)
-    )
-    if wanted != found:
-        raise ValueError(
-            f"{start}: expected a network of {wanted}. Received one of {found}; ask for the same shape, or start from another."
-        )
-    return dataclasses.replace(unet, mean=of.mean, std=of.std)
-
-
-def check_same(before: Sidecar, dataset: Dataset, unet: UNetConfig, folder: Path) -> None:
-    """Check that a training in ``folder`` can be gone on with.
-
-    Raises:
-        ValueError: it is of another network or dataset.
-    """
-    if before.dataset != dataset.manifest["digest"]:
-        raise ValueError(
-            f"{folder}: expected a training on the dataset with digest {dataset.manifest['digest']}. Received one on {before.dataset}. "
-            "Choose another folder, or delete this one."
-        )
-    then, now = UNetConfig.from_dict(before.unet).to_dict(), unet.to_dict()
-    if then != now:
-        differing = ", ".join(
-            f"{name} {then[name]}, not {value}"
-            for name, value in now.items()
-            if then[name] != value
-        )
-        raise ValueError(
-            f"{folder}: expected a training of the same network. Received one with {differing}. Choose another folder, or delete this one."
-        )
-
-
 def _checked_disk(dataset: Dataset, unet: UNetConfig, folder: Path) -> int:
-    """Bytes that checkpoints and unpacked images will take, if each disk has room for its own."""
+    """Bytes that checkpoints and cached images will take, if each disk has room."""
     # best: the weights; latest: with two moments; and latest once more while it is replaced
     checkpoints = 8 * _BYTES * unet.parameters
     checkpoints -= sum(path.stat().st_size for path in folder.glob("*.npz"))
@@ -269,6 +208,7 @@ def _checked_disk(dataset: Dataset, unet: UNetConfig, folder: Path) -> int:
         ).free
         if needed > free:
             raise OSError(
-                f"{where}: expected {needed / MIB:,.0f} MiB of disk for {what}. Received {free / MIB:,.0f} MiB free; make room, or choose another folder."
+                f"{where}: expected {needed / MIB:,.0f} MiB of disk for {what}. Received "
+                f"{free / MIB:,.0f} MiB free; make room, or choose another folder."
             )
     return max(0, checkpoints) + unpacked

@@ -13,14 +13,17 @@ from bloodseg_lib.network.backend import keras
 from bloodseg_lib.training.config import TrainingConfig
 
 NOT_DECAYED = ("bias", "gamma", "beta")
-"""Names of the variables that weight decay leaves alone:
-
-offsets, and what a normalisation scales by.
-"""
+"""Names of the variables without weight decay: offsets, and the scales of normalisations."""
 
 
 def learning_rates(config: TrainingConfig, steps_per_epoch: int) -> np.ndarray:
-    """The learning rate of every step of the training, ``(epochs * steps_per_epoch,) float64``."""
+    """The learning rate of every step of the training, ``(epochs * steps_per_epoch,) float64``.
+
+    Examples:
+        >>> config = TrainingConfig(epochs=3, drop_after_epochs=2)
+        >>> learning_rates(config, steps_per_epoch=1).tolist()
+        [0.001, 0.001, 0.0001]
+    """
     step = np.arange(config.epochs * steps_per_epoch)
     if config.schedule == "cosine":
         rates = config.learning_rate * (1 + np.cos(np.pi * step / len(step))) / 2
@@ -36,16 +39,14 @@ def learning_rates(config: TrainingConfig, steps_per_epoch: int) -> np.ndarray:
 
 
 class TableSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """Looks the learning rate up in a table, so that it is a pure function of the step, which the
-    optimizer counts and saves.
+    """Looks the learning rate up in a table by step; the optimizer counts and saves the steps.
 
     Args:
         rates: as :func:`learning_rates` returns them. Before the first and after the last step the
             nearest holds.
 
     Attributes:
-        first_step: what the optimizer's count was, or would have been, at the first entry; set it
-            before the first step is taken.
+        first_step: step of the first entry; set it before the first step is taken.
     """
 
     def __init__(self, rates: np.ndarray):
@@ -59,18 +60,24 @@ class TableSchedule(keras.optimizers.schedules.LearningRateSchedule):
         return keras.ops.take(keras.ops.convert_to_tensor(self.rates, dtype="float32"), index)
 
 
-def adam(schedule: TableSchedule, weight_decay: float = 0.0) -> keras.optimizers.Optimizer:
+def adam(
+    schedule: TableSchedule, weight_decay: float = 0.0, accumulated: int = 1
+) -> keras.optimizers.Optimizer:
     """Adam (Kingma & Ba 2015, arXiv 1412.6980), or with a weight decay AdamW (Loshchilov & Hutter
     2019, arXiv 1711.05101).
 
     Args:
         schedule: of the learning rate.
-        weight_decay: each step shrinks every kernel by this share, times the learning rate. Offsets
-            and normalisations are left alone.
+        weight_decay: each step shrinks every kernel by this fraction, times the learning rate.
+            Offsets and normalisations are left alone.
+        accumulated: over how many micro-batches a step accumulates its gradient.
     """
+    common = {
+        "name": "adam",  # of one name, so that either takes up the other's state
+        "gradient_accumulation_steps": accumulated if accumulated > 1 else None,
+    }
     if not weight_decay:
-        return keras.optimizers.Adam(schedule, name="adam")
-    # of one name, so that either takes up the other's state
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=weight_decay, name="adam")
+        return keras.optimizers.Adam(schedule, **common)
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=weight_decay, **common)
     optimizer.exclude_from_weight_decay(var_names=[rf"(^|/){name}(:\d+)?$" for name in NOT_DECAYED])
     return optimizer

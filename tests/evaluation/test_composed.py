@@ -11,7 +11,7 @@ from discs import disc_bank
 from bloodseg_lib.classes import BACKGROUND, HEALTHY_RBC, INFECTED_RBC
 from bloodseg_lib.cli import main
 from bloodseg_lib.evaluation.composed import evaluate_dataset
-from bloodseg_lib.prediction.segmenter import Segmenter
+from bloodseg_lib.prediction.segmenter import PredictionConfig, Segmenter
 from bloodseg_lib.smears.build import DatasetConfig, build_dataset
 
 
@@ -62,13 +62,13 @@ def test_images_are_ranked_by_their_right_pixels(report):
 
 
 def test_the_size_of_batches_does_not_matter(report):
-    predict.batch_size = 2
+    predict.config = PredictionConfig(batch_size=2)
     try:
         np.testing.assert_array_equal(
             evaluate_dataset(predict, ThreeImages(), progress=False).confusion, report.confusion
         )
     finally:
-        del predict.batch_size
+        del predict.config
 
 
 def test_a_limit_takes_the_first_images():
@@ -124,7 +124,7 @@ def test_the_command_line_saves_the_report_it_prints(options, tmp_path):
     )
     checkpoint = write_colour_network(tmp_path / "best.npz")
     report = evaluate_dataset(
-        Segmenter(checkpoint, test_time_augmentation=bool(options)),
+        Segmenter(checkpoint, PredictionConfig(test_time_augmentation=bool(options))),
         dataset,
         limit=4,
         progress=False,

@@ -9,6 +9,7 @@ from bloodseg_lib.classes import BASOPHIL, CLASSES, HEALTHY_RBC, INFECTED_RBC, N
 from bloodseg_lib.network.metrics import scores
 from bloodseg_lib.prediction.counts import count_cells
 from bloodseg_lib.samples.sample import CellSample
+from bloodseg_lib.training.record import EpochRecord
 
 matplotlib.use("agg")
 
@@ -28,15 +29,15 @@ OBJECTS = [
 CONFUSION = np.diag(np.arange(10, 110, 10)) + np.eye(10, k=1, dtype=int)
 CONFUSION[BASOPHIL] = 0
 HISTORY = [
-    {
-        "epoch": e,
-        "learning_rate": 1e-3 / e,
-        "train_loss": 2 / e,
-        "valid_loss": 3 / e,
-        "train_accuracy": 0.6,
-        "valid_accuracy": 0.7,
-        "background_share": 0.65,
-    }
+    EpochRecord(
+        epoch=e,
+        learning_rate=1e-3 / e,
+        train_loss=2 / e,
+        valid_loss=3 / e,
+        train_accuracy=0.6,
+        valid_accuracy=0.7,
+        background_share=0.65,
+    )
     for e in (1, 2, 3)
 ]
 

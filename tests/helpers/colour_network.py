@@ -37,7 +37,8 @@ def colour_network():
 
 def write_colour_network(path):
     """The same as a checkpoint on disk."""
-    from bloodseg_lib.network.checkpoint import Sidecar, save_checkpoint
+    from bloodseg_lib.network.checkpoint import save_checkpoint
+    from bloodseg_lib.network.sidecar import Sidecar
 
     config, model = colour_network()
     save_checkpoint(

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 
 from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC
-from bloodseg_lib.prediction.segmenter import segment_image
+from bloodseg_lib.prediction.scale import AT_40X
+from bloodseg_lib.prediction.segmenter import PredictionConfig, segment_image
 
 FIELD = np.full((120, 160, 3), 255, np.uint8)
 cv2.circle(FIELD, (50, 60), 18, (255, 0, 0), -1)
@@ -20,5 +21,6 @@ class RedAndGreen:
         labels[(tiles[..., 1] > 128) & (tiles[..., 0] < 128)] = HEALTHY_RBC
         return np.eye(10, dtype=np.float32)[labels]
 
-    def segment(self, image, scale=1.0, on_progress=None):
-        return segment_image(image, self.predict, scale, on_progress=on_progress)
+    def segment(self, image, scale=AT_40X, on_progress=None):
+        plain = PredictionConfig(preprocess=False)
+        return segment_image(image, self.predict, scale, plain, on_progress=on_progress)

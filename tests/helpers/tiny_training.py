@@ -3,6 +3,7 @@
 run as a program it trains in a process of its own, which may be killed or have other devices.
 """
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -15,7 +16,8 @@ import numpy as np
 
 from bloodseg_lib.network.unet import UNetConfig
 from bloodseg_lib.smears.dataset import epoch_order
-from bloodseg_lib.training.train import TrainingConfig, train
+from bloodseg_lib.training.config import TrainingConfig
+from bloodseg_lib.training.train import train
 
 UNET = UNetConfig(width=2, levels=3)
 CONFIG = TrainingConfig(batch_size=5, epochs=3, flips=True, learning_rate=0.01, seed=1)
@@ -131,8 +133,10 @@ def main(folder, unet=None, config=None, dataset=None, logical_cpus=1, die_writi
         _die_writing(die_writing)
     if parts > 1:
         # as after memory had run out
-        sys.modules["bloodseg_lib.training.train"]._parts_before = lambda *_: parts
-    from bloodseg_lib.network.backend import device_count
+        module = sys.modules["bloodseg_lib.training.train"]
+        real = module.preflight
+        module.preflight = lambda *values: dataclasses.replace(real(*values), parts=parts)
+    from bloodseg_lib.network.devices import device_count
 
     trained = run(
         folder,
@@ -140,9 +144,7 @@ def main(folder, unet=None, config=None, dataset=None, logical_cpus=1, die_writi
         UNetConfig.from_dict(unet or UNET.to_dict()),
         TrainingConfig.from_dict(config or CONFIG.to_dict()),
     )
-    print(
-        f"devices: {device_count()}; losses: {[record['train_loss'] for record in trained.history]}"
-    )
+    print(f"devices: {device_count()}; losses: {[record.train_loss for record in trained.history]}")
 
 
 if __name__ == "__main__":

@@ -7,12 +7,12 @@ import pytest
 
 from bloodseg_lib.network.backend import keras
 from bloodseg_lib.network.checkpoint import (
-    Sidecar,
     load_model,
     read_sidecar,
     restore_checkpoint,
     save_checkpoint,
 )
+from bloodseg_lib.network.sidecar import Sidecar
 from bloodseg_lib.network.unet import UNetConfig, build_unet
 
 CONFIG = UNetConfig(width=2, levels=3, normalization="batch", mean=(10.0, 20.0, 30.0))
@@ -128,7 +128,8 @@ def test_a_json_one_save_behind_is_not_used(copy):
 def test_missing_weights_are_named(tmp_path):
     with pytest.raises(
         FileNotFoundError,
-        match=r"best.npz: expected the weights of a trained network, there are none. Run notebooks/03",
+        match=r"best.npz: expected the weights of a trained network, there are none. Run "
+        r"notebooks/03",
     ):
         load_model(tmp_path / "best.npz")
 
@@ -146,7 +147,8 @@ def test_cut_weights_are_refused(copy, keep):
     copy.write_bytes(data[: int(keep * len(data)) if keep < 1 else keep])
     with pytest.raises(
         ValueError,
-        match=r"best.npz: expected a checkpoint of this package, received another or a damaged file",
+        match=r"best.npz: expected a checkpoint of this package, received another or a damaged "
+        r"file",
     ):
         load_model(copy)
 
@@ -164,7 +166,8 @@ def test_a_cut_sidecar_is_refused_with_the_mend(copy):
     beside.write_text(beside.read_text()[:200])
     with pytest.raises(
         ValueError,
-        match=r"best.json: expected the sidecar of best.npz, received a damaged or cut file. Delete it",
+        match=r"best.json: expected the sidecar of best.npz, received a damaged or cut file. "
+        r"Delete it",
     ):
         load_model(copy)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bloodseg_lib.network.class_weights import class_weights, weight_map
+from bloodseg_lib.network.loss import class_weights, weight_map
 
 # shares 0.6, 0.3, 0.1 of background, neutrophil, thrombocyte
 COUNTS = np.array([60, 0, 0, 30, 0, 0, 10, 0, 0, 0])

@@ -17,6 +17,7 @@ from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC
 from bloodseg_lib.io import png_bytes
 from bloodseg_lib.panel.panel import SegmentationPanel
 from bloodseg_lib.prediction.results import result_files
+from bloodseg_lib.prediction.scale import AT_40X
 from bloodseg_lib.prediction.segmenter import Segmentation
 
 
@@ -109,7 +110,7 @@ def test_the_heat_map_shows_the_probability_of_one_class(panel):
 
 def test_where_probabilities_are_not_kept_the_panel_says_so(panel):
     panel.controls.run.click()
-    panel.session.segmentation = Segmentation(panel.session.segmentation.labels, None)
+    panel.session.segmentation = Segmentation(panel.session.segmentation.labels, None, AT_40X)
     panel.controls.view.value = INFECTED_RBC
     assert "not kept" in panel.status.message.value and panel.controls.view.label == "the classes"
 
@@ -413,7 +414,7 @@ def test_the_diameter_of_a_red_cell_sets_the_scale(panel):
     panel.controls.diameter.value = 74
     panel.controls.run.click()
     assert (
-        panel.session.segmentation.scale == 0.5
+        panel.session.segmentation.scale.factor == 0.5
         and panel.session.segmentation.labels.shape == FIELD.shape[:2]
     )
     assert "scale 0.5 as given" in panel.status.message.value
@@ -427,7 +428,7 @@ def test_the_scale_is_measured_unless_it_is_given():
     panel = SegmentationPanel(RedAndGreen(), {"field": field})
     panel.controls.run.click()
     assert (
-        0.47 < panel.session.segmentation.scale < 0.56
+        0.47 < panel.session.segmentation.scale.factor < 0.56
         and "6 cells in the image" in panel.status.message.value
     )
 

@@ -27,6 +27,7 @@ from bloodseg_lib.prediction.counts import (
     pool,
     wilson_interval,
 )
+from bloodseg_lib.prediction.scale import Scale
 from bloodseg_lib.smears.compose import compose_background, compose_smear
 from bloodseg_lib.smears.pool import Pool
 from bloodseg_lib.smears.recipe import Recipe
@@ -214,7 +215,7 @@ def test_the_counts_of_a_magnified_field_are_those_of_the_field():
         (THROMBOCYTE, 40, 150, 9),
     )
     large = cv2.resize(small, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
-    here, there = count_cells(small), count_cells(large, scale=0.5)
+    here, there = count_cells(small), count_cells(large, scale=Scale.of_factor(0.5))
     assert here.watershed == there.watershed and here.components == there.components
     assert here.by_area == pytest.approx(there.by_area)
 

@@ -13,6 +13,7 @@ from bloodseg_lib.prediction.export import (
     load_exported,
     missing_packages,
 )
+from bloodseg_lib.prediction.scale import AT_40X
 from bloodseg_lib.prediction.segmenter import Segmenter, segment_image
 
 TRIAL = sorted((Path(__file__).parents[2] / "trial" / "images").glob("*.png"))
@@ -20,7 +21,8 @@ TRIAL = sorted((Path(__file__).parents[2] / "trial" / "images").glob("*.png"))
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
-    from bloodseg_lib.network.checkpoint import Sidecar, save_checkpoint
+    from bloodseg_lib.network.checkpoint import save_checkpoint
+    from bloodseg_lib.network.sidecar import Sidecar
     from bloodseg_lib.network.unet import UNetConfig, build_unet
 
     config = UNetConfig(
@@ -45,8 +47,8 @@ def test_what_is_exported_answers_as_the_network_does(format, checkpoint, tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == [made.path.name]
     field = np.hstack([images[0], images[1]])  # another size than it was compared on
     here, there = (
-        Segmenter(checkpoint).segment(field, 1.0),
-        segment_image(field, load_exported(made.path), standardize=True),
+        Segmenter(checkpoint).segment(field, AT_40X),
+        segment_image(field, load_exported(made.path), AT_40X),
     )
     np.testing.assert_allclose(here.probabilities, there.probabilities, atol=2e-3)
     assert (here.labels == there.labels).mean() > 0.999
@@ -57,7 +59,7 @@ def test_one_that_answers_differently_is_not_kept(checkpoint, tmp_path, monkeypa
     monkeypatch.setattr(
         export,
         "load_exported",
-        lambda path, format: lambda tiles: np.zeros((*tiles.shape[:3], 10), np.float32),
+        lambda path: lambda tiles: np.zeros((*tiles.shape[:3], 10), np.float32),
     )
     with pytest.raises(ValueError, match="differs by"):
         export_checkpoint(checkpoint, tmp_path / "network", "savedmodel")

@@ -21,7 +21,8 @@ from bloodseg_lib.io import label_map_bytes, png_bytes, read_image
 from bloodseg_lib.panel.panel import SegmentationPanel
 from bloodseg_lib.prediction import segmenter as prediction
 from bloodseg_lib.prediction.counts import count_cells
-from bloodseg_lib.prediction.segmenter import Segmenter, scale_to_40x
+from bloodseg_lib.prediction.scale import Scale
+from bloodseg_lib.prediction.segmenter import Segmenter
 
 SLIDE, RED, DARK = (245, 245, 245), (215, 150, 155), (70, 30, 120)
 
@@ -70,7 +71,7 @@ def test_panel_command_line_and_notebook_agree_to_the_byte(diameter, checkpoint,
     assert panel.session.files == written
 
     image = read_image(tmp_path / "in" / "smear.png")
-    found = Segmenter(checkpoint).segment(image, scale=scale_to_40x(diameter) if diameter else None)
+    found = Segmenter(checkpoint).segment(image, Scale.given(diameter) if diameter else None)
     counts = count_cells(found.labels, found.probabilities, found.scale, field="smear")
     assert label_map_bytes(found.labels) == written["smear_classes.png"]
     assert counts == panel.session.counts and counts.to_csv().encode() == written["smear_cells.csv"]
@@ -94,14 +95,14 @@ def test_an_uploaded_image_gives_what_the_same_file_gives(checkpoint, tmp_path):
 
 @pytest.mark.slow
 def test_a_large_image_goes_through_the_panel(checkpoint, monkeypatch):
-    # so that its probabilities are packed, as those of larger ones are
+    # so that its probabilities are on disk, as those of larger ones are
     monkeypatch.setattr(prediction, "KEPT_PX", 2**23)
     image, cells = smear(3000, 4000, 74, 160)
     panel = SegmentationPanel(Segmenter(checkpoint), {"large": image})
     panel.controls.run.click()
-    assert panel.status.last_error is None and panel.session.segmentation.probabilities is None
+    assert panel.status.last_error is None and isinstance(panel.session.segmentation.probabilities, np.memmap)
     assert (
-        panel.session.segmentation.scale == pytest.approx(0.5, abs=0.03)
+        panel.session.segmentation.scale.factor == pytest.approx(0.5, abs=0.03)
         and len(panel.session.counts.cells) == len(cells) == 475
     )
 

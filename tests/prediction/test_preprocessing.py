@@ -1,6 +1,5 @@
-"""Standardizing photographs:
-
-the dark frame, the slide's colour, and that the one path to a prediction does both.
+"""Preprocessing of photographs: the dark border, the background's colour, and that the one path to
+a prediction corrects both.
 """
 
 import numpy as np
@@ -9,12 +8,13 @@ import pytest
 from bloodseg_lib.optics import background_colour
 from bloodseg_lib.prediction.preprocessing import (
     WHITE,
-    Standard,
-    dark_frame,
-    dark_surround,
+    Preprocessing,
+    dark_border,
+    outside_view,
     white_levels,
 )
-from bloodseg_lib.prediction.segmenter import segment_image
+from bloodseg_lib.prediction.scale import AT_40X
+from bloodseg_lib.prediction.segmenter import PredictionConfig, segment_image
 
 SLIDE, CELL = (240, 230, 200), (150, 90, 120)
 
@@ -28,7 +28,7 @@ def field(height=200, width=260, slide=SLIDE):
     return image
 
 
-def framed(image, top=0, bottom=0, left=0, right=0, colour=20):
+def borderd(image, top=0, bottom=0, left=0, right=0, colour=20):
     image = image.copy()
     height, width = image.shape[:2]
     for part in (np.s_[:top], np.s_[height - bottom :], np.s_[:, :left], np.s_[:, width - right :]):
@@ -42,25 +42,25 @@ def darkness(tiles):
     return np.eye(10, dtype=np.float32)[np.where(dark, 3, 0)]
 
 
-@pytest.mark.parametrize("frame", [(0, 0, 0, 0), (2, 0, 0, 0), (0, 3, 0, 1), (5, 4, 3, 2)])
-def test_a_dark_frame_is_measured_and_a_line_beside_it_belongs_to_it(frame):
-    expected = tuple(lines + 1 if lines else 0 for lines in frame)
-    assert dark_frame(framed(field(), *frame)) == expected
+@pytest.mark.parametrize("border", [(0, 0, 0, 0), (2, 0, 0, 0), (0, 3, 0, 1), (5, 4, 3, 2)])
+def test_a_dark_border_is_measured_and_a_line_beside_it_belongs_to_it(border):
+    expected = tuple(lines + 1 if lines else 0 for lines in border)
+    assert dark_border(borderd(field(), *border)) == expected
 
 
-def test_a_border_that_cuts_through_cells_is_no_frame():
+def test_a_border_that_cuts_through_cells_is_no_border():
     crowded = np.full((60, 60, 3), CELL, np.uint8)
     crowded[:, ::7] = SLIDE  # a seventh of each row is slide; whole columns are cell
     crowded[::7] = SLIDE
-    assert dark_frame(crowded) == (0, 0, 0, 0)
+    assert dark_border(crowded) == (0, 0, 0, 0)
 
 
-def test_half_a_picture_in_the_dark_is_no_frame():
-    assert dark_frame(framed(field(), left=130)) == (0, 0, 0, 0)
+def test_half_a_picture_in_the_dark_is_no_border():
+    assert dark_border(borderd(field(), left=130)) == (0, 0, 0, 0)
 
 
-def test_an_empty_black_picture_has_no_frame():
-    assert dark_frame(np.zeros((50, 50, 3), np.uint8)) == (0, 0, 0, 0)
+def test_an_empty_black_picture_has_no_border():
+    assert dark_border(np.zeros((50, 50, 3), np.uint8)) == (0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("slide", [(255, 255, 255), SLIDE, (255, 247, 120), (140, 150, 130)])
@@ -73,25 +73,26 @@ def test_the_slide_becomes_white_and_cells_keep_their_transmittance(slide):
 
 
 def test_a_picture_without_light_is_kept_as_it_is():
-    assert np.array_equal(white_levels(np.array([40.0, 60.0, 50.0])), Standard.as_is().levels)
+    assert np.array_equal(white_levels(np.array([40.0, 60.0, 50.0])), Preprocessing.none().levels)
 
 
-def test_a_frame_is_background_and_the_field_within_is_where_it_was():
-    image = framed(field(300, 330), top=2, bottom=1, right=4)
-    found = segment_image(image, darkness, standardize=True)
-    inside = np.s_[3:298, :325]  # a line more on each side that has a frame
+def test_a_border_is_background_and_the_field_within_is_where_it_was():
+    image = borderd(field(300, 330), top=2, bottom=1, right=4)
+    found = segment_image(image, darkness, AT_40X)
+    inside = np.s_[3:298, :325]  # a line more on each side that has a border
     assert np.array_equal(found.labels[inside] == 3, image[inside][:, :, 1] == CELL[1])
     outside = np.ones(image.shape[:2], bool)
     outside[inside] = False
     assert not found.labels[outside].any()
     assert (found.probabilities[outside][:, 0] == 1).all()
-    assert segment_image(image, darkness).labels[0].all()  # without it, the frame is one long cell
+    plain = PredictionConfig(preprocess=False)
+    assert segment_image(image, darkness, AT_40X, plain).labels[0].all()  # else it is one long cell
 
 
 def test_yellow_light_changes_nothing():
     white = field(slide=(250, 250, 250))
     yellow = (white * np.array([1.0, 0.97, 0.5])).astype(np.uint8)
-    a, b = (segment_image(image, darkness, standardize=True) for image in (white, yellow))
+    a, b = (segment_image(image, darkness, AT_40X) for image in (white, yellow))
     assert np.array_equal(a.labels, b.labels)
 
 
@@ -105,8 +106,8 @@ def through_an_eyepiece(size=400, radius=180):
 
 def test_what_lies_beyond_the_eyepiece_is_background():
     image, beyond = through_an_eyepiece()
-    found = segment_image(image, darkness, standardize=True)
-    # slivers of the rim, where it touches the frame
+    found = segment_image(image, darkness, AT_40X)
+    # slivers of the rim, where it touches the border
     assert np.count_nonzero(found.labels[beyond]) < 20
     inside = np.hypot(*(np.mgrid[:400, :400] - 200)) < 170  # away from the rim
     assert np.array_equal(found.labels[inside] == 3, image[inside][:, 1] == CELL[1])
@@ -115,15 +116,17 @@ def test_what_lies_beyond_the_eyepiece_is_background():
 
 def test_a_large_picture_is_looked_at_reduced():
     image, beyond = through_an_eyepiece(2400, 1100)
-    surround = dark_surround(image)
-    assert surround.shape == (800, 800)
-    dark = Standard((0, 0, 0, 0), surround, Standard.as_is().levels).dark_rows(0, 2400, 2400, 2400)
+    outside = outside_view(image)
+    assert outside.shape == (800, 800)
+    dark = Preprocessing((0, 0, 0, 0), outside, Preprocessing.none().levels).outside_rows(
+        0, 2400, 2400, 2400
+    )
     assert (dark[beyond]).mean() > 0.999
     assert not dark[np.hypot(*(np.mgrid[:2400, :2400] - 1200)) < 1060].any()
 
 
-def test_dark_cells_at_the_border_are_no_surround():
+def test_dark_cells_at_the_border_are_no_outside():
     image = field()
     image[:20, 60:75] = (60, 20, 110)  # a nucleus: dark, but blue
     image[190:, 100:104] = 5  # dirt
-    assert dark_surround(image) is None
+    assert outside_view(image) is None

@@ -9,14 +9,13 @@ from PIL import Image
 
 from bloodseg_lib.classes import HEALTHY_RBC
 from bloodseg_lib.prediction import results
-from bloodseg_lib.prediction.probabilities import PackedProbabilities
 from bloodseg_lib.prediction.results import result_files, save_pooled, save_segmentation
-from bloodseg_lib.prediction.scale import Scale
+from bloodseg_lib.prediction.scale import AT_40X, Scale
 from bloodseg_lib.prediction.segmenter import Segmentation
 
 IMAGE = np.full((100, 120, 3), 220, np.uint8)
 LABELS = cv2.circle(np.zeros((100, 120), np.uint8), (60, 50), 18, HEALTHY_RBC, -1)
-SEGMENTATION = Segmentation(LABELS, np.eye(10, dtype=np.float16)[LABELS])
+SEGMENTATION = Segmentation(LABELS, np.eye(10, dtype=np.float16)[LABELS], AT_40X)
 
 
 def test_the_files_hold_map_overlay_cells_and_summary(tmp_path):
@@ -60,7 +59,7 @@ def test_an_image_of_another_size_is_refused():
 
 def test_the_summary_says_where_the_scale_comes_from():
     found = Scale(0.5, "measured", 74.0, 12)
-    segmentation = Segmentation(LABELS, np.eye(10, dtype=np.float16)[LABELS], 0.5, found=found)
+    segmentation = Segmentation(LABELS, np.eye(10, dtype=np.float16)[LABELS], found)
     summary = json.loads(result_files(segmentation, IMAGE, "a")[1]["a_counts.json"])
     assert summary["scale"] == 0.5 and summary["scale_found"] == {
         "factor": 0.5,
@@ -73,11 +72,11 @@ def test_the_summary_says_where_the_scale_comes_from():
     assert summary["scale_found"]["how"] == "given"
 
 
-def test_packed_probabilities_give_the_same_files():
-    packed = PackedProbabilities(*LABELS.shape)
-    packed.append(SEGMENTATION.probabilities)  # each is 0 or 1, which 255ths hold exactly
-    bare = Segmentation(LABELS, None, 1.0, packed=packed)
-    assert result_files(bare, IMAGE, "a") == result_files(SEGMENTATION, IMAGE, "a")
+def test_probabilities_in_255ths_give_the_same_files():
+    # each is 0 or 1, which 255ths hold exactly
+    steps = SEGMENTATION.probabilities.astype(np.uint8) * 255
+    on_disk = Segmentation(LABELS, steps, AT_40X)
+    assert result_files(on_disk, IMAGE, "a") == result_files(SEGMENTATION, IMAGE, "a")
 
 
 def test_the_overlay_of_a_large_image_is_reduced_its_class_map_is_not(monkeypatch):

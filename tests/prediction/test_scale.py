@@ -123,6 +123,12 @@ def test_an_image_near_40x_is_left_as_it_is():
     assert found.how == "measured" and found.factor == 1.0 and found.rbc_diameter_px == near(38)
 
 
+def test_the_factor_is_37_over_a_given_diameter():
+    assert Scale.given(74) == Scale.of_factor(0.5) == Scale(0.5, "given", 74.0)
+    with pytest.raises(ValueError, match="2 to 2000"):
+        Scale.given(0)
+
+
 def test_a_given_scale_says_so():
     assert str(Scale(0.5)) == "scale 0.5 as given: red blood cells measure 74.0 pixels"
 
@@ -130,7 +136,7 @@ def test_a_given_scale_says_so():
 @pytest.mark.parametrize("diameter_px", [30, 100])
 def test_a_large_image_is_seen_through_windows(diameter_px, monkeypatch):
     monkeypatch.setattr(scale_module, "_WHOLE_PX", 1200)
-    monkeypatch.setattr(scale_module, "_LOOKED_AT_PX", 400)
+    monkeypatch.setattr(scale_module, "_SEARCH_PX", 400)
     image = smear(diameter_px, size=(1500, 1600))
     assert measure_rbc_diameter(image)[0] == near(diameter_px)
 

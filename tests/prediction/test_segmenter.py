@@ -17,22 +17,24 @@ from skimage import data
 from bloodseg_lib.classes import BACKGROUND, HEALTHY_RBC, INFECTED_RBC
 from bloodseg_lib.cli import main
 from bloodseg_lib.io import read_label_map
-from bloodseg_lib.prediction import resampling
 from bloodseg_lib.prediction import segmenter as prediction
-from bloodseg_lib.prediction import tiling as tiles
+from bloodseg_lib.prediction import tiling
 from bloodseg_lib.prediction.results import result_files
-from bloodseg_lib.prediction.scale import Scale
+from bloodseg_lib.prediction.scale import AT_40X, Scale
 from bloodseg_lib.prediction.segmenter import (
-    TILE_PX,
+    PredictionConfig,
     Segmenter,
     open_image,
     over_symmetries,
-    scale_to_40x,
     segment_image,
-    tile_side,
-    tile_windows,
 )
-from bloodseg_lib.prediction.tiling import tile_layout
+from bloodseg_lib.prediction.tiling import TILE_PX, tile_layout, tile_side, tile_windows
+
+
+def segment(image, network, factor=1.0, **options):
+    """Segment without preprocessing, which these colours are not made for."""
+    config = PredictionConfig(**{"preprocess": False, **options})
+    return segment_image(image, network, Scale.of_factor(factor), config)
 
 
 def colour_network(tiles):
@@ -73,7 +75,7 @@ def field(height, width, seed=0):
 def test_an_image_of_one_tile_gives_exactly_what_the_network_says():
     image = field(TILE_PX, TILE_PX)
     expected = blurring_network(image[None])[0]
-    result = segment_image(image, blurring_network)
+    result = segment(image, blurring_network)
     np.testing.assert_array_equal(result.probabilities, expected.astype(np.float16))
     np.testing.assert_array_equal(result.labels, expected.argmax(axis=2))
 
@@ -81,7 +83,7 @@ def test_an_image_of_one_tile_gives_exactly_what_the_network_says():
 @pytest.mark.parametrize("shape", [(1, 1), (30, 500), (224, 225), (223, 600), (449, 801)])
 def test_any_size_is_covered_without_loss(shape):
     image = field(*shape)
-    result = segment_image(image, colour_network)
+    result = segment(image, colour_network)
     assert result.labels.shape == shape and result.labels.dtype == np.uint8
     assert result.probabilities.shape == (*shape, 10) and result.probabilities.dtype == np.float16
     np.testing.assert_allclose(result.probabilities, colour_network(image[None])[0], atol=1e-3)
@@ -90,10 +92,10 @@ def test_any_size_is_covered_without_loss(shape):
 @pytest.mark.parametrize("tile_px", [224, 320, 896])
 def test_a_shifted_field_has_the_same_prediction_away_from_its_edges(tile_px):
     image = field(700, 900)
-    whole = segment_image(image, blurring_network, tile_px=tile_px).probabilities[
+    whole = segment(image, blurring_network, tile_px=tile_px).probabilities[
         53 + 20 : -20, 71 + 20 : -20
     ]
-    shifted = segment_image(image[53:, 71:], blurring_network, tile_px=tile_px).probabilities[
+    shifted = segment(image[53:, 71:], blurring_network, tile_px=tile_px).probabilities[
         20:-20, 20:-20
     ]
     # the last bit of float16 and the order of sums
@@ -102,19 +104,17 @@ def test_a_shifted_field_has_the_same_prediction_away_from_its_edges(tile_px):
 
 def test_without_overlap_the_same_network_shows_seams():
     image = field(700, 900)
-    whole = segment_image(image, blurring_network, overlap_px=0, tile_px=224).probabilities[
-        73:, 91:
+    whole = segment(image, blurring_network, overlap_px=0, tile_px=224).probabilities[73:, 91:]
+    shifted = segment(image[53:, 71:], blurring_network, overlap_px=0, tile_px=224).probabilities[
+        20:, 20:
     ]
-    shifted = segment_image(
-        image[53:, 71:], blurring_network, overlap_px=0, tile_px=224
-    ).probabilities[20:, 20:]
     assert np.abs(whole.astype(np.float32) - shifted).max() > 0.05
 
 
 def test_edge_effects_wider_than_the_discarded_margin_are_blended_softly():
     image = np.full((600, 600, 3), 200, np.uint8)
     result = (
-        segment_image(image, lambda tiles: blurring_network(tiles, 24), tile_px=224)
+        segment(image, lambda tiles: blurring_network(tiles, 24), tile_px=224)
         .probabilities[40:-40, 40:-40, INFECTED_RBC]
         .astype(np.float32)
     )
@@ -155,9 +155,9 @@ def test_scale_brings_the_image_to_40x_and_the_result_back():
         seen.append(tiles.shape)
         return colour_network(tiles)
 
-    result = segment_image(image, network, scale=0.5)  # 150 x 250 at 40x: one tile of 224 x 256
+    result = segment(image, network, factor=0.5)  # 150 x 250 at 40x: one tile of 224 x 256
     assert seen == [(1, 224, 256, 3)]
-    assert result.scale == 0.5 and result.labels.shape == (300, 500)
+    assert result.scale.factor == 0.5 and result.labels.shape == (300, 500)
     assert result.probabilities[140, 260, INFECTED_RBC] == pytest.approx(0.5, abs=1e-3)
     assert result.probabilities[20, 20, BACKGROUND] == pytest.approx(1, abs=1e-3)
 
@@ -169,18 +169,17 @@ def test_batches_hold_no_more_tiles_than_allowed_and_do_not_change_the_result():
         sizes.append(len(tiles))
         return blurring_network(tiles)
 
-    few = segment_image(image, network, batch_size=2, tile_px=224)
+    few = segment(image, network, batch_size=2, tile_px=224)
     assert max(sizes) == 2
     np.testing.assert_array_equal(
-        few.probabilities, segment_image(image, network, batch_size=50, tile_px=224).probabilities
+        few.probabilities, segment(image, network, batch_size=50, tile_px=224).probabilities
     )
 
 
 def test_tiles_of_any_size_agree():
     image = field(500, 1000)
     small, large = (
-        segment_image(image, blurring_network, tile_px=tile_px).probabilities
-        for tile_px in (224, 896)
+        segment(image, blurring_network, tile_px=tile_px).probabilities for tile_px in (224, 896)
     )
     np.testing.assert_allclose(small[:-20, :-20], large[:-20, :-20], atol=2e-3)
 
@@ -188,7 +187,7 @@ def test_tiles_of_any_size_agree():
 @pytest.mark.parametrize("scale", [0.37, 0.5, 0.9, 1.3, 2.2])
 def test_bands_give_what_opencv_gives_for_the_whole(scale):
     image = field(301, 437)
-    result = segment_image(image, colour_network, scale=scale)
+    result = segment(image, colour_network, factor=scale)
     size = (round(437 * scale), round(301 * scale))
     there = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     channels = np.moveaxis(colour_network(there[None])[0], 2, 0)
@@ -207,27 +206,29 @@ def test_bands_give_what_opencv_gives_for_the_whole(scale):
 @pytest.mark.parametrize("scale", [0.6, 1.0, 1.7])
 def test_a_scaled_image_is_the_same_in_one_band_or_many(scale, monkeypatch):
     image = field(900, 300)
-    whole = segment_image(image, colour_network, scale=scale)
-    monkeypatch.setattr(tiles, "_BAND_BYTES", 1)  # bands of 224 rows
-    monkeypatch.setattr(resampling, "_CHUNK_ROWS", 7)
-    bands = segment_image(image, colour_network, scale=scale)
+    whole = segment(image, colour_network, factor=scale)
+    monkeypatch.setattr(tiling, "_BAND_BYTES", 1)  # bands of 224 rows
+    monkeypatch.setattr(tiling, "_CHUNK_ROWS", 7)
+    bands = segment(image, colour_network, factor=scale)
     np.testing.assert_allclose(whole.probabilities, bands.probabilities, atol=1e-3)
 
 
-def test_the_probabilities_of_a_large_image_are_packed_and_all_else_is_the_same(monkeypatch):
+def test_the_probabilities_of_a_large_image_are_on_disk_and_all_else_is_the_same(monkeypatch):
     image = field(300, 400)
-    small = segment_image(image, colour_network)
+    small = segment(image, colour_network)
     monkeypatch.setattr(prediction, "KEPT_PX", 300 * 400 - 1)
-    large = segment_image(image, colour_network)
-    assert small.probabilities is not None and large.probabilities is None
+    large = segment(image, colour_network)
+    assert small.probabilities.dtype == np.float16
+    assert isinstance(large.probabilities, np.memmap) and large.probabilities.dtype == np.uint8
     np.testing.assert_array_equal(small.labels, large.labels)
     # of 255, the rounding of float16
     assert np.abs(small.confidence.astype(int) - large.confidence).max() <= 1
-    assert segment_image(image, colour_network, keep_probabilities=True).probabilities is not None
+    kept = segment(image, colour_network, keep_probabilities=True)
+    assert kept.probabilities.dtype == np.float16
 
 
 def test_confidence_is_the_probability_of_the_pixels_class():
-    result = segment_image(field(224, 224), colour_network)
+    result = segment(field(224, 224), colour_network)
     np.testing.assert_allclose(
         result.confidence / 255, result.probabilities.max(axis=2), atol=0.5 / 255 + 1e-3
     )
@@ -238,35 +239,29 @@ def test_the_scale_is_measured_where_none_is_given():
     for x in range(60, 400, 100):
         for y in range(60, 400, 100):
             cv2.circle(image, (x, y), 35, (200, 120, 130), -1)
-    measured = segment_image(image, colour_network, scale=None)
-    assert (
-        measured.found.how == "measured"
-        and measured.scale == measured.found.factor == pytest.approx(37 / 71, rel=0.08)
-    )
-    given = segment_image(image, colour_network, scale=0.5)
-    assert given.found.how == "given" and given.found.rbc_diameter_px == 74
-    empty = segment_image(np.full((300, 300, 3), 240, np.uint8), colour_network, scale=None)
-    assert (
-        empty.found.how == "assumed"
-        and empty.scale == 1
-        and "give their diameter" in str(empty.found)
-    )
+    measured = segment_image(image, colour_network).scale
+    assert measured.how == "measured" and measured.factor == pytest.approx(37 / 71, rel=0.08)
+    given = segment(image, colour_network, 0.5).scale
+    assert given.how == "given" and given.rbc_diameter_px == 74
+    empty = segment_image(np.full((300, 300, 3), 240, np.uint8), colour_network).scale
+    assert empty.how == "assumed" and empty.factor == 1 and "give their diameter" in str(empty)
 
 
 def test_a_scale_that_was_measured_before_is_not_measured_again(monkeypatch):
     monkeypatch.setattr(prediction, "find_scale", None)
-    scale = Scale(0.5, "measured", 74.0, 9)
-    result = segment_image(field(300, 300), colour_network, scale)
-    assert result.found is scale and result.scale == 0.5
+    scale, plain = Scale(0.5, "measured", 74.0, 9), PredictionConfig(preprocess=False)
+    result = segment_image(field(300, 300), colour_network, scale, plain)
+    assert result.scale is scale
     np.testing.assert_array_equal(
-        result.labels, segment_image(field(300, 300), colour_network, 0.5).labels
+        result.labels, segment(field(300, 300), colour_network, 0.5).labels
     )
 
 
 @pytest.mark.parametrize("size", [(224, 224), (700, 1900)])
 def test_progress_rises_to_one(size):
     told = []
-    segment_image(field(*size), colour_network, tile_px=224, on_progress=told.append)
+    config = PredictionConfig(tile_px=224)
+    segment_image(field(*size), colour_network, AT_40X, config, on_progress=told.append)
     assert (
         told == sorted(told) and told[-1] == 1 and 0 < told[0] <= 1 and len(set(told)) == len(told)
     )
@@ -296,11 +291,11 @@ def test_an_array_or_plain_tiff_on_disk_is_mapped_and_gives_the_same(tmp_path, m
     tifffile.imwrite(tmp_path / "a.tif", image, photometric="rgb")
     tifffile.imwrite(tmp_path / "packed.tif", image, photometric="rgb", compression="zlib")
     monkeypatch.setattr(prediction, "_MAPPED_BYTES", 1000)
-    expected = segment_image(image, colour_network).labels
+    expected = segment(image, colour_network).labels
     for name, mapped in (("a.npy", True), ("a.tif", True), ("packed.tif", False)):
         opened = open_image(tmp_path / name)
         assert isinstance(opened, np.memmap) == mapped
-        np.testing.assert_array_equal(segment_image(opened, colour_network).labels, expected)
+        np.testing.assert_array_equal(segment(opened, colour_network).labels, expected)
 
 
 def test_an_array_file_that_is_none_is_refused_in_words(tmp_path):
@@ -318,13 +313,15 @@ def test_memory_does_not_grow_with_the_area_of_the_image(tmp_path):
     np.lib.format.open_memmap(path, "w+", np.uint8, (3000, 3000, 3))[:] = 200
     code = f"""
 import numpy as np, resource
-from bloodseg_lib.prediction.segmenter import open_image, segment_image
+from bloodseg_lib.prediction.scale import Scale
+from bloodseg_lib.prediction.segmenter import PredictionConfig, open_image, segment_image
+on_disk = PredictionConfig(keep_probabilities=False, preprocess=False)
 blank = np.zeros(10, np.float32); blank[0] = 1
 network = lambda tiles: np.broadcast_to(blank, (*tiles.shape[:3], 10))
 image = open_image({str(path)!r})
-segment_image(image[:300], network, keep_probabilities=False)
+segment_image(image[:300], network, Scale.of_factor(1), on_disk)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-segment_image(image, network, scale=0.8, keep_probabilities=False)
+segment_image(image, network, Scale.of_factor(0.8), on_disk)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
     grown = float(
@@ -337,12 +334,6 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
     assert grown < 350
 
 
-def test_scale_to_40x_is_37_over_the_diameter():
-    assert scale_to_40x(74) == 0.5
-    with pytest.raises(ValueError, match="2 to 2000"):
-        scale_to_40x(0)
-
-
 @pytest.mark.parametrize(
     ("image", "options", "words"),
     [
@@ -351,29 +342,29 @@ def test_scale_to_40x_is_37_over_the_diameter():
         (np.zeros((5, 5, 3), np.float32), {}, "float32"),
         (np.zeros((0, 5, 3), np.uint8), {}, r"\(0, 5, 3\)"),
         ("smear.png", {}, "Received str"),
-        (np.zeros((5, 5, 3), np.uint8), {"scale": 0.0}, "scale"),
-        (np.zeros((5, 5, 3), np.uint8), {"scale": float("nan")}, "scale"),
+        (np.zeros((5, 5, 3), np.uint8), {"factor": 0.0}, "scale"),
+        (np.zeros((5, 5, 3), np.uint8), {"factor": float("nan")}, "scale"),
         (np.zeros((5, 5, 3), np.uint8), {"overlap_px": 113}, "overlap_px"),
         (np.zeros((5, 5, 3), np.uint8), {"tile_px": 230}, "tile_px"),
         (np.zeros((5, 5, 3), np.uint8), {"tile_px": 192}, "tile_px"),
+        (np.zeros((5, 5, 3), np.uint8), {"batch_size": 0}, "batch_size"),
     ],
 )
 def test_bad_input_is_refused_in_words(image, options, words):
     with pytest.raises(ValueError, match=words):
-        segment_image(image, colour_network, **options)
+        segment(image, colour_network, **options)
 
 
 def test_a_network_of_another_shape_is_refused():
     with pytest.raises(ValueError, match="It gave"):
-        segment_image(
-            field(224, 224), lambda tiles: np.zeros((len(tiles), 112, 112, 10), np.float32)
-        )
+        segment(field(224, 224), lambda tiles: np.zeros((len(tiles), 112, 112, 10), np.float32))
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     """A tiny network with fresh weights."""
-    from bloodseg_lib.network.checkpoint import Sidecar, save_checkpoint
+    from bloodseg_lib.network.checkpoint import save_checkpoint
+    from bloodseg_lib.network.sidecar import Sidecar
     from bloodseg_lib.network.unet import UNetConfig, build_unet
 
     config = UNetConfig(width=2, levels=3)
@@ -389,8 +380,9 @@ def checkpoint(tmp_path_factory):
 
 
 def test_a_checkpoint_segments_as_its_network_predicts(checkpoint):
-    segmenter, image = Segmenter(checkpoint), field(224, 224)
-    result = segmenter.segment(image, scale=1.0, standardize=False)
+    segmenter = Segmenter(checkpoint, PredictionConfig(preprocess=False))
+    image = field(224, 224)
+    result = segmenter.segment(image, AT_40X)
     np.testing.assert_allclose(
         result.probabilities,
         np.asarray(segmenter.model.predict_on_batch(image[None]))[0],
@@ -422,7 +414,8 @@ def test_test_time_augmentation_averages_what_depends_on_the_direction():
 
 def test_a_segmenter_augments_when_told(checkpoint):
     tiles = field(96, 64)[None]
-    plain, augmented = Segmenter(checkpoint), Segmenter(checkpoint, test_time_augmentation=True)
+    plain = Segmenter(checkpoint)
+    augmented = Segmenter(checkpoint, PredictionConfig(test_time_augmentation=True))
     np.testing.assert_array_equal(augmented.predict(tiles), over_symmetries(plain.predict, tiles))
     assert not np.allclose(augmented.predict(tiles), plain.predict(tiles), atol=1e-6)
     np.testing.assert_allclose(
@@ -447,7 +440,7 @@ def test_the_command_line_gives_the_bytes_that_the_segmenter_does(options, check
     result = predict_command(checkpoint, tmp_path / "out", tmp_path / "smear.png", options=options)
     assert result.exit_code == 0, result.output
     assert ("as given" if options else "the mean of") in result.output
-    segmentation = Segmenter(checkpoint).segment(image, scale_to_40x(50) if options else None)
+    segmentation = Segmenter(checkpoint).segment(image, Scale.given(50) if options else None)
     expected = result_files(segmentation, image, "smear")[1]
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == expected
 
@@ -465,19 +458,20 @@ def test_several_images_are_also_pooled(checkpoint, tmp_path):
     assert result.exit_code == 0 and (tmp_path / "out" / "pooled_counts.json").is_file()
 
 
-def test_class_maps_alone_are_written_under_the_names_of_the_images(checkpoint, tmp_path):
+@pytest.mark.parametrize("option", ["--label-maps-only", "--class-maps-only"])
+def test_label_maps_alone_are_written_under_the_names_of_the_images(option, checkpoint, tmp_path):
     write_image(tmp_path / "smear.png", field(224, 224))
     result = predict_command(
         checkpoint,
         tmp_path / "out",
         tmp_path / "smear.png",
-        options=("--rbc-diameter", "37", "--class-maps-only"),
+        options=("--rbc-diameter", "37", option),
     )
     assert result.exit_code == 0, result.output
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["smear.png"]
     assert np.array_equal(
         read_label_map(tmp_path / "out" / "smear.png"),
-        Segmenter(checkpoint).segment(field(224, 224), 1.0).labels,
+        Segmenter(checkpoint).segment(field(224, 224), AT_40X).labels,
     )
 
 
@@ -527,13 +521,21 @@ def test_a_missing_checkpoint_is_named(tmp_path):
 
 def test_only_what_needs_the_network_imports_tensorflow():
     modules = (
-        "classes config io optics runs samples.bank smears.compose smears.dataset network.metrics network.class_weights "
+        "classes config io optics runs samples.bank smears.compose smears.dataset network.metrics "
         "prediction.cells prediction.counts figures.images figures.charts figures.architecture figures.overlays figures.animation "
         "prediction.scale prediction.tiling prediction.segmenter evaluation.composed prediction.results panel.panel "
         "prediction.export"
     )
     lines = "; ".join(f"import bloodseg_lib.{name}" for name in modules.split())
     code = f"import sys, bloodseg_lib; {lines}; sys.exit(any(name in sys.modules for name in ('tensorflow', 'keras', 'jax', 'matplotlib.pyplot')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_face_imports_no_tensorflow():
+    code = (
+        "import sys; from bloodseg_lib.prediction import PredictionConfig, Segmenter, count_cells; "
+        "sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

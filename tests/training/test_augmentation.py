@@ -7,7 +7,7 @@ from tiny_training import CONFIG, TinyDataset
 
 from bloodseg_lib.training import epoch as epochs
 from bloodseg_lib.training.augmentation import augmented, brightened, flipped
-from bloodseg_lib.training.train import TrainingConfig
+from bloodseg_lib.training.config import TrainingConfig
 
 ALL = TrainingConfig(flips=True, stain=0.15, brightness=0.1, blur_px=1.0)
 

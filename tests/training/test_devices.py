@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from tiny_training import CONFIG, UNET, TinyDataset, run, start
 
-from bloodseg_lib.network.backend import free_memory, is_out_of_memory
 from bloodseg_lib.network.checkpoint import read_sidecar
+from bloodseg_lib.network.devices import free_memory, is_out_of_memory
 
 pytestmark = pytest.mark.slow
 
@@ -65,7 +65,7 @@ def check_same_curve(folder, expected):
     for name in ("train_loss", "valid_loss", "train_accuracy", "valid_accuracy"):
         np.testing.assert_allclose(
             [r[name] for r in history],
-            [r[name] for r in expected.history],
+            [getattr(r, name) for r in expected.history],
             rtol=2e-3,
             atol=2e-3,
             err_msg=name,

@@ -45,7 +45,11 @@ def undisturbed(tmp_path_factory):
 
 def without_times(history):
     return [
-        {name: value for name, value in record.items() if name not in ("time_s", "images_per_s")}
+        {
+            name: value
+            for name, value in record.to_dict().items()
+            if name not in ("time_s", "images_per_s")
+        }
         for record in history
     ]
 

@@ -6,36 +6,41 @@ from tiny_training import CONFIG, run
 
 from bloodseg_lib.network.checkpoint import read_sidecar
 from bloodseg_lib.training.log import LiveCurve, collapse_warning, write_log
+from bloodseg_lib.training.record import EpochRecord
+
+RECORD = EpochRecord(
+    epoch=1,
+    learning_rate=0.01,
+    train_loss=1.5,
+    train_accuracy=0.5,
+    valid_loss=1.25,
+    valid_accuracy=0.6559,
+    background_share=0.6556,
+    zero_recall=("basophil", "thrombocyte"),
+)
 
 
 def test_collapse_onto_the_background_is_called_so():
-    record = {
-        "valid_accuracy": 0.6559,
-        "background_share": 0.6556,
-        "zero_recall": ["basophil", "thrombocyte"],
-    }
-    assert collapse_warning(record).startswith(
-        "Warning: collapse. The validation accuracy 65.59% is just the share of background pixels"
+    assert collapse_warning(RECORD).startswith(
+        "Warning: collapse. The validation accuracy 65.59% "
+        "is just the fraction of background pixels"
     )
-    assert "basophil, thrombocyte" in collapse_warning(record)
+    assert "basophil, thrombocyte" in collapse_warning(RECORD)
+    better = dataclasses.replace(RECORD, valid_accuracy=0.9)
     assert (
-        collapse_warning({**record, "valid_accuracy": 0.9})
+        collapse_warning(better)
         == "Warning: not one validation pixel found of: basophil, thrombocyte."
     )
-    assert collapse_warning({**record, "valid_accuracy": 0.9, "zero_recall": []}) == ""
+    assert collapse_warning(dataclasses.replace(better, zero_recall=())) == ""
 
 
 def test_a_log_goes_on_from_epochs_that_recorded_less(tmp_path):
-    write_log(
-        tmp_path,
-        [
-            {"epoch": 1, "zero_recall": ["basophil", "monocyte"]},
-            {"epoch": 2, "zero_recall": [], "parts": 2},
-        ],
-    )
-    assert (
-        tmp_path / "log.csv"
-    ).read_text() == "epoch,zero_recall,parts\n1,basophil monocyte,\n2,,2\n"
+    more = dataclasses.replace(RECORD, epoch=2, zero_recall=(), parts=2)
+    write_log(tmp_path, [RECORD, more])
+    header, one, two = (tmp_path / "log.csv").read_text().splitlines()
+    assert header.endswith(",valid_accuracy,background_share,zero_recall,time_s,parts")
+    assert one == "1,0.01,1.5,0.5,1.25,0.6559,0.6556,basophil thrombocyte,0.0,"
+    assert two == "2,0.01,1.5,0.5,1.25,0.6559,0.6556,,0.0,2"
 
 
 def events(folder):
@@ -58,10 +63,10 @@ def test_tensorboard_has_every_epoch_once_also_after_a_restart(tmp_path):
     assert [step for step, _ in logged["valid_accuracy"]] == [1, 2]
     for name in ("train_loss", "valid_loss", "valid_accuracy", "mean_iou", "learning_rate"):
         assert [value for _, value in logged[name]] == pytest.approx(
-            [record[name] for record in result.history], rel=1e-6
+            [getattr(record, name) for record in result.history], rel=1e-6
         )
     assert [value for _, value in logged["zero_recall_classes"]] == [
-        len(record["zero_recall"]) for record in result.history
+        len(record.zero_recall) for record in result.history
     ]
 
 

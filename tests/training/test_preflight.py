@@ -9,9 +9,9 @@ from tiny_training import CONFIG, UNET, TinyDataset, run
 
 from bloodseg_lib.network.backend import has_gpu
 from bloodseg_lib.network.unet import UNetConfig, build_unet
-from bloodseg_lib.training import preflight as module
+from bloodseg_lib.training.config import TrainingConfig
 from bloodseg_lib.training.preflight import MIB, NoGPUError, memory_needed, preflight
-from bloodseg_lib.training.train import TrainingConfig
+from bloodseg_lib.training.state import TrainingState
 
 Disk = namedtuple("Disk", "free")
 
@@ -42,22 +42,26 @@ from pathlib import Path
 import numpy as np
 from bloodseg_lib.network.backend import keras
 from bloodseg_lib.network.loss import WeightedCrossEntropy
-from bloodseg_lib.training.steps import Steps
 from bloodseg_lib.network.unet import UNetConfig, build_unet
 model = build_unet(UNetConfig(width=8))
 learner = keras.Model(model.input, model.get_layer("logits").output)
-steps = Steps(learner, WeightedCrossEntropy(np.ones(10)), keras.optimizers.Adam(0.001))
+learner.compile(keras.optimizers.Adam(0.001), WeightedCrossEntropy(np.ones(10)), jit_compile=False)
 images = np.zeros((8, 224, 224, 3), np.uint8)
 def peak():  # not getrusage's, which a child inherits of its parent
-    return next(int(line.split()[1]) for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+def iter_of(images):
+    for _ in range(2):
+        yield images, images[..., 0]
 before = peak()
 for _ in range(2):
-    steps.learn(images, images[..., 0], 8)
+    learner.fit(iter_of(images), steps_per_epoch=1, shuffle=False, verbose=0)
 print(peak() - before)
 """
     if not sys.platform.startswith("linux") or has_gpu():
         pytest.skip(
-            "peak memory of the process is known in KiB on Linux, and is that of the training without a GPU"
+            "peak memory of the process is known in KiB on Linux, and is that of the training "
+            "without a GPU"
         )
     out = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
@@ -87,22 +91,24 @@ def test_too_small_a_disk_is_refused(tmp_path, monkeypatch):
 
 def test_a_batch_that_does_not_fit_is_taken_in_parts_and_said(tmp_path, monkeypatch, capsys):
     free = memory_needed(UNET, 3, 32, 32)
-    monkeypatch.setattr(module, "free_memory", lambda: free)
+    monkeypatch.setattr(sys.modules["bloodseg_lib.training.preflight"], "free_memory", lambda: free)
     assert preflight(TinyDataset(), UNET, CONFIG, tmp_path).parts == 2  # 5 images: 3 at a time
     assert (
         preflight(TinyDataset(), UNET, dataclasses.replace(CONFIG, batch_size=3), tmp_path).parts
         == 1
     )
     result = run(tmp_path, config=dataclasses.replace(CONFIG, epochs=1))
-    assert result.history[0]["parts"] == 2
+    assert result.history[0].parts == 2
     assert (
-        "Each batch is taken in 2 parts, whose gradients are summed up, so a step is still one of 5 images."
-        in capsys.readouterr().out
+        "Each batch is taken in 2 parts, whose gradients are summed up, so a step is still one of "
+        "5 images." in capsys.readouterr().out
     )
 
 
 def test_not_even_one_image_fits(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "free_memory", lambda: 50 * MIB)
+    monkeypatch.setattr(
+        sys.modules["bloodseg_lib.training.preflight"], "free_memory", lambda: 50 * MIB
+    )
     with pytest.raises(
         MemoryError,
         match=r"Expected memory for one image, 128 MiB as estimated. Received 50 MiB free",
@@ -111,7 +117,7 @@ def test_not_even_one_image_fits(tmp_path, monkeypatch):
 
 
 def test_where_nobody_knows_the_memory_the_batch_is_tried_whole(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "free_memory", lambda: None)
+    monkeypatch.setattr(sys.modules["bloodseg_lib.training.preflight"], "free_memory", lambda: None)
     assert preflight(TinyDataset(), UNET, TrainingConfig(), tmp_path).parts == 1
 
 
@@ -120,9 +126,9 @@ def test_dataset_and_checkpoint_that_do_not_fit_are_refused(tmp_path):
     unet = dataclasses.replace(UNET, mean=(100.0, 110.0, 120.0), std=(50.0, 51.0, 52.0))
     assert preflight(TinyDataset(), unet, CONFIG, tmp_path).parts == 1
     with pytest.raises(ValueError, match="Received one with width 2, not 4"):
-        preflight(TinyDataset(), dataclasses.replace(unet, width=4), CONFIG, tmp_path)
+        TrainingState.open(tmp_path, TinyDataset(), dataclasses.replace(unet, width=4), CONFIG)
     with pytest.raises(ValueError, match=r"digest other. Received one on tiny"):
-        preflight(TinyDataset(digest="other"), unet, CONFIG, tmp_path)
+        TrainingState.open(tmp_path, TinyDataset(digest="other"), unet, CONFIG)
     with pytest.raises(ValueError, match="multiples of 16 px"):
         preflight(TinyDataset(size=24), UNetConfig(width=2), CONFIG, tmp_path)
     with pytest.raises(

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from bloodseg_lib.network.backend import keras
+from bloodseg_lib.training.config import TrainingConfig
 from bloodseg_lib.training.schedule import TableSchedule, adam, learning_rates
-from bloodseg_lib.training.train import TrainingConfig
 
 
 def test_cosine_schedule_with_warm_up_by_hand():

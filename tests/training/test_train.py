@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 from tiny_training import CONFIG, UNET, TinyDataset, bits, run
 
-import bloodseg_lib.training.train as training
-from bloodseg_lib import io as files
 from bloodseg_lib.network.checkpoint import load_model, read_sidecar
+from bloodseg_lib.network.loss import WeightedCrossEntropy
+from bloodseg_lib.network.metrics import scores
 from bloodseg_lib.network.unet import UNetConfig
 from bloodseg_lib.training import epoch as epochs
-from bloodseg_lib.training.steps import Steps
-from bloodseg_lib.training.train import TrainingConfig, WeightedCrossEntropy, learning_rates
+from bloodseg_lib.training import state as states
+from bloodseg_lib.training.config import TrainingConfig
+from bloodseg_lib.training.epoch import Trainer
+from bloodseg_lib.training.feed import batches as training_batches
+from bloodseg_lib.training.schedule import learning_rates
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +62,7 @@ def test_loss_of_a_batch_by_hand():
 
 def test_the_flips_are_a_pure_function_of_seed_and_epoch():
     def batches(epoch):
-        return [labels.tobytes() for _, labels in epochs.batches(TinyDataset(), CONFIG, epoch)]
+        return [labels.tobytes() for _, labels in training_batches(TinyDataset(), CONFIG, epoch)]
 
     assert batches(1) == batches(1)
     assert batches(1) != batches(2)
@@ -67,8 +70,8 @@ def test_the_flips_are_a_pure_function_of_seed_and_epoch():
 
 def test_a_record_of_every_epoch_is_kept(undisturbed):
     folder, result = undisturbed
-    assert [record["epoch"] for record in result.history] == [1, 2, 3]
-    assert set(result.history[0]) >= {
+    assert [record.epoch for record in result.history] == [1, 2, 3]
+    assert set(result.history[0].to_dict()) >= {
         *(
             "learning_rate",
             "train_loss",
@@ -80,11 +83,11 @@ def test_a_record_of_every_epoch_is_kept(undisturbed):
         *("mean_iou", "background_share", "zero_recall"),
     }
     sidecar = read_sidecar(result.latest)
-    assert sidecar.history == result.history
+    assert sidecar.history == [record.to_dict() for record in result.history]
     assert sidecar.mean == (100.0, 110.0, 120.0)
     assert sidecar.std == (50.0, 51.0, 52.0)
-    assert sidecar.max_valid_accuracy == max(record["valid_accuracy"] for record in result.history)
-    assert sidecar.min_valid_loss == min(record["valid_loss"] for record in result.history)
+    assert sidecar.max_valid_accuracy == max(record.valid_accuracy for record in result.history)
+    assert sidecar.min_valid_loss == min(record.valid_loss for record in result.history)
     assert (sidecar.epoch, sidecar.batch_size, sidecar.learning_rate, sidecar.dataset) == (
         3,
         5,
@@ -94,7 +97,7 @@ def test_a_record_of_every_epoch_is_kept(undisturbed):
     with (folder / "log.csv").open(newline="") as table:
         rows = list(csv.DictReader(table))
     assert [float(row["valid_accuracy"]) for row in rows] == [
-        record["valid_accuracy"] for record in result.history
+        record.valid_accuracy for record in result.history
     ]
 
 
@@ -118,7 +121,7 @@ def test_the_recorded_validation_is_that_of_the_saved_network(undisturbed):
 def test_best_is_the_first_epoch_with_the_highest_validation_accuracy(undisturbed):
     _, result = undisturbed
     best = read_sidecar(result.best)
-    accuracies = [record["valid_accuracy"] for record in result.history]
+    accuracies = [record.valid_accuracy for record in result.history]
     assert best.epoch == 1 + accuracies.index(max(accuracies))
 
 
@@ -151,13 +154,14 @@ def test_a_pass_in_two_epochs_goes_on_bit_for_bit_too(tmp_path):
         pass
 
     def stop(record):
-        if record["epoch"] == 2:
+        if record.epoch == 2:
             raise StopError
 
     config = dataclasses.replace(CONFIG, epochs=4, images_per_epoch=6, schedule="cosine")
     whole = run(tmp_path / "whole", config=config)
-    assert read_sidecar(whole.latest).history == whole.history and len(whole.history) == 4
-    assert [record["learning_rate"] for record in whole.history] == learning_rates(
+    assert read_sidecar(whole.latest).history == [record.to_dict() for record in whole.history]
+    assert len(whole.history) == 4
+    assert [record.learning_rate for record in whole.history] == learning_rates(
         config, steps_per_epoch=2
     )[1::2].tolist()
     with pytest.raises(StopError):
@@ -206,9 +210,8 @@ def test_killed_before_any_write_after_the_first_epoch_it_goes_on_bit_for_bit(
 
 
 def test_the_best_score_is_remembered_across_a_restart(undisturbed, tmp_path, monkeypatch):
-    perfect = epochs.scores(np.diag(np.arange(1, 11)))
-    real = epochs.validate
-    monkeypatch.setattr(epochs, "validate", lambda *arguments: (perfect, real(*arguments)[1]))
+    perfect, real = scores(np.diag(np.arange(1, 11))), Trainer.validate
+    monkeypatch.setattr(Trainer, "validate", lambda trainer: (perfect, real(trainer)[1]))
     run(tmp_path, config=dataclasses.replace(CONFIG, epochs=1))
     monkeypatch.undo()
     result = run(tmp_path)
@@ -217,37 +220,40 @@ def test_the_best_score_is_remembered_across_a_restart(undisturbed, tmp_path, mo
 
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_a_full_disk_is_waited_for(undisturbed, tmp_path, monkeypatch, capsys, number):
-    """When the best network of the first epoch is written, or, after that, the latest."""
-    save, calls = training.save_checkpoint, []
+def test_a_full_disk_ends_the_training_in_words_and_the_last_epoch_stays(
+    undisturbed, tmp_path, monkeypatch, number
+):
+    """When the best network of the second epoch is written, or, after that, the latest."""
+    run(tmp_path, config=dataclasses.replace(CONFIG, epochs=1))
+    kept = bits(tmp_path / "latest.npz")
+    save, calls = states.save_checkpoint, []
 
-    def full_at_first(path, *args):
+    def full(path, *args):
         calls.append(path)
-        if number <= len(calls) < number + 3:
-            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        if len(calls) == number:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         save(path, *args)
 
-    monkeypatch.setattr(training, "save_checkpoint", full_at_first)
-    monkeypatch.setattr(files, "_PAUSE_S", 0.0)
+    monkeypatch.setattr(states, "save_checkpoint", full)
+    with pytest.raises(
+        OSError,
+        match=r"t\.npz: expected to write epoch 2\. Received: No space left on device\. "
+        r"Make room on the disk; the same command then goes on after epoch 1\.",
+    ):
+        run(tmp_path)
+    assert bits(tmp_path / "latest.npz") == kept
+    monkeypatch.undo()
     result = run(tmp_path)
-    assert (
-        capsys.readouterr().out.count("the disk is full, and epoch 1 is not kept yet. Make room")
-        == 1
-    )
     assert bits(result.latest) == bits(undisturbed[1].latest)
     assert bits(result.best) == bits(undisturbed[1].best)
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
-def test_a_disk_that_stays_full_or_cannot_be_written_ends_the_training(
-    tmp_path, monkeypatch, number
-):
+def test_a_folder_that_cannot_be_written_ends_the_training(tmp_path, monkeypatch):
     def failing(*_):
-        raise OSError(number, os.strerror(number))
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr(files, "_PAUSE_S", 0.0)
-    monkeypatch.setattr(training, "save_checkpoint", failing)
-    with pytest.raises(OSError, match=os.strerror(number)):
+    monkeypatch.setattr(states, "save_checkpoint", failing)
+    with pytest.raises(OSError, match=os.strerror(errno.EROFS)):
         run(tmp_path)
 
 
@@ -259,7 +265,7 @@ def test_more_epochs_and_another_batch_size_are_taken_and_said(tmp_path, capsys)
         "Changed: batch_size 5 -> 4, epochs 1 -> 2, drop_after_epochs 5 -> 1."
         in capsys.readouterr().out
     )
-    assert [record["learning_rate"] for record in result.history] == [0.01, 0.0001]
+    assert [record.learning_rate for record in result.history] == [0.01, 0.0001]
 
 
 def test_another_network_or_dataset_in_the_folder_is_refused(undisturbed):
@@ -313,7 +319,8 @@ def test_a_start_of_another_shape_or_none_is_refused(undisturbed, tmp_path):
     config = dataclasses.replace(CONFIG, start_from=str(undisturbed[1].best))
     with pytest.raises(
         ValueError,
-        match=r"best.npz: expected a network of width 4, 3 levels and normalization none. Received one of width 2",
+        match=r"best.npz: expected a network of width 4, 3 levels and normalization none. "
+        r"Received one of width 2",
     ):
         run(tmp_path, unet=dataclasses.replace(UNET, width=4), config=config)
     with pytest.raises(
@@ -329,7 +336,8 @@ def test_a_start_of_another_shape_or_none_is_refused(undisturbed, tmp_path):
 def test_images_that_do_not_suit_the_network_are_refused(tmp_path):
     with pytest.raises(
         ValueError,
-        match=r"expected height and width in multiples of 16 px, as 5 levels need. Received 24 x 24",
+        match=r"expected height and width in multiples of 16 px, as 5 levels need. Received 24 x "
+        r"24",
     ):
         run(tmp_path, TinyDataset(size=24), UNetConfig(width=2))
     with pytest.raises(ValueError, match=r"split 'train': expected at least one image"):
@@ -341,7 +349,8 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(tmp_p
     kept = bits(tmp_path / "latest.npz")
     with pytest.raises(
         FloatingPointError,
-        match=r"not finite in epoch 2; .*latest.npz still holds the epoch before. Lower the learning rate",
+        match=r"not finite in epoch 2; .*latest.npz still holds the epoch before. Lower the "
+        r"learning rate",
     ):
         run(tmp_path, config=dataclasses.replace(CONFIG, learning_rate=1e30))
     assert bits(tmp_path / "latest.npz") == kept
@@ -357,7 +366,7 @@ def test_the_collapse_is_told_within_two_epochs_even_without_progress(
 ):
     confusion = np.zeros((10, 10), dtype=np.int64)
     confusion[0, 0], confusion[4, 0] = 7, 3
-    monkeypatch.setattr(epochs, "validate", lambda *_: (epochs.scores(confusion), 1.0))
+    monkeypatch.setattr(Trainer, "validate", lambda _: (scores(confusion), 1.0))
     run(tmp_path, config=dataclasses.replace(CONFIG, epochs=2))
     printed = capsys.readouterr().out
     assert printed.count("Warning: collapse") == 1
@@ -381,23 +390,35 @@ def test_impossible_configurations_are_refused():
         TrainingConfig(stain=-0.1)
 
 
-class OutOfMemory:
-    """Lets the backend say, at the given calls of ``Steps.learn``, that memory ran out:
+def after_each_micro_batch(monkeypatch, then):
+    """Call ``then(trainer)`` once a micro-batch is done, after the weights changed."""
+    real_init, real_end = Trainer.__init__, epochs._Progress.on_train_batch_end
+    trainers = []
 
-    once the step is half done, after the weights changed.
-    """
+    def init(trainer, *arguments):
+        trainers.append(trainer)
+        real_init(trainer, *arguments)
+
+    def end(progress, batch, logs=None):
+        real_end(progress, batch, logs)
+        then(trainers[-1])
+
+    monkeypatch.setattr(Trainer, "__init__", init)
+    monkeypatch.setattr(epochs._Progress, "on_train_batch_end", end)
+
+
+class OutOfMemory:
+    """Lets the backend say, at the given micro-batches, that memory ran out."""
 
     def __init__(self, monkeypatch, *calls):
-        self.sizes, real = [], Steps.learn
+        self.sizes = []
 
-        def learn(steps, images, labels, device_batch):
-            self.sizes.append(device_batch)
-            told = real(steps, images, labels, device_batch)
+        def fail(trainer):
+            self.sizes.append(trainer.device_batch)
             if len(self.sizes) in calls:
                 raise MemoryError("injected")
-            return told
 
-        monkeypatch.setattr(Steps, "learn", learn)
+        after_each_micro_batch(monkeypatch, fail)
 
 
 def test_out_of_memory_begins_the_epoch_again_in_smaller_parts_with_the_same_gradient(
@@ -409,16 +430,19 @@ def test_out_of_memory_begins_the_epoch_again_in_smaller_parts_with_the_same_gra
     whole = run(tmp_path / "whole", unet=unet, config=config)
     injected = OutOfMemory(monkeypatch, 5)  # three steps an epoch: in the middle of the second one
     result = run(tmp_path / "parts", unet=unet, config=config)
-    assert injected.sizes == [5, 5, 5, 5, 5, 3, 3, 3]
+    assert injected.sizes == [5, 5, 5, 5, 5, *[3, 3] * 3]
     assert (
-        "Out of memory in epoch 2: it begins again, each batch of 5 in 2 parts whose gradients are summed up."
-        in capsys.readouterr().out
+        "Out of memory in epoch 2: it begins again, each batch of 5 in 2 parts whose gradients are "
+        "summed up." in capsys.readouterr().out
     )
-    assert [record["parts"] for record in result.history] == [1, 2]
+    assert [record.parts for record in result.history] == [1, 2]
     assert read_sidecar(result.latest).history[-1]["parts"] == 2
     for name in ("train_loss", "train_accuracy", "valid_loss"):
-        assert result.history[0][name] == whole.history[0][name]
-        assert result.history[1][name] == pytest.approx(whole.history[1][name], rel=1e-4)
+        (one, two), (first, second) = (
+            [getattr(record, name) for record in trained.history] for trained in (result, whole)
+        )
+        assert one == first
+        assert two == pytest.approx(second, rel=1e-4)
     with np.load(result.latest) as got, np.load(whole.latest) as expected:
         assert (
             int(got["optimizer/adam/iteration"]) == int(expected["optimizer/adam/iteration"]) == 6
@@ -436,7 +460,7 @@ def test_a_resumed_training_takes_the_parts_up_bit_for_bit(tmp_path, monkeypatch
         OutOfMemory(patch, 1)
         run(tmp_path / "stopped", config=dataclasses.replace(CONFIG, epochs=1))
     resumed = run(tmp_path / "stopped")
-    assert [record["parts"] for record in resumed.history] == [2, 2, 2]
+    assert [record.parts for record in resumed.history] == [2, 2, 2]
     assert bits(resumed.latest) == bits(through.latest)
 
 
@@ -451,30 +475,30 @@ def test_another_error_is_not_taken_for_want_of_memory(tmp_path, monkeypatch):
     def fail(*_):
         raise RuntimeError("something else")
 
-    monkeypatch.setattr(Steps, "learn", fail)
+    after_each_micro_batch(monkeypatch, fail)
     with pytest.raises(RuntimeError, match="something else"):
         run(tmp_path)
 
 
 def accuracies(monkeypatch, *values):
     """Let the epochs have these validation accuracies."""
-    real, coming = epochs.validate, list(values)
+    real, coming = Trainer.validate, list(values)
 
-    def validate(*arguments):
-        found = real(*arguments)
+    def validate(trainer):
+        loss = real(trainer)[1]
         confusion = np.zeros((10, 10), dtype=np.int64)
         right = round(100 * coming.pop(0))
         confusion[1, 1], confusion[1, 2] = right, 100 - right
-        return epochs.scores(confusion), found[1]
+        return scores(confusion), loss
 
-    monkeypatch.setattr(epochs, "validate", validate)
+    monkeypatch.setattr(Trainer, "validate", validate)
 
 
 def test_early_stopping_counts_epochs_without_a_better_accuracy(tmp_path, monkeypatch, capsys):
     accuracies(monkeypatch, 0.5, 0.6, 0.6, 0.55, 0.9)
     result = run(tmp_path, config=dataclasses.replace(CONFIG, epochs=5, patience=2))
     # an equal one is not better
-    assert [record["valid_accuracy"] for record in result.history] == [0.5, 0.6, 0.6, 0.55]
+    assert [record.valid_accuracy for record in result.history] == [0.5, 0.6, 0.6, 0.55]
     assert (
         "stopped after 4 epochs, the last 2 of them no better than the best before."
         in capsys.readouterr().out
@@ -487,7 +511,7 @@ def test_early_stopping_counts_on_over_a_restart(tmp_path, monkeypatch, capsys):
     accuracies(monkeypatch, 0.6, 0.5, 0.5, 0.5, 0.9)
 
     def stop(record):
-        if record["epoch"] == 2:
+        if record.epoch == 2:
             raise InterruptedError
 
     with pytest.raises(InterruptedError):

@@ -1,0 +1,106 @@
+"""The batches of a training, augmented and cut for the memory and the devices there are.
+
+Taught by ``notebooks/03_weighted_training.ipynb``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import numpy as np
+
+from bloodseg_lib.network.devices import process
+from bloodseg_lib.smears.dataset import Dataset
+from bloodseg_lib.training.augmentation import augmented
+from bloodseg_lib.training.config import TrainingConfig
+
+Batch = tuple[np.ndarray, ...]
+"""Images ``(B, H, W, 3) uint8``, label maps ``(B, H, W) uint8`` and, where some images only fill a
+batch up, sample weights ``(B, 1, 1) float32``.
+"""
+
+
+def batches(
+    dataset: Dataset, config: TrainingConfig, epoch: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The batches of an epoch, a pure function of (seed, epoch)."""
+    for number, (images, labels) in enumerate(
+        dataset.batches(
+            "train", config.batch_size, config.seed, epoch, images_per_epoch=config.images_per_epoch
+        )
+    ):
+        yield augmented(images, labels, np.random.default_rng([config.seed, epoch, number]), config)
+
+
+def micro_batches(
+    images: np.ndarray, labels: np.ndarray, size: int, count: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Cut a batch into ``count`` micro-batches of ``size``, the last ones filled up with images of
+    weight 0.
+
+    Keras means the loss over a micro-batch, filling included, and the gradients over the
+    micro-batches; so an image of a batch of B has weight ``size * count / B``, and the step is that
+    of the whole batch.
+
+    Args:
+        images: ``(B, H, W, 3) uint8``.
+        labels: ``(B, H, W) uint8``.
+        size: of a micro-batch, a multiple of the number of devices.
+        count: how many; ``size * count`` is at least B.
+
+    Yields:
+        Images, label maps and weights ``(size, 1, 1) float32``.
+
+    Examples:
+        >>> images, labels = np.zeros((3, 1, 1, 3), np.uint8), np.zeros((3, 1, 1), np.uint8)
+        >>> [w.ravel().tolist() for _, _, w in micro_batches(images, labels, size=2, count=3)]
+        [[2.0, 2.0], [2.0, 0.0], [0.0, 0.0]]
+    """
+    weights = np.zeros((size * count, 1, 1), np.float32)
+    weights[: len(images)] = size * count / len(images)
+    chosen = np.resize(np.arange(len(images)), size * count)
+    for start in range(0, size * count, size):
+        micro = chosen[start : start + size]
+        yield images[micro], labels[micro], weights[start : start + size]
+
+
+class Feed:
+    """Batches as Keras takes them, which does not let their errors through as they are.
+
+    Args:
+        source: the batches.
+        size: of the micro-batches that all devices take at once; 0: whole batches.
+        count: micro-batches a batch.
+    """
+
+    def __init__(self, source: Iterator[tuple[np.ndarray, np.ndarray]], size: int, count: int):
+        self._source, self._size, self._count = source, size, count
+        self._error: Exception | None = None
+
+    def batches(self) -> Iterator[Batch]:
+        """A generator for ``fit`` and ``evaluate``; each process gets its part of each batch."""
+        mine, processes = process()
+        try:
+            for images, labels in self._source:
+                if not self._size:
+                    yield images, labels
+                    continue
+                for micro in micro_batches(images, labels, self._size, self._count):
+                    last = tuple(np.split(values, processes)[mine] for values in micro)
+                    yield last
+            if self._size:
+                yield last  # never used: MirroredStrategy ends one batch too early
+        except Exception as error:
+            self._error = error
+            raise
+
+    @contextlib.contextmanager
+    def own_errors(self) -> Iterator[None]:
+        """Raise an error of the batches as itself, not as the backend's report of it."""
+        try:
+            yield
+        except Exception as error:
+            if self._error is not None and error is not self._error:
+                raise self._error from None
+            raise

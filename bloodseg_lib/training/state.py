@@ -1,0 +1,253 @@
+"""What is on disk of a training: opened once, asked, kept after each epoch.
+
+Taught by ``notebooks/03_weighted_training.ipynb``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm.auto import tqdm
+
+from bloodseg_lib.io import write_json
+from bloodseg_lib.network.backend import keras
+from bloodseg_lib.network.checkpoint import read_sidecar, save_checkpoint
+from bloodseg_lib.network.devices import process
+from bloodseg_lib.network.pretrained import checkpoint_path
+from bloodseg_lib.network.sidecar import Sidecar
+from bloodseg_lib.network.unet import UNetConfig
+from bloodseg_lib.smears.dataset import Dataset
+from bloodseg_lib.training.config import TrainingConfig
+from bloodseg_lib.training.log import write_log
+from bloodseg_lib.training.record import EpochRecord
+
+BEST, LATEST = "best.npz", "latest.npz"
+
+
+class TrainingState:
+    """A training's folder: the checkpoints ``latest.npz`` and ``best.npz``, and ``log.csv``.
+
+    Attributes:
+        folder: where it is.
+        unet: shape of the network, with the mean and standard deviation it is trained with.
+        config: how to train from here on.
+        history: the epochs so far.
+        writes: whether this process writes the files: the first one does.
+        parts: into how many parts a batch of this size was cut in the last epoch because memory was
+            short; what was too much then is not tried again.
+    """
+
+    def __init__(
+        self, folder: Path, dataset: Dataset, unet: UNetConfig, config: TrainingConfig
+    ) -> None:
+        self.folder, self.config, self.unet = folder, config, unet
+        self.history: tuple[EpochRecord, ...] = ()
+        self.writes, self.parts = process()[0] == 0, 1
+        self._digest: str = dataset.manifest["digest"]
+
+    @classmethod
+    def open(
+        cls, folder: Path | str, dataset: Dataset, unet: UNetConfig, config: TrainingConfig
+    ) -> TrainingState:
+        """Read the training in a folder, or begin one; prints what will be done with it.
+
+        Raises:
+            ValueError: the folder holds a training of another network or dataset, or one that
+                started from another checkpoint; or ``config.start_from`` is of another shape.
+            FileNotFoundError: ``config.start_from`` is missing.
+        """
+        state = cls(Path(folder), dataset, unet, config)
+        before = read_sidecar(state.latest) if state.latest.exists() else None
+        state.unet = _with_statistics(state, dataset, before)
+        if state.writes:
+            state._delete_leftovers()
+        if before is not None:
+            state._take_up(before)
+        return state
+
+    @property
+    def best(self) -> Path:
+        """Checkpoint of the epoch with the highest validation accuracy."""
+        return self.folder / BEST
+
+    @property
+    def latest(self) -> Path:
+        """Checkpoint to resume from."""
+        return self.folder / LATEST
+
+    @property
+    def epoch(self) -> int:
+        """How many epochs are done."""
+        return len(self.history)
+
+    @property
+    def finished(self) -> bool:
+        """Whether no epoch is left to do; :attr:`why` says why."""
+        return bool(self.why)
+
+    @property
+    def why(self) -> str:
+        """Why no epoch is left to do, in words; empty if one is."""
+        config, history = self.config, self.history
+        if len(history) >= config.epochs:
+            return f"{len(history)} epochs"
+        if not history:
+            return ""
+        accuracies = [record.valid_accuracy for record in history]
+        waited = len(history) - 1 - accuracies.index(max(accuracies))
+        if config.patience and waited >= config.patience:
+            return (
+                f"{len(history)} epochs, the last {waited} of them no better than the best before"
+            )
+        spent_s = sum(record.time_s for record in history)
+        if config.max_minutes and spent_s + history[-1].time_s > 60 * config.max_minutes:
+            return (
+                f"{len(history)} epochs and {spent_s / 60:.1f} minutes, "
+                "with another one longer than max_minutes"
+            )
+        return ""
+
+    def keep(
+        self, record: EpochRecord, model: keras.Model, optimizer: keras.optimizers.Optimizer
+    ) -> bool:
+        """Keep an epoch: the best network if it is, the log, and the checkpoint to resume from.
+
+        Returns:
+            Whether its validation accuracy is the best so far.
+
+        Raises:
+            OSError: it cannot be written, for example because the disk is full. The epoch before
+                stays.
+        """
+        better = record.valid_accuracy > max((r.valid_accuracy for r in self.history), default=-1.0)
+        self.history = (*self.history, record)
+        if self.writes:
+            sidecar = self._sidecar()
+            try:
+                if better:
+                    save_checkpoint(self.best, model, sidecar)
+                write_log(self.folder, self.history)
+                # last: from here on the epoch counts as done
+                save_checkpoint(self.latest, model, sidecar, optimizer)
+            except OSError as error:
+                raise self._not_kept(error) from error
+        return better
+
+    def _sidecar(self) -> Sidecar:
+        return Sidecar(
+            epoch=self.epoch,
+            batch_size=self.config.batch_size,
+            learning_rate=self.history[-1].learning_rate,
+            mean=self.unet.mean,
+            std=self.unet.std,
+            max_valid_accuracy=max(record.valid_accuracy for record in self.history),
+            min_valid_loss=min(record.valid_loss for record in self.history),
+            history=[record.to_dict() for record in self.history],
+            unet=self.unet.to_dict(),
+            training=self.config.to_dict(),
+            dataset=self._digest,
+        )
+
+    def _not_kept(self, error: OSError) -> OSError:
+        mend = (
+            "Make room on the disk"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT)
+            else "Make the folder writable"
+        )
+        kept = f"goes on after epoch {self.epoch - 1}" if self.epoch > 1 else "begins again"
+        return OSError(
+            f"{error.filename or self.folder}: expected to write epoch {self.epoch}. "
+            f"Received: {error.strerror or error}. {mend}; the same command then {kept}."
+        )
+
+    def _take_up(self, before: Sidecar) -> None:
+        """Check that the training on disk is this one, and go on with it."""
+        self._check_same(before)
+        self.history = tuple(map(EpochRecord.from_dict, before.history))
+        if before.batch_size == self.config.batch_size:
+            self.parts = self.history[-1].parts or 1
+        if self.writes:
+            # a kill may have come between the .npz and these
+            write_json(self.latest.with_suffix(".json"), before.to_dict())
+            write_log(self.folder, self.history)
+        if self.finished:
+            tqdm.write(f"{self.folder}: the training is finished ({self.why}), nothing to do.")
+            return
+        then = _settings(before)
+        changed = [
+            f"{name} {then[name]} -> {value}"
+            for name, value in self.config.to_dict().items()
+            if then[name] != value
+        ]
+        tqdm.write(
+            f"{self.folder}: going on after epoch {self.epoch}."
+            + (f" Changed: {', '.join(changed)}." if changed else "")
+        )
+
+    def _check_same(self, before: Sidecar) -> None:
+        if before.dataset != self._digest:
+            raise ValueError(
+                f"{self.folder}: expected a training on the dataset with digest {self._digest}. "
+                f"Received one on {before.dataset}. Choose another folder, or delete this one."
+            )
+        then, now = UNetConfig.from_dict(before.unet).to_dict(), self.unet.to_dict()
+        if then != now:
+            differing = ", ".join(
+                f"{name} {then[name]}, not {value}"
+                for name, value in now.items()
+                if then[name] != value
+            )
+            raise ValueError(
+                f"{self.folder}: expected a training of the same network. "
+                f"Received one with {differing}. Choose another folder, or delete this one."
+            )
+
+    def _delete_leftovers(self) -> None:
+        """Delete temporary files of a process that was killed while it wrote a checkpoint."""
+        for name in (BEST, LATEST):
+            for leftover in self.folder.glob(f".{Path(name).stem}-*"):
+                if leftover.suffix in (".npz", ".json"):
+                    leftover.unlink()
+
+
+def _settings(sidecar: Sidecar) -> dict[str, object]:
+    """Of a training on disk; earlier versions had fewer parameters."""
+    return {**TrainingConfig().to_dict(), **sidecar.training}
+
+
+def _with_statistics(state: TrainingState, dataset: Dataset, before: Sidecar | None) -> UNetConfig:
+    """The network with mean and standard deviation of the training set, or, fine-tuned, of the
+    network it starts from, whose weights fit those.
+
+    Raises:
+        ValueError, FileNotFoundError: see :meth:`TrainingState.open`.
+    """
+    config, unet = state.config, state.unet
+    if before is not None and (begun := _settings(before)["start_from"]) != config.start_from:
+        raise ValueError(
+            f"{state.folder}: expected start_from {begun!r}, as this training began. "
+            f"Received {config.start_from!r}. Choose another folder, or delete this one."
+        )
+    if not config.start_from:
+        mean, std = (_of_channels(dataset.manifest[name]) for name in ("mean", "std"))
+        return dataclasses.replace(unet, mean=mean, std=std)
+    start = state.latest if before else checkpoint_path(config.start_from)
+    pretrained = UNetConfig.from_dict((before or read_sidecar(start)).unet)
+    wanted, found = (
+        f"width {u.width}, {u.levels} levels and normalization {u.normalization}"
+        for u in (unet, pretrained)
+    )
+    if wanted != found:
+        raise ValueError(
+            f"{start}: expected a network of {wanted}. Received one of {found}; "
+            "ask for the same shape, or start from another."
+        )
+    return dataclasses.replace(unet, mean=pretrained.mean, std=pretrained.std)
+
+
+def _of_channels(values: Sequence[float]) -> tuple[float, float, float]:
+    red, green, blue = map(float, values)
+    return red, green, blue
