@@ -120,6 +120,11 @@ def test_a_label_map_has_the_same_cells_in_every_process_and_with_any_number_of_
     assert len(tables) == 1 and len(tables.pop().splitlines()) > 50
 
 
+def test_a_label_map_without_any_rim_is_one_cell():
+    labels = np.full((224, 224), HEALTHY_RBC, np.uint8)
+    assert len(count_cells(labels, config=CountingConfig(border_rule=False)).cells) == 1
+
+
 def test_distances_to_the_rim_are_exact():
     mask = np.ones((5, 9), np.uint8)
     mask[0, 0] = 0
