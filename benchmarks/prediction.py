@@ -1,8 +1,8 @@
 """How fast and in how much memory a field is segmented. ``make bench`` runs it; alone: ``python
 benchmarks/prediction.py [CHECKPOINT]``.
 
-Processor seconds are given beside the wall clock's: on a machine with other work, those divided by
-the number of cores tell what an idle one takes.
+Processor seconds are printed beside wall seconds: divided by the number of cores, they estimate the
+time on an idle machine.
 """
 
 from __future__ import annotations
@@ -66,15 +66,16 @@ def field() -> None:
         segment()
         wall, busy = time.perf_counter() - started, time.process_time() - busy
         print(
-            f"{FIELD_PX[1]} x {FIELD_PX[0]} at scale {scale:.2f}: {wall:.2f} s; {busy:.2f} s of processor time, {inside:.2f} s of it in the network; "
-            f"{pixels / (FIELD_PX[0] * FIELD_PX[1] * scale**2):.2f} pixels through the network for one of the field; peak memory {_peak_mib():.0f} MiB"
+            f"{FIELD_PX[1]} x {FIELD_PX[0]} at scale {scale:.2f}: {wall:.2f} s; "
+            f"{busy:.2f} s of processor time, {inside:.2f} s of it in the network; "
+            f"{pixels / (FIELD_PX[0] * FIELD_PX[1] * scale**2):.2f} pixels through the network "
+            f"for one of the field; peak memory {_peak_mib():.0f} MiB"
         )
 
 
 def large() -> None:
-    """An image on disk, memory-mapped, through everything but the network;
-
-    or through that of a checkpoint too.
+    """An image on disk, memory-mapped, through everything but the network, or with that of a
+    checkpoint.
     """
     from bloodseg_lib.prediction.results import save_segmentation
     from bloodseg_lib.prediction.segmenter import (
@@ -103,13 +104,15 @@ def large() -> None:
         segmentation = segment_image(image, predict, config=PredictionConfig(preprocess=False))
         segmented = time.process_time() - started
         print(
-            f"{side} x {side}: segmented in {segmented:.0f} s of processor time {'' if len(sys.argv) > 2 else 'without the network'}, "
+            f"{side} x {side}: segmented in {segmented:.0f} s of processor time "
+            f"{'' if len(sys.argv) > 2 else 'without the network'}, "
             f"{segmentation.scale}; peak memory {_peak_mib():.0f} MiB",
             flush=True,
         )
         counts = save_segmentation(segmentation, image, Path(folder) / "out", "large")
         print(
-            f"{side} x {side}: {len(counts.cells)} cells, all files after {time.process_time() - started:.0f} s of processor time; "
+            f"{side} x {side}: {len(counts.cells)} cells, all files after "
+            f"{time.process_time() - started:.0f} s of processor time; "
             f"peak memory {_peak_mib():.0f} MiB"
         )
 

@@ -1,4 +1,4 @@
-"""A real network whose weights are set by hand, so that a test knows what it will say."""
+"""A real network with weights set by hand, so that a test knows its output."""
 
 import numpy as np
 
@@ -6,10 +6,8 @@ from bloodseg_lib.classes import BACKGROUND, HEALTHY_RBC, LYMPHOCYTE
 
 
 def colour_network():
-    """A real U-Net with weights set by hand:
-
-    what is less green than the slide is a red cell, and what lets little red light through is a
-    nucleus, so a lymphocyte.
+    """A real U-Net with weights set by hand: pixels less green than the background are a red cell,
+    and pixels that transmit little red light a nucleus, so a lymphocyte.
     """
     from bloodseg_lib.network.unet import UNetConfig, build_unet
 
@@ -36,7 +34,7 @@ def colour_network():
 
 
 def write_colour_network(path):
-    """The same as a checkpoint on disk."""
+    """The same network as a checkpoint on disk; returns ``path``."""
     from bloodseg_lib.network.checkpoint import save_checkpoint
     from bloodseg_lib.network.sidecar import Sidecar
 

@@ -1,6 +1,8 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -19,6 +21,7 @@ from bloodseg_lib.classes import (
     PLATELET_CLUMP,
     THROMBOCYTE,
 )
+from bloodseg_lib.prediction.cells import _distance_to_rim
 from bloodseg_lib.prediction.counts import (
     CountingConfig,
     Counts,
@@ -95,6 +98,44 @@ def test_touching_cells_that_the_border_cuts_are_counted_apart(quarter_turns):
     )
     counts = count_cells(np.ascontiguousarray(labels), config=CountingConfig(border_rule=False))
     assert counts.watershed["healthy_rbc"] == 3
+
+
+def test_a_label_map_has_the_same_cells_in_every_process_and_with_any_number_of_threads(tmp_path):
+    rng = np.random.default_rng(5)  # cells that touch: the watershed between them has many ties
+    crowd = [(HEALTHY_RBC, *rng.integers(20, 400, 2).tolist(), RBC_PX) for _ in range(120)]
+    np.save(tmp_path / "labels.npy", discs(*crowd, size=(420, 420)))
+    code = (
+        "import sys, cv2, numpy; cv2.setNumThreads(int(sys.argv[2])); "
+        "from bloodseg_lib.prediction.counts import count_cells; "
+        "print(count_cells(numpy.load(sys.argv[1])).to_csv())"
+    )
+    tables = {
+        subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path / "labels.npy"), threads],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for threads in ("1", "2", "2")
+    }
+    assert len(tables) == 1 and len(tables.pop().splitlines()) > 50
+
+
+def test_a_label_map_without_any_rim_is_one_cell():
+    labels = np.full((224, 224), HEALTHY_RBC, np.uint8)
+    assert len(count_cells(labels, config=CountingConfig(border_rule=False)).cells) == 1
+
+
+def test_distances_to_the_rim_are_exact():
+    mask = np.ones((5, 9), np.uint8)
+    mask[0, 0] = 0
+    not_cut = ((False, False), (False, False))
+    distance = _distance_to_rim(mask, 3, not_cut)
+    assert distance[2, 4] == 3 and distance[1, 1] == np.sqrt(np.float32(2))
+    # cut at the top: continued upwards, the nearest rim is below
+    assert (
+        _distance_to_rim(np.ones((5, 9), np.uint8), 9, ((True, False), (False, False)))[0, 4] == 5
+    )
 
 
 def test_a_cell_of_two_colours_is_one_cell_of_the_larger_and_says_how_sure():

@@ -37,7 +37,7 @@ def borderd(image, top=0, bottom=0, left=0, right=0, colour=20):
 
 
 def darkness(tiles):
-    """A network that calls what is darker than 200 in green a neutrophil, and the rest background."""
+    """A network to which everything darker than 200 in green is a neutrophil."""
     dark = tiles[:, :, :, 1] < 200
     return np.eye(10, dtype=np.float32)[np.where(dark, 3, 0)]
 

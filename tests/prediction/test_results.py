@@ -5,11 +5,18 @@ import json
 import cv2
 import numpy as np
 import pytest
+from pictures import write_image
 from PIL import Image
 
 from bloodseg_lib.classes import HEALTHY_RBC
 from bloodseg_lib.prediction import results
-from bloodseg_lib.prediction.results import result_files, save_pooled, save_segmentation
+from bloodseg_lib.prediction.counts import pool
+from bloodseg_lib.prediction.results import (
+    predict_files,
+    result_files,
+    save_pooled,
+    save_segmentation,
+)
 from bloodseg_lib.prediction.scale import AT_40X, Scale
 from bloodseg_lib.prediction.segmenter import Segmentation
 
@@ -100,3 +107,43 @@ def test_several_fields_are_pooled_into_files_of_their_own(tmp_path):
         row["field"]
         for row in csv.DictReader(io.StringIO((tmp_path / "pooled_cells.csv").read_text()))
     ] == ["a", "b"]
+
+
+class Blank:
+    """A segmenter that finds nothing."""
+
+    def segment(self, image, scale=None):
+        labels = np.zeros(image.shape[:2], np.uint8)
+        return Segmentation(labels, np.eye(10, dtype=np.float16)[labels], scale or AT_40X)
+
+
+def test_files_are_predicted_one_by_one_and_one_that_cannot_be_read_stops_none(tmp_path):
+    for name in ("a.png", "b.png"):
+        write_image(tmp_path / name, IMAGE)
+    (tmp_path / "bad.png").write_bytes(b"text")
+    paths, seen = [tmp_path / name for name in ("a.png", "bad.png", "b.png")], []
+    results, pooled = predict_files(
+        paths, Blank(), tmp_path / "out", Scale.given(74), on_result=seen.append
+    )
+    assert seen == results and [result.path for result in results] == paths
+    assert [bool(result.error) for result in results] == [False, True, False]
+    assert "bad.png" in results[1].error and results[1].counts is None
+    assert results[0].scale == Scale.of_factor(0.5) and pooled == pool(
+        [results[0].counts, results[2].counts]
+    )
+    assert len(list((tmp_path / "out").iterdir())) == 2 * 4 + 2
+
+
+def test_one_image_is_not_pooled_and_label_maps_alone_are_not_counted(tmp_path):
+    write_image(tmp_path / "a.png", IMAGE)
+    assert predict_files([tmp_path / "a.png"], Blank(), tmp_path / "one")[1] is None
+    (result,), pooled = predict_files(
+        [tmp_path / "a.png"], Blank(), tmp_path / "maps", label_maps_only=True
+    )
+    assert result.counts is None and pooled is None and result.scale == AT_40X
+    assert [path.name for path in (tmp_path / "maps").iterdir()] == ["a.png"]
+
+
+def test_two_images_of_one_name_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="a: several images of this name"):
+        predict_files([tmp_path / "a.png", tmp_path / "a.bmp"], Blank(), tmp_path)
