@@ -59,7 +59,6 @@ class Trainer:
             self._learner = keras.Model(self.model.input, logits)
             self._evaluator = keras.Model(self.model.input, logits)
             self._confusion = ConfusionMatrix()
-            self._compile(self._evaluator, self._confusion)
         self.split(parts)
         if state.history:
             restore_checkpoint(state.latest, self.model, self.optimizer)
@@ -81,6 +80,7 @@ class Trainer:
             self.optimizer = adam(self._schedule, self.config.weight_decay, self._accumulated)
             self.optimizer.build(self.model.trainable_variables)
             self._compile(self._learner, PixelMean(is_right, "accuracy"), self.optimizer)
+            self._compile(self._evaluator, self._confusion)
 
     def _compile(
         self,
@@ -88,10 +88,13 @@ class Trainer:
         accuracy: keras.metrics.Metric,
         optimizer: keras.optimizers.Optimizer | None = None,
     ) -> None:
+        # Keras' own mean of the loss counts images that fill a batch up
+        filled = [PixelMean(self._loss.call, "pixel_loss")] if self._fill else []
+        self._loss_name = "pixel_loss" if self._fill else "loss"
         model.compile(
             optimizer=optimizer,
             loss=self._loss,
-            weighted_metrics=[PixelMean(self._loss.call, "pixel_loss"), accuracy],
+            weighted_metrics=[*filled, accuracy],
             jit_compile=self.config.jit or keras.backend.backend() == "jax",
         )
 
@@ -168,7 +171,7 @@ class Trainer:
                 verbose=0,
                 callbacks=[_Progress(bar, self.config.batch_size, self._accumulated)],
             ).history
-        return logs["pixel_loss"][-1], logs["accuracy"][-1]
+        return logs[self._loss_name][-1], logs["accuracy"][-1]
 
     def validate(self) -> tuple[Scores, float]:
         """Scores and mean loss on the validation split."""
@@ -181,7 +184,7 @@ class Trainer:
             logs = self._evaluator.evaluate(
                 feed.batches(), steps=steps, verbose=0, return_dict=True
             )
-        return scores(self._confusion.matrix()), logs["pixel_loss"]
+        return scores(self._confusion.matrix()), logs[self._loss_name]
 
     def _check_finite(self, value: float, what: str, number: int) -> None:
         if math.isfinite(value):
@@ -205,7 +208,8 @@ class _Progress(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """After each micro-batch, with the means over the epoch so far."""
-        loss, accuracy = (logs or {})["pixel_loss"], (logs or {})["accuracy"]
+        means = logs or {}
+        loss, accuracy = means.get("pixel_loss", means["loss"]), means["accuracy"]
         self.model.stop_training = not math.isfinite(loss)
         self._bar.set_postfix(loss=f"{loss:.3f}", accuracy=f"{accuracy:.1%}", refresh=False)
         seen = min(self._bar.total, (batch + 1) * self._batch_size // self._accumulated)
