@@ -100,7 +100,9 @@ def test_a_large_image_goes_through_the_panel(checkpoint, monkeypatch):
     image, cells = smear(3000, 4000, 74, 160)
     panel = SegmentationPanel(Segmenter(checkpoint), {"large": image})
     panel.controls.run.click()
-    assert panel.status.last_error is None and isinstance(panel.session.segmentation.probabilities, np.memmap)
+    assert panel.status.last_error is None and isinstance(
+        panel.session.segmentation.probabilities, np.memmap
+    )
     assert (
         panel.session.segmentation.scale.factor == pytest.approx(0.5, abs=0.03)
         and len(panel.session.counts.cells) == len(cells) == 475
