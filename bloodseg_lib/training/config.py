@@ -37,8 +37,9 @@ class TrainingConfig(Config):
         weight_decay: of AdamW, see :func:`bloodseg_lib.training.schedule.adam`; 0: plain Adam.
         flips: show each image mirrored and turned by quarter turns at random; a smear has no up or
             down.
-        stain: strength of the stain jitter, see :func:`bloodseg_lib.smears.appearance.jitter_stain`;
-            0: none, 0.15: as from slide to slide.
+        stain: strength of the stain jitter, see
+            :func:`bloodseg_lib.smears.appearance.jitter_stain`; 0: none, 0.15: as from slide to
+            slide.
         brightness: strength of the jitter of brightness and contrast, see
             :func:`bloodseg_lib.training.augmentation.brightened`; 0: none.
         blur_px: greatest standard deviation of a blur, see
