@@ -63,17 +63,28 @@ class Trainer:
         if state.history:
             restore_checkpoint(state.latest, self.model, self.optimizer)
             # not 0 if the batch size was another
-            done = int(self.optimizer.iterations)
+            done = int(self.optimizer.variables[0].numpy()) // self._accumulated
             self._schedule.first_step = done - state.epoch * self.steps
         elif config.start_from:
             restore_weights(checkpoint_path(config.start_from), self.model)
 
     def split(self, parts: int) -> None:
-        """Compile anew for batches cut into ``parts``, whose gradients are accumulated."""
+        """Compile anew for batches cut into ``parts``, whose gradients are accumulated.
+
+        Raises:
+            MemoryError: several devices of TensorFlow would have to accumulate.
+        """
         devices = device_count()
         self.parts, self.device_batch = parts, -(-self.config.batch_size // (parts * devices))
         size = self.device_batch * devices
         self._accumulated = -(-self.config.batch_size // size)
+        if self._accumulated > 1 and devices > 1 and keras.backend.backend() == "tensorflow":
+            # Keras 3.15 accumulates within a condition, where MirroredStrategy cannot add up
+            raise MemoryError(
+                f"Expected memory for a batch of {self.config.batch_size} on {devices} devices. "
+                "Received less, and several devices cannot accumulate gradients with TensorFlow; "
+                f"set batch_size to {size} or less, or make one device visible."
+            )
         # alone and whole, a batch needs no filling up, and the last one of an epoch may be short
         self._fill = size if self._accumulated > 1 or devices > 1 else 0
         with every_device():

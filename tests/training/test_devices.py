@@ -72,12 +72,22 @@ def check_same_curve(folder, expected):
         )
 
 
-@pytest.mark.parametrize("parts", [1, 2])
-def test_two_devices_of_one_host_train_as_one(begun, expected, tmp_path, parts):
+def test_two_devices_of_one_host_train_as_one(begun, expected, tmp_path):
     folder = tmp_path / "training"
     shutil.copytree(begun, folder)
-    assert finished(start(folder, logical_cpus=2, parts=parts, **OPTIONS)) == 2
+    assert finished(start(folder, logical_cpus=2, **OPTIONS)) == 2
     check_same_curve(folder, expected)
+
+
+def test_two_devices_of_tensorflow_short_of_memory_are_refused_in_words(begun, tmp_path):
+    folder = tmp_path / "training"
+    shutil.copytree(begun, folder)
+    process = start(folder, logical_cpus=2, parts=2, **OPTIONS)
+    output = process.communicate(timeout=600)[0]
+    assert process.returncode == 1
+    assert "MemoryError: Expected memory for a batch of 5 on 2 devices." in output
+    assert "set batch_size to 4 or less, or make one device visible." in output
+    assert read_sidecar(folder / "latest.npz").epoch == 1
 
 
 def test_two_devices_train_a_network_with_dropout_and_batch_normalisation(tmp_path):
