@@ -6,7 +6,7 @@ from click.testing import CliRunner
 
 from bloodseg_lib.cli import main
 from bloodseg_lib.samples.bank import SampleBank
-from bloodseg_lib.smears.dataset import DatasetConfig
+from bloodseg_lib.smears.manifest import DatasetConfig
 
 EVALUATIONS = ("dataset", "fields", "counts")
 

@@ -6,7 +6,7 @@ import ablations
 import pytest
 from click.testing import CliRunner
 
-from bloodseg_lib.cli import _setting, main
+from bloodseg_lib.cli import main
 from bloodseg_lib.network.backend import has_gpu
 from bloodseg_lib.training.config import TrainingConfig
 
@@ -103,13 +103,9 @@ def test_a_wrong_setting_is_refused_in_words(dataset, tmp_path, setting, expecte
 def test_every_ablation_sets_what_there_is_to_set_and_changes_something(name):
     def config(changes):
         arguments = ablations.command(Path("data"), Path("out"), changes)
-        return TrainingConfig.from_dict(
-            dict(
-                _setting(value)
-                for option, value in itertools.pairwise(arguments)
-                if option == "--set"
-            )
-        )
+        pairs = itertools.pairwise(arguments)
+        settings = (value.split("=", 1) for option, value in pairs if option == "--set")
+        return TrainingConfig.from_texts(dict(settings))
 
     def options(changes):
         return {
