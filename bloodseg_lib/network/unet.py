@@ -81,6 +81,31 @@ class UNetConfig(Config):
         return total
 
 
+def _convolution(
+    x: keras.KerasTensor,
+    channels: int,
+    name: str,
+    config: UNetConfig,
+    initializer: keras.initializers.Initializer,
+    common: dict[str, Any],
+) -> keras.KerasTensor:
+    """A convolution of 3 x 3, its normalisation if there is one, and its ReLU."""
+    normalize = config.normalization == "batch"
+    x = keras.layers.Conv2D(
+        channels,
+        3,
+        padding="same",
+        use_bias=not normalize,  # the normalisation has an offset of its own
+        kernel_initializer=initializer,
+        name=name.format("conv"),
+        **common,
+    )(x)
+    if normalize:
+        norm = {"momentum": config.momentum, "name": name.format("norm")}
+        x = FusedBatchNormalization(**norm, **common)(x)
+    return keras.layers.ReLU(name=name.format("relu"), **common)(x)
+
+
 def build_unet(
     config: UNetConfig | None = None,
     size_px: int | None = None,
@@ -117,22 +142,8 @@ def build_unet(
         return keras.initializers.HeNormal(seed=int(seeds.integers(2**31)))
 
     def two_convolutions(x: keras.KerasTensor, channels: int, name: str) -> keras.KerasTensor:
-        normalize = config.normalization == "batch"
         for i in "12":
-            x = keras.layers.Conv2D(
-                channels,
-                3,
-                padding="same",
-                use_bias=not normalize,
-                kernel_initializer=he_normal(),
-                name=f"{name}_conv{i}",
-                **common,
-            )(x)
-            if normalize:  # it has an offset of its own, so the convolution needs no bias
-                x = FusedBatchNormalization(
-                    momentum=config.momentum, name=f"{name}_norm{i}", **common
-                )(x)
-            x = keras.layers.ReLU(name=f"{name}_relu{i}", **common)(x)
+            x = _convolution(x, channels, f"{name}_{{}}{i}", config, he_normal(), common)
         return x
 
     # Shapes for width 32, 5 levels, images of 224 x 224.

@@ -1,5 +1,4 @@
-"""The session of a panel, without its widgets: an image, its segmentation, its counts, the
-corrections by hand, and the files to download.
+"""The session of a panel, without widgets: image, segmentation, counts, corrections, files.
 
 ``prediction`` segments and counts, ``corrections`` corrects, ``figures`` draws.
 Taught by ``notebooks/06_interactive_prediction.ipynb``.

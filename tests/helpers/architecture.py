@@ -163,7 +163,10 @@ def beyond_a_face(source: str) -> list[str]:
         is_lazy = is_type_checking(node) and all(
             isinstance(inner, ast.Import | ast.ImportFrom) for inner in node.body
         )
-        is_names = isinstance(node, ast.Assign) and "__all__" in ast.unparse(node.targets[0])
+        is_names = isinstance(node, ast.Assign) and (
+            "__all__" in ast.unparse(node.targets[0])
+            or ast.unparse(node.value).startswith("lazy_loader.attach(")
+        )
         if not (is_docstring or is_import or is_lazy or is_names):
             wrong.append(ast.unparse(node).splitlines()[0])
     return wrong

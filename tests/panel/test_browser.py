@@ -216,13 +216,9 @@ def expect_change(page, before):
 
 def row_of(page, name):
     """The figures of a class: cells, pieces, area / mean."""
-    return (
-        panel_of(page)
-        .locator("table")
-        .first.locator("tr", has_text=name)
-        .locator("td")
-        .all_inner_texts()
-    )
+    row = panel_of(page).locator("table").first.locator("tr", has_text=name)
+    row.wait_for()  # the table may follow the words by a moment
+    return row.locator("td").all_inner_texts()
 
 
 def test_an_image_goes_through_the_panel_by_hand(page, shot, smear_file):
