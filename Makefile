@@ -61,7 +61,7 @@ constraints: $(READY)  ## Write constraints.txt (newest versions) and constraint
 	$(COMPILE) --resolution lowest-direct $(addprefix --extra=,notebooks dev) --output-file constraints-lowest.txt
 
 notebooks: $(READY)  ## Put the outputs of the last 'make tutorial', begun without a runs/tutorial, into the committed notebooks, for a commit.
-	$(BIN)/python -m bloodseg_lib adopt --out runs/tutorial
+	$(BIN)/python -c "from bloodseg_lib.notebooks import adopt_outputs; adopt_outputs('runs/tutorial')"
 
 trial: $(READY)  ## Compose the 20 smears of trial/ again.
 	rm -rf runs/.trial trial/images trial/labels trial/segments
