@@ -281,7 +281,7 @@ def verify(folder: Path) -> None:
 @_option("--sha256", default="", show_default=False, help="Of the file, where it is not known.")
 @_flag("--unchecked", help="Accept a file of unknown sha256.")
 def fetch(key: str, out: Path, url: str, sha256: str, unchecked: bool) -> None:
-    """Fetch a database that `sources` lists; goes on with a download that was stopped."""
+    """Fetch a database that `sources` lists; a download that broke off starts again."""
     from bloodseg_lib.samples.sources import download
 
     root = download.fetch(key, out, url, sha256, unchecked)

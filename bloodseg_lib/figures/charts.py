@@ -165,11 +165,9 @@ def learning_curve_figure(history: Sequence[Epoch]) -> Figure:
         axes.grid(color="0.92")
         axes.legend(frameon=False, fontsize=10)
         clear_spines(axes)
+    steps = len({e.learning_rate for e in history}) <= min(4, len(history) // 2)  # no cosine
     for before, entry in pairwise(history):
-        if (
-            entry.learning_rate != before.learning_rate
-            and len({e.learning_rate for e in history}) <= 4
-        ):
+        if steps and entry.learning_rate != before.learning_rate:
             right.axvline((before.epoch + entry.epoch) / 2, color=FAINT, linewidth=1, linestyle=":")
             right.text(
                 entry.epoch,

@@ -1,3 +1,5 @@
+import dataclasses
+
 import matplotlib
 import numpy as np
 import pytest
@@ -117,3 +119,16 @@ def test_nothing_to_draw_is_refused():
     ):
         with pytest.raises(ValueError, match="at least one"):
             draw([])
+
+
+def test_a_learning_curve_names_the_rates_of_steps_but_not_of_a_cosine():
+    def named(rates):
+        history = [
+            dataclasses.replace(HISTORY[0], epoch=e, learning_rate=r)
+            for e, r in enumerate(rates, start=1)
+        ]
+        axes = figures.learning_curve_figure(history).axes[1]
+        return [text.get_text() for text in axes.texts]
+
+    assert named([1e-3, 1e-3, 1e-4, 1e-4]) == ["rate 0.0001"]
+    assert named([3e-3, 2e-3, 1e-3, 1e-5]) == []
