@@ -69,26 +69,18 @@ class Trainer:
             restore_weights(checkpoint_path(config.start_from), self.model)
 
     def split(self, parts: int) -> None:
-        """Compile anew for batches cut into ``parts``, whose gradients are accumulated.
-
-        Raises:
-            MemoryError: several devices of TensorFlow would have to accumulate.
-        """
+        """Compile anew for batches cut into ``parts``, whose gradients are accumulated."""
         devices = device_count()
         self.parts, self.device_batch = parts, -(-self.config.batch_size // (parts * devices))
         size = self.device_batch * devices
         self._accumulated = -(-self.config.batch_size // size)
-        if self._accumulated > 1 and devices > 1 and keras.backend.backend() == "tensorflow":
-            # Keras 3.15 accumulates within a condition, where MirroredStrategy cannot add up
-            raise MemoryError(
-                f"Expected memory for a batch of {self.config.batch_size} on {devices} devices. "
-                "Received less, and several devices cannot accumulate gradients with TensorFlow; "
-                f"set batch_size to {size} or less, or make one device visible."
-            )
+        self._schedule.accumulated = self._accumulated
         # alone and whole, a batch needs no filling up, and the last one of an epoch may be short
         self._fill = size if self._accumulated > 1 or devices > 1 else 0
         with every_device():
-            self.optimizer = adam(self._schedule, self.config.weight_decay, self._accumulated)
+            self.optimizer = adam(
+                self._schedule, self.config.weight_decay, self._accumulated, devices
+            )
             self.optimizer.build(self.model.trainable_variables)
             self._compile(self._learner, PixelMean(is_right, "accuracy"), self.optimizer)
             self._compile(self._evaluator, self._confusion)
@@ -161,7 +153,9 @@ class Trainer:
 
     def learn(self, number: int) -> tuple[float, float]:
         """Train one epoch. Returns its mean loss and pixel accuracy."""
-        feed = Feed(batches(self.dataset, self.config, number), self._fill, self._accumulated)
+        feed = Feed(
+            lambda: batches(self.dataset, self.config, number), self._fill, self._accumulated
+        )
         with (
             every_device(),
             tqdm(
@@ -189,7 +183,9 @@ class Trainer:
         size = self.config.batch_size
         steps = -(-len(self.dataset.names("valid")) // size) * self._accumulated
         feed = Feed(
-            self.dataset.batches("valid", size, shuffle=False), self._fill, self._accumulated
+            lambda: self.dataset.batches("valid", size, shuffle=False),
+            self._fill,
+            self._accumulated,
         )
         with every_device(), feed.own_errors():
             logs = self._evaluator.evaluate(

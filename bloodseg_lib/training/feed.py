@@ -6,11 +6,13 @@ Taught by ``notebooks/03_weighted_training.ipynb``.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
-from bloodseg_lib.network.devices import process
+from bloodseg_lib.network.backend import keras
+from bloodseg_lib.network.devices import device_count, process
 from bloodseg_lib.smears.dataset import Dataset
 from bloodseg_lib.training.augmentation import augmented
 from bloodseg_lib.training.config import TrainingConfig
@@ -69,28 +71,41 @@ class Feed:
     """Batches as Keras takes them, which does not let their errors through as they are.
 
     Args:
-        source: the batches.
+        source: begins the batches, each time anew.
         size: of the micro-batches that all devices take at once; 0: whole batches.
         count: micro-batches a batch.
     """
 
-    def __init__(self, source: Iterator[tuple[np.ndarray, np.ndarray]], size: int, count: int):
+    def __init__(
+        self, source: Callable[[], Iterator[tuple[np.ndarray, np.ndarray]]], size: int, count: int
+    ):
         self._source, self._size, self._count = source, size, count
         self._error: Exception | None = None
 
-    def batches(self) -> Iterator[Batch]:
-        """A generator for ``fit`` and ``evaluate``; each process gets its part of each batch."""
+    def batches(self) -> Any:
+        """For ``fit`` and ``evaluate``; each process gets its part of each batch."""
+        if keras.backend.backend() != "tensorflow" or device_count() == 1:
+            return self._generate()
+        import tensorflow as tf
+
+        # with a strategy Keras first reads on to learn the shapes, which takes batches away from a
+        # generator; this begins anew
+        shapes = tuple(
+            tf.TensorSpec((None, *values.shape[1:]), values.dtype)
+            for values in next(self._generate())
+        )
+        dataset = tf.data.Dataset.from_generator(self._generate, output_signature=shapes)
+        return dataset.prefetch(tf.data.AUTOTUNE)
+
+    def _generate(self) -> Iterator[Batch]:
         mine, processes = process()
         try:
-            for images, labels in self._source:
+            for images, labels in self._source():
                 if not self._size:
                     yield images, labels
                     continue
                 for micro in micro_batches(images, labels, self._size, self._count):
-                    last = tuple(np.split(values, processes)[mine] for values in micro)
-                    yield last
-            if self._size:
-                yield last  # never used: MirroredStrategy ends one batch too early
+                    yield tuple(np.split(values, processes)[mine] for values in micro)
         except Exception as error:
             self._error = error
             raise

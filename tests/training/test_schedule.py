@@ -33,6 +33,12 @@ def test_the_optimizer_follows_the_table():
     assert float(schedule(11)) == 0.25
 
 
+def test_the_table_goes_by_steps_not_by_micro_batches():
+    schedule = TableSchedule(np.array([0.5, 0.25, 0.125]))
+    schedule.accumulated, schedule.first_step = 2, 1
+    assert [float(schedule(count)) for count in range(2, 7)] == [0.5, 0.5, 0.25, 0.25, 0.125]
+
+
 @pytest.mark.parametrize(("decay", "kernel", "others"), [(0.5, 1.75, 2.0), (0.0, 2.0, 2.0)])
 def test_weight_decay_shrinks_kernels_and_nothing_else(decay, kernel, others):
     """With gradients of 0 Adam moves nothing;

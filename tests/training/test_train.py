@@ -426,7 +426,8 @@ def test_out_of_memory_begins_the_epoch_again_in_smaller_parts_with_the_same_gra
 ):
     # No dropout, whose mask would be another for each part: then parts change nothing but the order
     # of a sum.
-    unet, config = dataclasses.replace(UNET, dropout=0.0), dataclasses.replace(CONFIG, epochs=2)
+    unet = dataclasses.replace(UNET, dropout=0.0)
+    config = dataclasses.replace(CONFIG, epochs=2, schedule="cosine")
     whole = run(tmp_path / "whole", unet=unet, config=config)
     injected = OutOfMemory(monkeypatch, 5)  # three steps an epoch: in the middle of the second one
     result = run(tmp_path / "parts", unet=unet, config=config)
