@@ -28,7 +28,7 @@ class _Group(click.Group):
             click.echo(f"Error: {error}", err=True)
             sys.exit(getattr(error, "exit_code", 1))
         except KeyboardInterrupt:
-            go_on = "go on" if ctx.invoked_subcommand in _GO_ON else "begin anew"
+            go_on = "go on" if not ctx.parent and ctx.invoked_subcommand in _GO_ON else "begin anew"
             click.echo(f"Interrupted. Run the same command again to {go_on}.", err=True)
             sys.exit(130)
 

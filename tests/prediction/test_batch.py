@@ -303,3 +303,12 @@ def test_what_is_said_after_an_interrupt_is_true(command, words, tmp_path, monke
     out = ["--out", str(tmp_path)] if command == "predict" else []
     done = CliRunner().invoke(main, [command, "x", *out])
     assert done.exit_code == 130 and words in done.output
+
+
+def test_an_evaluation_on_a_dataset_does_not_go_on(monkeypatch):
+    def stop(**_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main.commands["evaluate"].commands["dataset"], "callback", stop)
+    done = CliRunner().invoke(main, ["evaluate", "dataset", "x"])
+    assert done.exit_code == 130 and "again to begin anew." in done.output
