@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 
 import bloodseg_lib
 
+_GO_ON = {"dataset", "train", "run", "predict", "fetch"}
 _RENAMED = {"score": "evaluate fields", "count-error": "evaluate counts"}
 
 
@@ -27,7 +28,8 @@ class _Group(click.Group):
             click.echo(f"Error: {error}", err=True)
             sys.exit(getattr(error, "exit_code", 1))
         except KeyboardInterrupt:
-            click.echo("Interrupted. Run the same command again to go on.", err=True)
+            go_on = "go on" if not ctx.parent and ctx.invoked_subcommand in _GO_ON else "begin anew"
+            click.echo(f"Interrupted. Run the same command again to {go_on}.", err=True)
             sys.exit(130)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -174,27 +176,24 @@ def parameterize(profile: str, out: Path, folder: Path) -> None:
 @_tta
 @_need("--out", help="Folder for label maps, overlays and counts.")
 @_rbc_diameter
-@_flag("--label-maps-only", "--class-maps-only", "only", help="Write only the label maps.")
-def predict(images: Any, out: Path, rbc_diameter: Any, only: bool, **network: Any) -> None:
-    """Segment images: write a label map, an overlay and the counts of each, and pooled counts."""
-    segmenter = _segmenter(**network)
+@_flag("--label-maps-only", "--class-maps-only", help="Write only the label maps.")
+@_flag("--overwrite", help="Replace existing results of something else.")
+def predict(images: Any, out: Path, rbc_diameter: Any, **how: Any) -> None:
+    """Segment images: label map, overlay and counts of each, and pooled; goes on if stopped."""
     scale = None if rbc_diameter is None else bloodseg_lib.Scale.given(rbc_diameter)
+    bloodseg_lib.prediction.try_folder(out, images)
+    network = _segmenter(how.pop("checkpoint"), how.pop("tta"))
 
-    def show(result: bloodseg_lib.prediction.results.FileResult) -> None:
-        if result.counts:
+    def show(result: bloodseg_lib.prediction.FileResult) -> None:
+        if result.counts or result.kept:
             bar.write(str(result))
         bar.update()
 
     with tqdm(total=len(images), unit="image") as bar:
-        results, pooled = bloodseg_lib.predict_files(
-            images, segmenter, out, scale, label_maps_only=only, on_result=show
-        )
-    if pooled:
-        number = sum(result.counts is not None for result in results)
-        found = f"{len(pooled.cells)} cells, in {out / 'pooled_counts.json'}"
-        click.echo(f"All {number} together: {found}.")
-    if errors := [result.error for result in results if result.error]:
-        raise click.ClickException("\n".join(errors))
+        done = bloodseg_lib.predict_files(images, network, out, scale, on_result=show, **how)
+    click.echo(bloodseg_lib.prediction.pooled_words(*done, out), nl=False)
+    if failed := bloodseg_lib.prediction.failures(done[0]):
+        raise click.ClickException(failed)
 
 
 @main.group(cls=_Group)

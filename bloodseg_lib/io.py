@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import json
 import os
 import tempfile
@@ -29,26 +30,47 @@ IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff")
 _TO_BGR = {1: None, 3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
 
 
+class WriteError(OSError):
+    """A file cannot be written; names it, the cause and the mend."""
+
+    @classmethod
+    def of(cls, error: OSError, path: Path) -> OSError:
+        """The error of writing ``path``; one that is worded already remains."""
+        worded = not error.errno or isinstance(error, WriteError)
+        return error if worded else cls(error.errno, error.strerror, str(path))
+
+    def __str__(self) -> str:
+        full = self.errno in (errno.ENOSPC, errno.EDQUOT)
+        mend = "Make room on the disk." if full else "Choose a folder that can be written to."
+        return f"{self.filename}: expected to write it. Received: {self.strerror}. {mend}"
+
+
 @contextlib.contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; move it into place if the block succeeds.
 
-    A reader sees the old file or the new one, never half of one. After an exception the old one
-    remains.
+    A reader sees the old file or the new one, never half; after an exception the old one remains.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.stem[:40]}-", suffix=path.suffix
-    )
-    os.close(descriptor)
-    temporary = Path(name)
+    path, temporary = Path(path), None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.stem[:40]}-", suffix=path.suffix
+        )
+        os.close(descriptor)
+        temporary = Path(name)
         yield temporary
-        temporary.chmod(0o644)  # mkstemp makes files that only the owner may read
+        with contextlib.suppress(OSError):  # drives of other systems refuse it
+            temporary.chmod(0o644)  # mkstemp makes files that only the owner may read
         temporary.replace(path)  # os.replace: atomic
+    except OSError as error:
+        if temporary and error.filename not in (None, str(temporary)):
+            raise  # of another file
+        raise WriteError.of(error, path) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path | str, data: bytes) -> None:
@@ -83,10 +105,6 @@ def read_json(path: Path | str) -> Any:
 
 def csv_text(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
     """A table as CSV.
-
-    Args:
-        columns: their names.
-        rows: a value for each column.
 
     Examples:
         >>> csv_text(["class", "pixels"], [["neutrophil", 4879]])
@@ -169,12 +187,8 @@ def png_bytes(image: np.ndarray) -> bytes:
         ValueError: another shape or dtype, or no pixel.
     """
     channels = image.shape[2] if image.ndim == 3 else 1
-    if (
-        image.dtype != np.uint8
-        or image.ndim not in (2, 3)
-        or channels not in _TO_BGR
-        or not image.size
-    ):
+    shaped = image.ndim in (2, 3) and channels in _TO_BGR and image.size
+    if image.dtype != np.uint8 or not shaped:
         raise ValueError(
             "Expected a picture to write, (H, W), (H, W, 3) or (H, W, 4) uint8 with a pixel. "
             f"Received {image.shape} {image.dtype}."
@@ -184,11 +198,8 @@ def png_bytes(image: np.ndarray) -> bytes:
 
 
 def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize an image: area averaging to shrink it, cubic interpolation to enlarge it.
-
-    Args:
-        image: ``(H, W)`` or ``(H, W, C)``.
-        size: the new width and height in pixels.
+    """Resize an image to a width and height in pixels: area averaging to shrink it, cubic
+    interpolation to enlarge it.
     """
     shrinks = size[0] < image.shape[1]
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
@@ -223,11 +234,8 @@ def _decode(path: Path | str, flags: int) -> np.ndarray:
 def label_map_bytes(labels: np.ndarray) -> bytes:
     """The indexed PNG of a label map. The same labels give the same bytes.
 
-    Args:
-        labels: ``(H, W) uint8``, ids 0..9.
-
     Raises:
-        ValueError: not a label map, or an empty one.
+        ValueError: not a label map, ``(H, W) uint8`` of ids 0..9, or an empty one.
     """
     if not check_labels(labels).size:
         raise ValueError(
@@ -251,9 +259,6 @@ def write_label_map(path: Path | str, labels: np.ndarray) -> None:
 
 def read_label_map(path: Path | str) -> np.ndarray:
     """Read a label map: an indexed PNG, a grey image of ids, or one in (nearly) the class colours.
-
-    Args:
-        path: the file.
 
     Returns:
         ``(H, W) uint8``, ids 0..9.

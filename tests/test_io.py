@@ -1,4 +1,6 @@
+import errno
 import io
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,6 +12,7 @@ from pictures import write_image
 from PIL import Image
 
 from bloodseg_lib.io import (
+    WriteError,
     csv_text,
     png_bytes,
     read_image,
@@ -160,3 +163,28 @@ def test_shrinking_averages_and_enlarging_keeps_an_even_image():
     np.testing.assert_array_equal(
         resized(np.full((2, 3, 3), 7, np.uint8), (9, 6)), np.full((6, 9, 3), 7)
     )
+
+
+def test_a_drive_that_refuses_to_set_permissions_is_written_to(tmp_path, monkeypatch):
+    def refused(_path, _mode):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "chmod", refused)
+    write_bytes(tmp_path / "a.txt", b"x")
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("a.txt", b"x")]
+
+
+def test_an_error_of_writing_names_file_cause_and_mend(tmp_path):
+    write_bytes(tmp_path / "a", b"x")
+    with pytest.raises(WriteError, match=r"/a/b: expected to write it\. Received: .*\. Choose"):
+        write_bytes(tmp_path / "a" / "b", b"x")
+    with (
+        pytest.raises(WriteError, match=r"/c: expected to write it\. Received: full\. Make room"),
+        replacing(tmp_path / "c"),
+    ):
+        raise OSError(errno.ENOSPC, "full")
+
+
+def test_an_error_of_another_file_stays_what_it_is(tmp_path):
+    with pytest.raises(FileNotFoundError), replacing(tmp_path / "a"):
+        (tmp_path / "none").read_bytes()

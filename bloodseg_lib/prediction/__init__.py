@@ -3,6 +3,7 @@
 Taught by notebooks 4 and 6.
 """
 
+from bloodseg_lib.prediction.batch import predict_files, try_folder
 from bloodseg_lib.prediction.cells import Cell, CountingConfig
 from bloodseg_lib.prediction.counts import (
     ALL_CELLS,
@@ -15,8 +16,9 @@ from bloodseg_lib.prediction.counts import (
     wilson_interval,
 )
 from bloodseg_lib.prediction.export import export_checkpoint, load_exported
+from bloodseg_lib.prediction.file_result import FileResult, failures, pooled_words
 from bloodseg_lib.prediction.probabilities import class_picture
-from bloodseg_lib.prediction.results import predict_files, result_files, save_segmentation
+from bloodseg_lib.prediction.results import result_files, save_segmentation
 from bloodseg_lib.prediction.scale import AT_40X, Scale, find_scale
 from bloodseg_lib.prediction.segmenter import (
     PredictionConfig,
@@ -35,6 +37,7 @@ __all__ = [
     "Cell",
     "CountingConfig",
     "Counts",
+    "FileResult",
     "Predict",
     "PredictionConfig",
     "Proportion",
@@ -44,13 +47,16 @@ __all__ = [
     "class_picture",
     "count_cells",
     "export_checkpoint",
+    "failures",
     "find_scale",
     "load_exported",
     "open_image",
     "pool",
+    "pooled_words",
     "predict_files",
     "result_files",
     "save_segmentation",
     "segment_image",
+    "try_folder",
     "wilson_interval",
 ]

@@ -5,9 +5,7 @@ panel offers them for download.
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -15,95 +13,18 @@ import numpy as np
 
 from bloodseg_lib.classes import CELL_CLASSES
 from bloodseg_lib.figures.overlays import legend_strip, overlay
-from bloodseg_lib.io import label_map_bytes, png_bytes, write_bytes, write_json, write_label_map
+from bloodseg_lib.io import label_map_bytes, png_bytes, write_bytes
 from bloodseg_lib.prediction.counts import CountingConfig, Counts, count_cells, pool
-from bloodseg_lib.prediction.scale import Scale
-from bloodseg_lib.prediction.segmenter import Segmentation, Segmenter, open_image
+from bloodseg_lib.prediction.segmenter import Segmentation
 
 OVERLAY_PX = 4096
 """The longer side of an overlay is at most this; the label map always has the image's own size."""
 
+RESULT_ENDINGS = ("_classes.png", "_overlay.png", "_cells.csv", "_counts.json")
+"""Of the files of an image, after its name."""
 
-@dataclass(frozen=True)
-class FileResult:
-    """What became of one image file.
-
-    Attributes:
-        path: the image.
-        scale: that it was segmented with; None if it could not be read.
-        counts: its cells; None if it could not be read, or if they were not counted.
-        error: why it could not be read, in words; empty if it was segmented.
-    """
-
-    path: Path
-    scale: Scale | None = None
-    counts: Counts | None = None
-    error: str = ""
-
-    def __str__(self) -> str:
-        if self.counts is None:
-            return f"{self.path.name}: {self.error or self.scale}"
-        cells = f"{len(self.counts.cells)} cells, parasitaemia {self.counts.parasitaemia()}"
-        warnings = (f"the three counts disagree: {w}" for w in self.counts.disagreements().values())
-        return "\n".join(f"{self.path.name}: {w}" for w in (f"{cells}; {self.scale}.", *warnings))
-
-
-def predict_files(
-    paths: Sequence[Path],
-    segmenter: Segmenter,
-    out: Path | str,
-    scale: Scale | None = None,
-    *,
-    label_maps_only: bool = False,
-    on_result: Callable[[FileResult], None] | None = None,
-) -> tuple[list[FileResult], Counts | None]:
-    """Segment image files, and write the files of each and those of all together.
-
-    A file that cannot be read does not stop the others.
-
-    Args:
-        paths: the images, each with another stem.
-        segmenter: the network.
-        out: folder for the files of :func:`save_segmentation` and :func:`save_pooled`.
-        scale: of all images; None: measured in each.
-        label_maps_only: write only the label maps, ``<stem>.png``.
-        on_result: called after each image.
-
-    Returns:
-        the result of each image, in order, and the pooled counts, if two or more were counted.
-
-    Raises:
-        ValueError: two images of one stem.
-    """
-    twice = sorted(stem for stem, n in Counter(path.stem for path in paths).items() if n > 1)
-    if twice:
-        raise ValueError(
-            f"{', '.join(twice)}: several images of this name. "
-            "Predict them into folders of their own."
-        )
-    results = []
-    for path in paths:
-        results.append(_predict_file(path, segmenter, Path(out), scale, label_maps_only))
-        if on_result:
-            on_result(results[-1])
-    fields = [result.counts for result in results if result.counts]
-    return results, save_pooled(fields, out) if len(fields) > 1 else None
-
-
-def _predict_file(
-    path: Path, segmenter: Segmenter, out: Path, scale: Scale | None, label_map_only: bool
-) -> FileResult:
-    try:
-        image = open_image(path)
-        segmentation = segmenter.segment(image, scale)
-    except (ValueError, OSError) as error:  # the other images are still worth their results
-        words = str(error)
-        return FileResult(path, error=words if path.name in words else f"{path}: {words}")
-    if label_map_only:
-        write_label_map(out / f"{path.stem}.png", segmentation.labels)
-        return FileResult(path, segmentation.scale)
-    counts = save_segmentation(segmentation, image, out, path.stem)
-    return FileResult(path, segmentation.scale, counts)
+POOLED_FILES = ("pooled_cells.csv", "pooled_counts.json")
+"""The files of several images together."""
 
 
 def result_files(
@@ -177,14 +98,24 @@ def save_segmentation(
     return counts
 
 
-def save_pooled(fields: Sequence[Counts], folder: Path | str) -> Counts:
-    """Write the counts of several fields as those of one, ``pooled_cells.csv`` and
-    ``pooled_counts.json``, and return them.
+def pooled_files(fields: Sequence[Counts]) -> tuple[Counts, dict[str, bytes]]:
+    """The counts of several fields as those of one, and their files by name: ``pooled_cells.csv``
+    and ``pooled_counts.json``.
 
     Raises:
         ValueError: as :func:`bloodseg_lib.prediction.counts.pool`.
     """
     counts = pool(fields)
-    write_bytes(Path(folder) / "pooled_cells.csv", counts.to_csv().encode())
-    write_json(Path(folder) / "pooled_counts.json", {"fields": len(fields), **counts.to_dict()})
+    summary = {"fields": len(fields), **counts.to_dict()}
+    return counts, {
+        "pooled_cells.csv": counts.to_csv().encode(),
+        "pooled_counts.json": (json.dumps(summary, indent=1) + "\n").encode(),
+    }
+
+
+def save_pooled(fields: Sequence[Counts], folder: Path | str) -> Counts:
+    """Write the files of :func:`pooled_files` into a folder, and return the counts."""
+    counts, files = pooled_files(fields)
+    for name, data in files.items():
+        write_bytes(Path(folder) / name, data)
     return counts

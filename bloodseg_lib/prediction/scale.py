@@ -167,10 +167,12 @@ def _discs_in_windows(image: np.ndarray, window: int, reduction: float) -> tuple
         sorted({round(part * max(0, side - window)) for part in (0.5, 0.1, 0.9)})
         for side in image.shape[:2]
     ]
-    found, covered = [], 0.0
+    found, covered = [np.empty((0, 2))], 0.0
     for top in starts[0]:
         for left in starts[1]:
             part = np.ascontiguousarray(image[top : top + window, left : left + window])
+            if min(part.shape[:2]) * reduction <= 0.5:
+                continue  # a strip, of which reducing leaves nothing
             if reduction < 1:
                 part = cv2.resize(
                     part, None, fx=reduction, fy=reduction, interpolation=cv2.INTER_AREA

@@ -12,9 +12,12 @@ Taught by ``notebooks/04_evaluation.ipynb`` and ``notebooks/06_interactive_predi
 from __future__ import annotations
 
 import contextlib
+import functools
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -126,6 +129,13 @@ class Segmenter:
         self.checkpoint = checkpoint_path(checkpoint)
         self.config = config or PredictionConfig()
         self.model, self.sidecar = load_model(self.checkpoint, self.config.precision)
+
+    @functools.cached_property
+    def identity(self) -> dict[str, Any]:
+        """What tells this segmenter from others, for JSON: digest of the weights, and options."""
+        with self.checkpoint.with_suffix(".npz").open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return {"network": digest, "options": self.config.to_dict()}
 
     def predict(self, tiles: np.ndarray) -> np.ndarray:
         """Class probabilities of tiles.

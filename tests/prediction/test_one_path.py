@@ -68,6 +68,7 @@ def test_panel_command_line_and_notebook_agree_to_the_byte(diameter, checkpoint,
     ]
     assert CliRunner().invoke(main, arguments).exit_code == 0
     written = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    assert written.pop("predicted.jsonl")  # the journal, by which the same command goes on
     assert panel.session.files == written
 
     image = read_image(tmp_path / "in" / "smear.png")

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -10,13 +11,9 @@ from PIL import Image
 
 from bloodseg_lib.classes import HEALTHY_RBC
 from bloodseg_lib.prediction import results
+from bloodseg_lib.prediction.batch import predict_files
 from bloodseg_lib.prediction.counts import pool
-from bloodseg_lib.prediction.results import (
-    predict_files,
-    result_files,
-    save_pooled,
-    save_segmentation,
-)
+from bloodseg_lib.prediction.results import result_files, save_pooled, save_segmentation
 from bloodseg_lib.prediction.scale import AT_40X, Scale
 from bloodseg_lib.prediction.segmenter import Segmentation
 
@@ -112,6 +109,8 @@ def test_several_fields_are_pooled_into_files_of_their_own(tmp_path):
 class Blank:
     """A segmenter that finds nothing."""
 
+    identity: ClassVar[dict] = {"network": "blank"}
+
     def segment(self, image, scale=None):
         labels = np.zeros(image.shape[:2], np.uint8)
         return Segmentation(labels, np.eye(10, dtype=np.float16)[labels], scale or AT_40X)
@@ -131,7 +130,7 @@ def test_files_are_predicted_one_by_one_and_one_that_cannot_be_read_stops_none(t
     assert results[0].scale == Scale.of_factor(0.5) and pooled == pool(
         [results[0].counts, results[2].counts]
     )
-    assert len(list((tmp_path / "out").iterdir())) == 2 * 4 + 2
+    assert len(list((tmp_path / "out").iterdir())) == 2 * 4 + 2 + 2  # skipped.csv, journal
 
 
 def test_one_image_is_not_pooled_and_label_maps_alone_are_not_counted(tmp_path):
@@ -141,9 +140,4 @@ def test_one_image_is_not_pooled_and_label_maps_alone_are_not_counted(tmp_path):
         [tmp_path / "a.png"], Blank(), tmp_path / "maps", label_maps_only=True
     )
     assert result.counts is None and pooled is None and result.scale == AT_40X
-    assert [path.name for path in (tmp_path / "maps").iterdir()] == ["a.png"]
-
-
-def test_two_images_of_one_name_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="a: several images of this name"):
-        predict_files([tmp_path / "a.png", tmp_path / "a.bmp"], Blank(), tmp_path)
+    assert {path.name for path in (tmp_path / "maps").iterdir()} == {"a.png", "predicted.jsonl"}

@@ -158,3 +158,8 @@ def test_real_fields_are_measured_as_by_eye(real_data, pattern, expected):
 def test_crops_of_a_single_white_cell_are_not_measured(real_data):
     paths = sorted((real_data / "zheng" / "Dataset 1").glob("*.bmp"))[::15]
     assert sum(measure_rbc_diameter(read_image(path))[0] is not None for path in paths) <= 1
+
+
+@pytest.mark.parametrize("shape", [(1, 10000, 3), (10000, 1, 3), (2, 3000, 3)])
+def test_a_strip_has_no_cells_to_measure(shape):
+    assert find_scale(np.full(shape, 230, np.uint8)).how == "assumed"

@@ -1,0 +1,274 @@
+"""Many image files at once: none overwrites another or an input, one that is bad costs no other its
+results, and a batch that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from bloodseg_lib.io import WriteError, csv_text, label_map_bytes, write_bytes
+from bloodseg_lib.prediction.cells import CountingConfig
+from bloodseg_lib.prediction.counts import Counts
+from bloodseg_lib.prediction.file_result import FileResult
+from bloodseg_lib.prediction.journal import (
+    MEND,
+    Journal,
+    counts_of,
+    file_digest,
+    scale_fields,
+    tallies,
+)
+from bloodseg_lib.prediction.result_names import printable, result_names
+from bloodseg_lib.prediction.results import (
+    POOLED_FILES,
+    RESULT_ENDINGS,
+    pooled_files,
+    result_files,
+)
+from bloodseg_lib.prediction.scale import Scale
+from bloodseg_lib.prediction.segmenter import Segmenter, open_image
+
+SKIPPED = "skipped.csv"
+"""Table of the images that were not segmented, with the reasons."""
+
+_FIRST_BYTES = 1 << 20  # room that the result of a small image needs
+_HOPELESS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # the next image could not be written either
+
+
+def try_folder(folder: Path | str, images: Sequence[Path] = ()) -> None:
+    """Try whether results can be written into a folder, before anything long. Nothing is left.
+
+    Args:
+        folder: of the results; it need not exist.
+        images: to segment; the first result is taken to need as much room as the largest file.
+
+    Raises:
+        OSError: it cannot be made or written to, or has too little room.
+    """
+    folder = Path(folder)
+    made = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
+    sizes = [path.stat().st_size for path in images if _is_file(path)]
+    left = max([_FIRST_BYTES, *sizes])
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            while left > 0:  # written, because quotas are not seen otherwise
+                left -= file.write(bytes(min(left, _FIRST_BYTES)))
+    except OSError as error:
+        raise WriteError.of(error, folder) from error
+    finally:
+        for path in made:
+            with contextlib.suppress(OSError):
+                path.rmdir()
+
+
+def predict_files(
+    paths: Sequence[Path],
+    segmenter: Segmenter,
+    out: Path | str,
+    scale: Scale | None = None,
+    counting: CountingConfig | None = None,
+    *,
+    label_maps_only: bool = False,
+    overwrite: bool = False,
+    on_result: Callable[[FileResult], None] | None = None,
+) -> tuple[list[FileResult], Counts | None]:
+    """Segment image files, and write the files of each and those of all together.
+
+    An image that cannot be segmented does not stop the others; the reasons are also written, to
+    ``skipped.csv``. The same call again goes on where it was stopped: images whose results are all
+    there, made of the same content by the same network and options, are not segmented again.
+
+    Args:
+        paths: the images; one that is given twice is segmented once.
+        segmenter: the network.
+        out: folder for the files of :func:`bloodseg_lib.prediction.results.result_files` and
+            :func:`bloodseg_lib.prediction.results.pooled_files`, under the names of
+            :func:`bloodseg_lib.prediction.result_names.result_names`.
+        scale: of all images; None: measured in each.
+        counting: how to count; the defaults if not given.
+        label_maps_only: write only the label maps, ``<name>.png``.
+        overwrite: replace existing files that are something else.
+        on_result: called after each image.
+
+    Returns:
+        the result of each image, in order, and the pooled counts, if two or more were counted.
+
+    Raises:
+        ValueError: a result would be written onto an image, or onto an existing file that is
+            something else.
+        OSError: the folder cannot be written to.
+    """
+    try_folder(out, paths)
+    batch = _Batch(paths, segmenter, Path(out), scale, counting, label_maps_only)
+    batch.check(overwrite)
+    results: list[FileResult] = []
+    for path in batch.names:
+        results.append(batch.result(path))
+        if on_result:
+            on_result(results[-1])
+    batch.save_reasons([result for result in results if result.error])
+    pooled = None
+    try:
+        pooled = batch.save_pooled(results)
+    except WriteError as error:  # the images are told of all the same
+        results.append(FileResult(Path(out) / POOLED_FILES[1], error=str(error)))
+    return results, pooled
+
+
+class _Batch:
+    """The images of one call, what their results are called, and what they are made of."""
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        segmenter: Segmenter,
+        out: Path,
+        scale: Scale | None,
+        counting: CountingConfig | None,
+        label_maps_only: bool,
+    ):
+        same: dict[str, list[Path]] = {}
+        for path in map(Path, paths):
+            same.setdefault(os.path.realpath(path), []).append(path)
+        self.names = result_names([min(spellings) for spellings in same.values()])
+        self.segmenter, self.out, self.scale = segmenter, out, scale
+        self.counting = counting or CountingConfig()
+        self.label_maps_only = label_maps_only
+        self.journal = Journal(out)
+        self.hopeless = ""
+        self.made_by = {
+            **segmenter.identity,
+            "scale": None if scale is None else scale_fields(scale),
+            "counting": None if label_maps_only else self.counting.to_dict(),
+        }
+
+    def files(self, path: Path) -> list[str]:
+        """The names of the files of an image's result."""
+        endings = (".png",) if self.label_maps_only else RESULT_ENDINGS
+        return [self.names[path] + ending for ending in endings]
+
+    def made_of(self, path: Path) -> dict[str, Any]:
+        return {"image": file_digest(path), **self.made_by}
+
+    def check(self, overwrite: bool) -> None:
+        """Refuse to write onto an image, or onto something else."""
+        inputs = {_inode(path): path for path in self.names if _is_file(path)}
+        for path in self.names:
+            for existing in self.journal.existing(self.files(path)):
+                if _is_file(existing) and (image := inputs.get(_inode(existing))):
+                    raise ValueError(
+                        f"{printable(str(image))}: expected to write a result there, but this is "
+                        "one of the images. Give --out another folder."
+                    )
+        self.overwrite = overwrite
+        if overwrite:
+            return
+        for path in self.names:
+            if _is_file(path) and self.journal.existing(self.files(path)):
+                with contextlib.suppress(OSError):  # it cannot be read: told when its turn comes
+                    self.journal.done(self.made_of(path), self.files(path))
+        several = len(self.names) > 1 and not self.label_maps_only
+        for names in ((SKIPPED,), POOLED_FILES if several else ()):
+            for present in self.journal.existing(names):
+                fields = self.journal.fields_of(present)
+                if fields is not None and fields <= set(self.names.values()):
+                    continue
+                raise ValueError(
+                    f"{present}: expected no file, or one of the same images. Received a file of "
+                    f"something else. {MEND}"
+                )
+
+    def result(self, path: Path) -> FileResult:
+        """Segment one image, unless its results are there."""
+        if self.hopeless:
+            return FileResult(path, error=f"{printable(str(path))}: not tried. {self.hopeless}")
+        try:
+            if not _is_file(path):
+                there = "this is a folder" if path.is_dir() else "there is none"
+                raise FileNotFoundError(f"{path}: expected an image file, {there}.")
+            made_of = self.made_of(path)
+            return self._kept(path, made_of) or self._segmented(path, made_of)
+        except WriteError as error:
+            if error.errno in _HOPELESS:
+                self.hopeless = f"Nothing can be written any more: {error}"
+            words = f"{path}: its results cannot be written. {error}"
+        except MemoryError:
+            words = (
+                f"{path}: expected an image that fits into memory. Received {path.stat().st_size} "
+                "bytes, too many for it. Cut it in parts, or close other programs."
+            )
+        except (ValueError, OSError) as error:
+            words = str(error) if path.name in str(error) else f"{path}: {error}"
+        except Exception as error:  # of any decoder: the other images are worth their results
+            words = (
+                f"{path}: expected an image that can be segmented. Received one of unusual size or "
+                f"damaged ({type(error).__name__}: {str(error).strip()}). Save it again as PNG."
+            )
+        return FileResult(path, error=printable(words))
+
+    def _kept(self, path: Path, made_of: dict[str, Any]) -> FileResult | None:
+        try:
+            entry = self.journal.done(made_of, self.files(path))
+        except ValueError:
+            if not self.overwrite:
+                raise
+            return None
+        if entry is None:
+            return None
+        scale = Scale(**entry["scale"])
+        if self.label_maps_only:
+            return FileResult(path, scale, kept=True)
+        table = (self.out / f"{self.names[path]}_cells.csv").read_bytes().decode()
+        return FileResult(path, scale, counts_of(table, entry["counts"], self.counting), kept=True)
+
+    def _segmented(self, path: Path, made_of: dict[str, Any]) -> FileResult:
+        image = open_image(path)
+        found = self.segmenter.segment(image, self.scale)
+        counts, name = None, self.names[path]
+        if self.label_maps_only:
+            files = {f"{name}.png": label_map_bytes(found.labels)}
+        else:
+            counts, files = result_files(found, image, name, self.counting)
+        known = tallies(counts) if counts else None
+        self._save(files, made_of, scale=scale_fields(found.scale), counts=known)
+        return FileResult(path, found.scale, counts)
+
+    def _save(self, files: dict[str, bytes], made_of: dict[str, Any], **known: Any) -> None:
+        self.journal.add(made_of, files, **known)
+        for name, data in files.items():
+            write_bytes(self.out / name, data)
+
+    def save_reasons(self, failed: Sequence[FileResult]) -> None:
+        """Write why images were not segmented; where all were, there is no such table."""
+        with contextlib.suppress(WriteError):  # the caller has the reasons too
+            if failed:
+                rows = [[printable(str(result.path)), result.error] for result in failed]
+                self._save({SKIPPED: csv_text(["image", "reason"], rows).encode()}, {})
+            elif self.journal.fields_of(self.out / SKIPPED) is not None:
+                (self.out / SKIPPED).unlink()
+
+    def save_pooled(self, results: Sequence[FileResult]) -> Counts | None:
+        """Write the counts of all images together, if there are several."""
+        fields = {self.names[r.path]: r.counts for r in results if r.counts}
+        if len(fields) < 2:
+            return None
+        counts, files = pooled_files(list(fields.values()))
+        self._save(files, self.made_by, fields=list(fields))
+        return counts
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is such a file; also of names that no file can have."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def _inode(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino

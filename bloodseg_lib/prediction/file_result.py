@@ -1,0 +1,63 @@
+"""What became of the images of a batch, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bloodseg_lib.prediction.counts import Counts
+from bloodseg_lib.prediction.result_names import printable
+from bloodseg_lib.prediction.results import POOLED_FILES
+from bloodseg_lib.prediction.scale import Scale
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """What became of one image file.
+
+    Attributes:
+        path: the image; or, if it could not be written, the file of all images together.
+        scale: that it was segmented with; None if it was not.
+        counts: its cells; None if it was not segmented, or if they were not counted.
+        error: why it was not segmented, in words; empty if it was.
+        kept: its results were there already. The cells have no probabilities then.
+    """
+
+    path: Path
+    scale: Scale | None = None
+    counts: Counts | None = None
+    error: str = ""
+    kept: bool = False
+
+    def __str__(self) -> str:
+        name = printable(self.path.name)
+        kept = " Skipped: these results are there already." if self.kept else ""
+        if self.counts is None:
+            return f"{name}: {self.error or self.scale}{kept and '.' + kept}"
+        cells = f"{len(self.counts.cells)} cells, parasitaemia {self.counts.parasitaemia()}"
+        warnings = (f"the three counts disagree: {w}" for w in self.counts.disagreements().values())
+        return "\n".join(f"{name}: {w}" for w in (f"{cells}; {self.scale}.{kept}", *warnings))
+
+
+def pooled_words(results: Sequence[FileResult], pooled: Counts | None, out: Path) -> str:
+    """How many images were pooled, and where their counts are; empty if none were."""
+    if pooled is None:
+        return ""
+    number = sum(result.counts is not None for result in results)
+    where = printable(str(out / "pooled_counts.json"))
+    return f"All {number} together: {len(pooled.cells)} cells, in {where}.\n"
+
+
+def failures(results: Sequence[FileResult]) -> str:
+    """The reasons why images were not segmented, and how many were; empty if all were.
+
+    Examples:
+        >>> failures([FileResult(Path("a.png"), error="a.png: there is none.")]).splitlines()
+        ['a.png: there is none.', '0 of 1 images segmented.']
+    """
+    errors = [result.error for result in results if result.error]
+    images = [result for result in results if result.path.name not in POOLED_FILES]
+    number = sum(not result.error for result in images)
+    end = f"{number} of {len(images)} images segmented."
+    return "\n".join([*errors, end]) if errors else ""

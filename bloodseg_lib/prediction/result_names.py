@@ -1,0 +1,68 @@
+"""The names of the results of several images: never two alike, whatever the images are called."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+RESERVED = ("pooled",)
+"""Names that no image's results have: they are those of all images together."""
+
+
+def printable(text: str) -> str:
+    """A text that every terminal and file takes: bytes of a file name that are no UTF-8 as ``%FF``.
+
+    Examples:
+        >>> printable("smear\\udcff.png")
+        'smear%FF.png'
+    """
+    return "".join(f"%{ord(c) - 0xDC00:02X}" if "\udc80" <= c <= "\udcff" else c for c in text)
+
+
+def result_names(paths: Iterable[Path]) -> dict[Path, str]:
+    """The first part of the file names of each image's results.
+
+    It is the image's name without its ending. Names that would be the same, also in another case or
+    another spelling of an accent, get their endings too, then as many of their folders as tell them
+    apart. The order of the images does not matter.
+
+    Args:
+        paths: the images, each once.
+
+    Examples:
+        >>> sorted(result_names([Path("a.png"), Path("a.jpg"), Path("b.png")]).values())
+        ['a_jpg', 'a_png', 'b']
+    """
+    parts_used = dict.fromkeys(paths, 0)
+    while True:
+        names = {path: _name(path, n) for path, n in parts_used.items()}
+        folded = {path: _folded(name) for path, name in names.items()}
+        times = Counter(folded.values())
+        clashing = [p for p, name in folded.items() if times[name] > 1 or name in RESERVED]
+        if not clashing:
+            return names
+        for path in clashing:
+            parts_used[path] += 1
+
+
+def _folded(name: str) -> str:
+    """The same for names that some file systems take for one."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _name(path: Path, parts_used: int) -> str:
+    """The stem (0), with its ending (1), with so many folders less one before it (2 and more)."""
+    if not parts_used:
+        return printable(path.stem)
+    absolute = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
+    folders = absolute.parts[1:-1]
+    ending = [path.suffix[1:]] if path.suffix else []
+    name = "_".join([*folders[len(folders) + 1 - parts_used :], path.stem, *ending])
+    if parts_used > len(folders) + 1:  # a_b/c and a/b_c
+        digest = hashlib.sha256(os.fsencode(absolute)).hexdigest()[:8]
+        name = f"{path.stem}_{digest}"
+    return printable(name)

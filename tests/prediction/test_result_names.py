@@ -1,0 +1,36 @@
+import itertools
+from pathlib import Path
+
+from bloodseg_lib.prediction.result_names import printable, result_names
+
+
+def test_names_do_not_depend_on_the_order_of_the_images():
+    paths = [Path(p) for p in ("x/a.png", "y/a.png", "a.png", "x/a.jpg", "x_a.png")]
+    orders = [result_names(order) for order in itertools.permutations(paths)]
+    assert all(names == orders[0] for names in orders)
+    assert len(set(orders[0].values())) == len(paths)
+
+
+def test_a_name_of_its_own_is_the_stem():
+    assert result_names([Path("x/a.png"), Path("x/b.tar.png")]) == {
+        Path("x/a.png"): "a",
+        Path("x/b.tar.png"): "b.tar",
+    }
+
+
+def test_names_that_some_file_systems_take_for_one_are_told_apart():
+    paths = [Path("A.png"), Path("a.jpg"), Path("\u00fc.png"), Path("u\u0308.jpg")]
+    assert sorted(result_names(paths).values()) == ["A_png", "a_jpg", "u\u0308_jpg", "\u00fc_png"]
+
+
+def test_folders_that_would_read_alike_are_told_apart():
+    paths = [Path("/a_b/c.png"), Path("/a/b_c.png"), Path("/a/b/c.png"), Path("/c.png")]
+    assert len(set(result_names(paths).values())) == 4
+
+
+def test_the_name_of_all_images_together_is_reserved():
+    assert result_names([Path("Pooled.png")]) == {Path("Pooled.png"): "Pooled_png"}
+
+
+def test_a_printable_name_can_be_encoded():
+    printable("a\udcff\udc80\u00fc").encode()
