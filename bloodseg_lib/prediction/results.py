@@ -19,6 +19,7 @@ from bloodseg_lib.io import label_map_bytes, png_bytes, write_bytes, write_json,
 from bloodseg_lib.prediction.counts import CountingConfig, Counts, count_cells, pool
 from bloodseg_lib.prediction.scale import Scale
 from bloodseg_lib.prediction.segmenter import Segmentation, Segmenter, open_image
+from bloodseg_lib.runs import owned
 
 OVERLAY_PX = 4096
 """The longer side of an overlay is at most this; the label map always has the image's own size."""
@@ -74,6 +75,7 @@ def predict_files(
 
     Raises:
         ValueError: two images of one stem.
+        BlockingIOError: another command is writing to ``out``.
     """
     twice = sorted(stem for stem, n in Counter(path.stem for path in paths).items() if n > 1)
     if twice:
@@ -82,12 +84,13 @@ def predict_files(
             "Predict them into folders of their own."
         )
     results = []
-    for path in paths:
-        results.append(_predict_file(path, segmenter, Path(out), scale, label_maps_only))
-        if on_result:
-            on_result(results[-1])
-    fields = [result.counts for result in results if result.counts]
-    return results, save_pooled(fields, out) if len(fields) > 1 else None
+    with owned(out):
+        for path in paths:
+            results.append(_predict_file(path, segmenter, Path(out), scale, label_maps_only))
+            if on_result:
+                on_result(results[-1])
+        fields = [result.counts for result in results if result.counts]
+        return results, save_pooled(fields, out) if len(fields) > 1 else None
 
 
 def _predict_file(
