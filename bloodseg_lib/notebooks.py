@@ -18,6 +18,7 @@ from papermill.parameterize import parameterize_notebook
 from tqdm.auto import tqdm
 
 from bloodseg_lib.io import replacing, write_bytes
+from bloodseg_lib.runs import owned
 
 NOTEBOOK_FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 IMAGE_FOLDER = NOTEBOOK_FOLDER.parent / "images"
@@ -144,11 +145,7 @@ def _typed(parameter: str, value: Any, default: Any) -> Any:
 
 
 def check_kernel(kernel: str) -> str:
-    """Return the name of a Jupyter kernel if it is installed.
-
-    Raises:
-        ValueError: it is not; the message lists those that are.
-    """
+    """Return the name of a Jupyter kernel; a ValueError lists those installed if it is not."""
     kernels = KernelSpecManager().find_kernel_specs()
     if kernel not in kernels:
         raise ValueError(
@@ -184,33 +181,34 @@ def run(
 
     Raises:
         ValueError: see :func:`parameters_of`; no such kernel.
+        BlockingIOError: another run is writing there.
         NotebookError: a cell raised an error; the executed notebook shows it.
     """
     out = Path(out)
     check_kernel(kernel)
-    places = {"run_dir": _seen_from_notebooks(out)}
-    if bank:
-        places["bank_dir"] = _seen_from_notebooks(bank)
+    folders = {"run_dir": out, **({"bank_dir": bank} if bank else {})}
+    places = {name: _seen_from_notebooks(path) for name, path in folders.items()}
     parameters = parameters_of(profile, {**(overrides or {}), **places})
-    (out / "notebooks").mkdir(parents=True, exist_ok=True)
-    bar = tqdm(NOTEBOOKS, unit="notebook", disable=not progress)
-    for name in bar:
-        bar.set_description(name)
-        executed = out / "notebooks" / f"{name}.ipynb"
-        try:
-            papermill.execute_notebook(
-                str(notebook_path(name)),
-                str(executed),
-                parameters=parameters[name],
-                kernel_name=kernel,
-                progress_bar=progress,
-                cwd=str(NOTEBOOK_FOLDER),
-            )
-        except papermill.PapermillExecutionError as error:
-            raise NotebookError(
-                f"Cell {error.exec_count} of a notebook raised {error.ename}: {error.evalue}\n"
-                f"See {executed.parent}."
-            ) from error
+    with owned(out):  # the kernels own the dataset and the training inside it
+        (out / "notebooks").mkdir(parents=True, exist_ok=True)
+        bar = tqdm(NOTEBOOKS, unit="notebook", disable=not progress)
+        for name in bar:
+            bar.set_description(name)
+            executed = out / "notebooks" / f"{name}.ipynb"
+            try:
+                papermill.execute_notebook(
+                    str(notebook_path(name)),
+                    str(executed),
+                    parameters=parameters[name],
+                    kernel_name=kernel,
+                    progress_bar=progress,
+                    cwd=str(NOTEBOOK_FOLDER),
+                )
+            except papermill.PapermillExecutionError as error:
+                raise NotebookError(
+                    f"Cell {error.exec_count} of a notebook raised {error.ename}: {error.evalue}\n"
+                    f"See {executed.parent}."
+                ) from error
     return out
 
 

@@ -1,9 +1,89 @@
-"""The names of the files in a run folder, through which the notebooks pass everything."""
+"""The names of the files in a run folder, through which the notebooks pass everything; and the lock
+of a folder, so that one command at a time writes to it.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import filelock
+from tqdm.auto import tqdm
+
+LOCK = ".bloodseg.lock"
+"""Name of the lock file in a folder that a command writes to; a leftover one locks nothing."""
+
+_NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
+
+
+@contextlib.contextmanager
+def owned(folder: Path | str) -> Iterator[None]:
+    """Own a folder, which is made if needed, for as long as the block runs.
+
+    The lock is the operating system's (``flock``, or Windows' own), not the file's being there: it
+    ends with the process, however that ends. Network drives pass it on to their server; where one
+    offers no locks, that is printed and the block runs without. Folders inside are locked by
+    themselves. Within one process a folder cannot be owned twice either.
+
+    Args:
+        folder: to write to.
+
+    Raises:
+        BlockingIOError: another command owns it.
+        OSError: it cannot be made or written to.
+
+    Examples:
+        >>> import tempfile
+        >>> with owned(tempfile.mkdtemp()):
+        ...     pass  # write there
+    """
+    folder = Path(folder)
+    path, made = folder / LOCK, not folder.exists()
+    # A second's patience: the one before may be about to end. No soft lock, which is a file that
+    # stays when its process is killed.
+    lock = filelock.FileLock(path, timeout=1, fallback_to_soft=False)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise BlockingIOError(
+            f"{folder}: expected a folder that no other command writes to. Received one that "
+            "another command is writing to now. Wait until that one has ended, or choose another "
+            "folder."
+        ) from error
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise OSError(
+                f"{error.filename or path}: expected to write there. Received: "
+                f"{error.strerror or error}. Make {folder} a writable folder, or choose another."
+            ) from error
+        tqdm.write(
+            f"{folder}: this drive has no locks. Let no other command write there meanwhile."
+        )
+    try:
+        mine = _identity(path)
+        yield
+    finally:
+        # While it is still locked: who waits for this file notices that it is gone, and makes
+        # another. Where it cannot be deleted (Windows deletes it later) it stays, and harms nobody.
+        with contextlib.suppress(OSError):
+            if mine and _identity(path) == mine:
+                path.unlink()
+        lock.release()
+        with contextlib.suppress(OSError):
+            if made:
+                folder.rmdir()  # only an empty one
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Tells the lock file from one that others made after the folder was deleted."""
+    with contextlib.suppress(OSError):
+        found = path.stat()
+        return found.st_dev, found.st_ino
+    return None
 
 
 @dataclass(frozen=True)

@@ -79,8 +79,8 @@ def load_model(path: Path | str, precision: str = "float32") -> tuple[keras.Mode
 
     Raises:
         FileNotFoundError: there is no such checkpoint.
-        ValueError: one of its files is damaged, or the weights are not of the network that the
-            sidecar describes.
+        ValueError: one of its files is damaged, or the weights are not finite, or not of the
+            network that the sidecar describes.
     """
     with _Reader(path) as reader:
         model = build_unet(UNetConfig.from_dict(reader.sidecar.unet), precision=precision)
@@ -202,6 +202,9 @@ class _Reader:
                 raise self._mismatch(
                     name, f"shape {tuple(variables[name].shape)}", f"shape {value.shape}"
                 )
+            # false for what is not a number, too
+            if value.dtype.kind not in "fiu" or not (abs(value) <= np.finfo(np.float32).max).all():
+                raise self._damaged(f"variable {name} holds a value that is not a finite number")
         for name, value in values.items():
             _set_value(variables[name], value, optimizer)
 

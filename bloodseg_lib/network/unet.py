@@ -8,6 +8,7 @@ image. Taught by ``notebooks/02_unet_architecture.ipynb``.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -51,7 +52,8 @@ class UNetConfig(Config):
         self.expect(2 <= self.levels <= 8, "levels", "2 to 8")
         self.expect(0 <= self.momentum < 1, "momentum", "a number from 0 up to but not including 1")
         self.expect(0 <= self.dropout < 1, "dropout", "a number from 0 up to but not including 1")
-        self.expect(min(self.std) > 0, "std", "three numbers above 0")
+        self.expect(all(map(math.isfinite, self.mean)), "mean", "three finite numbers")
+        self.expect(all(0 < s < math.inf for s in self.std), "std", "three finite numbers above 0")
 
     @property
     def multiple_px(self) -> int:

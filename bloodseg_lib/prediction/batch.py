@@ -33,6 +33,7 @@ from bloodseg_lib.prediction.results import (
 )
 from bloodseg_lib.prediction.scale import Scale
 from bloodseg_lib.prediction.segmenter import Segmenter, open_image
+from bloodseg_lib.runs import owned
 
 SKIPPED = "skipped.csv"
 """Table of the images that were not segmented, with the reasons."""
@@ -104,9 +105,20 @@ def predict_files(
         ValueError: a result would be written onto an image, or onto an existing file that is
             something else.
         OSError: the folder cannot be written to.
+        BlockingIOError: another command is writing to ``out``.
     """
     try_folder(out, paths)
-    batch = _Batch(paths, segmenter, Path(out), scale, counting, label_maps_only)
+    with owned(out):
+        return _predicted(
+            _Batch(paths, segmenter, Path(out), scale, counting, label_maps_only),
+            overwrite,
+            on_result,
+        )
+
+
+def _predicted(
+    batch: _Batch, overwrite: bool, on_result: Callable[[FileResult], None] | None
+) -> tuple[list[FileResult], Counts | None]:
     batch.check(overwrite)
     results: list[FileResult] = []
     for path in batch.names:
@@ -118,7 +130,7 @@ def predict_files(
     try:
         pooled = batch.save_pooled(results)
     except WriteError as error:  # the images are told of all the same
-        results.append(FileResult(Path(out) / POOLED_FILES[1], error=str(error)))
+        results.append(FileResult(batch.out / POOLED_FILES[1], error=str(error)))
     return results, pooled
 
 

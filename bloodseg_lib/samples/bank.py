@@ -20,6 +20,7 @@ import numpy as np
 
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES, class_by_key
 from bloodseg_lib.io import png_bytes, read_rgba, write_bytes, write_csv
+from bloodseg_lib.runs import owned
 from bloodseg_lib.samples.duplicates import near_duplicates, thumbnail
 from bloodseg_lib.samples.sample import AUTOMATIC, BACKGROUND_CROP, CLUSTER, CellSample
 from bloodseg_lib.samples.splits import SPLITS, split_groups
@@ -224,11 +225,13 @@ def write_bank(
     Raises:
         ValueError: no samples at all, two of one class, source and name, or a folder that is a
             finished bank already.
+        BlockingIOError: another command is writing there.
     """
-    writer = BankWriter(folder, on_sample)
-    for sample in samples:
-        writer.add(sample)
-    return writer.close(seed, fill)
+    with owned(folder):
+        writer = BankWriter(folder, on_sample)
+        for sample in samples:
+            writer.add(sample)
+        return writer.close(seed, fill)
 
 
 def split_entries(

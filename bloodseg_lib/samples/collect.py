@@ -16,7 +16,8 @@ from tqdm.auto import tqdm
 
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES
 from bloodseg_lib.io import write_bytes, write_csv
-from bloodseg_lib.samples.bank import SampleBank, write_bank
+from bloodseg_lib.runs import owned
+from bloodseg_lib.samples.bank import BankWriter, SampleBank
 from bloodseg_lib.samples.phantom import cells as phantom
 from bloodseg_lib.samples.sample import CellSample, Skipped
 from bloodseg_lib.samples.sources import catalog
@@ -163,6 +164,7 @@ def collect(
 
     Raises:
         ValueError: an unknown database, or a folder that is a bank already.
+        BlockingIOError: another command is writing there.
         FileNotFoundError: a folder is missing, or not laid out as its database is.
     """
     # a misspelt key is refused before hours of reading
@@ -194,7 +196,16 @@ def collect(
             collection.add(sample)
             bar.update()
 
-        bank = write_bank(samples(), folder, seed, count, fill if draw_missing else None)
+        with owned(folder):
+            writer = BankWriter(folder, count)
+            for sample in samples():
+                writer.add(sample)
+            bank = writer.close(seed, fill if draw_missing else None)
+            _write_reports(bank, collection)
+    return bank, collection
+
+
+def _write_reports(bank: SampleBank, collection: Collection) -> None:
     rows = (
         (s.source, CLASSES[s.class_id].key if s.class_id else "", s.path, s.reason, s.detail)
         for s in collection.skipped
@@ -202,7 +213,6 @@ def collect(
     columns = ("source", "class", "file", "reason", "detail")
     write_csv(bank.folder / REJECTIONS, columns, rows)
     write_bytes(bank.folder / REPORT, collection.report(bank).encode())
-    return bank, collection
 
 
 def _drawn(class_id: int, split: str, number: int, seed: int) -> list[CellSample]:

@@ -20,6 +20,7 @@ from tqdm.auto import tqdm
 import bloodseg_lib
 from bloodseg_lib.classes import CLASSES, RBC_IDS
 from bloodseg_lib.io import label_map_bytes, png_bytes, read_json, write_json
+from bloodseg_lib.runs import LOCK, owned
 from bloodseg_lib.samples.bank import SPLITS, SampleBank
 from bloodseg_lib.smears.compose import compose_background, compose_smear
 from bloodseg_lib.smears.dataset import Dataset
@@ -62,14 +63,26 @@ def build_dataset(
     Raises:
         ValueError: the folder holds a dataset of another recipe, or a split of the bank has no RBCs
             or nothing to affix.
+        BlockingIOError: another command is building there.
     """
     folder, digest = Path(folder), _digest(config, bank)
-    if (folder / MANIFEST).exists():
-        dataset = Dataset(folder)
-        if dataset.manifest["digest"] != digest:
-            raise ValueError(_another(folder, "dataset"))
-        _clear(folder)
-        return dataset
+    begun = any((folder / name).exists() for name in (PARTS, LOCK))
+    # a finished one may lie where nothing can be written
+    if begun or not (folder / MANIFEST).exists():
+        with owned(folder):
+            if not (folder / MANIFEST).exists():  # another build may just have ended
+                _build(config, bank, folder, digest, workers, progress)
+            _clear(folder)
+    dataset = Dataset(folder)
+    if dataset.manifest["digest"] != digest:
+        raise ValueError(_another(folder, "dataset"))
+    return dataset
+
+
+def _build(
+    config: DatasetConfig, bank: SampleBank, folder: Path, digest: str, workers: int, progress: bool
+) -> None:
+    """Build in a folder that this process owns; its workers write there for it."""
     _claim(folder, digest)
     for split in SPLITS:
         if getattr(config, split):
@@ -88,8 +101,6 @@ def build_dataset(
     for split, number in sets:
         tallies[split].add(Tally.read(_part(folder, split, number)))
     write_json(folder / MANIFEST, manifest(config, bank, digest, tallies))
-    _clear(folder)
-    return Dataset(folder)
 
 
 def _digest(config: DatasetConfig, bank: SampleBank) -> str:
@@ -117,7 +128,7 @@ def _claim(folder: Path, digest: str) -> None:
             raise ValueError(_another(folder, "stopped build"))
         return
     # A build that was killed before it wrote its claim has left nothing but the folder for it.
-    if folder.exists() and any(path.name != PARTS for path in folder.iterdir()):
+    if folder.exists() and any(path.name not in (PARTS, LOCK) for path in folder.iterdir()):
         raise ValueError(
             f"{folder}: expected an empty folder, or a dataset. Choose another folder."
         )

@@ -5,6 +5,7 @@ Taught by ``notebooks/03_weighted_training.ipynb``.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,9 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from bloodseg_lib.network.backend import make_deterministic
+from bloodseg_lib.network.devices import process
 from bloodseg_lib.network.unet import UNetConfig
+from bloodseg_lib.runs import owned
 from bloodseg_lib.smears.dataset import Dataset
 from bloodseg_lib.training.config import TrainingConfig
 from bloodseg_lib.training.epoch import Trainer
@@ -80,29 +83,44 @@ def train(
             epoch is kept.
         MemoryError: there is not even enough for one image at a time.
         OSError: an epoch cannot be written, for example to a full disk. The one before is kept.
+        BlockingIOError: another command is writing to ``folder``.
         ImportError: ``config.tensorboard`` without the package ``tensorboard``.
     """
-    state = TrainingState.open(folder, dataset, unet, config)
-    if not state.finished:
-        found = preflight(dataset, state.unet, config, state.folder, require_gpu)
-        if report := found.report(config.batch_size):
-            tqdm.write(report)
-        if config.deterministic:
-            make_deterministic()
-        writes_events = config.tensorboard and state.writes
-        events = EventLog(state.folder, state.history) if writes_events else None
-        trainer = Trainer(dataset, state, max(found.parts, state.parts), progress)
-        while not state.finished:
-            record = trainer.epoch(state.epoch + 1)
-            better = state.keep(record, trainer.model, trainer.optimizer)
-            if state.writes:
-                tell(record, config.epochs, better, progress)
-            if events:
-                events.add(record)
-            if on_epoch is not None:
-                on_epoch(record)
+    # of several processes the first one writes, and so owns the folder for all of them
+    with owned(folder) if process()[0] == 0 else contextlib.nullcontext():
+        state = TrainingState.open(folder, dataset, unet, config)
+        if not state.finished:
+            _train(dataset, state, on_epoch, progress, require_gpu)
+        return TrainingResult(state.history, state.best, state.latest)
+
+
+def _train(
+    dataset: Dataset,
+    state: TrainingState,
+    on_epoch: Callable[[EpochRecord], None] | None,
+    progress: bool,
+    require_gpu: bool,
+) -> None:
+    """The epochs that are left to do."""
+    config = state.config
+    found = preflight(dataset, state.unet, config, state.folder, require_gpu)
+    if report := found.report(config.batch_size):
+        tqdm.write(report)
+    if config.deterministic:
+        make_deterministic()
+    writes_events = config.tensorboard and state.writes
+    events = EventLog(state.folder, state.history) if writes_events else None
+    trainer = Trainer(dataset, state, max(found.parts, state.parts), progress)
+    while not state.finished:
+        record = trainer.epoch(state.epoch + 1)
+        better = state.keep(record, trainer.model, trainer.optimizer)
+        if state.writes:
+            tell(record, config.epochs, better, progress)
         if events:
-            events.close()
-        if state.epoch < config.epochs:
-            tqdm.write(f"{state.folder}: stopped after {state.why}.")
-    return TrainingResult(state.history, state.best, state.latest)
+            events.add(record)
+        if on_epoch is not None:
+            on_epoch(record)
+    if events:
+        events.close()
+    if state.epoch < config.epochs:
+        tqdm.write(f"{state.folder}: stopped after {state.why}.")

@@ -161,6 +161,44 @@ def test_flipped_bits_in_the_weights_are_noticed(copy):
         load_model(copy)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.float32("nan"),
+        np.float32("inf"),
+        np.float32("-inf"),
+        np.float64(1e300),  # infinite once it is float32
+        np.complex64(1),
+        np.bool_(True),
+        np.datetime64("2026-01-01"),
+    ],
+)
+def test_weights_that_are_not_finite_numbers_are_refused(copy, value):
+    with np.load(copy) as stored:
+        arrays = dict(stored)
+    bias = next(name for name in arrays if name.endswith("/beta"))
+    arrays[bias] = np.full(arrays[bias].shape, value)
+    np.savez(copy, **arrays)
+    with pytest.raises(
+        ValueError, match=rf"best\.npz: .*variable {bias} holds a value that is not a finite number"
+    ):
+        load_model(copy)
+
+
+@pytest.mark.parametrize("name", ["mean", "std"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_normalization_that_is_not_finite_is_refused(copy, name, value):
+    """In the second channel: ``min`` of a list whose second number is NaN may be any of them."""
+    with np.load(copy) as stored:
+        arrays = dict(stored)
+    sidecar = json.loads(arrays["sidecar"].tobytes())
+    sidecar["unet"][name][1] = value
+    arrays["sidecar"] = np.frombuffer(json.dumps(sidecar).encode(), np.uint8)
+    np.savez(copy, **arrays)
+    with pytest.raises(ValueError, match=rf"best\.npz: .*{name}.* finite numbers"):
+        load_model(copy)
+
+
 def test_a_cut_sidecar_is_refused_with_the_mend(copy):
     beside = copy.with_suffix(".json")
     beside.write_text(beside.read_text()[:200])

@@ -22,12 +22,14 @@ from bloodseg_lib.classes import (
     HEALTHY_RBC,
     NEUTROPHIL,
 )
+from bloodseg_lib.runs import LOCK
 from bloodseg_lib.samples.bank import SPLITS, write_bank
 from bloodseg_lib.samples.sample import BACKGROUND_CROP, CLUSTER, CellSample
 from bloodseg_lib.smears.build import build_dataset
 from bloodseg_lib.smears.dataset import Dataset
 from bloodseg_lib.smears.manifest import DatasetConfig
 from bloodseg_lib.smears.recipe import Recipe
+from bloodseg_lib.smears.verify import verify
 
 
 def content(folder):
@@ -153,6 +155,33 @@ def test_a_build_killed_at_random_moments_ends_with_the_same_bytes(bank, tmp_pat
             shutil.rmtree(folder)
     build_dataset(config, bank, folder, workers=2, progress=False)
     assert content(folder) == expected
+
+
+def test_a_second_build_is_refused_and_the_first_undisturbed(bank, dataset, tmp_path):
+    folder = tmp_path / "dataset"
+    process = building(CONFIG, bank, folder, workers=2)
+    while not (folder / LOCK).exists() and process.poll() is None:
+        time.sleep(0.002)
+    os.kill(process.pid, signal.SIGSTOP)  # so that it does not end before the second begins
+    try:
+        with pytest.raises(BlockingIOError, match=r"dataset: .*another command is writing to now"):
+            build_dataset(CONFIG, bank, folder, progress=False)
+    finally:
+        os.kill(process.pid, signal.SIGCONT)
+    process.communicate()
+    assert process.returncode == 0
+    assert content(folder) == content(dataset.folder)
+
+
+def test_a_leftover_lock_file_is_no_data(bank, dataset, tmp_path):
+    folder = tmp_path / "dataset"
+    folder.mkdir()
+    (folder / LOCK).touch()
+    build_dataset(CONFIG, bank, folder, progress=False)
+    (folder / LOCK).touch()  # as a kill right after the manifest leaves it
+    assert not verify(folder).problems
+    build_dataset(CONFIG, bank, folder, progress=False)
+    assert content(folder) == content(dataset.folder)
 
 
 @pytest.mark.parametrize("left", [".parts/.digest-x1.json", ".parts"])

@@ -4,16 +4,19 @@ import errno
 import json
 import os
 import shutil
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_training import CONFIG, UNET, TinyDataset, bits, run
+from tiny_training import CONFIG, UNET, TinyDataset, bits, run, start
 
 from bloodseg_lib.network.checkpoint import load_model, read_sidecar
 from bloodseg_lib.network.loss import WeightedCrossEntropy
 from bloodseg_lib.network.metrics import scores
 from bloodseg_lib.network.unet import UNetConfig
+from bloodseg_lib.runs import LOCK, owned
 from bloodseg_lib.training import epoch as epochs
 from bloodseg_lib.training import state as states
 from bloodseg_lib.training.config import TrainingConfig
@@ -123,6 +126,26 @@ def test_best_is_the_first_epoch_with_the_highest_validation_accuracy(undisturbe
     best = read_sidecar(result.best)
     accuracies = [record.valid_accuracy for record in result.history]
     assert best.epoch == 1 + accuracies.index(max(accuracies))
+
+
+def test_a_second_training_is_refused_and_the_first_undisturbed(undisturbed, tmp_path):
+    process = start(tmp_path, dataset={"pause_s": 0.1})
+    while not (tmp_path / LOCK).exists() and process.poll() is None:
+        time.sleep(0.01)
+    with pytest.raises(BlockingIOError, match="another command is writing to now"):
+        run(tmp_path, config=dataclasses.replace(CONFIG, learning_rate=0.1))
+    output = process.communicate()[0]
+    assert process.returncode == 0, output
+    assert bits(tmp_path / "latest.npz") == bits(undisturbed[1].latest)
+    assert not (tmp_path / LOCK).exists()
+
+
+def test_only_the_first_process_of_a_training_owns_its_folder(tmp_path, monkeypatch):
+    """The others would be locked out by it."""
+    module = sys.modules["bloodseg_lib.training.train"]
+    monkeypatch.setattr(module, "process", lambda: (1, 2))
+    with owned(tmp_path):
+        assert len(run(tmp_path, config=dataclasses.replace(CONFIG, epochs=1)).history) == 1
 
 
 def test_a_finished_training_does_nothing_and_says_so(undisturbed, capsys):
