@@ -13,6 +13,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+WHITE = 250
+"""Grey level of the background of an image that a network sees."""
+
 FLOOR = 1 / 255
 """Lower limit of a transmittance: one grey level of a white background."""
 
@@ -22,6 +25,7 @@ GREY_DENSITIES.setflags(write=False)
 
 _SUBSAMPLED_PX = 400_000  # larger images are subsampled
 _BRIGHT_SPAN = 24  # grey levels
+_DARKEST_BACKGROUND = 90  # grey level; transmitted light never leaves a background darker than this
 
 
 def background_colour(
@@ -113,6 +117,25 @@ def optical_density(transmittance: np.ndarray | float) -> np.ndarray:
         [0.69, 5.54]
     """
     return -np.log(np.maximum(transmittance, FLOOR))
+
+
+def white_levels(background: np.ndarray) -> np.ndarray:
+    """A lookup table that makes a background of this colour white, and keeps the transmittance of
+    the cells on it.
+
+    Args:
+        background: ``(3,)`` RGB. If its brightest channel is darker than a background in
+            transmitted light can be, the levels stay as they are.
+
+    Returns:
+        ``(256, 3) uint8``.
+    """
+    if max(background) < _DARKEST_BACKGROUND:
+        return np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    # a channel with almost no light holds nothing but noise
+    least = _DARKEST_BACKGROUND * 2 / 3
+    factors = WHITE / np.maximum(np.asarray(background, np.float32), least)
+    return np.clip(np.arange(256)[:, None] * factors + 0.5, 0, 255).astype(np.uint8)
 
 
 def density_exceeded_by(rgba: np.ndarray, fraction: float) -> np.ndarray:

@@ -1,9 +1,11 @@
 """Preprocessing of a photographed field before a network sees it: the dark border and everything
-outside the field of view become background, and the background becomes white.
+outside the field of view become background, the background becomes white, and the stain of the red
+cells is brought to a reference.
 
-Both were measured to matter more than longer training. A network that never saw the dark lines at
+All were measured to matter more than longer training. A network that never saw the dark lines at
 the border of a video frame classifies them as another dark object, a white cell as long as the
-border; and in the yellow light of a halogen lamp everything looks stained.
+border; in the yellow light of a halogen lamp everything looks stained; and red cells that are
+stained as densely as white cells elsewhere are taken for them.
 Taught by ``notebooks/06_interactive_prediction.ipynb``.
 """
 
@@ -16,10 +18,8 @@ import cv2
 import numpy as np
 
 from bloodseg_lib.classes import BACKGROUND, NUM_CLASSES
-from bloodseg_lib.optics import background_colour
-
-WHITE = 250
-"""Grey level of the background after preprocessing."""
+from bloodseg_lib.optics import GREY_DENSITIES, WHITE, background_colour, white_levels
+from bloodseg_lib.stain import UNKNOWN_STAIN, Stain
 
 # Of a line's pixels: a line through crowded cells still shows some background between them.
 _BACKGROUND_QUANTILE = 0.9
@@ -31,7 +31,6 @@ _BLACK = 0.35
 _LEAST_OUTSIDE = 0.002  # fraction of the image; smaller dark things at the border are cells, debris
 _SEARCH_PX = 1024  # size at which the field of view is searched
 _HALO = 1 / 128  # of the longer side: the blurred rim of the eyepiece
-_DARKEST_BACKGROUND = 90  # grey level; transmitted light never leaves a background darker than this
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,7 @@ class Preprocessing:
         outside: ``(h, w) bool``, the image within the border, reduced: True outside the field of
             view, as beyond an eyepiece; None: it is all in view.
         levels: ``(256, 3) uint8``, a lookup table of the grey levels of red, green and blue.
+        stain: that the red cells had.
 
     Examples:
         >>> image = np.full((40, 60, 3), 200, np.uint8)
@@ -54,17 +54,24 @@ class Preprocessing:
     border: tuple[int, int, int, int]
     outside: np.ndarray | None
     levels: np.ndarray
+    stain: Stain = UNKNOWN_STAIN
 
     @classmethod
-    def of(cls, image: np.ndarray) -> Preprocessing:
+    def of(
+        cls, image: np.ndarray, scale: float = 1.0, reference_stain: bool = True
+    ) -> Preprocessing:
         """The preprocessing that an image needs.
 
         Args:
             image: ``(H, W, 3) uint8`` RGB; may be memory-mapped, little of it is read.
+            scale: factor that resamples it to 40x.
+            reference_stain: bring the stain of the red cells to the reference.
         """
         border = dark_border(image)
         field = _within(image, border)
-        return cls(border, outside_view(field), white_levels(background_colour(field)))
+        levels = white_levels(background_colour(field))
+        stain = Stain.of(field, scale, levels) if reference_stain else UNKNOWN_STAIN
+        return cls(border, outside_view(field), _stained_levels(levels, stain), stain)
 
     @classmethod
     def none(cls) -> Preprocessing:
@@ -122,23 +129,12 @@ def _within(image: np.ndarray, border: tuple[int, int, int, int]) -> np.ndarray:
     return image[above : image.shape[0] - below, left : image.shape[1] - right]
 
 
-def white_levels(background: np.ndarray) -> np.ndarray:
-    """A lookup table that makes a background of this colour white, and keeps the transmittance of
-    the cells on it.
-
-    Args:
-        background: ``(3,)`` RGB. If its brightest channel is darker than a background in
-            transmitted light can be, the levels stay as they are.
-
-    Returns:
-        ``(256, 3) uint8``.
-    """
-    if max(background) < _DARKEST_BACKGROUND:
-        return Preprocessing.none().levels
-    # a channel with almost no light holds nothing but noise
-    least = _DARKEST_BACKGROUND * 2 / 3
-    factors = WHITE / np.maximum(np.asarray(background, np.float32), least)
-    return np.clip(np.arange(256)[:, None] * factors + 0.5, 0, 255).astype(np.uint8)
+def _stained_levels(levels: np.ndarray, stain: Stain) -> np.ndarray:
+    """Levels that in addition bring a stain to the reference, ``(256, 3) uint8``."""
+    if stain.density is None:
+        return levels
+    density = GREY_DENSITIES[levels] - GREY_DENSITIES[WHITE]
+    return np.clip(WHITE * np.exp(-density * stain.factors) + 0.5, 0, 255).astype(np.uint8)
 
 
 def dark_border(image: np.ndarray) -> tuple[int, int, int, int]:

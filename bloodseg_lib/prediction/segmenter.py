@@ -35,6 +35,7 @@ from bloodseg_lib.prediction.tiling import (
     ResampledImage,
     blended_rows,
 )
+from bloodseg_lib.stain import UNKNOWN_STAIN, Stain
 
 KEPT_PX = 2**24
 """Probabilities of images of more pixels than this are kept on disk unless asked for otherwise: in
@@ -57,6 +58,8 @@ class PredictionConfig(Config):
             memory up to :data:`KEPT_PX` pixels.
         preprocess: remove the dark border and make the background white, see
             :mod:`bloodseg_lib.prediction.preprocessing`.
+        reference_stain: bring the stain of the red cells to a reference too, see
+            :class:`bloodseg_lib.optics.Stain`.
         test_time_augmentation: average over the eight symmetries of a square, see
             :func:`over_symmetries`; takes eight times as long.
         precision: of the network, see :func:`bloodseg_lib.network.backend.dtype_policy`.
@@ -72,6 +75,7 @@ class PredictionConfig(Config):
     tile_px: int = LARGEST_TILE_PX
     keep_probabilities: bool | None = None
     preprocess: bool = True
+    reference_stain: bool = True
     test_time_augmentation: bool = False
     precision: str = "float32"
 
@@ -94,11 +98,13 @@ class Segmentation:
         probabilities: ``(H, W, 10) float16``, the network's softmax; over the classes they sum to
             1, up to rounding. Of a large image ``uint8``, in 255ths, in a temporary file.
         scale: that the image was resampled to 40x with.
+        stain: that its red cells had before they were brought to the reference.
     """
 
     labels: np.ndarray
     probabilities: np.ndarray
     scale: Scale
+    stain: Stain = UNKNOWN_STAIN
 
     @property
     def confidence(self) -> np.ndarray:
@@ -257,7 +263,9 @@ def segment_image(
     """
     config, (height, width) = config or PredictionConfig(), _checked_image(image).shape[:2]
     scale = scale or find_scale(image)
-    preparation = Preprocessing.of(image) if config.preprocess else Preprocessing.none()
+    preparation = Preprocessing.none()
+    if config.preprocess:
+        preparation = Preprocessing.of(image, scale.factor, config.reference_stain)
     resampled = ResampledImage(preparation.within_border(image), scale.factor, preparation.levels)
     keep = config.keep_probabilities
     on_disk = height * width > KEPT_PX if keep is None else not keep
@@ -268,7 +276,7 @@ def segment_image(
         )
         bands = preparation.with_border(bands, height, width)
         labels, probabilities = label_map_and_probabilities(bands, height, width, on_disk)
-    return Segmentation(labels, probabilities, scale)
+    return Segmentation(labels, probabilities, scale, preparation.stain)
 
 
 def _checked_image(image: np.ndarray) -> np.ndarray:

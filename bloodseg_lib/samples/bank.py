@@ -24,9 +24,11 @@ from bloodseg_lib.runs import owned
 from bloodseg_lib.samples.duplicates import near_duplicates, thumbnail
 from bloodseg_lib.samples.sample import AUTOMATIC, BACKGROUND_CROP, CLUSTER, CellSample
 from bloodseg_lib.samples.splits import SPLITS, split_groups
+from bloodseg_lib.stain import UNKNOWN_STAIN, Stain
 
 INDEX = "index.csv"
 _COLUMNS = ("path", "class", "source", "group", "split", "area_px", "sha256")
+_STAIN = "rbc_density"  # a column that older banks do not have
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class BankEntry:
         split: ``"train"``, ``"valid"`` or ``"test"``.
         area_px: pixels of the cell.
         sha256: of the picture's file.
+        stain: see :class:`~bloodseg_lib.samples.sample.CellSample`.
     """
 
     path: str
@@ -48,6 +51,7 @@ class BankEntry:
     split: str
     area_px: int
     sha256: str
+    stain: Stain = UNKNOWN_STAIN
 
     @property
     def is_single(self) -> bool:
@@ -107,7 +111,7 @@ class SampleBank:
                 )
             self._cache[entry.path] = rgba
         rgba, name = self._cache[entry.path], Path(entry.path).stem
-        return CellSample(rgba, entry.class_id, entry.source, entry.group, name)
+        return CellSample(rgba, entry.class_id, entry.source, entry.group, name, entry.stain)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Number of single cells: class key -> split -> number."""
@@ -127,12 +131,24 @@ def _entry(index: Path, number: int, row: dict[str, str]) -> BankEntry:
             row["split"],
             int(row["area_px"]),
             row["sha256"],
+            _stain(row.get(_STAIN) or ""),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{index}, line {number}: expected the columns {', '.join(_COLUMNS)}. "
             f"Received {error}. Build the bank again."
         ) from error
+
+
+def _stain(text: str) -> Stain:
+    if not text:
+        return UNKNOWN_STAIN
+    red, green, blue = (float(value) for value in text.split())
+    return Stain((red, green, blue))
+
+
+def _stain_text(stain: Stain) -> str:
+    return " ".join(f"{value:.4f}" for value in stain.density or ())
 
 
 class BankWriter:
@@ -160,7 +176,14 @@ class BankWriter:
         write_bytes(self.folder / path, data)
         digest, area = hashlib.sha256(data).hexdigest(), sample.area_px
         self._entries[path] = BankEntry(
-            path, sample.class_id, sample.source, sample.group, split, area, digest
+            path,
+            sample.class_id,
+            sample.source,
+            sample.group,
+            split,
+            area,
+            digest,
+            sample.stain,
         )
         self._thumbnails.append(thumbnail(sample.rgba))
         if self._on_sample:
@@ -190,10 +213,13 @@ class BankWriter:
                 "Look at the reasons the readers gave for leaving cells out."
             )
         rows = (
-            (e.path, CLASSES[e.class_id].key, e.source, e.group, e.split, e.area_px, e.sha256)
+            (
+                *(e.path, CLASSES[e.class_id].key, e.source, e.group, e.split, e.area_px, e.sha256),
+                _stain_text(e.stain),
+            )
             for _, e in sorted(self._entries.items())
         )
-        write_csv(self.folder / INDEX, _COLUMNS, rows)
+        write_csv(self.folder / INDEX, [*_COLUMNS, _STAIN], rows)
         return SampleBank(self.folder)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from bloodseg_lib.classes import Box
 from bloodseg_lib.optics import density_exceeded_by
+from bloodseg_lib.stain import UNKNOWN_STAIN, Stain
 
 MINIMUM_AREA_PX = 20
 AUTOMATIC = "_auto"
@@ -42,6 +43,7 @@ class CellSample:
         source: key of the database it comes from, e.g. ``"lisc"``.
         group: patient, slide or field, unique within the source; a split never divides a group.
         name: unique within source and class.
+        stain: of the red cells around it, where enough were seen.
 
     Examples:
         >>> grey = np.full((2, 3, 4), (128, 128, 128, 255), np.uint8)
@@ -55,6 +57,7 @@ class CellSample:
     source: str
     group: str
     name: str
+    stain: Stain = UNKNOWN_STAIN
 
     @property
     def area_px(self) -> int:
@@ -70,6 +73,11 @@ class CellSample:
     def nuclear_od(self) -> float:
         """Optical density of green in the darkest tenth: in a white cell, its nucleus."""
         return float(density_exceeded_by(self.rgba, 0.1)[1])
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it shows one cell, neither a cluster of cells nor a background crop."""
+        return not (self.is_cluster or self.is_background_crop)
 
     @property
     def is_cluster(self) -> bool:

@@ -33,7 +33,7 @@ from bloodseg_lib.smears.manifest import (
     add_file,
     manifest,
 )
-from bloodseg_lib.smears.pool import KINDS, Pool, combinations
+from bloodseg_lib.smears.pool import KINDS, Pool, at_reference_stain, combinations
 from bloodseg_lib.smears.smear import Smear
 
 
@@ -160,14 +160,15 @@ def _check_samples(bank: SampleBank, split: str) -> None:
 
 
 @functools.lru_cache(maxsize=4)
-def _pool(bank_folder: Path, bank_digest: str, split: str) -> Pool:
+def _pool(bank_folder: Path, bank_digest: str, split: str, reference_stain: bool) -> Pool:
     """Samples of a split, read once a process."""
     bank = SampleBank(bank_folder)
     if bank.digest != bank_digest:
         raise ValueError(f"{bank_folder}: changed while a dataset was built of it. Start again.")
     # clusters and background crops have no true counts
     entries = [e for e in bank.select(split) if split == "train" or e.is_single]
-    return Pool((entry.path, bank.sample(entry)) for entry in entries)
+    choices = [(entry.path, bank.sample(entry)) for entry in entries]
+    return Pool(at_reference_stain(choices) if reference_stain else choices)
 
 
 def _generator(config: DatasetConfig, split: str, *numbers: int) -> np.random.Generator:
@@ -195,7 +196,7 @@ def _build_set(
     Returns their number.
     """
     cv2.setNumThreads(1)  # the processes are the parallelism
-    pool = _pool(bank_folder, bank_digest, split)
+    pool = _pool(bank_folder, bank_digest, split, config.recipe.reference_stain)
     choices = combinations(pool)
     backgrounds: dict[str, Smear] = {}
     tally, digest = Tally(), hashlib.sha256()

@@ -6,14 +6,17 @@ Taught by ``notebooks/01_dataset_creation.ipynb``.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
 
 from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, PLATELET_IDS, WBC_IDS
+from bloodseg_lib.optics import scale_density
 from bloodseg_lib.samples.sample import CellSample
 from bloodseg_lib.smears.recipe import Recipe
+from bloodseg_lib.stain import Stain
 
 KINDS = ("ii", "nn", "ni")
 """Kinds of background: infected RBCs only, healthy only, both."""
@@ -21,6 +24,7 @@ KINDS = ("ii", "nn", "ni")
 RBC_OF_KIND = {"ii": (INFECTED_RBC,), "nn": (HEALTHY_RBC,), "ni": (HEALTHY_RBC, INFECTED_RBC)}
 AFFIXED_IDS = (*WBC_IDS, *PLATELET_IDS)
 _ANY = ""  # in place of a source
+_LEAST_RED_CELLS = 3  # whose median stands for the stain of a patient or slide
 
 Choice = tuple[str, CellSample]
 """Path of a sample in the bank, and the sample."""
@@ -111,6 +115,29 @@ def combinations(pool: Pool) -> list[tuple[tuple[int, ...], str]]:
     kinds = [kind for kind in KINDS if pool.sources(RBC_OF_KIND[kind])]
     pairs = itertools.combinations_with_replacement(affixed, 2)
     return [(objects, kind) for objects in [*((c,) for c in affixed), *pairs] for kind in kinds]
+
+
+def at_reference_stain(choices: Sequence[Choice]) -> Iterator[Choice]:
+    """Samples with the stain of their field, patient or slide brought to the reference, see
+    :mod:`bloodseg_lib.stain`.
+
+    Where a database shows no fields but single red cells, the median of those of a patient or slide
+    stands for its stain, if there are three.
+    """
+    red_cells: dict[tuple[str, str], list[np.ndarray]] = {}
+    for _, sample in choices:
+        if sample.class_id in (HEALTHY_RBC, INFECTED_RBC) and sample.is_single:
+            red_cells.setdefault((sample.source, sample.group), []).append(sample.median_od)
+    of_group = {
+        key: Stain(tuple(np.median(densities, axis=0).tolist()))
+        for key, densities in red_cells.items()
+        if len(densities) >= _LEAST_RED_CELLS
+    }
+    for path, sample in choices:
+        stain = sample.stain
+        if stain.density is None:
+            stain = of_group.get((sample.source, sample.group), stain)
+        yield path, replace(sample, rgba=scale_density(sample.rgba, stain.factors))
 
 
 def one_of(choices: Sequence[T], rng: np.random.Generator) -> T:

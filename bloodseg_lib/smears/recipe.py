@@ -67,6 +67,9 @@ class Recipe(Config):
         stain_match: 0 to 1, how strongly the RBCs of a background are matched to the stain of one
             of them, for a slide has one stain. Then healthy and infected RBCs of a background may
             come from different sources, so that neither colour nor sharpness tells them apart.
+        reference_stain: the samples of each field, patient or slide are brought to the reference
+            stain of its red cells (:mod:`bloodseg_lib.stain`), as images to predict are. So what
+            ``stain_jitter`` varies is what remains after that.
         cell_blur_px: greatest standard deviation of a blur of each white cell and platelet alone;
             red cells have none, since it would hide their parasites.
         illumination: background colour and uneven light, see
@@ -101,6 +104,7 @@ class Recipe(Config):
     stain_jitter: float = 0.0
     nuclear_od: tuple[float, float] = (0.0, 0.0)
     stain_match: float = 0.0
+    reference_stain: bool = False
     cell_blur_px: float = 0.0
     illumination: float = 0.0
     debris: float = 0.0
@@ -148,7 +152,10 @@ class Recipe(Config):
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as ``dataset.json`` holds it, under :data:`STORED_NAMES`."""
-        return {STORED_NAMES.get(name, name): value for name, value in super().to_dict().items()}
+        values = super().to_dict()
+        if not self.reference_stain:
+            del values["reference_stain"]  # older than it: see STORED_NAMES
+        return {STORED_NAMES.get(name, name): value for name, value in values.items()}
 
 
 RECIPES = {
@@ -170,6 +177,7 @@ RECIPES = {
         stain_jitter=0.15,
         nuclear_od=(0.65, 2.4),
         stain_match=0.8,
+        reference_stain=True,
         cell_blur_px=1.5,
         illumination=1.0,
         debris=1.5,

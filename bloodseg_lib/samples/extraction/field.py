@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from bloodseg_lib.classes import HEALTHY_RBC, RBC_DIAMETER_PX, Box
-from bloodseg_lib.optics import background_colour, field_transmittance
+from bloodseg_lib.optics import background_colour, field_transmittance, white_levels
 from bloodseg_lib.samples.extraction.background_crops import find_background_crops
 from bloodseg_lib.samples.extraction.boxes import CellBox, mask_in_box
 from bloodseg_lib.samples.extraction.clusters import find_clusters
@@ -35,6 +35,7 @@ from bloodseg_lib.samples.sample import (
     Skipped,
     cut_cell,
 )
+from bloodseg_lib.stain import Stain
 
 RED_CELLS_PER_FIELD = 16
 """The most healthy red cells of one field, so that no field dominates."""
@@ -119,6 +120,12 @@ class Field:
         return field_transmittance(self.image, self.rbc_diameter_px)
 
     @cached_property
+    def stain(self) -> Stain:
+        """The stain of its red cells, measured as that of an image to predict is."""
+        levels = white_levels(background_colour(self.image))
+        return Stain.of(self.image, self.scale, levels)
+
+    @cached_property
     def non_rbc(self) -> np.ndarray:
         """Where it shows something that is not a red cell, ``(H, W)`` bool; needs a clean cell."""
         return non_rbc(self.transmittance, self.clean, self.rbc_diameter_px)
@@ -167,7 +174,7 @@ class Field:
         crops = find_background_crops(self.transmittance, self.non_rbc, self.rbc_diameter_px)
         for box, rgba in crops:
             name = f"{self.group}_{box.x}_{box.y}{BACKGROUND_CROP}"
-            yield CellSample(rgba, HEALTHY_RBC, self.source, self.group, name)
+            yield CellSample(rgba, HEALTHY_RBC, self.source, self.group, name, self.stain)
 
     def red_cell_samples(self) -> Iterator[CellSample | Skipped]:
         """All of a field without malaria: :meth:`healthy`, :meth:`clusters` and
@@ -227,7 +234,7 @@ class Field:
             reach = round(_REACH * self.rbc_diameter_px)
             background = background_colour(self.image, window, reach)
         rgba = cut_cell(image, mask, self.scale, background, f"Sample {self.source}/{name}")
-        return CellSample(rgba, class_id, self.source, self.group, name)
+        return CellSample(rgba, class_id, self.source, self.group, name, self.stain)
 
 
 def _spread(items: list[_Item], most: int) -> list[_Item]:
