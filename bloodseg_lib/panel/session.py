@@ -235,7 +235,10 @@ class PanelSession:
         shown = self._shown(size)
         if self.segmentation is None:
             return shown
-        labels = cv2.resize(self.segmentation.labels, size, interpolation=cv2.INTER_NEAREST)
+        labels = self.segmentation.labels
+        if self.counts is not None and self.counts.label_map is not None:
+            labels = self.counts.label_map  # each cell in one class
+        labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
         return overlay(shown, labels, opacity, outlines, class_ids)
 
     def heat_map(self, size: tuple[int, int], class_id: int) -> np.ndarray:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bloodseg_lib.io import WriteError, csv_text, label_map_bytes, write_bytes
+from bloodseg_lib.io import WriteError, csv_text, write_bytes
 from bloodseg_lib.prediction.cells import CountingConfig
 from bloodseg_lib.prediction.counts import Counts
 from bloodseg_lib.prediction.file_result import FileResult
@@ -243,14 +243,14 @@ class _Batch:
     def _segmented(self, path: Path, made_of: dict[str, Any]) -> FileResult:
         image = open_image(path)
         found = self.segmenter.segment(image, self.scale)
-        counts, name = None, self.names[path]
+        name = self.names[path]
+        counts, files = result_files(found, image, name, self.counting)
+        counts = counts.without_pixels()
         if self.label_maps_only:
-            files = {f"{name}.png": label_map_bytes(found.labels)}
-        else:
-            counts, files = result_files(found, image, name, self.counting)
-        known = tallies(counts) if counts else None
+            files = {f"{name}.png": files[f"{name}_classes.png"]}
+        known = None if self.label_maps_only else tallies(counts)
         self._save(files, made_of, scale=scale_fields(found.scale), counts=known)
-        return FileResult(path, found.scale, counts)
+        return FileResult(path, found.scale, None if self.label_maps_only else counts)
 
     def _save(self, files: dict[str, bytes], made_of: dict[str, Any], **known: Any) -> None:
         self.journal.add(made_of, files, **known)

@@ -6,6 +6,7 @@ Taught by ``notebooks/06_interactive_prediction.ipynb``.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -92,8 +93,9 @@ class Cell:
     """One cell found in a label map.
 
     Attributes:
-        class_id: 1..9, the class of most of its pixels; of a red cell with known probabilities, by
-            ``infected_share``.
+        class_id: 1..9, the class of its group (:data:`GROUPS`) with the greatest mean probability
+            over its pixels, for a red cell by ``infected_share``; without probabilities, the class
+            of most of its pixels.
         area_px: its pixels in the image, not rescaled.
         box: its bounding box in pixels.
         centroid: x, y in pixels.
@@ -103,6 +105,7 @@ class Cell:
         field: name of the image.
         probabilities: mean of each class over its pixels, 0..1, ten of them; empty without
             probabilities.
+        mask: ``(height, width) bool``, its pixels in ``box``; None where they were not kept.
     """
 
     class_id: int
@@ -113,6 +116,7 @@ class Cell:
     confidence: float | None = None
     field: str = ""
     probabilities: tuple[float, ...] = ()
+    mask: np.ndarray | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @classmethod
     def of(
@@ -136,6 +140,9 @@ class Cell:
         if len(mean) and class_id in RBC_IDS:
             infected = mean[INFECTED_RBC] >= infected_share * sum(mean[i] for i in RBC_IDS)
             class_id = INFECTED_RBC if infected else HEALTHY_RBC
+        elif len(mean):
+            group = next(group for group in GROUPS if class_id in group)
+            class_id = max(group, key=lambda i: (mean[i], fractions[i]))
         rows, columns = np.nonzero(instance.mask)
         return cls(
             class_id,
@@ -146,6 +153,7 @@ class Cell:
             mean[class_id] if len(mean) else None,
             field,
             tuple(mean),
+            instance.mask,
         )
 
     def csv_row(self) -> list[str | int]:

@@ -10,6 +10,7 @@ Taught by ``notebooks/06_interactive_prediction.ipynb``.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -120,6 +121,8 @@ class Counts:
             fraction of cells.
         cut_by_border: cells left out by the border rule.
         config: how they were counted.
+        label_map: ``(H, W) uint8``, the field with each cell in its one class; None of several
+            fields. What is too small for a cell keeps the classes of its pixels.
     """
 
     cells: tuple[Cell, ...]
@@ -128,6 +131,12 @@ class Counts:
     by_area: dict[str, float]
     cut_by_border: int
     config: CountingConfig
+    label_map: np.ndarray | None = dataclasses.field(default=None, repr=False, compare=False)
+
+    def without_pixels(self) -> Counts:
+        """The same counts without label map and masks, which would fill the memory in a batch."""
+        cells = tuple(dataclasses.replace(cell, mask=None) for cell in self.cells)
+        return dataclasses.replace(self, cells=cells, label_map=None)
 
     def differential(self) -> dict[str, Proportion]:
         """Fraction of each class among the white blood cells, by class key."""
@@ -218,33 +227,36 @@ def count_cells(
     config = config or CountingConfig()
     mean_area_px = [c.mean_area_px / scale.factor**2 for c in CLASSES]  # in this image
     least_px = [config.minimum_area * area for area in mean_area_px]
-    cells, cut = [], 0
+    cells, cut, painted = [], 0, labels.copy()
     for instance in (i for g in GROUPS for i in find_instances(labels, g, scale, config)):
         box, mask = instance
         votes = np.bincount(labels[box.window][mask], minlength=NUM_CLASSES)
         if votes.sum() < least_px[int(votes.argmax())]:
             continue
-        if config.border_rule and (box.bottom == labels.shape[0] or box.right == labels.shape[1]):
-            cut += 1
-            continue
         mean: list[float] = []
         if probabilities is not None:
             mean = mean_probabilities(probabilities, box.window, mask).tolist()
-        cells.append(Cell.of(instance, votes / votes.sum(), mean, config.infected_share, field))
+        cell = Cell.of(instance, votes / votes.sum(), mean, config.infected_share, field)
+        painted[box.window][mask] = cell.class_id
+        if config.border_rule and (box.bottom == labels.shape[0] or box.right == labels.shape[1]):
+            cut += 1
+        else:
+            cells.append(cell)
     cells.sort(key=lambda cell: (cell.box.y, cell.box.x, cell.class_id))
     tally = Counter(cell.class_id for cell in cells)
     # by rows, because bincount makes 64-bit copies
-    pixels = np.sum([np.bincount(row, minlength=NUM_CLASSES) for row in labels], axis=0)
+    pixels = np.sum([np.bincount(row, minlength=NUM_CLASSES) for row in painted], axis=0)
     return Counts(
         cells=tuple(cells),
         components={
-            c.key: _components(labels == c.id, least_px[c.id], config.border_rule)
+            c.key: _components(painted == c.id, least_px[c.id], config.border_rule)
             for c in CELL_CLASSES
         },
         watershed={c.key: tally[c.id] for c in CELL_CLASSES},
         by_area={c.key: float(pixels[c.id] / mean_area_px[c.id]) for c in CELL_CLASSES},
         cut_by_border=cut,
         config=config,
+        label_map=painted,
     )
 
 

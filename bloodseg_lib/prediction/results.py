@@ -53,13 +53,15 @@ def result_files(
             f"Expected the image that was segmented, {(*segmentation.labels.shape, 3)}. "
             f"Received {image.shape}."
         )
-    labels, scale = segmentation.labels, segmentation.scale
-    counts = count_cells(labels, segmentation.probabilities, scale, config, field=stem)
+    scale = segmentation.scale
+    counts = count_cells(segmentation.labels, segmentation.probabilities, scale, config, field=stem)
+    labels = segmentation.labels if counts.label_map is None else counts.label_map
     summary = {
         "image": stem,
         "size": list(labels.shape),
         "scale": scale.factor,
         "scale_found": scale.to_dict(),
+        "stain": segmentation.stain.to_dict(),
         **counts.to_dict(),
     }
     return counts, {
