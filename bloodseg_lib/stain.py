@@ -127,7 +127,7 @@ def _red_cell_density(image: np.ndarray) -> tuple[np.ndarray | None, int]:
     and how many pixels showed them.
 
     Red cells are what is stained and lies neither at the rim of a cell nor within a radius of a
-    nucleus. A nucleus, unlike a red cell, absorbs red light: clearly more than the palest third of
+    nucleus. A nucleus, unlike a red cell, absorbs red light: clearly more than the palest of
     what is stained.
 
     Args:
@@ -146,7 +146,7 @@ def _red_cell_density(image: np.ndarray) -> tuple[np.ndarray | None, int]:
     inner = cv2.erode(stained, _disc(9), borderValue=1) > 0
     if threshold < _LEAST_CONTRAST or inner.sum() < _LEAST_RED_CELL_PX:
         return None, 0
-    nuclear = red > max(0.25, 1.6 * float(np.quantile(red[inner], 0.3)) + 0.12)
+    nuclear = red > max(0.25, 1.6 * float(np.quantile(red[inner], 0.15)) + 0.12)
     opened = cv2.morphologyEx(nuclear.astype(np.uint8), cv2.MORPH_OPEN, _disc(7))
     _, numbers, stats, _ = cv2.connectedComponentsWithStats(opened)
     nuclei = 1 + np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] > 250)  # smaller ones are parasites
