@@ -80,4 +80,5 @@ def test_without_reference_stain_only_the_background_becomes_white():
     plain = Preprocessing.of(image, reference_stain=False)
     assert plain.stain == UNKNOWN_STAIN
     cell = cv2.LUT(image, plain.levels[None])[30, 30]
-    assert (GREY_DENSITIES[cell] - GREY_DENSITIES[WHITE]) == pytest.approx([0.5, 0.7, 0.4], abs=0.02)
+    density = GREY_DENSITIES[cell] - GREY_DENSITIES[WHITE]
+    assert density == pytest.approx([0.5, 0.7, 0.4], abs=0.02)
