@@ -133,7 +133,7 @@ class InMemory:
 
 
 def _trainer(width: int, **options: Any) -> Any:
-    from bloodseg_lib.network.unet import UNetConfig
+    from bloodseg_lib.network.config import UNetConfig
     from bloodseg_lib.training.config import TrainingConfig
     from bloodseg_lib.training.epoch import Trainer
     from bloodseg_lib.training.state import TrainingState
@@ -167,7 +167,8 @@ def normalized(width: int, layer: str) -> list[float]:
 
 def same(width: int) -> list[float]:
     """Keras ``fit`` of the same network on arrays, at our settings."""
-    from bloodseg_lib.network.unet import UNetConfig, build_unet
+    from bloodseg_lib.network.config import UNetConfig
+    from bloodseg_lib.network.unet import build_unet
 
     return _fitted(build_unet(UNetConfig(width=width), precision="auto"))
 
@@ -224,7 +225,8 @@ def _plain_network(width: int) -> Any:
     tf.function(tf.nn.conv2d)(
         np.zeros((1, 8, 8, 3), np.float32), np.zeros((3, 3, 3, 4), np.float32), 1, "SAME"
     )
-    from bloodseg_lib.network.unet import UNetConfig, build_unet
+    from bloodseg_lib.network.config import UNetConfig
+    from bloodseg_lib.network.unet import build_unet
 
     return build_unet(UNetConfig(width=width))
 

@@ -14,7 +14,8 @@ from . import (
     training,
 )
 from .evaluation import annotated_fields, evaluate_counts, evaluate_dataset, evaluate_fields
-from .network.unet import UNetConfig, build_unet
+from .network.config import UNetConfig
+from .network.unet import build_unet
 from .prediction import (
     PredictionConfig,
     Scale,

@@ -50,7 +50,7 @@ def score(options: argparse.Namespace, fold: str, variant: str) -> list[dict]:
         return json.loads(rows.read_text())
     from bloodseg_lib.evaluation import annotated
     from bloodseg_lib.evaluation.fields import evaluate_fields
-    from bloodseg_lib.network.unet import UNetConfig
+    from bloodseg_lib.network.config import UNetConfig
     from bloodseg_lib.prediction.segmenter import PredictionConfig, Segmenter
     from bloodseg_lib.samples.bank import SampleBank
     from bloodseg_lib.smears.build import build_dataset

@@ -11,8 +11,8 @@ import pytest
 from bloodseg_lib.classes import CELL_CLASSES
 from bloodseg_lib.evaluation.composed import evaluate_dataset
 from bloodseg_lib.figures.animation import heat_map_frames, write_gif
+from bloodseg_lib.network.config import UNetConfig
 from bloodseg_lib.network.metrics import confusion_matrix
-from bloodseg_lib.network.unet import UNetConfig
 from bloodseg_lib.prediction.scale import AT_40X
 from bloodseg_lib.prediction.segmenter import PredictionConfig, Segmenter
 from bloodseg_lib.runs import RunFiles

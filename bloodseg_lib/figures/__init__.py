@@ -1,30 +1,36 @@
 """Pictures: arrays, matplotlib figures and GIFs. Taught by notebook 5."""
 
-from bloodseg_lib.figures.animation import heat_map_frames, write_gif
-from bloodseg_lib.figures.architecture import network_figure
-from bloodseg_lib.figures.charts import (
-    class_balance_figure,
-    class_legend,
-    confusion_figure,
-    learning_curve_figure,
-    per_class_figure,
-)
-from bloodseg_lib.figures.images import (
-    cells_figure,
-    comparison_figure,
-    heat_map_figure,
-    sample_sheet,
-    smears_figure,
-    weight_map_figure,
-)
-from bloodseg_lib.figures.overlays import (
-    described,
-    figure_png,
-    heat,
-    heat_scale,
-    legend_strip,
-    overlay,
-)
+# Lazy: an overlay needs no matplotlib, which starts slowly.
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+if TYPE_CHECKING:
+    from bloodseg_lib.figures.animation import heat_map_frames, write_gif
+    from bloodseg_lib.figures.architecture import network_figure
+    from bloodseg_lib.figures.charts import (
+        class_balance_figure,
+        class_legend,
+        confusion_figure,
+        learning_curve_figure,
+        per_class_figure,
+    )
+    from bloodseg_lib.figures.images import (
+        cells_figure,
+        comparison_figure,
+        heat_map_figure,
+        sample_sheet,
+        smears_figure,
+        weight_map_figure,
+    )
+    from bloodseg_lib.figures.overlays import (
+        described,
+        figure_png,
+        heat,
+        heat_scale,
+        legend_strip,
+        overlay,
+    )
 
 __all__ = [
     "cells_figure",
@@ -48,3 +54,27 @@ __all__ = [
     "weight_map_figure",
     "write_gif",
 ]
+
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "animation": ["heat_map_frames", "write_gif"],
+        "architecture": ["network_figure"],
+        "charts": [
+            "class_balance_figure",
+            "class_legend",
+            "confusion_figure",
+            "learning_curve_figure",
+            "per_class_figure",
+        ],
+        "images": [
+            "cells_figure",
+            "comparison_figure",
+            "heat_map_figure",
+            "sample_sheet",
+            "smears_figure",
+            "weight_map_figure",
+        ],
+        "overlays": ["described", "figure_png", "heat", "heat_scale", "legend_strip", "overlay"],
+    },
+)

@@ -6,18 +6,21 @@ Taught by ``notebooks/05_gif_visualization.ipynb``.
 
 from __future__ import annotations
 
+import importlib.util
 import io
 from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-from matplotlib import colormaps, font_manager
-from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
 from bloodseg_lib.classes import CLASSES, NUM_CLASSES, PALETTE, check_labels, labels_to_colours
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 HEAT = "inferno"
 """Colormap of probabilities: reads as an order in grey print and for colour-blind people too."""
@@ -82,6 +85,8 @@ def heat(image: np.ndarray, probability: np.ndarray) -> np.ndarray:
     Returns:
         ``(H, W, 3) uint8`` RGB.
     """
+    from matplotlib import colormaps  # here: an overlay needs no matplotlib, and it starts slowly
+
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)[:, :, None] * 0.6
     fraction = np.clip(probability.astype(np.float32), 0, 1)
     colours = (colormaps[HEAT](np.arange(256))[:, :3] * 255).astype(np.float32)
@@ -110,7 +115,10 @@ def heat_scale(width_px: int = 360) -> np.ndarray:
 @cache
 def font(size_px: int) -> ImageFont.FreeTypeFont:
     """The font that comes with matplotlib, so that text in arrays looks the same everywhere."""
-    return ImageFont.truetype(font_manager.findfont("DejaVu Sans"), size_px)
+    package = importlib.util.find_spec("matplotlib")
+    assert package is not None and package.origin is not None
+    file = Path(package.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
+    return ImageFont.truetype(file, size_px)
 
 
 def legend_strip(width_px: int, class_ids: Iterable[int], text_px: int = 13) -> np.ndarray:

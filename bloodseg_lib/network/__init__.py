@@ -8,11 +8,12 @@ import lazy_loader
 if TYPE_CHECKING:
     from bloodseg_lib.network.backend import describe_device, has_gpu, versions
     from bloodseg_lib.network.checkpoint import load_model, read_sidecar, save_checkpoint
+    from bloodseg_lib.network.config import UNetConfig
     from bloodseg_lib.network.loss import WeightedCrossEntropy, class_weights, weight_map
     from bloodseg_lib.network.metrics import Scores, confusion_matrix, scores
     from bloodseg_lib.network.pretrained import RELEASED, checkpoint_path
     from bloodseg_lib.network.sidecar import Sidecar
-    from bloodseg_lib.network.unet import UNetConfig, build_unet
+    from bloodseg_lib.network.unet import build_unet
 
 __all__ = [
     "RELEASED",
@@ -37,12 +38,13 @@ __all__ = [
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "config": ["UNetConfig"],
         "backend": ["describe_device", "has_gpu", "versions"],
         "checkpoint": ["load_model", "read_sidecar", "save_checkpoint"],
         "loss": ["WeightedCrossEntropy", "class_weights", "weight_map"],
         "metrics": ["Scores", "confusion_matrix", "scores"],
         "pretrained": ["RELEASED", "checkpoint_path"],
         "sidecar": ["Sidecar"],
-        "unet": ["UNetConfig", "build_unet"],
+        "unet": ["build_unet"],
     },
 )

@@ -15,20 +15,19 @@ Two files cannot be replaced in one stroke, so the ``.npz`` holds the sidecar to
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from bloodseg_lib.io import read_json, replacing, write_json
+from bloodseg_lib.io import replacing, write_json
+from bloodseg_lib.network.archive import OPTIMIZER, SIDECAR, CheckpointReader, weights_path
 from bloodseg_lib.network.backend import keras
-from bloodseg_lib.network.sidecar import Sidecar, mend
-from bloodseg_lib.network.unet import UNetConfig, build_unet
+from bloodseg_lib.network.sidecar import Sidecar
+from bloodseg_lib.network.unet import build_unet
 
 Optimizer: TypeAlias = keras.optimizers.Optimizer
-_SIDECAR, _OPTIMIZER, _DROPOUT = "sidecar", "optimizer", "seed_generator_state"
 
 
 def save_checkpoint(
@@ -44,10 +43,10 @@ def save_checkpoint(
         optimizer: ``None``: weights only, enough to predict. Else its state and that of the dropout
             are saved too, enough to resume training.
     """
-    path = _weights_path(path)
+    path = weights_path(path)
     text = json.dumps(sidecar.to_dict()).encode()
     arrays: dict[str, Any] = state_of(model, optimizer)
-    arrays[_SIDECAR] = np.frombuffer(text, dtype=np.uint8)
+    arrays[SIDECAR] = np.frombuffer(text, dtype=np.uint8)
     with replacing(path) as temporary:
         np.savez(temporary, **arrays)
     write_json(path.with_suffix(".json"), sidecar.to_dict())
@@ -63,7 +62,7 @@ def read_sidecar(path: Path | str) -> Sidecar:
         FileNotFoundError: there is no ``NAME.npz``.
         ValueError: it, or the ``NAME.json`` beside it, is damaged or belongs to another network.
     """
-    with _Reader(path) as reader:
+    with CheckpointReader(path) as reader:
         return reader.sidecar
 
 
@@ -82,9 +81,9 @@ def load_model(path: Path | str, precision: str = "float32") -> tuple[keras.Mode
         ValueError: one of its files is damaged, or the weights are not finite, or not of the
             network that the sidecar describes.
     """
-    with _Reader(path) as reader:
-        model = build_unet(UNetConfig.from_dict(reader.sidecar.unet), precision=precision)
-        reader.assign(_variables(model))
+    with CheckpointReader(path) as reader:
+        model = build_unet(reader.unet, precision=precision)
+        _assign(reader, _variables(model))
         return model, reader.sidecar
 
 
@@ -99,8 +98,8 @@ def restore_weights(path: Path | str, model: keras.Model) -> None:
     Raises:
         FileNotFoundError, ValueError: as :func:`load_model`.
     """
-    with _Reader(path) as reader:
-        reader.assign(_variables(model))
+    with CheckpointReader(path) as reader:
+        _assign(reader, _variables(model))
 
 
 def restore_checkpoint(path: Path | str, model: keras.Model, optimizer: Optimizer) -> Sidecar:
@@ -118,8 +117,8 @@ def restore_checkpoint(path: Path | str, model: keras.Model, optimizer: Optimize
     """
     if not optimizer.built:
         optimizer.build(model.trainable_variables)
-    with _Reader(path) as reader:
-        reader.assign(_variables(model, optimizer), optimizer)
+    with CheckpointReader(path) as reader:
+        _assign(reader, _variables(model, optimizer), optimizer)
         return reader.sidecar
 
 
@@ -147,112 +146,15 @@ def broken_variables(model: keras.Model) -> list[str]:
     ]
 
 
-class _Reader:
-    """An open checkpoint."""
-
-    def __init__(self, path: Path | str):
-        self.path = _weights_path(path)
-        if not self.path.is_file():
-            raise FileNotFoundError(
-                f"{self.path}: expected the weights of a trained network, there are none. Run "
-                "notebooks/03_weighted_training.ipynb, or correct the path."
-            )
-        try:
-            self._file = zipfile.ZipFile(self.path)
-        except (zipfile.BadZipFile, OSError) as error:
-            raise self._damaged(error) from error
-        try:
-            if f"{_SIDECAR}.npy" not in self._file.namelist():
-                raise self._damaged("it holds no sidecar")
-            self.sidecar = Sidecar.parse(self._json(), self.path)
-            self._check_copy()
-        except Exception:
-            self._file.close()
-            raise
-
-    def __enter__(self) -> _Reader:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def assign(
-        self, variables: Mapping[str, keras.Variable], optimizer: Optimizer | None = None
-    ) -> None:
-        """Give each variable its saved value; none is touched unless all fit."""
-        stored = {name.removesuffix(".npy") for name in self._file.namelist()} - {_SIDECAR}
-        needed = set(variables)
-        optional = {
-            name for name in stored if name.startswith(f"{_OPTIMIZER}/") or name.endswith(_DROPOUT)
-        }
-        if any(name.startswith(f"{_OPTIMIZER}/") for name in needed) and not optional:
-            raise ValueError(
-                f"{self.path}: expected a checkpoint with the state of its optimizer. Received "
-                "weights only; train from latest.npz."
-            )
-        for name in sorted(needed ^ (stored - (optional - needed))):
-            raise self._mismatch(
-                name,
-                "one in the network" if name in needed else "none",
-                "one in the file" if name in stored else "none",
-            )
-        values = {name: self._array(name) for name in variables}
-        for name, value in values.items():
-            if value.shape != tuple(variables[name].shape):
-                raise self._mismatch(
-                    name, f"shape {tuple(variables[name].shape)}", f"shape {value.shape}"
-                )
-            # false for what is not a number, too
-            if value.dtype.kind not in "fiu" or not (abs(value) <= np.finfo(np.float32).max).all():
-                raise self._damaged(f"variable {name} holds a value that is not a finite number")
-        for name, value in values.items():
-            _set_value(variables[name], value, optimizer)
-
-    def _array(self, name: str) -> np.ndarray:
-        try:
-            with self._file.open(f"{name}.npy") as stream:
-                return np.lib.format.read_array(stream, allow_pickle=False)
-        except (zipfile.BadZipFile, OSError, EOFError, ValueError) as error:
-            raise self._damaged(error) from error
-
-    def _json(self) -> Any:
-        try:
-            return json.loads(self._array(_SIDECAR).tobytes())
-        except ValueError as error:
-            raise self._damaged(error) from error
-
-    def _check_copy(self) -> None:
-        """Refuse a ``.json`` that cannot be read or describes another network, not an older one."""
-        beside = self.path.with_suffix(".json")
-        if not beside.exists():
-            return
-        try:
-            values = read_json(beside)
-        except ValueError as error:
-            raise ValueError(
-                f"{beside}: expected the sidecar of {self.path.name}, received a damaged or cut "
-                f"file. {mend(beside)}"
-            ) from error
-        copy = Sidecar.parse(values, beside)
-        if copy.unet != self.sidecar.unet:
-            raise ValueError(
-                f"{beside}: expected the sidecar of {self.path.name}, {self.sidecar.unet}. "
-                f"Received that of another network, {copy.unet}. {mend(beside)}"
-            )
-
-    def _damaged(self, error: object) -> ValueError:
-        return ValueError(
-            f"{self.path}: expected a checkpoint of this package, received another or a damaged "
-            f"file ({error}). Copy it again or train again."
-        )
-
-    def _mismatch(self, name: str, expected: str, received: str) -> ValueError:
-        return ValueError(
-            f"{self.path}: expected weights of the network its sidecar describes "
-            f"({self.sidecar.unet}). Received those of another: variable {name}, "
-            f"expected {expected}, received {received}. Copy the checkpoint again, or use the one "
-            "of this network."
-        )
+def _assign(
+    reader: CheckpointReader,
+    variables: Mapping[str, keras.Variable],
+    optimizer: Optimizer | None = None,
+) -> None:
+    """Give each variable its saved value; none is touched unless all fit."""
+    values = reader.arrays({name: tuple(variable.shape) for name, variable in variables.items()})
+    for name, value in values.items():
+        _set_value(variables[name], value, optimizer)
 
 
 def _variables(model: keras.Model, optimizer: Optimizer | None = None) -> dict[str, keras.Variable]:
@@ -266,7 +168,7 @@ def _variables(model: keras.Model, optimizer: Optimizer | None = None) -> dict[s
     for variable in optimizer.variables if optimizer is not None else ():
         # between steps, when checkpoints are written, the accumulated gradients are 0
         if not variable.name.endswith("gradient_accumulator"):
-            named[f"{_OPTIMIZER}/{variable.path}"] = variable
+            named[f"{OPTIMIZER}/{variable.path}"] = variable
     return named
 
 
@@ -282,13 +184,3 @@ def _set_value(variable: keras.Variable, value: np.ndarray, optimizer: Optimizer
     if optimizer is not None and variable is optimizer.variables[0]:
         value = value * (optimizer.gradient_accumulation_steps or 1)
     variable.assign(value)
-
-
-def _weights_path(path: Path | str) -> Path:
-    path = Path(path)
-    if path.suffix not in (".npz", ".json"):
-        raise ValueError(
-            f"{path}: expected a checkpoint, a file whose name ends in .npz, e.g. best.npz. "
-            "Received another kind of file."
-        )
-    return path.with_suffix(".npz")

@@ -13,8 +13,7 @@ from typing import Any
 import bloodseg_lib
 from bloodseg_lib.classes import CLASSES
 from bloodseg_lib.config import Config
-from bloodseg_lib.network.backend import versions
-from bloodseg_lib.network.unet import UNetConfig
+from bloodseg_lib.network.config import UNetConfig
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Sidecar(Config):
         max_valid_accuracy: the highest validation accuracy of any epoch so far, 0..1.
         min_valid_loss: the lowest validation loss of any epoch so far.
         history: one :class:`~bloodseg_lib.training.record.EpochRecord` an epoch, as a dict.
-        unet: the :class:`~bloodseg_lib.network.unet.UNetConfig` as a dict.
+        unet: the :class:`~bloodseg_lib.network.config.UNetConfig` as a dict.
         training: the :class:`~bloodseg_lib.training.config.TrainingConfig` as a dict.
         dataset: digest of the dataset it was trained on.
         classes: keys of the classes, in the order of their ids.
@@ -49,7 +48,7 @@ class Sidecar(Config):
     dataset: str
     classes: list[str] = dataclasses.field(default_factory=lambda: [c.key for c in CLASSES])
     versions: dict[str, str] = dataclasses.field(
-        default_factory=lambda: {"bloodseg_lib": bloodseg_lib.__version__, **versions()}
+        default_factory=lambda: {"bloodseg_lib": bloodseg_lib.__version__, **_versions()}
     )
 
     def check(self) -> None:
@@ -79,6 +78,12 @@ class Sidecar(Config):
             return cls.from_dict(values)
         except ValueError as error:
             raise ValueError(f"{where}: {error} {mend(where)}") from error
+
+
+def _versions() -> dict[str, str]:
+    from bloodseg_lib.network.backend import versions  # here: reading a sidecar needs no Keras
+
+    return versions()
 
 
 def mend(where: Path | str) -> str:

@@ -8,79 +8,14 @@ image. Taught by ``notebooks/02_unet_architecture.ipynb``.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from bloodseg_lib.classes import NUM_CLASSES
-from bloodseg_lib.config import Config
 from bloodseg_lib.network.backend import dtype_policy, keras
 from bloodseg_lib.network.batch_norm import FusedBatchNormalization
-
-
-@dataclass(frozen=True)
-class UNetConfig(Config):
-    """Shape of the network. The defaults are the network of the paper, halved: 7,760,394
-    parameters.
-
-    Attributes:
-        width: channels of the first level; each level down has twice as many.
-        levels: how many sizes the feature maps have; the image's height and width must be multiples
-            of ``2 ** (levels - 1)``.
-        normalization: ``"none"`` as the paper, or ``"batch"``: batch normalisation between each
-            convolution and its ReLU.
-        momentum: how slowly the statistics of the batch normalisation follow; Keras' default, 0.99,
-            lags behind in short trainings.
-        dropout: fraction of the features dropped after each of the two deepest levels, the end of
-            the contracting path (paper, section 3.1).
-        mean: of the training set's pixels, per channel, 0..255; subtracted inside the network.
-        std: their standard deviation, per channel, 0..255; divided by inside the network.
-    """
-
-    width: int = 32
-    levels: int = 5
-    normalization: Literal["none", "batch"] = "none"
-    momentum: float = 0.9
-    dropout: float = 0.5
-    mean: tuple[float, float, float] = (127.5, 127.5, 127.5)
-    std: tuple[float, float, float] = (127.5, 127.5, 127.5)
-
-    def check(self) -> None:
-        self.expect(self.width >= 1, "width", "at least 1")
-        self.expect(2 <= self.levels <= 8, "levels", "2 to 8")
-        self.expect(0 <= self.momentum < 1, "momentum", "a number from 0 up to but not including 1")
-        self.expect(0 <= self.dropout < 1, "dropout", "a number from 0 up to but not including 1")
-        self.expect(all(map(math.isfinite, self.mean)), "mean", "three finite numbers")
-        self.expect(all(0 < s < math.inf for s in self.std), "std", "three finite numbers above 0")
-
-    @property
-    def multiple_px(self) -> int:
-        """Height and width of an image must be multiples of this."""
-        return 2 ** (self.levels - 1)
-
-    @property
-    def parameters(self) -> int:
-        """Number of parameters, as ``count_params()`` of the built network, without building it.
-
-        Examples:
-            >>> UNetConfig().parameters
-            7760394
-        """
-        # a bias; or scale, offset, mean and variance
-        of_each_channel = 1 if self.normalization == "none" else 4
-
-        def two_convolutions(before: int, channels: int) -> int:
-            return 9 * (before + channels) * channels + 2 * of_each_channel * channels
-
-        total = two_convolutions(3, self.width) + (self.width + 1) * NUM_CLASSES
-        for level in range(1, self.levels):
-            above, channels = self.width << level - 1, self.width << level
-            total += two_convolutions(above, channels)  # on the way down
-            # on the way up, at the level above
-            total += 4 * channels * above + above + two_convolutions(2 * above, above)
-        return total
+from bloodseg_lib.network.config import UNetConfig
 
 
 def _convolution(

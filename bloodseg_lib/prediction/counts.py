@@ -11,6 +11,7 @@ Taught by ``notebooks/06_interactive_prediction.ipynb``.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,6 +45,7 @@ BORDER_RULE = (
     "Cells that touch the top or left border are counted, "
     "those that touch the bottom or right border are not."
 )
+_Z = 1.959963984540054  # 97.5 % of a standard normal distribution is below it
 ALL_CELLS = "All cells are counted, also those cut by the border."
 
 
@@ -63,10 +65,11 @@ def wilson_interval(numerator: int, denominator: int) -> tuple[float, float]:
             "Expected 0 <= numerator <= denominator and denominator > 0. "
             f"Received {numerator} of {denominator}."
         )
-    from scipy import stats  # here: importing it takes most of a second
-
-    interval = stats.binomtest(numerator, denominator).proportion_ci(0.95, method="wilson")
-    return float(interval.low), float(interval.high)
+    # in closed form: scipy.stats gives the same to 3e-9 and takes most of a second to import
+    fraction, square = numerator / denominator, _Z**2 / denominator
+    middle = (fraction + square / 2) / (1 + square)
+    half = math.sqrt(fraction * (1 - fraction) * square + square**2 / 4) / (1 + square)
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,9 @@ from tqdm.auto import tqdm
 
 from bloodseg_lib.config import Config
 from bloodseg_lib.io import read_image
+from bloodseg_lib.network.inference import load_network
+from bloodseg_lib.network.pretrained import checkpoint_path
+from bloodseg_lib.network.sidecar import Sidecar
 from bloodseg_lib.prediction.preprocessing import Preprocessing
 from bloodseg_lib.prediction.probabilities import label_map_and_probabilities
 from bloodseg_lib.prediction.scale import Scale, find_scale
@@ -62,7 +65,7 @@ class PredictionConfig(Config):
             :class:`bloodseg_lib.optics.Stain`.
         test_time_augmentation: average over the eight symmetries of a square, see
             :func:`over_symmetries`; takes eight times as long.
-        precision: of the network, see :func:`bloodseg_lib.network.backend.dtype_policy`.
+        precision, engine: of the network, see :func:`bloodseg_lib.network.inference.load_network`.
 
     Examples:
         >>> PredictionConfig(overlap_px=200)
@@ -78,6 +81,7 @@ class PredictionConfig(Config):
     reference_stain: bool = True
     test_time_augmentation: bool = False
     precision: str = "float32"
+    engine: str = "auto"
 
     def check(self) -> None:
         self.expect(0 <= self.overlap_px <= TILE_PX // 2, "overlap_px", f"0 to {TILE_PX // 2}")
@@ -128,13 +132,14 @@ class Segmenter:
     """
 
     def __init__(self, checkpoint: Path | str = "released", config: PredictionConfig | None = None):
-        # here, so that importing this module does not start TensorFlow
-        from bloodseg_lib.network.checkpoint import load_model
-        from bloodseg_lib.network.pretrained import checkpoint_path
-
         self.checkpoint = checkpoint_path(checkpoint)
         self.config = config or PredictionConfig()
-        self.model, self.sidecar = load_model(self.checkpoint, self.config.precision)
+        self.network = load_network(self.checkpoint, self.config.precision, self.config.engine)
+
+    @property
+    def sidecar(self) -> Sidecar:
+        """The description of the network."""
+        return self.network.sidecar
 
     @functools.cached_property
     def identity(self) -> dict[str, Any]:
@@ -153,11 +158,8 @@ class Segmenter:
             ``(B, H, W, 10) float32``, softmax over the last axis.
         """
         if self.config.test_time_augmentation:
-            return over_symmetries(self._predict_once, tiles)
-        return self._predict_once(tiles)
-
-    def _predict_once(self, tiles: np.ndarray) -> np.ndarray:
-        return np.asarray(self.model.predict_on_batch(tiles), np.float32)
+            return over_symmetries(self.network.predict, tiles)
+        return self.network.predict(tiles)
 
     def segment(
         self,

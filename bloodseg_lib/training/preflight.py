@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bloodseg_lib.network.backend import describe_device, dtype_policy, has_gpu
+from bloodseg_lib.network.config import UNetConfig
 from bloodseg_lib.network.devices import device_count, free_memory, process
-from bloodseg_lib.network.unet import UNetConfig
 from bloodseg_lib.smears.dataset import Dataset
 from bloodseg_lib.training.config import TrainingConfig
 

@@ -15,10 +15,10 @@ from tqdm.auto import tqdm
 from bloodseg_lib.io import write_json
 from bloodseg_lib.network.backend import keras
 from bloodseg_lib.network.checkpoint import read_sidecar, save_checkpoint
+from bloodseg_lib.network.config import UNetConfig
 from bloodseg_lib.network.devices import process
 from bloodseg_lib.network.pretrained import checkpoint_path
 from bloodseg_lib.network.sidecar import Sidecar
-from bloodseg_lib.network.unet import UNetConfig
 from bloodseg_lib.smears.dataset import Dataset
 from bloodseg_lib.training.config import TrainingConfig
 from bloodseg_lib.training.log import write_log

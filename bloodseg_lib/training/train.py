@@ -13,8 +13,8 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from bloodseg_lib.network.backend import make_deterministic
+from bloodseg_lib.network.config import UNetConfig
 from bloodseg_lib.network.devices import process
-from bloodseg_lib.network.unet import UNetConfig
 from bloodseg_lib.runs import owned
 from bloodseg_lib.smears.dataset import Dataset
 from bloodseg_lib.training.config import TrainingConfig

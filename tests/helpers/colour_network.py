@@ -9,7 +9,8 @@ def colour_network():
     """A real U-Net with weights set by hand: pixels less green than the background are a red cell,
     and pixels that transmit little red light a nucleus, so a lymphocyte.
     """
-    from bloodseg_lib.network.unet import UNetConfig, build_unet
+    from bloodseg_lib.network.config import UNetConfig
+    from bloodseg_lib.network.unet import build_unet
 
     config = UNetConfig(width=2, levels=2)
     model = build_unet(config)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bloodseg_lib.network.unet import UNetConfig
+from bloodseg_lib.network.config import UNetConfig
 from bloodseg_lib.smears.dataset import epoch_order
 from bloodseg_lib.training.config import TrainingConfig
 from bloodseg_lib.training.train import train

@@ -12,8 +12,9 @@ from bloodseg_lib.network.checkpoint import (
     restore_checkpoint,
     save_checkpoint,
 )
+from bloodseg_lib.network.config import UNetConfig
 from bloodseg_lib.network.sidecar import Sidecar
-from bloodseg_lib.network.unet import UNetConfig, build_unet
+from bloodseg_lib.network.unet import build_unet
 
 CONFIG = UNetConfig(width=2, levels=3, normalization="batch", mean=(10.0, 20.0, 30.0))
 

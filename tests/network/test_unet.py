@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from bloodseg_lib.network.unet import UNetConfig, build_unet
+from bloodseg_lib.network.config import UNetConfig
+from bloodseg_lib.network.unet import build_unet
 
 
 def conv(size, channels_in, channels_out):
@@ -94,7 +95,7 @@ def test_dropout_ends_the_contracting_path():
 
 
 def test_impossible_shapes_are_refused():
-    with pytest.raises(ValueError, match=r"UNetConfig.width: expected at least 1. Received 0"):
+    with pytest.raises(ValueError, match=r"UNetConfig.width: expected 1 to 512. Received 0"):
         UNetConfig(width=0)
     with pytest.raises(
         ValueError,

@@ -22,8 +22,9 @@ TRIAL = sorted((Path(__file__).parents[2] / "trial" / "images").glob("*.png"))
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     from bloodseg_lib.network.checkpoint import save_checkpoint
+    from bloodseg_lib.network.config import UNetConfig
     from bloodseg_lib.network.sidecar import Sidecar
-    from bloodseg_lib.network.unet import UNetConfig, build_unet
+    from bloodseg_lib.network.unet import build_unet
 
     config = UNetConfig(
         width=4, levels=3, normalization="batch", mean=(200.0, 180.0, 190.0), std=(40.0, 50.0, 45.0)

@@ -14,7 +14,7 @@ import pytest
 from tiny_training import CONFIG, TinyDataset, bits, run, start
 
 from bloodseg_lib.network.checkpoint import read_sidecar
-from bloodseg_lib.network.unet import UNetConfig
+from bloodseg_lib.network.config import UNetConfig
 
 # Wide enough for oneDNN's convolutions, and with everything that has a state: dropout, batch
 # normalisation, warm-up, augmentation, AdamW.

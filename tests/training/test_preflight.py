@@ -8,7 +8,8 @@ import pytest
 from tiny_training import CONFIG, UNET, TinyDataset, run
 
 from bloodseg_lib.network.backend import has_gpu
-from bloodseg_lib.network.unet import UNetConfig, build_unet
+from bloodseg_lib.network.config import UNetConfig
+from bloodseg_lib.network.unet import build_unet
 from bloodseg_lib.training.config import TrainingConfig
 from bloodseg_lib.training.preflight import MIB, NoGPUError, memory_needed, preflight
 from bloodseg_lib.training.state import TrainingState
@@ -42,7 +43,8 @@ from pathlib import Path
 import numpy as np
 from bloodseg_lib.network.backend import keras
 from bloodseg_lib.network.loss import WeightedCrossEntropy
-from bloodseg_lib.network.unet import UNetConfig, build_unet
+from bloodseg_lib.network.config import UNetConfig
+from bloodseg_lib.network.unet import build_unet
 model = build_unet(UNetConfig(width=8))
 learner = keras.Model(model.input, model.get_layer("logits").output)
 learner.compile(keras.optimizers.Adam(0.001), WeightedCrossEntropy(np.ones(10)), jit_compile=False)

@@ -13,9 +13,9 @@ import pytest
 from tiny_training import CONFIG, UNET, TinyDataset, bits, run, start
 
 from bloodseg_lib.network.checkpoint import load_model, read_sidecar
+from bloodseg_lib.network.config import UNetConfig
 from bloodseg_lib.network.loss import WeightedCrossEntropy
 from bloodseg_lib.network.metrics import scores
-from bloodseg_lib.network.unet import UNetConfig
 from bloodseg_lib.runs import LOCK, owned
 from bloodseg_lib.training import epoch as epochs
 from bloodseg_lib.training import state as states

@@ -1,0 +1,172 @@
+"""A checkpoint as a function from tiles to probabilities, by the fastest engine that is installed.
+
+OpenVINO computes a U-Net on a CPU as fast as anything that was tried, starts in a tenth of the time
+that TensorFlow takes, and needs no Keras: the network is written down once more here, in its terms.
+A test holds both equal. See docs/decisions/2026-11-26-openvino.md. Taught by
+``notebooks/04_evaluation.ipynb``.
+"""
+
+from __future__ import annotations
+
+import ctypes.util
+import functools
+import importlib.util
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from bloodseg_lib.network.archive import CheckpointReader, weights_path
+from bloodseg_lib.network.config import UNetConfig
+from bloodseg_lib.network.sidecar import Sidecar
+
+ENGINES = ("auto", "openvino", "keras")
+
+_EPSILON = 1e-3  # of Keras's batch normalisation
+_PRECISIONS = {"float32": {"INFERENCE_PRECISION_HINT": "f32"}, "auto": {}}
+_PRECISIONS["bfloat16"] = {"INFERENCE_PRECISION_HINT": "bf16"}
+
+
+@dataclass(frozen=True)
+class LoadedNetwork:
+    """A trained network, ready to predict.
+
+    Attributes:
+        predict: tiles ``(B, H, W, 3) uint8`` RGB, sides multiples of 32, to class probabilities
+            ``(B, H, W, 10) float32``.
+        sidecar: its description.
+        engine: ``"openvino"`` or ``"keras"``.
+    """
+
+    predict: Callable[[np.ndarray], np.ndarray]
+    sidecar: Sidecar
+    engine: str
+
+
+def load_network(
+    path: Path | str, precision: str = "float32", engine: str = "auto"
+) -> LoadedNetwork:
+    """Load a checkpoint to predict with.
+
+    Args:
+        path: ``NAME.npz`` (or ``NAME.json``).
+        precision: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the processor has
+            it.
+        engine: ``"openvino"``, ``"keras"``, or ``"auto"``: Keras where there is an NVIDIA GPU or no
+            OpenVINO.
+
+    Raises:
+        FileNotFoundError, ValueError: as :func:`bloodseg_lib.network.checkpoint.load_model`; also
+            an unknown engine.
+        ImportError: OpenVINO was asked for and is not installed.
+    """
+    if engine not in ENGINES:
+        raise ValueError(f"engine: expected one of {', '.join(ENGINES)}. Received {engine!r}.")
+    if (_best_engine() if engine == "auto" else engine) == "openvino":
+        return _by_openvino(path, precision)
+    # here, so that Keras does not start where it is not needed
+    from bloodseg_lib.network.checkpoint import load_model
+
+    model, sidecar = load_model(path, precision)
+    return LoadedNetwork(
+        lambda tiles: np.asarray(model.predict_on_batch(tiles), np.float32), sidecar, "keras"
+    )
+
+
+@functools.cache
+def _best_engine() -> str:
+    if importlib.util.find_spec("openvino") is None:
+        tqdm.write(
+            "OpenVINO is not installed: Keras predicts, and starts more slowly. "
+            "Run: pip install openvino",
+            file=sys.stderr,
+        )
+        return "keras"
+    return "keras" if ctypes.util.find_library("cuda") else "openvino"
+
+
+def _by_openvino(path: Path | str, precision: str) -> LoadedNetwork:
+    if precision not in _PRECISIONS:
+        raise ValueError(
+            f"precision: expected one of {', '.join(_PRECISIONS)}. Received {precision!r}."
+        )
+    with CheckpointReader(path) as reader:
+        config, sidecar = reader.unet, reader.sidecar
+        weights = reader.arrays(config.weight_shapes())
+    try:
+        import openvino
+    except ImportError as error:
+        raise ImportError(
+            f"{weights_path(path)}: expected OpenVINO to predict with, it is not installed "
+            f"({error}). Run: pip install openvino, or predict with the engine keras."
+        ) from error
+    options = {"PERFORMANCE_HINT": "LATENCY", **_PRECISIONS[precision]}
+    compiled = openvino.Core().compile_model(_graph(config, weights), "CPU", options)
+
+    def predict(tiles: np.ndarray) -> np.ndarray:
+        return compiled(np.ascontiguousarray(tiles))[0].copy()  # its memory is used again
+
+    return LoadedNetwork(predict, sidecar, "openvino")
+
+
+def _graph(config: UNetConfig, weights: dict[str, np.ndarray]) -> Any:
+    """The U-Net of :func:`bloodseg_lib.network.unet.build_unet` as a model of OpenVINO, which puts
+    channels first. Dropout does nothing in prediction, and batch normalisation is a factor and an
+    offset of the convolution before it.
+    """
+    import openvino
+    from openvino import opset13 as ops
+
+    def convolution(x: Any, name: str, norm: str = "") -> Any:
+        kernel = weights[f"{name}/kernel"]  # (height, width, inputs, outputs)
+        if norm:
+            gamma, beta, mean, variance = (
+                weights[f"{norm}/{key}"]
+                for key in ("gamma", "beta", "moving_mean", "moving_variance")
+            )
+            factor = gamma / np.sqrt(variance + _EPSILON)
+            kernel, bias = kernel * factor, beta - mean * factor
+        else:
+            bias = weights[f"{name}/bias"]
+        pad = [kernel.shape[0] // 2] * 2
+        x = ops.convolution(x, _constant(kernel.transpose(3, 2, 0, 1)), [1, 1], pad, pad, [1, 1])
+        return ops.add(x, _constant(bias.reshape(1, -1, 1, 1)))
+
+    def two_convolutions(x: Any, name: str) -> Any:
+        for i in "12":
+            norm = f"{name}_norm{i}" if config.normalization == "batch" else ""
+            x = ops.relu(convolution(x, f"{name}_conv{i}", norm))
+        return x
+
+    def twice_as_large(x: Any, name: str) -> Any:
+        kernel = _constant(weights[f"{name}/kernel"].transpose(3, 2, 0, 1))
+        x = ops.convolution_backprop_data(
+            x, kernel, strides=[2, 2], pads_begin=[0, 0], pads_end=[0, 0], dilations=[1, 1]
+        )
+        return ops.add(x, _constant(weights[f"{name}/bias"].reshape(1, -1, 1, 1)))
+
+    image = ops.parameter([-1, -1, -1, 3], openvino.Type.u8, name="image")
+    x = ops.transpose(ops.convert(image, "f32"), np.array([0, 3, 1, 2]))
+    mean, std = (np.reshape(values, (1, 3, 1, 1)) for values in (config.mean, config.std))
+    x = ops.multiply(ops.subtract(x, _constant(mean)), _constant(1 / std))
+    skips = []
+    for level in range(config.levels):
+        if level:
+            x = ops.max_pool(x, [2, 2], [1, 1], [0, 0], [0, 0], [2, 2]).output(0)
+        x = two_convolutions(x, f"down{level}")
+        skips.append(x)
+    for level in reversed(range(config.levels - 1)):
+        x = ops.concat([skips[level], twice_as_large(x, f"up{level}_conv0")], axis=1)
+        x = two_convolutions(x, f"up{level}")
+    x = ops.transpose(convolution(x, "logits"), np.array([0, 2, 3, 1]))
+    return openvino.Model([ops.softmax(x, axis=-1)], [image], "unet")
+
+
+def _constant(values: np.ndarray) -> Any:
+    from openvino import opset13 as ops
+
+    return ops.constant(np.ascontiguousarray(values, np.float32))
