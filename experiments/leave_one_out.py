@@ -97,7 +97,7 @@ def score(options: argparse.Namespace, fold: str, variant: str) -> list[dict]:
 def row(fold: str, variant: str, scores: list[dict]) -> str:
     """A line of the table."""
     from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, WBC_IDS
-    from bloodseg_lib.prediction.counts import wilson_interval
+    from bloodseg_lib.prediction.proportion import wilson_interval
 
     def fraction(of: list[dict], called: int | None = None) -> str:
         if not of:

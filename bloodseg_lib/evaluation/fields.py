@@ -19,7 +19,7 @@ from bloodseg_lib.classes import BACKGROUND, CLASSES, NUM_CLASSES, PLATELET_IDS,
 from bloodseg_lib.evaluation.annotated import AnnotatedField
 from bloodseg_lib.evaluation.report import Report
 from bloodseg_lib.io import csv_text
-from bloodseg_lib.prediction.counts import wilson_interval
+from bloodseg_lib.prediction.proportion import wilson_interval
 from bloodseg_lib.prediction.scale import Scale
 from bloodseg_lib.prediction.segmenter import Segmenter, open_image
 

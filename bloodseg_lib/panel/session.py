@@ -235,9 +235,8 @@ class PanelSession:
         shown = self._shown(size)
         if self.segmentation is None:
             return shown
-        labels = self.segmentation.labels
-        if self.counts is not None and self.counts.label_map is not None:
-            labels = self.counts.label_map  # each cell in one class
+        assert self.found is not None and self.found.label_map is not None
+        labels = self.found.label_map  # each cell in one class
         labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
         return overlay(shown, labels, opacity, outlines, class_ids)
 

@@ -10,15 +10,15 @@ from bloodseg_lib.prediction.counts import (
     BORDER_RULE,
     NOTICE,
     Counts,
-    Proportion,
     count_cells,
     pool,
-    wilson_interval,
 )
 from bloodseg_lib.prediction.export import export_checkpoint, load_exported
 from bloodseg_lib.prediction.file_result import FileResult, failures, pooled_words
 from bloodseg_lib.prediction.probabilities import class_picture
-from bloodseg_lib.prediction.results import result_files, save_segmentation
+from bloodseg_lib.prediction.proportion import Proportion, wilson_interval
+from bloodseg_lib.prediction.quality import Finding, Quality
+from bloodseg_lib.prediction.results import count_field, result_files, save_segmentation
 from bloodseg_lib.prediction.scale import AT_40X, Scale, find_scale
 from bloodseg_lib.prediction.segmenter import (
     PredictionConfig,
@@ -38,14 +38,17 @@ __all__ = [
     "CountingConfig",
     "Counts",
     "FileResult",
+    "Finding",
     "Predict",
     "PredictionConfig",
     "Proportion",
+    "Quality",
     "Scale",
     "Segmentation",
     "Segmenter",
     "class_picture",
     "count_cells",
+    "count_field",
     "export_checkpoint",
     "failures",
     "find_scale",

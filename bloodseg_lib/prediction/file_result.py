@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bloodseg_lib.prediction.counts import Counts
+from bloodseg_lib.prediction.quality import COUNTS
 from bloodseg_lib.prediction.result_names import printable
 from bloodseg_lib.prediction.results import POOLED_FILES
 from bloodseg_lib.prediction.scale import Scale
@@ -35,9 +36,17 @@ class FileResult:
         kept = " Skipped: these results are there already." if self.kept else ""
         if self.counts is None:
             return f"{name}: {self.error or self.scale}{kept and '.' + kept}"
+        quality = self.counts.quality
         cells = f"{len(self.counts.cells)} cells, parasitaemia {self.counts.parasitaemia()}"
-        warnings = (f"the three counts disagree: {w}" for w in self.counts.disagreements().values())
-        return "\n".join(f"{name}: {w}" for w in (f"{cells}; {self.scale}.{kept}", *warnings))
+        if quality.reason(COUNTS):
+            cells = "no figures"
+        words = [f"{cells}; {self.scale}.{kept}".replace(".;", ";")]
+        words += [f"{finding.level}: {finding.sentence}" for finding in quality.findings]
+        if not quality.reason(COUNTS):
+            words += [
+                f"the three counts disagree: {w}" for w in self.counts.disagreements().values()
+            ]
+        return "\n".join(f"{name}: {w}" for w in words)
 
 
 def pooled_words(results: Sequence[FileResult], pooled: Counts | None, out: Path) -> str:
@@ -46,7 +55,8 @@ def pooled_words(results: Sequence[FileResult], pooled: Counts | None, out: Path
         return ""
     number = sum(result.counts is not None for result in results)
     where = printable(str(out / "pooled_counts.json"))
-    return f"All {number} together: {len(pooled.cells)} cells, in {where}.\n"
+    left_out = "".join(f" {finding.sentence}" for finding in pooled.quality.findings)
+    return f"All {number} together: {len(pooled.cells)} cells, in {where}.{left_out}\n"
 
 
 def failures(results: Sequence[FileResult]) -> str:

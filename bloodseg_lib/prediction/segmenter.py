@@ -15,7 +15,7 @@ import contextlib
 import functools
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,6 @@ from bloodseg_lib.config import Config
 from bloodseg_lib.io import read_image
 from bloodseg_lib.network.inference import load_network
 from bloodseg_lib.network.pretrained import checkpoint_path
-from bloodseg_lib.network.sidecar import Sidecar
 from bloodseg_lib.prediction.preprocessing import Preprocessing
 from bloodseg_lib.prediction.probabilities import label_map_and_probabilities
 from bloodseg_lib.prediction.scale import Scale, find_scale
@@ -38,7 +37,6 @@ from bloodseg_lib.prediction.tiling import (
     ResampledImage,
     blended_rows,
 )
-from bloodseg_lib.stain import UNKNOWN_STAIN, Stain
 
 KEPT_PX = 2**24
 """Probabilities of images of more pixels than this are kept on disk unless asked for otherwise: in
@@ -102,13 +100,13 @@ class Segmentation:
         probabilities: ``(H, W, 10) float16``, the network's softmax; over the classes they sum to
             1, up to rounding. Of a large image ``uint8``, in 255ths, in a temporary file.
         scale: that the image was resampled to 40x with.
-        stain: that its red cells had before they were brought to the reference.
+        preprocessing: that the network saw it after.
     """
 
     labels: np.ndarray
     probabilities: np.ndarray
     scale: Scale
-    stain: Stain = UNKNOWN_STAIN
+    preprocessing: Preprocessing = field(default_factory=Preprocessing.none)
 
     @property
     def confidence(self) -> np.ndarray:
@@ -135,11 +133,6 @@ class Segmenter:
         self.checkpoint = checkpoint_path(checkpoint)
         self.config = config or PredictionConfig()
         self.network = load_network(self.checkpoint, self.config.precision, self.config.engine)
-
-    @property
-    def sidecar(self) -> Sidecar:
-        """The description of the network."""
-        return self.network.sidecar
 
     @functools.cached_property
     def identity(self) -> dict[str, Any]:
@@ -278,7 +271,7 @@ def segment_image(
         )
         bands = preparation.with_border(bands, height, width)
         labels, probabilities = label_map_and_probabilities(bands, height, width, on_disk)
-    return Segmentation(labels, probabilities, scale, preparation.stain)
+    return Segmentation(labels, probabilities, scale, preparation)
 
 
 def _checked_image(image: np.ndarray) -> np.ndarray:

@@ -131,24 +131,13 @@ def _entry(index: Path, number: int, row: dict[str, str]) -> BankEntry:
             row["split"],
             int(row["area_px"]),
             row["sha256"],
-            _stain(row.get(_STAIN) or ""),
+            Stain.from_text(row.get(_STAIN) or ""),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{index}, line {number}: expected the columns {', '.join(_COLUMNS)}. "
             f"Received {error}. Build the bank again."
         ) from error
-
-
-def _stain(text: str) -> Stain:
-    if not text:
-        return UNKNOWN_STAIN
-    red, green, blue = (float(value) for value in text.split())
-    return Stain((red, green, blue))
-
-
-def _stain_text(stain: Stain) -> str:
-    return " ".join(f"{value:.4f}" for value in stain.density or ())
 
 
 class BankWriter:
@@ -176,14 +165,8 @@ class BankWriter:
         write_bytes(self.folder / path, data)
         digest, area = hashlib.sha256(data).hexdigest(), sample.area_px
         self._entries[path] = BankEntry(
-            path,
-            sample.class_id,
-            sample.source,
-            sample.group,
-            split,
-            area,
-            digest,
-            sample.stain,
+            *(path, sample.class_id, sample.source, sample.group),
+            *(split, area, digest, sample.stain),
         )
         self._thumbnails.append(thumbnail(sample.rgba))
         if self._on_sample:
@@ -215,7 +198,7 @@ class BankWriter:
         rows = (
             (
                 *(e.path, CLASSES[e.class_id].key, e.source, e.group, e.split, e.area_px, e.sha256),
-                _stain_text(e.stain),
+                e.stain.to_text(),
             )
             for _, e in sorted(self._entries.items())
         )

@@ -172,7 +172,7 @@ def test_a_result_of_something_else_is_refused_and_replaced_only_when_asked(
         predict_files([path], network, out, scale)
     assert files(out) == before
     (result,), _ = predict_files([path], network, out, scale, overwrite=True)
-    assert not result.kept and json.loads((out / "a_counts.json").read_text())["counts"]
+    assert not result.kept and json.loads((out / "a_counts.json").read_text())["quality"]
     assert predict_files([path], network, out, scale)[0][0].kept
 
 
