@@ -137,7 +137,7 @@ class Field:
                     "or it is a white cell."
                 )
                 yield Skipped(self.source, HEALTHY_RBC, self.path, DEBRIS, detail)
-        for cell in _spread(self.clean, most):
+        for cell in spread(self.clean, most):
             name = f"{self.group}_rbc_{cell.box.x}_{cell.box.y}"
             yield self.sample(cell.mask, HEALTHY_RBC, name, cell.box)
 
@@ -151,7 +151,7 @@ class Field:
         if len(self.clean) < LEAST_REFERENCES:
             return
         found = find_clusters(self.transmittance, self.non_rbc, self.rbc_diameter_px)
-        for box, mask in _spread(found, CLUSTERS_PER_FIELD):
+        for box, mask in spread(found, CLUSTERS_PER_FIELD):
             name = f"{self.group}_rbc_{box.x}_{box.y}{CLUSTER}"
             yield self.sample(mask, HEALTHY_RBC, name, box)
 
@@ -230,7 +230,7 @@ class Field:
         return CellSample(rgba, class_id, self.source, self.group, name)
 
 
-def _spread(items: list[_Item], most: int) -> list[_Item]:
+def spread(items: list[_Item], most: int) -> list[_Item]:
     """At most so many of a list, evenly from its beginning to its end."""
     if len(items) <= most:
         return items
