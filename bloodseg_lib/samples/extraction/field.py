@@ -187,6 +187,18 @@ class Field:
         name = f"{self.group}_{cell.box.x}_{cell.box.y}"
         return self.sample(mask, cell.class_id, name, around)
 
+    def mask_in(self, cell: CellBox) -> np.ndarray:
+        """The mask of the cell in a box, ``(H, W)`` bool, of the field; see :meth:`box`.
+
+        Raises:
+            Unusable: the box does not hold one whole cell.
+        """
+        where = f"{self.path}, box {','.join(map(str, cell.box))}"
+        around, inside = mask_in_box(self.image, cell, self.scale, where)
+        mask = np.zeros(self.image.shape[:2], bool)
+        mask[around.window] = inside
+        return mask
+
     def white_cells(self, class_id: int) -> list[np.ndarray]:
         """The masks of the white cells, all of one class, see
         :func:`~bloodseg_lib.samples.extraction.white_cells.white_cells`.

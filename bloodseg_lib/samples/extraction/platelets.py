@@ -15,7 +15,7 @@ from bloodseg_lib.samples.extraction.masks import NO_CELL, ShapeLimits, Unusable
 from bloodseg_lib.samples.extraction.outline import PLATELET, outlined, oval_in
 from bloodseg_lib.samples.extraction.red_cells import purpleness
 
-SEGMENTED_PLATELET = ShapeLimits((60, 1700), 0.93, 0.1)
+SEGMENTED_PLATELET = ShapeLimits((40, 1700), 0.93, 0.1)
 """A platelet that :func:`platelet` segmented; giant ones are as large as red cells."""
 SEGMENTED_CLUMP = ShapeLimits((500, 16000), 0.6, 0.1)
 """A clump that :func:`clump` segmented."""

@@ -22,6 +22,7 @@ from bloodseg_lib.classes import (
     RBC_DIAMETER_PX,
     THROMBOCYTE,
 )
+from bloodseg_lib.samples.labelled_field import LabelledField
 from bloodseg_lib.samples.sample import CellSample, Skipped
 from bloodseg_lib.samples.sources.database_entry import DatabaseEntry, Download
 
@@ -228,6 +229,17 @@ def reader(key: str) -> Callable[..., Iterator[CellSample | Skipped]]:
         ValueError: no database has that key; the message lists the legal ones.
     """
     return importlib.import_module(f"bloodseg_lib.samples.{entry(key).reader_name}").read
+
+
+def field_reader(key: str) -> Callable[..., Iterator[LabelledField | Skipped]] | None:
+    """The ``fields`` function of a database, ``fields(root)``, or None where it has no fields whose
+    cells are labelled.
+
+    Raises:
+        ValueError: see :func:`reader`.
+    """
+    module = importlib.import_module(f"bloodseg_lib.samples.{entry(key).reader_name}")
+    return getattr(module, "fields", None)
 
 
 def table() -> str:

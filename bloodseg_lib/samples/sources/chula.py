@@ -25,8 +25,10 @@ from pathlib import Path
 
 from bloodseg_lib.classes import HEALTHY_RBC
 from bloodseg_lib.samples.extraction.field import RED_CELLS_PER_FIELD, Field, spread
+from bloodseg_lib.samples.extraction.label_maps import labelled_field
 from bloodseg_lib.samples.extraction.masks import Unusable
 from bloodseg_lib.samples.extraction.red_cells import RedCell
+from bloodseg_lib.samples.labelled_field import LabelledField
 from bloodseg_lib.samples.sample import CellSample, Skipped
 from bloodseg_lib.samples.sources import folders
 
@@ -51,8 +53,24 @@ def read(root: Path | str) -> Iterator[CellSample | Skipped]:
     Raises:
         FileNotFoundError: the folders are not as they should be.
     """
-    fields, _ = _folders(root)
-    yield from folders.read_each(folders.image_files(fields, SOURCE, HEALTHY_RBC), SOURCE, _cells)
+    images, _ = _folders(root)
+    yield from folders.read_each(folders.image_files(images, SOURCE, HEALTHY_RBC), SOURCE, _cells)
+
+
+def fields(root: Path | str) -> Iterator[LabelledField | Skipped]:
+    """The fields with their label maps: all red cells are healthy.
+
+    Raises:
+        FileNotFoundError: see :func:`read`.
+    """
+
+    def labelled(path: Path, _: int) -> Iterator[LabelledField]:
+        image = folders.colour_image(path)
+        field = Field(image, SOURCE, path.stem, path, SOURCE_RBC_DIAMETER_PX)
+        yield labelled_field(field, path.stem, ())
+
+    images, _ = _folders(root)
+    yield from folders.read_each(folders.image_files(images, SOURCE, HEALTHY_RBC), SOURCE, labelled)
 
 
 def _folders(root: Path | str) -> tuple[Path, Path]:
@@ -62,7 +80,7 @@ def _folders(root: Path | str) -> tuple[Path, Path]:
         if (root / fields).is_dir() and (root / points).is_dir():
             return root / fields, root / points
     raise FileNotFoundError(
-        f"{root}: expected {LAYOUT}. Received neither. "
+        f"{root}: the fields or their points are missing. Expected {LAYOUT}. "
         "Give the folder that the database was unpacked to."
     )
 

@@ -39,6 +39,7 @@ from bloodseg_lib.classes import (
     Box,
 )
 from bloodseg_lib.samples.extraction.field import Field
+from bloodseg_lib.samples.extraction.label_maps import labelled_field
 from bloodseg_lib.samples.extraction.masks import NO_CELL, ShapeLimits, Unusable
 from bloodseg_lib.samples.extraction.platelets import (
     SEGMENTED_CLUMP,
@@ -46,6 +47,7 @@ from bloodseg_lib.samples.extraction.platelets import (
     clump,
     platelet,
 )
+from bloodseg_lib.samples.labelled_field import LabelledField
 from bloodseg_lib.samples.sample import AUTOMATIC, CellSample, Skipped
 from bloodseg_lib.samples.sources import folders
 
@@ -103,6 +105,22 @@ def read(
     yield from folders.read_each(_files(root), SOURCE, cells)
 
 
+def fields(root: Path | str) -> Iterator[LabelledField | Skipped]:
+    """The images with their label maps: the labelled cell, healthy red cells, all else unknown.
+
+    Raises:
+        FileNotFoundError: see :func:`read`.
+    """
+    clumps = _clumps(root)
+
+    def labelled_image(path: Path, class_id: int) -> Iterator[LabelledField]:
+        field = Field(folders.colour_image(path), SOURCE, path.stem, path, SOURCE_RBC_DIAMETER_PX)
+        mask = _mask(field, class_id, clumps.get(path.stem, ()))
+        yield labelled_field(field, path.stem, [(mask, class_id)])
+
+    yield from folders.read_each(_files(root), SOURCE, labelled_image)
+
+
 def labelled(root: Path | str) -> Iterator[tuple[Path, int, None]]:
     """The images of our classes, each with its class and, as nobody masked the cells, None.
 
@@ -123,7 +141,7 @@ def _files(root: Path | str) -> Iterator[tuple[Path, int] | Skipped]:
     for folder in (root, *inside):
         for file in folders.image_files(folder, SOURCE, CLASS_NAMES.get(folder.name, 0)):
             if isinstance(file, Skipped):
-                if file.path not in inside:
+                if file.path not in inside and file.path.name != GROUPS:
                     yield file
                 continue
             path = file[0]
@@ -201,29 +219,30 @@ def _labelled_cell(
     field: Field, class_id: int, clumps: Sequence[Box], automatic: bool
 ) -> CellSample:
     """The cell in the middle of an image."""
-    if class_id == THROMBOCYTE:
-        return _platelet(field, clumps)
-    if not automatic:
+    if class_id != THROMBOCYTE and not automatic:
         raise Unusable(
             folders.NO_MASK,
             f"{field.path}: nobody masked the cells of this database. "
             "Switch automatic masks on to have them segmented.",
         )
+    ending = "" if class_id == THROMBOCYTE else AUTOMATIC
+    return field.sample(_mask(field, class_id, clumps), class_id, f"{field.group}{ending}")
+
+
+def _mask(field: Field, class_id: int, clumps: Sequence[Box]) -> np.ndarray:
+    """The cell in the middle of an image, ``(H, W)`` bool."""
+    if class_id == THROMBOCYTE:
+        height, width = field.image.shape[:2]
+        if any(box.holds(width / 2, height / 2) for box in clumps):
+            raise Unusable(IN_A_CLUMP, f"{field.path}: a box of a clump lies in its middle.")
+        mask = platelet(field.image, field.transmittance, field.rbc_diameter_px)
+        field.check_shape(mask, SEGMENTED_PLATELET)
+        return mask
     mask = min(field.white_cells(class_id), key=_off_centre)
     if _off_centre(mask) > field.rbc_diameter_px:
         raise Unusable(NO_CELL, f"{field.path}: nothing in its middle is stained like a nucleus.")
     field.check_shape(mask, _WHOLE_MONOCYTE if class_id == MONOCYTE else _WHOLE)
-    return field.sample(mask, class_id, f"{field.group}{AUTOMATIC}")
-
-
-def _platelet(field: Field, clumps: Sequence[Box]) -> CellSample:
-    """The platelet in the middle of an image."""
-    height, width = field.image.shape[:2]
-    if any(box.holds(width / 2, height / 2) for box in clumps):
-        raise Unusable(IN_A_CLUMP, f"{field.path}: a box of a clump lies in its middle.")
-    mask = platelet(field.image, field.transmittance, field.rbc_diameter_px)
-    field.check_shape(mask, SEGMENTED_PLATELET)
-    return field.sample(mask, THROMBOCYTE, field.group)
+    return mask
 
 
 def _clump(field: Field, box: Box) -> CellSample:

@@ -26,11 +26,15 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from bloodseg_lib.classes import THROMBOCYTE, WBC_IDS, Box, class_by_key
 from bloodseg_lib.samples.extraction.field import Field
+from bloodseg_lib.samples.extraction.label_maps import labelled_field
 from bloodseg_lib.samples.extraction.masks import ShapeLimits, Unusable
 from bloodseg_lib.samples.extraction.platelets import SEGMENTED_PLATELET, platelet_in
 from bloodseg_lib.samples.extraction.white_cells import white_cell_in
+from bloodseg_lib.samples.labelled_field import LabelledField
 from bloodseg_lib.samples.sample import AUTOMATIC, CellSample, Skipped
 from bloodseg_lib.samples.sources import folders
 
@@ -129,43 +133,82 @@ def _cells(
     path: Path, _: int, rows: dict[str, _Row], healthy: bool, automatic: bool
 ) -> Iterator[CellSample | Skipped]:
     """The cells of a field."""
+    field, boxes = _field(path, rows)
+    for box, class_id in boxes:
+        try:
+            yield _sample(field, box, class_id, automatic)
+        except Unusable as error:
+            yield error.skipped(SOURCE, class_id, path)
+    if healthy:
+        yield from field.red_cell_samples()
+
+
+def fields(root: Path | str) -> Iterator[LabelledField | Skipped]:
+    """The fields with their label maps; white cells of no known class are unknown.
+
+    Raises:
+        FileNotFoundError, ValueError: see :func:`read`.
+    """
+    rows = _table(root)
+
+    def labelled(path: Path, _: int) -> Iterator[LabelledField]:
+        field, boxes = _field(path, rows)
+        known, unknown = [], [box for box, class_id in boxes if not class_id]
+        for box, class_id in boxes:
+            if class_id:
+                try:
+                    known.append((_mask(field, box, class_id), class_id))
+                except Unusable:
+                    unknown.append(box)
+        yield labelled_field(field, path.stem, known, unknown)
+
+    yield from folders.read_each(
+        folders.image_files(Path(root) / "images", SOURCE, 0), SOURCE, labelled
+    )
+
+
+def _field(path: Path, rows: dict[str, _Row]) -> tuple[Field, list[tuple[Box, int]]]:
+    """A field, and the boxes of its white cells and platelets with their classes, or 0."""
     if path.stem not in rows:
         raise Unusable(NO_LABEL, f"{path}: {TABLE} has no line for it. Add the line.")
     row, image = rows[path.stem], folders.colour_image(path)
     boxes = _boxes(path.parent.parent / "labels" / f"{path.stem}.txt", image.shape[:2])
-    others = tuple(box for kind, box in boxes if kind != RED_CELL)
-    field = Field(image, SOURCE, row.group, path, SOURCE_RBC_DIAMETER_PX[row.source], boxed=others)
     white = [box for kind, box in boxes if kind == WHITE_CELL]
     largest = max(white, key=lambda box: box.width * box.height, default=None)
-    for kind, box in boxes:
-        class_id = THROMBOCYTE if kind == PLATELET else row.class_id if box == largest else 0
-        if kind != RED_CELL:
-            try:
-                yield _sample(field, box, class_id, automatic)
-            except Unusable as error:
-                yield error.skipped(SOURCE, class_id, path)
-    if healthy:
-        yield from field.red_cell_samples()
+    others = [
+        (box, THROMBOCYTE if kind == PLATELET else row.class_id if box == largest else 0)
+        for kind, box in boxes
+        if kind != RED_CELL
+    ]
+    boxed = tuple(box for box, _ in others)
+    expected = SOURCE_RBC_DIAMETER_PX[row.source]
+    return Field(image, SOURCE, row.group, path, expected, boxed=boxed), others
+
+
+def _mask(field: Field, box: Box, class_id: int) -> np.ndarray:
+    """The white cell or platelet in a box, ``(H, W)`` bool."""
+    if class_id == THROMBOCYTE:
+        mask = platelet_in(field.image, field.transmittance, box, field.rbc_diameter_px)
+    else:
+        mask = white_cell_in(field.image, box, class_id, field.rbc_diameter_px)
+    field.check_shape(mask, SEGMENTED_PLATELET if class_id == THROMBOCYTE else _WHOLE)
+    return mask
 
 
 def _sample(field: Field, box: Box, class_id: int, automatic: bool) -> CellSample:
     """The white cell or platelet in a box."""
     where = f"{field.path}, box {','.join(map(str, box))}"
     name = f"{field.path.stem}_{box.x}_{box.y}"
-    if class_id == THROMBOCYTE:
-        mask = platelet_in(field.image, field.transmittance, box, field.rbc_diameter_px)
-        field.check_shape(mask, SEGMENTED_PLATELET)
-        return field.sample(mask, class_id, name)
     if not class_id:
         raise Unusable(NO_LABEL, f"{where}: the database does not tell the class of this cell.")
+    if class_id == THROMBOCYTE:
+        return field.sample(_mask(field, box, class_id), class_id, name)
     if not automatic:
         raise Unusable(
             folders.NO_MASK,
             f"{where}: nobody masked this cell. Switch automatic masks on to have it segmented.",
         )
-    mask = white_cell_in(field.image, box, class_id, field.rbc_diameter_px)
-    field.check_shape(mask, _WHOLE)
-    return field.sample(mask, class_id, f"{name}{AUTOMATIC}")
+    return field.sample(_mask(field, box, class_id), class_id, f"{name}{AUTOMATIC}")
 
 
 def _boxes(path: Path, shape: tuple[int, ...]) -> list[KindBox]:
