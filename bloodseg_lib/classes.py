@@ -49,6 +49,9 @@ class CellClass:
     HEALTHY_RBC,
 ) = range(10)
 
+UNKNOWN = 255
+"""In the label map of a real field: nobody knows the class of this pixel. The loss ignores it."""
+
 CLASSES: tuple[CellClass, ...] = (
     CellClass(BACKGROUND, "Background", "background", "Back", (0, 0, 0), "background", 0),
     CellClass(EOSINOPHIL, "Eosinophil", "eosinophil", "Eosi", (0, 255, 255), "WBC", 4987),

@@ -111,14 +111,14 @@ def sources() -> None:
 @_need("--out", help="Folder of the new bank.")
 @_option("--draw-missing", default=0, help="Draw up to N cells of each class that a split lacks.")
 @_flag("--automatic-masks", help="Segment cells without an expert's mask, only for training.")
+@_flag("--fields", help="Add whole fields with label maps too; goes on with a finished bank.")
 @_option("--seed", default=0, help="Of the split and of drawn cells.")
 def bank(roots: dict[str, str], out: Path, **options: Any) -> None:
     """Build a sample bank, e.g. `bank lisc=~/lisc kaggle=~/cell_images --out banks/real`.
 
     KEY is a database that `sources` lists; phantom=N draws N cells of every class.
     """
-    made, collection = bloodseg_lib.collect(roots, out, **options)
-    click.echo(f"{collection.report(made)}\n{len(made.entries)} samples in {out}.")
+    click.echo(bloodseg_lib.samples.build_bank(roots, out, **options))
 
 
 @main.command(cls=_Configured, config="DatasetConfig", fields="train valid test backgrounds seed")

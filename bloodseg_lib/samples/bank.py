@@ -22,6 +22,7 @@ from bloodseg_lib.classes import CELL_CLASSES, CLASSES, class_by_key
 from bloodseg_lib.io import png_bytes, read_rgba, write_bytes, write_csv
 from bloodseg_lib.runs import owned
 from bloodseg_lib.samples.duplicates import near_duplicates, thumbnail
+from bloodseg_lib.samples.field_bank import FIELD_INDEX, digest_of, read_field_index
 from bloodseg_lib.samples.sample import AUTOMATIC, BACKGROUND_CROP, CLUSTER, CellSample
 from bloodseg_lib.samples.splits import SPLITS, split_groups
 from bloodseg_lib.stain import UNKNOWN_STAIN, Stain
@@ -70,9 +71,13 @@ class SampleBank:
     Args:
         folder: a bank that :func:`write_bank` made.
 
+    Attributes:
+        entries, fields: its samples, and its whole fields with their label maps.
+        digest: changes with either.
+
     Raises:
         FileNotFoundError: there is no ``index.csv``.
-        ValueError: a line of the index is wrong.
+        ValueError: a line of an index is wrong.
     """
 
     def __init__(self, folder: Path | str):
@@ -82,7 +87,8 @@ class SampleBank:
             raise FileNotFoundError(
                 f"{index}: not there. Build the bank first: python -m bloodseg_lib bank --help."
             )
-        self.digest = hashlib.sha256(index.read_bytes()).hexdigest()
+        self.fields = read_field_index(self.folder)
+        self.digest = digest_of(index, self.folder / FIELD_INDEX)
         with open(index, newline="", encoding="utf-8") as file:
             self.entries = [
                 _entry(index, number, row)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from bloodseg_lib.io import IMAGE_SUFFIXES, read_image, read_mask
 from bloodseg_lib.samples.extraction.boxes import NO_IMAGE
 from bloodseg_lib.samples.extraction.masks import Unusable
-from bloodseg_lib.samples.sample import CellSample, Skipped
+from bloodseg_lib.samples.sample import Skipped
 
 NOT_AN_IMAGE = "not an image file"
 SAME_NAME = "second file of the same name"
@@ -24,6 +25,8 @@ NO_COLOUR = "no colour"
 NO_MASK = "no mask"
 WRONG_MASK_SIZE = "mask of another size"
 EMPTY_MASK = "empty mask"
+
+_Item = TypeVar("_Item")
 
 
 def database_folder(root: Path | str, layout: str) -> Path:
@@ -114,9 +117,9 @@ def image_files(
 def read_each(
     files: Iterable[tuple[Path, int] | Skipped],
     source: str,
-    read: Callable[[Path, int], Iterable[CellSample | Skipped]],
-) -> Iterator[CellSample | Skipped]:
-    """The samples of all files.
+    read: Callable[[Path, int], Iterable[_Item | Skipped]],
+) -> Iterator[_Item | Skipped]:
+    """The samples, or labelled fields, of all files.
 
     Args:
         files: with their classes, see :func:`image_files`; skipped ones stay skipped.

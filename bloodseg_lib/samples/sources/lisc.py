@@ -36,8 +36,10 @@ from bloodseg_lib.classes import (
 )
 from bloodseg_lib.samples.extraction.boxes import NO_IMAGE, CellBox, by_field, read_boxes
 from bloodseg_lib.samples.extraction.field import Field
+from bloodseg_lib.samples.extraction.label_maps import labelled_field
 from bloodseg_lib.samples.extraction.masks import Unusable, filled, largest, outlines, smooth
 from bloodseg_lib.samples.extraction.white_cells import MARKED, SEGMENTED
+from bloodseg_lib.samples.labelled_field import LabelledField
 from bloodseg_lib.samples.sample import AUTOMATIC, CellSample, Skipped
 from bloodseg_lib.samples.sources import folders
 
@@ -138,6 +140,23 @@ def labelled(root: Path | str) -> Iterator[tuple[Path, int, np.ndarray | None]]:
                     marked = marked_cells(folders.colour_image(path), path, masks, class_id)
                     mask = np.logical_or.reduce(marked)
                 yield path, class_id, mask
+
+
+def fields(root: Path | str) -> Iterator[LabelledField | Skipped]:
+    """The fields of one class with their label maps: the white cells, marked or segmented
+    automatically, and red cells, which are healthy.
+
+    Raises:
+        FileNotFoundError, ValueError: see :func:`labelled`.
+    """
+    for path, class_id, mask in labelled(root):
+        group = f"{path.parent.name}_{path.stem}"
+        try:
+            field = Field(folders.colour_image(path), SOURCE, group, path, SOURCE_RBC_DIAMETER_PX)
+            cells = field.white_cells(class_id) if mask is None else [mask]
+            yield labelled_field(field, group, [(cell, class_id) for cell in cells])
+        except Unusable as error:
+            yield error.skipped(SOURCE, class_id, path)
 
 
 def _cells(
