@@ -17,6 +17,7 @@ from bloodseg_lib.prediction.segmenter import Segmentation
 
 _EMPTY = 0.06  # optical density; more is stained
 _EYEPIECE = 1.8  # optical density of green; more is the black around the field
+_MUCH_BLACK = 0.3  # fraction of the picture
 _RIM_PX = 200  # fewest pixels of rims
 _LEAST_DENSITY = 0.04  # of a red cell, as a divisor
 
@@ -27,6 +28,8 @@ class Appearance:
 
     Attributes:
         brightest: grey level of the brightest channel of its background.
+        in_pieces: what is not black is many pieces, as the cells of a negative are, and not one
+            field of view.
         one_cell: it shows one cell cut out on black.
         contrast: optical density that separates what is stained from the background, by Otsu.
         empty: fraction of the field of view that is background, 0..1.
@@ -37,6 +40,7 @@ class Appearance:
     """
 
     brightest: float
+    in_pieces: bool
     one_cell: bool
     contrast: float
     empty: float
@@ -65,12 +69,22 @@ class Appearance:
         rims = steepness[~np.isnan(steepness)]
         return cls(
             float(background_colour(field).max()),
+            _in_pieces(preparation.outside),
             preparation.one_cell,
             float(contrast.max()),
             float(np.median(empty)),
             float(colourful.max()),
             float(np.median(rims)) if len(rims) else None,
         )
+
+
+def _in_pieces(outside: np.ndarray | None) -> bool:
+    """Whether the field of view, ``(h, w) bool`` True outside of it, is in pieces."""
+    if outside is None or outside.mean() < _MUCH_BLACK:
+        return False
+    _, _, stats, _ = cv2.connectedComponentsWithStats((~outside).astype(np.uint8))
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    return len(areas) == 0 or areas.max() < 0.5 * areas.sum()
 
 
 def _measures(

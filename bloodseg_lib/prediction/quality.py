@@ -152,10 +152,10 @@ def judge(
 
 def _of_the_picture(seen: Appearance) -> Iterator[Finding]:
     """Light, colour, contrast, background and focus."""
-    if seen.brightest < DARKEST:
+    if seen.brightest < DARKEST or seen.in_pieces:
         words = (
-            f"The background is dark, grey level {seen.brightest:.0f}: this is no smear in "
-            "transmitted light, or it is under-exposed or a negative."
+            "The background is dark: this is no smear in transmitted light, or it is under-exposed "
+            "or a negative."
         )
         yield Finding("light", "withheld", seen.brightest, words, EVERYTHING)
         return
