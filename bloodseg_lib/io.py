@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from bloodseg_lib.classes import NUM_CLASSES, PALETTE, check_labels, colours_to_labels
+from bloodseg_lib.classes import NUM_CLASSES, PALETTE, UNKNOWN, check_labels, colours_to_labels
 
 IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff")
 """Suffixes of image files, in lower case."""
@@ -235,14 +235,14 @@ def label_map_bytes(labels: np.ndarray) -> bytes:
     """The indexed PNG of a label map. The same labels give the same bytes.
 
     Raises:
-        ValueError: not a label map, ``(H, W) uint8`` of ids 0..9, or an empty one.
+        ValueError: not a label map, ``(H, W) uint8`` of ids 0..9 or ``UNKNOWN``, or an empty one.
     """
-    if not check_labels(labels).size:
+    if not check_labels(labels, unknown=True).size:
         raise ValueError(
             f"Expected a label map with at least one pixel. Received shape {labels.shape}."
         )
     picture = Image.fromarray(labels)
-    picture.putpalette(PALETTE.tobytes())
+    picture.putpalette(PALETTE.tobytes().ljust(768 if labels.max() == UNKNOWN else 30, b"\x80"))
     data = BytesIO()
     picture.save(data, "PNG", bits=8, compress_level=1, compress_type=zlib.Z_RLE)
     return data.getvalue()
@@ -257,11 +257,11 @@ def write_label_map(path: Path | str, labels: np.ndarray) -> None:
     write_bytes(path, data)
 
 
-def read_label_map(path: Path | str) -> np.ndarray:
+def read_label_map(path: Path | str, unknown: bool = False) -> np.ndarray:
     """Read a label map: an indexed PNG, a grey image of ids, or one in (nearly) the class colours.
 
     Returns:
-        ``(H, W) uint8``, ids 0..9.
+        ``(H, W) uint8``, ids 0..9 or, where ``unknown``, :data:`~bloodseg_lib.classes.UNKNOWN`.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -278,7 +278,7 @@ def read_label_map(path: Path | str) -> np.ndarray:
             picture.load()
             stored = np.array(picture)  # of an indexed picture: the indices
             if picture.mode == "L" or _has_class_colours(picture):
-                return check_labels(stored, str(path))
+                return check_labels(stored, str(path), unknown)
             colours = np.array(picture.convert("RGB"))
     except ValueError:
         raise

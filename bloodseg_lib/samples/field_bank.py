@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bloodseg_lib.classes import CLASSES, NUM_CLASSES
 from bloodseg_lib.io import png_bytes, read_image, read_mask, write_bytes, write_csv
 from bloodseg_lib.samples.labelled_field import LabelledField
 from bloodseg_lib.samples.splits import SPLITS
@@ -23,7 +24,7 @@ from bloodseg_lib.samples.splits import SPLITS
 FIELDS = "fields"
 FIELD_INDEX = "fields.csv"
 LABELS = "_labels"
-_COLUMNS = ("path", "source", "group", "split", "sha256")
+_COLUMNS = ("path", "source", "group", "split", "rarest", "sha256")
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class FieldEntry:
         path: of the picture, relative to the bank; its label map ends with ``_labels``.
         source, group: see :class:`~bloodseg_lib.samples.labelled_field.LabelledField`.
         split: ``"train"``, ``"valid"`` or ``"test"``.
+        rarest: key of the class of the fewest pixels that are known in it, but for background: what
+            it is drawn for.
         sha256: of the two files.
     """
 
@@ -41,6 +44,7 @@ class FieldEntry:
     source: str
     group: str
     split: str
+    rarest: str
     sha256: str
 
     @property
@@ -70,10 +74,18 @@ def write_field(bank: Path, field: LabelledField, splits: Mapping[str, str]) -> 
     picture, labels = png_bytes(field.image), png_bytes(field.labels)
     split = splits.get(f"{field.source}/{field.group}", "train")
     digest = hashlib.sha256(picture + labels).hexdigest()
-    entry = FieldEntry(f"{FIELDS}/{name}.png", field.source, field.group, split, digest)
+    entry = FieldEntry(
+        f"{FIELDS}/{name}.png", field.source, field.group, split, _rarest(field.labels), digest
+    )
     write_bytes(bank / entry.path, picture)
     write_bytes(bank / entry.labels_path, labels)
     return entry
+
+
+def _rarest(labels: np.ndarray) -> str:
+    pixels = np.bincount(labels.ravel(), minlength=NUM_CLASSES)[:NUM_CLASSES]
+    cells = [class_id for class_id in range(1, NUM_CLASSES) if pixels[class_id]]
+    return CLASSES[min(cells, key=lambda class_id: pixels[class_id], default=0)].key
 
 
 def write_field_index(bank: Path, entries: list[FieldEntry]) -> None:
