@@ -18,10 +18,10 @@ from tqdm.auto import tqdm
 from bloodseg_lib.classes import BACKGROUND, CLASSES, NUM_CLASSES, PLATELET_IDS, WBC_IDS, Box
 from bloodseg_lib.evaluation.annotated import AnnotatedField
 from bloodseg_lib.evaluation.report import Report
-from bloodseg_lib.io import csv_text
+from bloodseg_lib.io import csv_text, read_image
 from bloodseg_lib.prediction.counts import wilson_interval
 from bloodseg_lib.prediction.scale import Scale
-from bloodseg_lib.prediction.segmenter import Segmenter, open_image
+from bloodseg_lib.prediction.segmenter import Segmenter
 
 MIN_CELL_PX = 60
 """Objects of fewer pixels are not a detected cell."""
@@ -156,7 +156,7 @@ def evaluate_fields(
     scale = None if rbc_diameter_px is None else Scale.given(rbc_diameter_px)
     scores: list[FieldScore] = []
     for field in tqdm(fields, unit="field", disable=not progress):
-        labels = segmenter.segment(open_image(field.path), scale).labels
+        labels = segmenter.segment(read_image(field.path), scale).labels
         name = field.path.name
         for cell_box in field.boxes:
             predicted = class_in_box(labels, cell_box.box)

@@ -3,6 +3,7 @@
 Taught by notebooks 4 and 6.
 """
 
+from bloodseg_lib.io import read_image as open_image
 from bloodseg_lib.prediction.batch import predict_files, try_folder
 from bloodseg_lib.prediction.cells import Cell, CountingConfig
 from bloodseg_lib.prediction.counts import (
@@ -17,6 +18,7 @@ from bloodseg_lib.prediction.counts import (
 )
 from bloodseg_lib.prediction.export import export_checkpoint, load_exported
 from bloodseg_lib.prediction.file_result import FileResult, failures, pooled_words
+from bloodseg_lib.prediction.inputs import Input, find_inputs
 from bloodseg_lib.prediction.probabilities import class_picture
 from bloodseg_lib.prediction.results import result_files, save_segmentation
 from bloodseg_lib.prediction.scale import AT_40X, Scale, find_scale
@@ -24,7 +26,6 @@ from bloodseg_lib.prediction.segmenter import (
     PredictionConfig,
     Segmentation,
     Segmenter,
-    open_image,
     segment_image,
 )
 from bloodseg_lib.prediction.tiling import Predict
@@ -38,6 +39,7 @@ __all__ = [
     "CountingConfig",
     "Counts",
     "FileResult",
+    "Input",
     "Predict",
     "PredictionConfig",
     "Proportion",
@@ -48,6 +50,7 @@ __all__ = [
     "count_cells",
     "export_checkpoint",
     "failures",
+    "find_inputs",
     "find_scale",
     "load_exported",
     "open_image",

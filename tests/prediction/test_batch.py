@@ -20,6 +20,7 @@ from bloodseg_lib.cli import main
 from bloodseg_lib.io import WriteError, png_bytes
 from bloodseg_lib.prediction import batch
 from bloodseg_lib.prediction.batch import predict_files, try_folder
+from bloodseg_lib.prediction.inputs import Input
 from bloodseg_lib.prediction.segmenter import PredictionConfig, Segmenter
 
 
@@ -196,8 +197,7 @@ def bad_images(folder):
     with (folder / "header.tif").open("wb") as file:
         file.write(tiff)
         file.truncate(70 * 2**20)  # large enough to be mapped
-    (folder / "folder.png").mkdir()
-    names = ["damaged.png", "array.npy", "header.tif", "folder.png", "missing.png"]
+    names = ["damaged.png", "array.npy", "header.tif", "missing.png"]
     return [folder / name for name in names]
 
 
@@ -206,7 +206,7 @@ def test_bad_images_cost_the_others_nothing_and_are_listed(checkpoint, tmp_path)
     good = [field(tmp_path / f"{i}.png", i) for i in range(2)]
     done = run(good[0], *bad, good[1], "--checkpoint", checkpoint, "--out", tmp_path / "out")
     assert done.exit_code == 1 and not isinstance(done.exception, ValueError), done.output
-    assert done.stderr.strip().endswith("2 of 7 images segmented.")
+    assert done.stderr.strip().endswith("2 of 6 images segmented.")
     rows = list(csv.DictReader(io.StringIO((tmp_path / "out" / "skipped.csv").read_text())))
     assert [Path(row["image"]) for row in rows] == bad
     assert all(Path(row["image"]).name in row["reason"] in done.stderr for row in rows)
@@ -225,14 +225,14 @@ def test_an_image_of_odd_size_costs_the_others_nothing(shape, network, tmp_path)
 @pytest.mark.parametrize("error", [MemoryError(), cv2.error("x"), OverflowError("x"), KeyError(1)])
 def test_whatever_happens_at_one_image_the_others_are_done(error, network, tmp_path, monkeypatch):
     paths = [field(tmp_path / f"{i}.png", i) for i in range(3)]
-    opened = batch.open_image
+    read = Input.read
 
-    def opening(path):
-        if path == paths[1]:
+    def reading(item):
+        if item.path == paths[1]:
             raise error
-        return opened(path)
+        return read(item)
 
-    monkeypatch.setattr(batch, "open_image", opening)
+    monkeypatch.setattr(Input, "read", reading)
     results, _ = predict_files(paths, network, tmp_path / "out")
     assert [bool(result.error) for result in results] == [False, True, False]
     assert results[1].error.startswith(f"{paths[1]}: expected an image")

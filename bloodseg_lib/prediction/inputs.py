@@ -1,0 +1,185 @@
+"""The pictures that a prediction is asked for: files, folders, or a table that lists them.
+
+Nothing is left out without a word: files of other kinds, results of an earlier prediction, a
+picture that is there twice.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from bloodseg_lib.io import (
+    FOREIGN_SUFFIXES,
+    IMAGE_SUFFIXES,
+    MOST_MEGAPIXELS,
+    Picture,
+    pages_of,
+    read_picture,
+    read_table,
+)
+from bloodseg_lib.prediction.journal import Journal, file_digest
+from bloodseg_lib.prediction.result_names import printable
+
+ALL_PAGES = "all"
+
+_LISTS = (".csv", ".tsv", ".txt")
+_PICTURES = (*IMAGE_SUFFIXES, *FOREIGN_SUFFIXES, ".npy")
+_RESULT = re.compile(r"_(classes|overlay)\.\w+$")
+
+
+@dataclass(frozen=True)
+class Input:
+    """A picture to segment, and how its file is read.
+
+    Attributes:
+        path: of the file.
+        page: of it; None: the only one.
+        level: of a pyramid; 0: the largest.
+        patient: that it is of, where a table names one.
+        max_megapixels: larger pictures are refused.
+
+    Examples:
+        >>> Input(Path("fields/a.tif"), page=2).name
+        'a.tif, page 2'
+    """
+
+    path: Path
+    page: int | None = None
+    level: int = field(default=0, compare=False)
+    patient: str = field(default="", compare=False)
+    max_megapixels: float = field(default=MOST_MEGAPIXELS, compare=False)
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return printable(self.path.name) + (f", page {self.page}" if self.page else "")
+
+    @property
+    def own_path(self) -> Path:
+        """A path that no other page of the file has: its results are named after it."""
+        ending = f"_p{self.page}" if self.page else ""
+        return self.path.with_name(f"{self.path.stem}{ending}{self.path.suffix}")
+
+    @property
+    def made_of(self) -> dict[str, Any]:
+        """What tells its pixels from others, for JSON."""
+        chosen = {"page": self.page, "level": self.level}
+        return {"image": file_digest(self.path), **{k: v for k, v in chosen.items() if v}}
+
+    def read(self) -> Picture:
+        """The picture; see :func:`bloodseg_lib.io.read_picture`."""
+        return read_picture(
+            self.path, page=self.page, level=self.level, max_megapixels=self.max_megapixels
+        )
+
+
+def find_inputs(
+    paths: Iterable[Path],
+    *,
+    recursive: bool = False,
+    page: str = "",
+    level: int = 0,
+    max_megapixels: float = MOST_MEGAPIXELS,
+) -> tuple[list[Input], list[str]]:
+    """The pictures of files, folders and tables.
+
+    Args:
+        paths: files; folders, whose pictures are taken by name; tables (CSV) with a column
+            ``path``, from the table's folder, and perhaps ``patient``.
+        recursive: whether subfolders are taken too.
+        page: its number, or ``"all"``: each page for a picture of its own; empty: the only one.
+        level, max_megapixels: see :class:`Input`.
+
+    Returns:
+        the pictures, and sentences on what was left out.
+
+    Raises:
+        FileNotFoundError, ValueError: nothing is left, a table is none, or the page no number.
+    """
+    if page not in ("", ALL_PAGES) and not page.isdecimal():
+        raise ValueError(f"Expected --page with a number, or all. Received {page!r}.")
+    notes: list[str] = []
+    found: dict[str, Input] = {}
+    for path in map(Path, paths):
+        for item in _within(path, recursive, notes):
+            found.setdefault(os.path.realpath(item.path), item)
+    inputs = _without_repeated(_without_results(found.values(), notes), notes)
+    if not inputs:
+        raise ValueError(" ".join(["Expected a picture to segment. Received none.", *notes]))
+    if page == ALL_PAGES:
+        pages = [(item, pages_of(item.path)) for item in inputs]
+        numbers = [(item, n if len(of) > 1 else None) for item, of in pages for n in of]
+    else:
+        numbers = [(item, int(page) if page else None) for item in inputs]
+    return [
+        replace(item, page=number, level=level, max_megapixels=max_megapixels)
+        for item, number in numbers
+    ], notes
+
+
+def _within(path: Path, recursive: bool, notes: list[str]) -> Iterator[Input]:
+    """The pictures of one argument."""
+    if not path.is_dir():
+        yield from _listed(path) if path.suffix.lower() in _LISTS else [Input(path)]
+        return
+    inside = sorted(path.rglob("*") if recursive else path.iterdir())
+    hidden = {p for p in inside if p.relative_to(path).as_posix().startswith(".")}
+    files = [p for p in inside if p not in hidden and not p.is_dir()]
+    left = Counter(p.suffix.lower() or p.name for p in files if p.suffix.lower() not in _PICTURES)
+    folders = [] if recursive else [p for p in inside if p not in hidden and p.is_dir()]
+    if left:
+        kinds = ", ".join(f"{n} {suffix}" for suffix, n in sorted(left.items()))
+        notes.append(f"{path}: {left.total()} files that are no pictures were left out: {kinds}.")
+    if folders:
+        notes.append(f"{path}: {len(folders)} subfolders were left out (-r takes them too).")
+    pictures = [Input(p) for p in files if p.suffix.lower() in _PICTURES]
+    if not pictures:
+        notes.append(f"{path}: there is no picture in this folder.")
+    yield from pictures
+
+
+def _listed(table: Path) -> Iterator[Input]:
+    for _, row in read_table(table, ["path"], ["patient"]):
+        yield Input(table.parent / row["path"], patient=row["patient"])
+
+
+def _without_results(inputs: Iterable[Input], notes: list[str]) -> list[Input]:
+    """Leave out what a prediction made, by its name or by the journal beside it."""
+    journals: dict[Path, Journal] = {}
+    kept: list[Input] = []
+    results: list[Input] = []
+    for item in inputs:
+        folder = item.path.parent
+        if folder not in journals:
+            journals[folder] = Journal(folder)
+        made = _RESULT.search(item.path.name) or journals[folder].own([item.path.name])
+        (results if made else kept).append(item)
+    if results:
+        names = ", ".join(item.name for item in results[:3]) + (", ..." if results[3:] else "")
+        notes.append(f"{len(results)} results of a prediction were left out: {names}.")
+    return kept
+
+
+def _without_repeated(inputs: Iterable[Input], notes: list[str]) -> list[Input]:
+    """Leave out files of the same bytes as an earlier one: their cells would count twice."""
+    inputs = list(inputs)
+    sizes = {i.path: i.path.stat().st_size for i in inputs if i.path.is_file()}
+    times = Counter(sizes.values())
+    first: dict[str, Input] = {}
+    kept = []
+    for item in inputs:
+        same = item
+        size = sizes.get(item.path, 0)
+        if size and times[size] > 1:
+            same = first.setdefault(file_digest(item.path), item)
+        if same is item:
+            kept.append(item)
+        else:
+            notes.append(f"{item.path} was left out: it is the same picture as {same.path}.")
+    return kept
