@@ -200,19 +200,34 @@ def collect(
             writer = BankWriter(folder, count)
             for sample in samples():
                 writer.add(sample)
-            bank = writer.close(seed, fill if draw_missing else None)
-            _write_reports(bank, collection)
+            try:
+                bank = writer.close(seed, fill if draw_missing else None)
+            except ValueError as error:
+                if collection.accepted or not collection.skipped:
+                    raise
+                _write_rejections(writer.folder, collection)
+                raise ValueError(_nothing_usable(writer.folder, collection)) from error
+            _write_rejections(bank.folder, collection)
+            write_bytes(bank.folder / REPORT, collection.report(bank).encode())
     return bank, collection
 
 
-def _write_reports(bank: SampleBank, collection: Collection) -> None:
+def _nothing_usable(folder: Path, collection: Collection) -> str:
+    reasons = Counter(skipped.reason for skipped in collection.skipped)
+    listed = ", ".join(f"{reason} {number}" for reason, number in reasons.most_common())
+    return (
+        f"{folder}: expected at least one usable sample, received none. Reasons: {listed}; each "
+        f"with its file in {folder / REJECTIONS}. For example: {collection.skipped[0].detail}"
+    )
+
+
+def _write_rejections(folder: Path, collection: Collection) -> None:
     rows = (
         (s.source, CLASSES[s.class_id].key if s.class_id else "", s.path, s.reason, s.detail)
         for s in collection.skipped
     )
     columns = ("source", "class", "file", "reason", "detail")
-    write_csv(bank.folder / REJECTIONS, columns, rows)
-    write_bytes(bank.folder / REPORT, collection.report(bank).encode())
+    write_csv(folder / REJECTIONS, columns, rows)
 
 
 def _drawn(class_id: int, split: str, number: int, seed: int) -> list[CellSample]:
