@@ -72,7 +72,8 @@ def read(path: Path, page: int | None, most_px: float) -> Stored:
         stored = _deep_png(data, picture) if picture.format == "PNG" else None
         stored = stored or of_pillow(picture)
         stored.page, stored.pages = page, pages
-        stored.orientation = picture.getexif().get(_ORIENTATION, 1)
+        if any("exif" in key.lower() or "xmp" in key.lower() for key in map(str, picture.info)):
+            stored.orientation = picture.getexif().get(_ORIENTATION, 1)
         if dpi := float(picture.info.get("dpi", (0,))[0]):
             stored.pixel_size_um = plausible_um(25400 / dpi)
         if picture.format in ("JPEG", "MPO") and (rows := _lost_rows(stored.array)):
@@ -185,7 +186,7 @@ def by_opencv(file: bytes, page: int = 0) -> Stored:
 def _lost_rows(array: np.ndarray) -> int:
     """How many rows at the end are of one colour, if there are as many as damage leaves."""
     last = array[-1, -1]
-    if not (array[-_SAME_ROWS:] == last).all():
+    if not all((array[-rows:] == last).all() for rows in (1, _SAME_ROWS)):
         return 0
     other = np.flatnonzero((array != last).any(axis=tuple(range(1, array.ndim))))
     return len(array) - 1 - int(other[-1]) if len(other) else 0

@@ -6,9 +6,11 @@ compressed and of 16 bits.
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,8 +79,8 @@ def read(path: Path, page: int | None, level: int, most_px: float) -> Stored:
         Refused: it is whole, but not one picture, or not one of light.
         Exception: of any type, by the damage.
     """
-    with tifffile.TiffFile(path) as file:
-        notes: list[str] = []
+    notes: list[str] = []
+    with _faults(notes), tifffile.TiffFile(path) as file:
         frames = _frames(file)
         large = _large(frames)
         if page is None and len(large) == 1 < len(frames):
@@ -92,10 +94,26 @@ def read(path: Path, page: int | None, level: int, most_px: float) -> Stored:
         series = levels[level]
         stored = _decoded(path, file, series, frame.index, most_px)
         stored.page, stored.pages = page, len(frames)
-        stored.notes[:0] = notes
+        stored.notes[:0] = dict.fromkeys(notes)
         reduced = _shape(frame.series)[1] / _shape(series)[1]
         _measure(file, frame, stored, reduced)
     return stored
+
+
+@contextlib.contextmanager
+def _faults(notes: list[str]) -> Iterator[None]:
+    """Note what tifffile logs of faults that it passes over, in place of printing it."""
+    logger, handler = logging.getLogger("tifffile"), logging.Handler()
+    handler.emit = lambda record: notes.append(  # type: ignore[method-assign]
+        f"The file has a fault, and may be damaged: {record.getMessage()}."
+    )
+    before, logger.propagate = logger.propagate, False
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = before
 
 
 def _frames(file: Any) -> list[_Frame]:
@@ -194,7 +212,7 @@ def _page(path: Path, file: Any, page: Any, keyframe: Any) -> Stored:
     """One page of a file, decoded by whom can."""
     _check_whole(file, page.dataoffsets, page.databytecounts)
     if keyframe.photometric in _PLAIN:
-        try:
+        try:  # first, because Pillow checks no checksum of what zlib packed
             array = page.asarray()
         except ValueError as error:
             if "imagecodecs" not in str(error):
@@ -264,5 +282,5 @@ def _measure(file: Any, frame: _Frame, stored: Stored, reduced: float) -> None:
 
 def large_pages(path: Path) -> list[int]:
     """The numbers of the pages of a file but previews and smaller levels of a pyramid."""
-    with tifffile.TiffFile(path) as file:
+    with _faults([]), tifffile.TiffFile(path) as file:
         return _large(_frames(file))

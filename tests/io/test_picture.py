@@ -295,13 +295,22 @@ def test_a_jpeg_cut_short_is_refused_and_one_that_was_closed_again_is_said(tmp_p
     assert "as in a damaged file" in read_picture(tmp_path / "a.jpg").notes[0]
 
 
-def test_one_wrong_bit_in_a_png_is_found(tmp_path):
-    KINDS["plain.png"](tmp_path / "a.png")
-    data = bytearray((tmp_path / "a.png").read_bytes())
+@pytest.mark.parametrize("name", ["plain.png", "16_bits.png", "deflate.tif"])
+def test_one_wrong_bit_is_found_where_there_is_a_checksum(tmp_path, name):
+    KINDS[name](tmp_path / name)
+    data = bytearray((tmp_path / name).read_bytes())
     data[len(data) // 2] ^= 1
-    (tmp_path / "a.png").write_bytes(data)
-    with pytest.raises(ValueError, match=r"a\.png: expected an image.*again"):
-        read_image(tmp_path / "a.png")
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(ValueError, match=rf"{name}: expected an image.*again"):
+        read_image(tmp_path / name)
+
+
+def test_a_fault_that_is_passed_over_is_said(tmp_path, capfd):
+    pages(FIELD, SMALL)(tmp_path / "a.tif")
+    data = (tmp_path / "a.tif").read_bytes()
+    (tmp_path / "a.tif").write_bytes(data[: FIELD.nbytes + 224])  # without the second page
+    assert any("may be damaged" in note for note in read_picture(tmp_path / "a.tif").notes)
+    assert capfd.readouterr().err == ""
 
 
 CELL = cv2.circle(np.zeros((60, 60), np.uint8), (30, 32), 15, 255, -1)
