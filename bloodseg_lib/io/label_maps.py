@@ -4,6 +4,7 @@ holds the class colours.
 
 from __future__ import annotations
 
+import math
 import zlib
 from io import BytesIO
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 
 from bloodseg_lib.classes import NUM_CLASSES, PALETTE, check_labels, colours_to_labels
 from bloodseg_lib.io.atomic import write_bytes
+from bloodseg_lib.io.raster import opened
 
 
 def label_map_bytes(labels: np.ndarray) -> bytes:
@@ -55,10 +57,7 @@ def read_label_map(path: Path | str) -> np.ndarray:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: expected a label map, there is none.")
     try:
-        data = BytesIO(path.read_bytes())
-        with Image.open(data) as picture:
-            picture.verify()  # load() checks no checksum of a PNG's pixels
-        with Image.open(data) as picture:
+        with opened(BytesIO(path.read_bytes()), math.inf) as picture:
             picture.load()
             stored = np.array(picture)  # of an indexed picture: the indices
             if picture.mode == "L" or _has_class_colours(picture):
@@ -67,7 +66,7 @@ def read_label_map(path: Path | str) -> np.ndarray:
     except ValueError:
         raise
     # the type of Pillow's error depends on the damage
-    except (OSError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, EOFError) as error:
         raise ValueError(
             f"{path}: expected a label map, received a file that cannot be decoded ({error}). "
             "Copy or make it again."

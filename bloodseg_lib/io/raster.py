@@ -66,7 +66,7 @@ def read(path: Path, page: int | None, most_px: float) -> Stored:
         return by_opencv(data)
     with picture:
         pages = _frames(picture)
-        page = chosen_page(page, pages, "frames")
+        page = chosen_page(page, pages, "frames of {} x {}".format(*picture.size))
         if pages > 1:
             picture.seek(page - 1)
         stored = _deep_png(data, picture) if picture.format == "PNG" else None

@@ -32,8 +32,13 @@ class Refused(ValueError):
     """A file that is whole, but that one picture cannot be made of; the words follow its name."""
 
 
-def chosen_page(page: int | None, pages: int, what: str = "pages") -> int:
+def chosen_page(page: int | None, pages: int, what: str) -> int:
     """The page to read, from 1.
+
+    Args:
+        page: that was asked for; None: the only one.
+        pages: how many there are.
+        what: they are called, and their size, for people.
 
     Raises:
         Refused: none is chosen of several, or there is no such page.

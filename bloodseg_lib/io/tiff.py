@@ -86,7 +86,8 @@ def read(path: Path, page: int | None, level: int, most_px: float) -> Stored:
         if page is None and len(large) == 1 < len(frames):
             (page,) = large
             notes.append(f"Page {page} was read, the largest; {len(frames) - 1} smaller not.")
-        page = chosen_page(page, len(frames), frames[-1].what)
+        height, width = _shape(frames[-1].series)
+        page = chosen_page(page, len(frames), f"{frames[-1].what} of {width} x {height}")
         frame = frames[page - 1]
         levels = frame.series.levels
         if not 0 <= level < len(levels):

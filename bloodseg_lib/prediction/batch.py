@@ -24,6 +24,7 @@ from bloodseg_lib.prediction.journal import (
     scale_fields,
     tallies,
 )
+from bloodseg_lib.prediction.likeness import Alike, looks_of
 from bloodseg_lib.prediction.result_names import printable, result_names
 from bloodseg_lib.prediction.results import (
     POOLED_FILES,
@@ -158,6 +159,7 @@ class _Batch:
         self.counting = counting or CountingConfig()
         self.label_maps_only = label_maps_only
         self.journal = Journal(out)
+        self.alike = Alike()
         self.hopeless = ""
         self.made_by = {
             **segmenter.identity,
@@ -243,7 +245,7 @@ class _Batch:
         if not self.label_maps_only:
             table = (self.out / f"{self.names[item]}_cells.csv").read_bytes().decode()
             counts = counts_of(table, entry["counts"], self.counting)
-        notes = tuple(entry.get("notes", ()))
+        notes = (*entry.get("notes", ()), *self.alike.note(item.name, entry.get("looks", "")))
         return FileResult(item.path, scale, counts, kept=True, page=item.page, notes=notes)
 
     def _segmented(self, item: Input, made_of: dict[str, Any]) -> FileResult:
@@ -256,9 +258,10 @@ class _Batch:
         else:
             counts, files = result_files(found, image, name, self.counting)
         known = tallies(counts) if counts else None
-        notes = {"notes": picture.notes} if picture.notes else {}
-        self._save(files, made_of, scale=scale_fields(found.scale), counts=known, **notes)
-        return FileResult(item.path, found.scale, counts, page=item.page, notes=picture.notes)
+        scale, looks = scale_fields(found.scale), looks_of(image)
+        self._save(files, made_of, scale=scale, counts=known, notes=picture.notes, looks=looks)
+        notes = (*picture.notes, *self.alike.note(item.name, looks))
+        return FileResult(item.path, found.scale, counts, page=item.page, notes=notes)
 
     def _save(self, files: dict[str, bytes], made_of: dict[str, Any], **known: Any) -> None:
         self.journal.add(made_of, files, **known)

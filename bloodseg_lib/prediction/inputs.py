@@ -135,9 +135,9 @@ def _within(path: Path, recursive: bool, notes: list[str]) -> Iterator[Input]:
     folders = [] if recursive else [p for p in inside if p not in hidden and p.is_dir()]
     if left:
         kinds = ", ".join(f"{n} {suffix}" for suffix, n in sorted(left.items()))
-        notes.append(f"{path}: {left.total()} files that are no pictures were left out: {kinds}.")
+        notes.append(f"{path}: left out, as they are no pictures: {kinds}.")
     if folders:
-        notes.append(f"{path}: {len(folders)} subfolders were left out (-r takes them too).")
+        notes.append(f"{path}: left out, as -r is not given: subfolders {len(folders)}.")
     pictures = [Input(p) for p in files if p.suffix.lower() in _PICTURES]
     if not pictures:
         notes.append(f"{path}: there is no picture in this folder.")
@@ -162,7 +162,7 @@ def _without_results(inputs: Iterable[Input], notes: list[str]) -> list[Input]:
         (results if made else kept).append(item)
     if results:
         names = ", ".join(item.name for item in results[:3]) + (", ..." if results[3:] else "")
-        notes.append(f"{len(results)} results of a prediction were left out: {names}.")
+        notes.append(f"Left out, as a prediction made them: {len(results)} ({names}).")
     return kept
 
 
@@ -181,5 +181,5 @@ def _without_repeated(inputs: Iterable[Input], notes: list[str]) -> list[Input]:
         if same is item:
             kept.append(item)
         else:
-            notes.append(f"{item.path} was left out: it is the same picture as {same.path}.")
+            notes.append(f"{item.path}: left out, as it is the same picture as {same.path}.")
     return kept

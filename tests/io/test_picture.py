@@ -116,7 +116,7 @@ def test_what_is_partly_transparent_is_over_white(tmp_path):
 @pytest.mark.parametrize(
     ("name", "write", "word"),
     [
-        ("fields.tif", pages(FIELD, FIELD, FIELD), "3 pages"),
+        ("fields.tif", pages(FIELD, FIELD, FIELD), "3 pages of 400 x 320"),
         ("two.tif", pages(FIELD, FIELD[:200].copy()), "2 pages"),
         (
             "z.ome.tif",
@@ -135,13 +135,17 @@ def test_what_is_partly_transparent_is_over_white(tmp_path):
             ),
             "5 channels",
         ),
-        ("axis.tif", tiff(np.zeros((30, 40, 5), np.uint8), photometric="minisblack"), "30 pages"),
+        (
+            "axis.tif",
+            tiff(np.zeros((30, 40, 5), np.uint8), photometric="minisblack"),
+            "30 pages of 5 x 40",
+        ),
         (
             "moving.gif",
             lambda path: Image.fromarray(FIELD).save(
                 path, save_all=True, append_images=[Image.fromarray(255 - FIELD)]
             ),
-            "2 frames",
+            "2 frames of 400 x 320",
         ),
     ],
 )
@@ -342,3 +346,12 @@ def test_a_palette_mask_is_recognised(tmp_path):
     indexed.putpalette([0, 0, 0, 128, 0, 0])
     indexed.save(tmp_path / "m.png")
     np.testing.assert_array_equal(read_mask(tmp_path / "m.png") > 0, CELL > 0)
+
+
+def test_a_phone_s_heic_is_read_where_its_reader_is_installed(tmp_path):
+    pillow_heif = pytest.importorskip("pillow_heif", reason="the extra heic is not installed")
+    pillow_heif.register_heif_opener()
+    Image.fromarray(FIELD).save(tmp_path / "a.heic", quality=100)
+    picture = read_picture(tmp_path / "a.heic")
+    assert np.abs(picture.pixels.astype(int) - FIELD).mean() < 3
+    assert (picture.page, picture.pages) == (1, 1)

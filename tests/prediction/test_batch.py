@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from colour_network import write_colour_network
 from drawn_fields import drawn_field
 from pictures import write_image
+from PIL import Image
 
 from bloodseg_lib.cli import main
 from bloodseg_lib.io import WriteError, png_bytes
@@ -312,3 +313,12 @@ def test_an_evaluation_on_a_dataset_does_not_go_on(monkeypatch):
     monkeypatch.setattr(main.commands["evaluate"].commands["dataset"], "callback", stop)
     done = CliRunner().invoke(main, ["evaluate", "dataset", "x"])
     assert done.exit_code == 130 and "again to begin anew." in done.output
+
+
+def test_one_field_in_two_formats_is_said_also_when_it_was_there_already(network, tmp_path):
+    png = field(tmp_path / "a.png")
+    Image.open(png).save(tmp_path / "b.jpg", quality=95)
+    other = field(tmp_path / "c.png", 35)
+    for _ in range(2):
+        results, _ = predict_files([png, tmp_path / "b.jpg", other], network, tmp_path / "out")
+        assert ["the same as a.png" in str(result) for result in results] == [False, True, False]

@@ -33,8 +33,8 @@ def test_a_folder_gives_its_pictures_and_says_what_it_leaves_out(tmp_path):
     found, notes = find_inputs([tmp_path])
     assert names(found) == ["a.JPG", "b.png"]
     assert notes == [
-        f"{tmp_path}: 3 files that are no pictures were left out: 1 .db, 2 .txt.",
-        f"{tmp_path}: 1 subfolders were left out (-r takes them too).",
+        f"{tmp_path}: left out, as they are no pictures: 1 .db, 2 .txt.",
+        f"{tmp_path}: left out, as -r is not given: subfolders 1.",
     ]
     found, notes = find_inputs([tmp_path], recursive=True)
     assert names(found) == ["a.JPG", "b.png", "c.png"] and len(notes) == 1
@@ -68,7 +68,7 @@ def test_results_of_a_prediction_are_left_out_by_name_and_by_the_journal(tmp_pat
     found, notes = find_inputs(sorted(tmp_path.glob("*.png")))
     assert names(found) == ["a.png"]
     assert notes == [
-        "3 results of a prediction were left out: a_classes.png, a_overlay.png, b.png."
+        "Left out, as a prediction made them: 3 (a_classes.png, a_overlay.png, b.png)."
     ]
     picture(tmp_path / "b.png", 4)  # a photograph of that name is none
     assert names(find_inputs([tmp_path / "b.png"])[0]) == ["b.png"]
@@ -76,7 +76,7 @@ def test_results_of_a_prediction_are_left_out_by_name_and_by_the_journal(tmp_pat
 
 def test_nothing_but_results_is_an_error_that_says_so(tmp_path):
     picture(tmp_path / "a_classes.png")
-    with pytest.raises(ValueError, match=r"a picture to segment.*1 results of a prediction"):
+    with pytest.raises(ValueError, match=r"a picture to segment.*a prediction made them: 1"):
         find_inputs([tmp_path])
 
 
@@ -84,7 +84,7 @@ def test_the_same_picture_twice_counts_once_and_is_said(tmp_path):
     one, other = picture(tmp_path / "a.png"), picture(tmp_path / "copy/b.png")
     found, notes = find_inputs([one, other, one])
     assert names(found) == ["a.png"]
-    assert notes == [f"{other} was left out: it is the same picture as {one}."]
+    assert notes == [f"{other}: left out, as it is the same picture as {one}."]
 
 
 def test_each_page_is_a_picture_of_its_own_if_asked_for(tmp_path):
@@ -120,12 +120,13 @@ def test_pages_and_notes_come_out_of_the_command(tmp_path):
     done = run(tmp_path / "a.tif", "--checkpoint", checkpoint, "--out", out)
     assert done.exit_code == 1
     assert (
-        "a.tif: expected one picture. Received 2 pages. Choose one (--page 1 to 2)" in done.stderr
+        "a.tif: expected one picture. Received 2 pages of 60 x 60. Choose one (--page 1 to 2)"
+        in done.stderr
     )
     how = ("--checkpoint", checkpoint, "--out", out, "--page", "all")
     done = run(tmp_path, *how)
     assert done.exit_code == 0, done.output
-    assert "1 files that are no pictures were left out: 1 .txt" in done.stderr
+    assert "left out, as they are no pictures: 1 .txt" in done.stderr
     assert "a.tif, page 2: It has no colour: stains cannot be told apart." in done.output
     written = {path.name for path in out.iterdir()}
     assert {"a_p1_counts.json", "a_p2_counts.json", "pooled_counts.json"} <= written
