@@ -448,8 +448,8 @@ def test_the_command_line_gives_the_bytes_that_the_segmenter_does(options, check
 
 
 def test_several_images_are_also_pooled(checkpoint, tmp_path):
-    for name in ("a.png", "b.png"):
-        write_image(tmp_path / name, field(224, 224))
+    write_image(tmp_path / "a.png", field(224, 224))
+    write_image(tmp_path / "b.png", field(224, 224)[::-1])
     result = predict_command(
         checkpoint,
         tmp_path / "out",
@@ -480,7 +480,7 @@ def test_label_maps_alone_are_written_under_the_names_of_the_images(option, chec
 
 @pytest.mark.parametrize("name", [*BAD, "array.npy"])
 def test_a_bad_file_is_named_in_words_and_the_others_are_predicted(name, checkpoint, tmp_path):
-    content, words = BAD.get(name, (b"hello", "expected an array"))
+    content, words = BAD.get(name, (b"hello", "expected an image"))
     write_image(tmp_path / "good.png", field(224, 230))
     (tmp_path / name).write_bytes(content)
     result = predict_command(
