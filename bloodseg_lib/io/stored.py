@@ -104,26 +104,25 @@ class Stored:
         Raises:
             Refused: values that are no picture's.
         """
-        array, self.bits = _eight_bits(self.array, self.bits, self.white_is_zero, self.notes)
+        colours, alpha = self._split()
+        colours, self.bits = _eight_bits(colours, self.bits, self.white_is_zero, self.notes)
         if self.white_is_zero:
-            array = 255 - array
-        colours, alpha = self._split(array)
+            colours = 255 - colours
         if self.profile:
             colours = self._in_srgb(colours)
         if colours.shape[2] == 1:
             colours = np.repeat(colours, 3, axis=2)
-        if alpha is not None:
-            colours = self._over_white(colours, alpha)
+        if alpha is not None and (opaque := _eight_bits(alpha, 0, False, [])[0]).min() < 255:
+            colours = self._over_white(colours, opaque)
         if turn := _UPRIGHT.get(self.orientation):
             self.notes.append("It was turned upright, as the file says.")
             colours = turn(colours)
         mapped = isinstance(self.array, np.memmap) and np.may_share_memory(colours, self.array)
         return colours if mapped else np.ascontiguousarray(colours)
 
-    def _split(self, array: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    def _split(self) -> tuple[np.ndarray, np.ndarray | None]:
         """``(H, W, 1 or 3)`` colours, and ``(H, W, 1)`` alpha where there is one."""
-        if array.ndim == 2:
-            array = array[:, :, None]
+        array = self.array if self.array.ndim > 2 else self.array[:, :, None]
         channels = array.shape[2]
         if channels not in (1, 2, 3, 4):
             raise Refused(
@@ -139,7 +138,7 @@ class Stored:
         if not more.any():
             self.notes.append("It is transparent everywhere: that was taken for a mistake.")
             return colours, None
-        return colours, None if more.min() == 255 else more
+        return colours, more
 
     def _over_white(self, colours: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         self.notes.append("Its transparent parts were made white.")

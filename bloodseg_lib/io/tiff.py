@@ -37,7 +37,7 @@ _SMALL = 1 / 3  # of the largest picture's area: less is a preview, a label or a
 _PREVIEWS = ("Label", "Macro", "Thumbnail")
 _AXES = {"Z": "focal planes", "T": "time points", "C": "channels"}
 _RAW = (32803, 34892)  # photometric interpretations of a camera's raw data
-_MASK = 4
+_MASK = 4  # a kind of page, and a photometric interpretation
 _MAX_SAMPLE, _ICC, _ORIENTATION, _RESOLUTION, _RESOLUTION_UNIT = 281, 34675, 274, 282, 296
 _RGB = 2
 _PLAIN = (0, 1, _RGB)  # white is zero, black is zero, RGB: what tifffile gives needs no conversion
@@ -122,7 +122,8 @@ def _frames(file: Any) -> list[_Frame]:
     frames = []
     for number, series in enumerate(file.series):
         axes, page = series.axes, series.keyframe
-        if series.name in _PREVIEWS or page.subfiletype & _MASK or not {"Y", "X"} <= {*axes}:
+        is_mask = page.subfiletype & _MASK or page.photometric == _MASK
+        if series.name in _PREVIEWS or is_mask or not {"Y", "X"} <= {*axes}:
             continue
         colour = "C" if "S" not in axes and series.shape[axes.find("C")] == 3 else "S"
         sizes = [

@@ -30,7 +30,9 @@ ALL_PAGES = "all"
 
 _LISTS = (".csv", ".tsv", ".txt")
 _PICTURES = (*IMAGE_SUFFIXES, *FOREIGN_SUFFIXES, ".npy")
-_RESULT = re.compile(r"_(classes|overlay)\.\w+$")
+_RESULT = re.compile(
+    r"_(classes|overlay|instances)\.\w+$|_cells\.csv$|_counts\.json$|^predicted\.jsonl$"
+)
 
 
 @dataclass(frozen=True)
@@ -106,10 +108,18 @@ def find_inputs(
         raise ValueError(f"Expected --page with a number, or all. Received {page!r}.")
     notes: list[str] = []
     found: dict[str, Input] = {}
+    results: list[str] = []
+    is_result = _Results()
     for path in map(Path, paths):
-        for item in _within(path, recursive, notes):
-            found.setdefault(os.path.realpath(item.path), item)
-    inputs = _without_repeated(_without_results(found.values(), notes), notes)
+        for item in [Input(path)] if is_result(path) else _within(path, recursive, notes):
+            if is_result(item.path):
+                results.append(item.name)
+            else:
+                found.setdefault(os.path.realpath(item.path), item)
+    if results:
+        names = ", ".join(results[:3]) + (", ..." if results[3:] else "")
+        notes.append(f"Left out, as a prediction made them: {len(results)} ({names}).")
+    inputs = _without_repeated(found.values(), notes)
     if not inputs:
         raise ValueError(" ".join(["Expected a picture to segment. Received none.", *notes]))
     if page == ALL_PAGES:
@@ -149,21 +159,17 @@ def _listed(table: Path) -> Iterator[Input]:
         yield Input(table.parent / row["path"], patient=row["patient"])
 
 
-def _without_results(inputs: Iterable[Input], notes: list[str]) -> list[Input]:
-    """Leave out what a prediction made, by its name or by the journal beside it."""
-    journals: dict[Path, Journal] = {}
-    kept: list[Input] = []
-    results: list[Input] = []
-    for item in inputs:
-        folder = item.path.parent
-        if folder not in journals:
-            journals[folder] = Journal(folder)
-        made = _RESULT.search(item.path.name) or journals[folder].own([item.path.name])
-        (results if made else kept).append(item)
-    if results:
-        names = ", ".join(item.name for item in results[:3]) + (", ..." if results[3:] else "")
-        notes.append(f"Left out, as a prediction made them: {len(results)} ({names}).")
-    return kept
+class _Results:
+    """Tells what a prediction made: by its name, or by the journal beside it."""
+
+    def __init__(self) -> None:
+        self._journals: dict[Path, Journal] = {}
+
+    def __call__(self, path: Path) -> bool:
+        folder = path.parent
+        if folder not in self._journals:
+            self._journals[folder] = Journal(folder)
+        return bool(_RESULT.search(path.name) or self._journals[folder].own([path.name]))
 
 
 def _without_repeated(inputs: Iterable[Input], notes: list[str]) -> list[Input]:

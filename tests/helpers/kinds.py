@@ -96,6 +96,7 @@ KINDS: dict[str, Write] = {
     "12_bits.png": opencv(DEEP * 16),
     "12_bits_lzw.tif": opencv_tiff(DEEP * 16, LZW),
     "12_bits_alpha.png": opencv(np.dstack([DEEP * 16, 0 * DEEP[:, :, :1]])),
+    "12_bits_opaque.png": opencv(np.dstack([DEEP * 16, OPAQUE.astype(np.uint16) * 257])),
     "10_bits.tif": tiff(DEEP * 4),
     "8_in_16_bits.tif": tiff(DEEP),
     "8_in_16_bits.png": opencv(DEEP),

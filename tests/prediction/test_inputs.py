@@ -74,6 +74,17 @@ def test_results_of_a_prediction_are_left_out_by_name_and_by_the_journal(tmp_pat
     assert names(find_inputs([tmp_path / "b.png"])[0]) == ["b.png"]
 
 
+def test_all_files_of_a_result_folder_are_left_out_whatever_their_kind(tmp_path):
+    write_csv(tmp_path / "a_cells.csv", ["class"], [])
+    for name in ("predicted.jsonl", "a_counts.json", "report.html"):
+        (tmp_path / name).write_bytes(b"x")
+    Journal(tmp_path).add({}, {"report.html": b"x"})
+    photo = picture(tmp_path / "photo.png")
+    found, notes = find_inputs([*sorted(tmp_path.iterdir())])
+    assert [item.path for item in found] == [photo]
+    assert notes[0].startswith("Left out, as a prediction made them: 4 (")
+
+
 def test_nothing_but_results_is_an_error_that_says_so(tmp_path):
     picture(tmp_path / "a_classes.png")
     with pytest.raises(ValueError, match=r"a picture to segment.*a prediction made them: 1"):
