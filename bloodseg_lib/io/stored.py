@@ -122,6 +122,11 @@ class Stored:
 
     def _split(self) -> tuple[np.ndarray, np.ndarray | None]:
         """``(H, W, 1 or 3)`` colours, and ``(H, W, 1)`` alpha where there is one."""
+        if self.array.ndim not in (2, 3) or not self.array.size:
+            raise Refused(
+                "expected a picture, (height, width) or (height, width, channels). Received an "
+                f"array of {self.array.shape}. Save one picture of it."
+            )
         array = self.array if self.array.ndim > 2 else self.array[:, :, None]
         channels = array.shape[2]
         if channels not in (1, 2, 3, 4):

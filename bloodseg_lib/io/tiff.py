@@ -216,8 +216,8 @@ def _page(path: Path, file: Any, page: Any, keyframe: Any) -> Stored:
     if keyframe.photometric in _PLAIN:
         try:  # first, because Pillow checks no checksum of what zlib packed
             array = page.asarray()
-        except ValueError as error:
-            if "imagecodecs" not in str(error):
+        except (ValueError, ImportError, NotImplementedError) as error:
+            if isinstance(error, ValueError) and "imagecodecs" not in str(error):
                 raise
         else:
             planes = keyframe.axes == "SYX"

@@ -259,6 +259,13 @@ def test_a_file_of_another_format_is_named_with_the_way_out(tmp_path, monkeypatc
         read_image(tmp_path / "a.jpg")
 
 
+@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (7,), (0, 5, 3), (4, 5, 6)])
+def test_an_array_of_another_shape_is_refused(tmp_path, shape):
+    np.save(tmp_path / "a.npy", np.zeros(shape, np.uint8))
+    with pytest.raises(ValueError, match=r"a\.npy: expected (a picture|1 to 4 channels).*Received"):
+        read_image(tmp_path / "a.npy")
+
+
 @pytest.mark.parametrize("suffix", [".vsi", ".ndpi", ".mrxs"])
 def test_a_slide_that_looks_like_another_format_is_named(tmp_path, suffix):
     KINDS["plain.tif"](tmp_path / f"a{suffix}")
