@@ -3,6 +3,7 @@
 Taught by notebooks 4 and 6.
 """
 
+from bloodseg_lib.io import read_image as open_image
 from bloodseg_lib.prediction.batch import predict_files, try_folder
 from bloodseg_lib.prediction.cells import Cell, CountingConfig
 from bloodseg_lib.prediction.counts import (
@@ -15,6 +16,7 @@ from bloodseg_lib.prediction.counts import (
 )
 from bloodseg_lib.prediction.export import export_checkpoint, load_exported
 from bloodseg_lib.prediction.file_result import FileResult, failures, pooled_words
+from bloodseg_lib.prediction.inputs import Input, find_inputs
 from bloodseg_lib.prediction.probabilities import class_picture
 from bloodseg_lib.prediction.proportion import Proportion, wilson_interval
 from bloodseg_lib.prediction.quality import Finding, Quality
@@ -24,7 +26,6 @@ from bloodseg_lib.prediction.segmenter import (
     PredictionConfig,
     Segmentation,
     Segmenter,
-    open_image,
     segment_image,
 )
 from bloodseg_lib.prediction.tiling import Predict
@@ -39,6 +40,7 @@ __all__ = [
     "Counts",
     "FileResult",
     "Finding",
+    "Input",
     "Predict",
     "PredictionConfig",
     "Proportion",
@@ -51,6 +53,7 @@ __all__ = [
     "count_field",
     "export_checkpoint",
     "failures",
+    "find_inputs",
     "find_scale",
     "load_exported",
     "open_image",

@@ -23,6 +23,8 @@ class FileResult:
         counts: its cells; None if it was not segmented, or if they were not counted.
         error: why it was not segmented, in words; empty if it was.
         kept: its results were there already. The cells have no probabilities then.
+        page: of the file; None: the only one.
+        notes: what was done to the picture or ignored, see :class:`bloodseg_lib.io.Picture`.
     """
 
     path: Path
@@ -30,23 +32,25 @@ class FileResult:
     counts: Counts | None = None
     error: str = ""
     kept: bool = False
+    page: int | None = None
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        name = printable(self.path.name)
+        name = printable(self.path.name) + (f", page {self.page}" if self.page else "")
         kept = " Skipped: these results are there already." if self.kept else ""
         if self.counts is None:
-            return f"{name}: {self.error or self.scale}{kept and '.' + kept}"
+            first = f"{self.error or self.scale}{kept and '.' + kept}"
+            return "\n".join(f"{name}: {words}" for words in (first, *self.notes))
         quality = self.counts.quality
         cells = f"{len(self.counts.cells)} cells, parasitaemia {self.counts.parasitaemia()}"
         if quality.reason(COUNTS):
             cells = "no figures"
-        words = [f"{cells}; {self.scale}.{kept}".replace(".;", ";")]
-        words += [f"{finding.level}: {finding.sentence}" for finding in quality.findings]
+        lines = [f"{cells}; {self.scale}.{kept}", *self.notes]
+        lines += [f"{finding.level}: {finding.sentence}" for finding in quality.findings]
         if not quality.reason(COUNTS):
-            words += [
-                f"the three counts disagree: {w}" for w in self.counts.disagreements().values()
-            ]
-        return "\n".join(f"{name}: {w}" for w in words)
+            disagreements = self.counts.disagreements().values()
+            lines += [f"the three counts disagree: {words}" for words in disagreements]
+        return "\n".join(f"{name}: {line}" for line in lines)
 
 
 def pooled_words(results: Sequence[FileResult], pooled: Counts | None, out: Path) -> str:

@@ -23,7 +23,6 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from bloodseg_lib.config import Config
-from bloodseg_lib.io import read_image
 from bloodseg_lib.network.inference import load_network
 from bloodseg_lib.network.pretrained import checkpoint_path
 from bloodseg_lib.prediction.preprocessing import Preprocessing
@@ -42,8 +41,6 @@ KEPT_PX = 2**24
 """Probabilities of images of more pixels than this are kept on disk unless asked for otherwise: in
 memory they would take 20 bytes a pixel.
 """
-
-_MAPPED_BYTES = 2**26  # files larger than this are memory-mapped where their format allows
 
 
 @dataclass(frozen=True)
@@ -189,37 +186,6 @@ def over_symmetries(predict: Predict, tiles: np.ndarray) -> np.ndarray:
             predicted = predict(np.ascontiguousarray(turned[:, :, mirror]))[:, :, mirror]
             total = total + np.rot90(predicted, -turns, axes=(1, 2))
     return np.ascontiguousarray(total / 8, np.float32)
-
-
-def open_image(path: Path | str) -> np.ndarray:
-    """Read an image to segment as :func:`bloodseg_lib.io.read_image` does, or memory-map it.
-
-    Arrays of NumPy (``.npy``) are mapped, and TIFF files above 64 MiB without compression,
-    ``(H, W, 3) uint8`` RGB: the way to segment an image that does not fit into memory.
-
-    Raises:
-        FileNotFoundError, ValueError: there is no such file, or it is not an image.
-    """
-    path = Path(path)
-    suffix = path.suffix.lower() if path.is_file() else ""
-    if suffix == ".npy":
-        try:
-            return np.load(path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, EOFError, OSError) as error:
-            raise ValueError(
-                f"{path}: expected an array of NumPy, received another or a damaged file "
-                f"({error}). Save it again."
-            ) from error
-    if suffix in (".tif", ".tiff") and path.stat().st_size > _MAPPED_BYTES:
-        import tifffile
-
-        try:
-            mapped = tifffile.memmap(path, mode="r")
-        except (ValueError, OSError):  # compressed, or not TIFF: then it is decoded
-            return read_image(path)
-        if mapped.ndim == 3 and mapped.shape[2] == 3 and mapped.dtype == np.uint8:
-            return mapped
-    return read_image(path)
 
 
 def segment_image(

@@ -4,10 +4,11 @@ Taught by notebook 1.
 """
 
 from bloodseg_lib.samples.bank import BankEntry, SampleBank, write_bank
-from bloodseg_lib.samples.collect import Collection, add_fields, build_bank, collect
+from bloodseg_lib.samples.collect import Collection, collect
 from bloodseg_lib.samples.sample import CellSample, Skipped, cut_cell
 from bloodseg_lib.samples.splits import SPLITS, split_groups
 from bloodseg_lib.samples.verify import Verification, verify_bank
+from bloodseg_lib.samples.whole_fields import add_fields, build_bank
 
 __all__ = [
     "SPLITS",

@@ -11,15 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from inspect import signature
 from pathlib import Path
-from typing import Any
 
 from tqdm.auto import tqdm
 
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES
 from bloodseg_lib.io import write_bytes, write_csv
 from bloodseg_lib.runs import owned
-from bloodseg_lib.samples.bank import INDEX, BankWriter, SampleBank
-from bloodseg_lib.samples.field_bank import FieldEntry, write_field, write_field_index
+from bloodseg_lib.samples.bank import BankWriter, SampleBank
 from bloodseg_lib.samples.phantom import cells as phantom
 from bloodseg_lib.samples.sample import CellSample, Skipped
 from bloodseg_lib.samples.sources import catalog
@@ -202,79 +200,34 @@ def collect(
             writer = BankWriter(folder, count)
             for sample in samples():
                 writer.add(sample)
-            bank = writer.close(seed, fill if draw_missing else None)
-            _write_reports(bank, collection)
+            try:
+                bank = writer.close(seed, fill if draw_missing else None)
+            except ValueError as error:
+                if collection.accepted or not collection.skipped:
+                    raise
+                _write_rejections(writer.folder, collection)
+                raise ValueError(_nothing_usable(writer.folder, collection)) from error
+            _write_rejections(bank.folder, collection)
+            write_bytes(bank.folder / REPORT, collection.report(bank).encode())
     return bank, collection
 
 
-def build_bank(
-    roots: Mapping[str, Path | str], folder: Path | str, fields: bool = False, **options: Any
-) -> str:
-    """:func:`collect` and, where ``fields``, :func:`add_fields`, which goes on with a bank that is
-    there; ``options`` are those of :func:`collect`.
-
-    Returns:
-        the report.
-    """
-    words = ""
-    if not fields or not (Path(folder) / INDEX).exists():
-        bank, collection = collect(roots, folder, **options)
-        words = f"{collection.report(bank)}\n{len(bank.entries)} samples in {folder}."
-    if fields:
-        bank, skipped = add_fields(roots, folder)
-        words += f"\n{len(bank.fields)} whole fields in {folder}, {len(skipped)} left out."
-    return words.strip()
+def _nothing_usable(folder: Path, collection: Collection) -> str:
+    reasons = Counter(skipped.reason for skipped in collection.skipped)
+    listed = ", ".join(f"{reason} {number}" for reason, number in reasons.most_common())
+    return (
+        f"{folder}: expected at least one usable sample, received none. Reasons: {listed}; each "
+        f"with its file in {folder / REJECTIONS}. For example: {collection.skipped[0].detail}"
+    )
 
 
-def add_fields(
-    roots: Mapping[str, Path | str], folder: Path | str, progress: bool = True
-) -> tuple[SampleBank, list[Skipped]]:
-    """Add whole labelled fields of databases to a sample bank; those that it had are replaced.
-
-    Args:
-        roots: key of the database -> its folder; databases without labelled fields are
-            left out.
-        folder: of the bank.
-        progress: show a progress bar.
-
-    Returns:
-        the bank, and the fields that were left out.
-
-    Raises:
-        ValueError: an unknown database, or two fields of one name.
-        BlockingIOError: another command is writing there.
-        FileNotFoundError: there is no bank, or a database's folder is not laid out as it should be.
-    """
-    readers = {key: read for key in roots if (read := catalog.field_reader(key))}
-    bank, skipped = SampleBank(folder), list[Skipped]()
-    splits = {entry.group_key: entry.split for entry in bank.entries}
-    entries: dict[str, FieldEntry] = {}
-    with owned(folder), tqdm(unit="field", desc="fields", disable=not progress) as bar:
-        for key, read in readers.items():
-            for item in read(roots[key]):
-                if isinstance(item, Skipped):
-                    skipped.append(item)
-                    continue
-                entry = write_field(bank.folder, item, splits)
-                if entry.path in entries:
-                    raise ValueError(
-                        f"{bank.folder / entry.path}: two fields of this name. "
-                        "Give the fields of one source names of their own."
-                    )
-                entries[entry.path] = entry
-                bar.update()
-        write_field_index(bank.folder, list(entries.values()))
-    return SampleBank(folder), skipped
-
-
-def _write_reports(bank: SampleBank, collection: Collection) -> None:
+def _write_rejections(folder: Path, collection: Collection) -> None:
     rows = (
         (s.source, CLASSES[s.class_id].key if s.class_id else "", s.path, s.reason, s.detail)
         for s in collection.skipped
     )
     columns = ("source", "class", "file", "reason", "detail")
-    write_csv(bank.folder / REJECTIONS, columns, rows)
-    write_bytes(bank.folder / REPORT, collection.report(bank).encode())
+    write_csv(folder / REJECTIONS, columns, rows)
 
 
 def _drawn(class_id: int, split: str, number: int, seed: int) -> list[CellSample]:

@@ -4,11 +4,11 @@ import pytest
 from bloodseg_lib.classes import HEALTHY_RBC, UNKNOWN
 from bloodseg_lib.samples import field_bank
 from bloodseg_lib.samples.bank import SampleBank, write_bank
-from bloodseg_lib.samples.collect import add_fields, build_bank
 from bloodseg_lib.samples.labelled_field import LabelledField
 from bloodseg_lib.samples.sample import CellSample, Skipped
 from bloodseg_lib.samples.sources import catalog
 from bloodseg_lib.samples.verify import verify_bank
+from bloodseg_lib.samples.whole_fields import add_fields, build_bank
 
 
 def sample(group, value):

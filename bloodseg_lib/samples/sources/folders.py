@@ -48,7 +48,11 @@ def database_folder(root: Path | str, layout: str) -> Path:
 
 
 def class_folders(
-    folder: Path, classes: Mapping[str, int], layout: str, also: tuple[str, ...] = ()
+    folder: Path,
+    classes: Mapping[str, int],
+    layout: str,
+    also: tuple[str, ...] = (),
+    all_needed: bool = True,
 ) -> list[tuple[Path, int]]:
     """The folders of a database that hold one class each.
 
@@ -57,6 +61,7 @@ def class_folders(
         classes: name of the folder -> class id; upper and lower case are the same.
         layout: what the database looks like, for the errors.
         also: names of other folders that are allowed.
+        all_needed: whether none may be missing; else one is enough.
 
     Returns:
         ``(folder, class id)`` in the order of ``classes``.
@@ -78,12 +83,12 @@ def class_folders(
                 f"Rename it to one of {', '.join(classes)}, or move it away."
             )
     for name in classes:
-        if name.lower() not in found:
+        if name.lower() not in found and (all_needed or not found):
             raise FileNotFoundError(
                 f"{folder / name}: no such folder. Expected {layout}. "
                 "Unpack the database again, or rename the folder back."
             )
-    return [(found[name], class_id) for name, class_id in legal.items()]
+    return [(found[name], class_id) for name, class_id in legal.items() if name in found]
 
 
 def image_files(

@@ -122,24 +122,28 @@ def read(
         yield from _platelets(root, name, of_field)
 
 
-def labelled(root: Path | str) -> Iterator[tuple[Path, int, np.ndarray | None]]:
+def labelled(root: Path | str) -> Iterator[tuple[Path, int, np.ndarray | None] | Skipped]:
     """The fields of one class, each with its class and the ``(H, W) bool`` mask of its cells, None
-    where no expert marked them.
+    where no expert marked them. A field or mask that is not as it should be is skipped.
 
     Raises:
-        FileNotFoundError, ValueError: a folder, field or mask is not as it should be.
+        FileNotFoundError, ValueError: a folder is not as it should be.
     """
     for folder, class_id in folders.class_folders(
         Path(root) / FIELDS, CLASS_FOLDERS, LAYOUT, also=(MIXED,)
     ):
         masks = Path(root) / MASKS / folder.name / EXPERT
         for file in folders.image_files(folder, SOURCE, class_id):
-            if not isinstance(file, Skipped):
-                path, mask = file[0], None
+            if isinstance(file, Skipped):
+                continue
+            path, mask = file[0], None
+            try:
                 if _mask_file(path, masks):
                     marked = marked_cells(folders.colour_image(path), path, masks, class_id)
                     mask = np.logical_or.reduce(marked)
                 yield path, class_id, mask
+            except Unusable as error:
+                yield error.skipped(SOURCE, class_id, path)
 
 
 def fields(root: Path | str) -> Iterator[LabelledField | Skipped]:
@@ -149,7 +153,11 @@ def fields(root: Path | str) -> Iterator[LabelledField | Skipped]:
     Raises:
         FileNotFoundError, ValueError: see :func:`labelled`.
     """
-    for path, class_id, mask in labelled(root):
+    for item in labelled(root):
+        if isinstance(item, Skipped):
+            yield item
+            continue
+        path, class_id, mask = item
         group = f"{path.parent.name}_{path.stem}"
         try:
             field = Field(folders.colour_image(path), SOURCE, group, path, SOURCE_RBC_DIAMETER_PX)
