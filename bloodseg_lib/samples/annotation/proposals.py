@@ -29,6 +29,7 @@ from bloodseg_lib.classes import (
 )
 from bloodseg_lib.io import read_image
 from bloodseg_lib.optics import field_transmittance, optical_density
+from bloodseg_lib.runs import owned
 from bloodseg_lib.samples.extraction.boxes import CellBox, write_boxes
 from bloodseg_lib.samples.extraction.red_cells import (
     is_clean,
@@ -206,10 +207,11 @@ def propose_fields(
         raise ValueError(
             f"Expected fields of different names. Received several of {', '.join(repeated)}."
         )
-    boxes = [
-        box
-        for path in tqdm(paths, unit="field", disable=not progress)
-        for box in propose(read_image(path), path.name, rbc_diameter_px)
-    ]
-    write_boxes(boxes_csv, boxes)
+    with owned(Path(boxes_csv).parent):  # whether it can be written to is known before the work
+        boxes = [
+            box
+            for path in tqdm(paths, unit="field", disable=not progress)
+            for box in propose(read_image(path), path.name, rbc_diameter_px)
+        ]
+        write_boxes(boxes_csv, boxes)
     return boxes
