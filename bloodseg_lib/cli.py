@@ -165,10 +165,12 @@ def _evaluation(command: Callable[..., bloodseg_lib.evaluation.Report]) -> None:
     @_checkpoint
     @functools.wraps(command)
     def evaluated(*, checkpoint: str, tta: bool, out: Path | None, **options: Any) -> None:
+        if out:
+            bloodseg_lib.prediction.try_folder(out)
         report = command(_segmenter(checkpoint, tta), **options)
+        click.echo(report.to_markdown())
         if out:
             report.save(out)
-        click.echo(report.to_markdown())
 
     evaluate.command(command.__name__.removeprefix("_evaluate_"))(evaluated)
 

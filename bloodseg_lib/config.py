@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 import json
 import re
+import sys
 import types
 import typing
 from collections.abc import Mapping
@@ -109,7 +110,7 @@ def _plain(value: Any) -> Any:
 
 
 def _converted(value: Any, expected: Any) -> Any:
-    if expected is float and type(value) is int:
+    if expected is float and type(value) is int and abs(value) <= sys.float_info.max:
         return float(value)
     if expected is Path and isinstance(value, str):
         return Path(value)
@@ -122,6 +123,8 @@ def _converted(value: Any, expected: Any) -> Any:
 
 def _fits(value: Any, expected: Any) -> bool:
     origin, arguments = typing.get_origin(expected), typing.get_args(expected)
+    if expected is Any:
+        return True
     if origin in (typing.Union, types.UnionType):
         return any(_fits(value, option) for option in arguments)
     if origin is typing.Literal:
@@ -132,6 +135,13 @@ def _fits(value: Any, expected: Any) -> bool:
         if len(arguments) == 2 and arguments[1] is ...:
             arguments = arguments[:1] * len(value)
         return len(value) == len(arguments) and all(map(_fits, value, arguments))
+    if origin is dict:
+        key, item = arguments
+        return isinstance(value, dict) and all(
+            _fits(k, key) and _fits(v, item) for k, v in value.items()
+        )
+    if origin is list:
+        return isinstance(value, list) and all(_fits(item, arguments[0]) for item in value)
     if isinstance(value, bool):  # bool is a subclass of int, and True is no batch size
         return expected is bool
     return isinstance(value, origin or expected)

@@ -20,7 +20,7 @@ _NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
 
 
 @contextlib.contextmanager
-def owned(folder: Path | str) -> Iterator[None]:
+def owned(folder: Path | str, wait: bool = False) -> Iterator[None]:
     """Own a folder, which is made if needed, for as long as the block runs.
 
     The lock is the operating system's (``flock``, or Windows' own), not the file's being there: it
@@ -30,6 +30,7 @@ def owned(folder: Path | str) -> Iterator[None]:
 
     Args:
         folder: to write to.
+        wait: until a command that owns it has ended, instead of raising.
 
     Raises:
         BlockingIOError: another command owns it.
@@ -44,7 +45,7 @@ def owned(folder: Path | str) -> Iterator[None]:
     path, made = folder / LOCK, not folder.exists()
     # A second's patience: the one before may be about to end. No soft lock, which is a file that
     # stays when its process is killed.
-    lock = filelock.FileLock(path, timeout=1, fallback_to_soft=False)
+    lock = filelock.FileLock(path, timeout=-1 if wait else 1, fallback_to_soft=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
@@ -76,6 +77,33 @@ def owned(folder: Path | str) -> Iterator[None]:
         with contextlib.suppress(OSError):
             if made:
                 folder.rmdir()  # only an empty one
+
+
+def within(folder: Path | str, name: str) -> Path:
+    """The file of a name that a table or a manifest gives, which may be a stranger's.
+
+    Args:
+        folder: that the file must be in.
+        name: relative to the folder.
+
+    Raises:
+        ValueError: it leads out of the folder, by ``..``, as an absolute path or by a link.
+
+    Examples:
+        >>> within("bank", "neutrophil/lisc__1.png").as_posix()
+        'bank/neutrophil/lisc__1.png'
+        >>> within("bank", "../secret.png")
+        Traceback (most recent call last):
+        ...
+        ValueError: bank: expected names of files in this folder. Received '../secret.png', ...
+    """
+    path = Path(folder) / name
+    if "\0" in name or not path.resolve().is_relative_to(Path(folder).resolve()):
+        raise ValueError(
+            f"{folder}: expected names of files in this folder. Received {name!r}, outside of it. "
+            "Take the folder from a source that you trust, or build it again."
+        )
+    return path
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -81,7 +81,7 @@ def read_json(path: Path | str) -> Any:
         raise FileNotFoundError(f"{path}: expected a JSON file, there is none.")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the latter: nested too deeply
         raise ValueError(
             f"{path}: expected JSON, received something else or a file cut short ({error}). "
             "Delete it and make it again."

@@ -53,9 +53,12 @@ class CheckpointReader:
         except Exception as error:
             raise self._damaged(error) from error
         try:
-            if f"{SIDECAR}.npy" not in self._file.namelist():
-                raise self._damaged("it holds no sidecar")
+            self._check_entries()
             self.sidecar = Sidecar.parse(self._json(), self.path)
+            if self.unet.parameters > self.path.stat().st_size:
+                raise self._mismatch(
+                    "of any name", f"{self.unet.parameters} values", "a file of fewer bytes"
+                )
             self._check_copy()
         except BaseException:
             self._file.close()
@@ -100,6 +103,18 @@ class CheckpointReader:
             )
         return {name: self._array(name, shape) for name, shape in shapes.items()}
 
+    def _check_entries(self) -> None:
+        """Refuse what no checkpoint is and what could take more memory than the file is long."""
+        entries = self._file.infolist()
+        if f"{SIDECAR}.npy" not in self._file.namelist():
+            raise self._damaged("it holds no sidecar")
+        if any(
+            entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 for entry in entries
+        ):
+            raise self._damaged("entries are compressed or encrypted, not as numpy.savez has them")
+        if sum(entry.file_size for entry in entries) > self.path.stat().st_size:
+            raise self._damaged("its entries declare more bytes than it holds")
+
     def _array(self, name: str, shape: tuple[int, ...] | None) -> np.ndarray:
         """An array, once its header declares the shape; None: a string of bytes of any length."""
         try:
@@ -109,7 +124,9 @@ class CheckpointReader:
                 found, _, dtype = getattr(np.lib.format, read)(stream)
             if shape is not None and found != shape:
                 raise self._mismatch(name, f"shape {shape}", f"shape {found}")
-            if shape is None and (dtype != np.uint8 or not 0 <= found[0] <= _SIDECAR_BYTES):
+            if shape is None and (
+                dtype != np.uint8 or len(found) != 1 or not 0 <= found[0] <= _SIDECAR_BYTES
+            ):
                 raise self._damaged(f"{name} is {dtype} of shape {found}")
             if dtype.kind not in "fiu":
                 raise self._not_finite(name)

@@ -154,6 +154,13 @@ def _assign(
     """Give each variable its saved value; none is touched unless all fit."""
     values = reader.arrays({name: tuple(variable.shape) for name, variable in variables.items()})
     for name, value in values.items():
+        dtype = keras.backend.standardize_dtype(variables[name].dtype)
+        if keras.backend.is_int_dtype(dtype) and not np.array_equal(value, value.astype(dtype)):
+            raise ValueError(
+                f"{reader.path}: expected {name} in {dtype}. Received {value}. Copy the checkpoint "
+                "again, or train again."
+            )
+    for name, value in values.items():
         _set_value(variables[name], value, optimizer)
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bloodseg_lib.prediction.batch import try_folder
 from bloodseg_lib.prediction.tiling import TILE_PX, Predict
 
 FORMATS = {"savedmodel": "", "onnx": ".onnx"}
@@ -97,6 +98,7 @@ def export_checkpoint(
             f"Exporting to {format} needs {' and '.join(missing)}, not installed here. "
             f"Run: pip install {' '.join(missing)}"
         )
+    try_folder(out.parent)
     model, _ = load_model(checkpoint_path(checkpoint))
     signature = [keras.InputSpec(shape=(None, None, None, 3), dtype="uint8", name="image")]
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -11,58 +11,26 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES, class_by_key
 from bloodseg_lib.io import png_bytes, read_rgba, write_bytes, write_csv
-from bloodseg_lib.runs import owned
+from bloodseg_lib.runs import owned, within
 from bloodseg_lib.samples.duplicates import near_duplicates, thumbnail
+from bloodseg_lib.samples.entry import BankEntry, split_entries
 from bloodseg_lib.samples.field_bank import FIELD_INDEX, digest_of, read_field_index
-from bloodseg_lib.samples.sample import AUTOMATIC, BACKGROUND_CROP, CLUSTER, CellSample
-from bloodseg_lib.samples.splits import SPLITS, split_groups
-from bloodseg_lib.stain import UNKNOWN_STAIN, Stain
+from bloodseg_lib.samples.sample import CellSample
+from bloodseg_lib.samples.splits import SPLITS
+from bloodseg_lib.stain import Stain
 
 INDEX = "index.csv"
 _COLUMNS = ("path", "class", "source", "group", "split", "area_px", "sha256")
 _STAIN = "rbc_density"  # a column that older banks do not have
-
-
-@dataclass(frozen=True)
-class BankEntry:
-    """One line of a bank's index.
-
-    Attributes:
-        path: of the picture, relative to the bank.
-        class_id, source, group: see :class:`~bloodseg_lib.samples.sample.CellSample`.
-        split: ``"train"``, ``"valid"`` or ``"test"``.
-        area_px: pixels of the cell.
-        sha256: of the picture's file.
-        stain: see :class:`~bloodseg_lib.samples.sample.CellSample`.
-    """
-
-    path: str
-    class_id: int
-    source: str
-    group: str
-    split: str
-    area_px: int
-    sha256: str
-    stain: Stain = UNKNOWN_STAIN
-
-    @property
-    def is_single(self) -> bool:
-        """Whether it shows one cell, neither a cluster of cells nor a background crop."""
-        return not Path(self.path).stem.endswith((CLUSTER, BACKGROUND_CROP))
-
-    @property
-    def group_key(self) -> str:
-        """Its group, unique among all sources."""
-        return f"{self.source}/{self.group}"
 
 
 class SampleBank:
@@ -89,11 +57,15 @@ class SampleBank:
             )
         self.fields = read_field_index(self.folder)
         self.digest = digest_of(index, self.folder / FIELD_INDEX)
-        with open(index, newline="", encoding="utf-8") as file:
-            self.entries = [
-                _entry(index, number, row)
-                for number, row in enumerate(csv.DictReader(file), start=2)
-            ]
+        try:
+            with open(index, newline="", encoding="utf-8") as file:
+                rows = list(csv.DictReader(file))
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise ValueError(
+                f"{index}: expected a table as CSV in UTF-8. Received {error}. "
+                "Build the bank again."
+            ) from error
+        self.entries = [_entry(index, number, row) for number, row in enumerate(rows, start=2)]
         self._cache: dict[str, np.ndarray] = {}
 
     def select(self, split: str, class_id: int | None = None) -> list[BankEntry]:
@@ -108,7 +80,7 @@ class SampleBank:
             ValueError: its file is damaged, or not the one that the index names.
         """
         if entry.path not in self._cache:
-            path = self.folder / entry.path
+            path = self.file(entry)
             rgba = read_rgba(path)
             if (area := int(np.count_nonzero(rgba[:, :, 3]))) != entry.area_px:
                 raise ValueError(
@@ -118,6 +90,14 @@ class SampleBank:
             self._cache[entry.path] = rgba
         rgba, name = self._cache[entry.path], Path(entry.path).stem
         return CellSample(rgba, entry.class_id, entry.source, entry.group, name, entry.stain)
+
+    def file(self, entry: BankEntry) -> Path:
+        """The file of an entry's picture.
+
+        Raises:
+            ValueError: it is outside the bank.
+        """
+        return within(self.folder, entry.path)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Number of single cells: class key -> split -> number."""
@@ -247,55 +227,3 @@ def write_bank(
         for sample in samples:
             writer.add(sample)
         return writer.close(seed, fill)
-
-
-def split_entries(
-    entries: list[BankEntry], seed: int, duplicates: Iterable[tuple[str, str]] = ()
-) -> dict[str, str]:
-    """Split the samples of a bank, see :func:`~bloodseg_lib.samples.splits.split_groups`.
-
-    Clusters and background crops follow their group and do not count as cells. Groups with an
-    automatically segmented mask, and groups without a single cell, are for training only.
-
-    Args:
-        entries: of the bank.
-        seed: see :func:`~bloodseg_lib.samples.splits.split_groups`.
-        duplicates: pairs of paths of samples that show one cell. Their groups, and groups that
-            share an identical picture, are joined first.
-
-    Returns:
-        path -> split.
-    """
-    group_of = {e.path: e.group_key for e in entries}
-    owner: dict[str, str] = {}
-    pairs = [(owner.setdefault(e.sha256, e.group_key), e.group_key) for e in entries]
-    pairs += [(group_of[one], group_of[other]) for one, other in duplicates]
-    joined = _joined(group_of.values(), pairs)
-    members: dict[str, Counter[Hashable]] = defaultdict(Counter)
-    training_only = set()
-    for e in entries:
-        group = joined[e.group_key]
-        members[group].update([e.class_id, (e.class_id, e.source)] if e.is_single else [])
-        if Path(e.path).stem.endswith(AUTOMATIC):
-            training_only.add(group)
-    training_only |= {group for group, cells in members.items() if not cells}
-    split_of = split_groups(members, seed, training_only)
-    return {e.path: split_of[joined[e.group_key]] for e in entries}
-
-
-def _joined(keys: Iterable[str], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """key -> the key that stands for all that pairs connect it with (union-find).
-
-    The second key of a pair stands for both: the split depends on these names, so that another
-    choice would split every bank anew. SciPy's ``connected_components`` makes another choice.
-    """
-    parent = {key: key for key in keys}
-
-    def root(key: str) -> str:
-        while parent[key] != key:
-            key = parent[key]
-        return key
-
-    for one, other in pairs:
-        parent[root(one)] = root(other)
-    return {key: root(key) for key in parent}

@@ -81,7 +81,7 @@ def verify_bank(folder: Path | str, progress: bool = True) -> Verification:
     thumbnails = []
     for entry in tqdm(bank.entries, unit="cell", desc="verifying", disable=not progress):
         try:
-            rgba = read_rgba(bank.folder / entry.path)
+            rgba = read_rgba(bank.file(entry))
         except (OSError, ValueError) as error:
             result.problems.append(str(error))
             continue

@@ -9,7 +9,11 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import multiprocessing
+import os
 import shutil
+import threading
+import time
 from pathlib import Path
 
 import cv2
@@ -19,7 +23,7 @@ from tqdm.auto import tqdm
 
 import bloodseg_lib
 from bloodseg_lib.classes import CLASSES, RBC_IDS, UNKNOWN
-from bloodseg_lib.io import label_map_bytes, png_bytes, read_json, write_json
+from bloodseg_lib.io import WriteError, label_map_bytes, png_bytes, read_json, write_json
 from bloodseg_lib.runs import LOCK, owned
 from bloodseg_lib.samples.bank import SPLITS, SampleBank
 from bloodseg_lib.samples.field_bank import read_field
@@ -102,7 +106,9 @@ def _build(
     with tqdm(total=smears, unit="smear", desc="composing", disable=not progress) as bar:
         parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
         build = joblib.delayed(_build_set)
-        for done in parallel(build(config, bank.folder, bank.digest, folder, *job) for job in jobs):
+        for done in parallel(
+            build(os.getpid(), config, bank.folder, bank.digest, folder, *job) for job in jobs
+        ):
             bar.update(done)
     tallies = {split: Tally() for split in SPLITS}
     for split, number in sets:
@@ -196,7 +202,24 @@ def _round(config: DatasetConfig, split: str, number: int, length: int) -> list[
     return _generator(config, split, 1, number).permutation(length).tolist()
 
 
+@functools.cache
+def _end_with(builder: int) -> None:
+    """Let a worker end once the process that started it has ended, however that did. Otherwise it
+    would stay for minutes, and with it the memory it holds and the pipe it writes to.
+    """
+
+    def watch() -> None:
+        while os.getppid() == builder:
+            time.sleep(0.5)
+        os._exit(1)
+
+    # neither the builder itself nor a worker of Dask, which outlives it and may be on another host
+    if multiprocessing.current_process().name.startswith("LokyProcess"):
+        threading.Thread(target=watch, daemon=True).start()
+
+
 def _build_set(
+    builder: int,
     config: DatasetConfig,
     bank_folder: Path,
     bank_digest: str,
@@ -204,10 +227,12 @@ def _build_set(
     split: str,
     number: int,
 ) -> int:
-    """Compose and write the smears of one set of backgrounds, then note that it is finished.
+    """Compose and write the smears of one set of backgrounds for the process ``builder``, then note
+    that it is finished.
 
     Returns their number.
     """
+    _end_with(builder)
     cv2.setNumThreads(1)  # the processes are the parallelism
     pool = _pool(bank_folder, bank_digest, split, config.recipe.reference_stain)
     choices = combinations(pool)
@@ -239,8 +264,12 @@ def _build_set(
             "labels": json.dumps(label).encode(),
         }
         for part, data in encoded.items():
-            # Not atomically: a set counts only once it is finished, and is made again otherwise.
-            (folder / split / part / f"{name}{FILES[part]}").write_bytes(data)
+            path = folder / split / part / f"{name}{FILES[part]}"
+            try:
+                # Not atomically: a set counts once it is finished, and is made again otherwise.
+                path.write_bytes(data)
+            except OSError as error:
+                raise WriteError.of(error, path) from error
             add_file(digest, f"{part}/{name}", data)
         tally.add_smear(smear.image, seen, int(np.count_nonzero(smear.labels == UNKNOWN)))
         tally.combinations[f"{'_'.join(codes)}_{kind}"] += 1

@@ -6,6 +6,7 @@ Taught by ``notebooks/03_weighted_training.ipynb``.
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,13 +26,18 @@ def write_cache(
     labels_path: Path,
 ) -> None:
     """Write images and label maps to two ``.npy`` files, ``(N, 224, 224, 3)`` and ``(N, 224, 224)
-    uint8``. The files appear once they are complete.
+    uint8``. The files appear once they are complete. What killed processes left is deleted.
 
     Args:
         count: number of smears.
         smear: number of a smear -> its image and label map.
-        images_path, labels_path: where.
+        images_path, labels_path: where, in a folder that nobody else writes a cache to.
+
+    Raises:
+        OSError: the disk has too little room.
     """
+    for path in leftovers(images_path.parent):
+        path.unlink()
     shape = (count, SMEAR_SIZE_PX, SMEAR_SIZE_PX)
     with (
         replacing(labels_path) as labels_part,
@@ -43,6 +49,9 @@ def write_cache(
             for part, whole in ((images_part, (*shape, 3)), (labels_part, shape))
         )
 
+        for part, array in ((images_part, images), (labels_part, labels)):
+            _reserve(part, array)
+
         def decode(start: int) -> None:
             for i in range(start, min(start + _BLOCK, count)):
                 images[i], labels[i] = smear(i)
@@ -51,6 +60,20 @@ def write_cache(
             pass
         images.flush()
         labels.flush()
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """Unfinished files of processes that were killed while they wrote a cache into a folder."""
+    return sorted(folder.glob("..*-*.npy"))
+
+
+def _reserve(path: Path, array: np.memmap) -> None:
+    """Take the room of a mapped file at once: where the disk fills while a file with holes is
+    written, the process ends by a bus error.
+    """
+    if hasattr(os, "posix_fallocate"):  # not on macOS and Windows
+        with open(path, "r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, array.offset + array.nbytes)
 
 
 def read_rows(file: io.FileIO, array: np.memmap, rows: Sequence[int]) -> np.ndarray:

@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 
 from bloodseg_lib.classes import CLASSES
-from bloodseg_lib.io import read_image, read_json, read_label_map
+from bloodseg_lib.io import read_image, read_label_map
+from bloodseg_lib.runs import owned
 from bloodseg_lib.samples.bank import SPLITS
 from bloodseg_lib.smears.cache import read_rows, write_cache
+from bloodseg_lib.smears.described import read_cells, read_manifest
 from bloodseg_lib.smears.manifest import MANIFEST, PARTS
 
 
@@ -47,7 +49,7 @@ class Dataset:
             raise FileNotFoundError(
                 f"{self.folder / MANIFEST}: not there, so this is no finished dataset.{stopped}"
             )
-        self.manifest: dict[str, Any] = read_json(self.folder / MANIFEST)
+        self.manifest: dict[str, Any] = read_manifest(self.folder / MANIFEST)
         self._names: dict[str, list[str]] = {}
         self._arrays: dict[str, tuple[np.memmap, np.memmap]] = {}
 
@@ -63,7 +65,7 @@ class Dataset:
                     f"{folder}: expected {expected} images, found {len(names)}. "
                     "Delete the dataset and build it again."
                 )
-            self._names[split] = sorted(names, key=lambda name: name.rsplit("_", 1)[1])
+            self._names[split] = sorted(names, key=lambda name: name.rpartition("_")[2])
         return self._names[split]
 
     def image(self, split: str, i: int) -> np.ndarray:
@@ -81,7 +83,7 @@ class Dataset:
         """The cells of smear *i*: class, box, visible area and sample of each (see
         :meth:`bloodseg_lib.smears.smear.Smear.visible`).
         """
-        return read_json(self.folder / split / "labels" / f"{self.names(split)[i]}.json")["objects"]
+        return read_cells(self.folder / split / "labels" / f"{self.names(split)[i]}.json")
 
     def pixel_counts(self, split: str) -> np.ndarray:
         """``(10,) int64``: pixels of each class in a split."""
@@ -102,14 +104,18 @@ class Dataset:
                 for part in ("images", "labels")
             )
             if not (images.exists() and labels.exists()):
-                write_cache(
-                    len(self.names(split)),
-                    lambda i: (self.image(split, i), self.label_map(split, i)),
-                    images,
-                    labels,
-                )
+                # several processes may train on one dataset: one unpacks it, the others wait
+                with owned(self.folder / split, wait=True):
+                    if not (images.exists() and labels.exists()):
+                        self._unpack(split, images, labels)
             self._arrays[split] = np.load(images, mmap_mode="r"), np.load(labels, mmap_mode="r")
         return self._arrays[split]
+
+    def _unpack(self, split: str, images: Path, labels: Path) -> None:
+        count = len(self.names(split))
+        write_cache(
+            count, lambda i: (self.image(split, i), self.label_map(split, i)), images, labels
+        )
 
     def batches(
         self,

@@ -102,9 +102,15 @@ class Tally:
     def read(cls, path: Path) -> Tally:
         """One that was written as JSON, whose keys are always text."""
         values = read_json(path)
-        for name in ("pixels", "objects"):
-            values[name] = Counter({int(c): n for c, n in values[name].items()})
-        return cls(**values)
+        try:
+            for name in ("pixels", "objects"):
+                values[name] = Counter({int(c): n for c, n in values[name].items()})
+            return cls(**values)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path}: expected the counts of a set of smears. Received something else "
+                f"({error!r}). Delete it, and run the same command again."
+            ) from error
 
     def add(self, other: Tally) -> None:
         """Add what another has counted."""

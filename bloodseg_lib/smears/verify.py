@@ -15,10 +15,12 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES, NUM_CLASSES, Box
-from bloodseg_lib.io import read_image, read_json, read_label_map
+from bloodseg_lib.io import read_image, read_label_map
 from bloodseg_lib.samples.bank import INDEX, SPLITS
 from bloodseg_lib.samples.verify import Verification, verify_bank
+from bloodseg_lib.smears.cache import leftovers
 from bloodseg_lib.smears.dataset import Dataset
+from bloodseg_lib.smears.described import read_cells
 from bloodseg_lib.smears.manifest import FILES, MANIFEST, DatasetConfig, Tally, add_file
 
 
@@ -55,6 +57,11 @@ def verify_dataset(folder: Path | str, progress: bool = True) -> Verification:
             for part, suffix in FILES.items()
         }
         found.problems += _missing_files(dataset, split, stems)
+        found.problems += [
+            f"{path}: {path.stat().st_size >> 20} MiB, left by a process that was killed "
+            "while it unpacked the images. Delete it; the next unpacking does."
+            for path in leftovers(dataset.folder / split)
+        ]
         complete = sorted(set.intersection(*stems.values()))
         tally, unreadable = Tally(), 0
         bar = tqdm(complete, unit="smear", desc=f"verifying {split}", disable=not progress)
@@ -64,9 +71,6 @@ def verify_dataset(folder: Path | str, progress: bool = True) -> Verification:
             except (OSError, ValueError) as error:
                 unreadable += 1
                 found.problems.append(str(error))
-            except (KeyError, TypeError) as error:
-                unreadable += 1
-                found.problems.append(f"{name}: its label is not as it should be: {error!r}.")
         if len(complete) == dataset.manifest["images"][split]:
             if not unreadable:
                 found.problems += _count_problems(dataset, split, tally)
@@ -101,10 +105,10 @@ def _missing_files(dataset: Dataset, split: str, stems: dict[str, set[str]]) -> 
 def _digest_problems(dataset: Dataset, split: str, names: Collection[str]) -> Iterator[str]:
     """Sets of backgrounds whose files are not to the byte what was written."""
     config, folder = DatasetConfig.from_dict(dataset.manifest["config"]), dataset.folder / split
-    by_number = {int(name.rsplit("_", 1)[1]): name for name in names}
+    by_number = {name.rpartition("_")[2]: name for name in names}
     for number, expected in enumerate(dataset.manifest.get("files", {}).get(split, [])):
         digest, smears = hashlib.sha256(), config.smears_of(split, number)
-        for name in (by_number.get(k) for k in smears):
+        for name in (by_number.get(f"{k:05d}") for k in smears):
             for part, suffix in FILES.items() if name else ():
                 add_file(digest, f"{part}/{name}", (folder / part / f"{name}{suffix}").read_bytes())
         if digest.hexdigest() != expected:
@@ -121,7 +125,7 @@ def _smear_problems(folder: Path, name: str, tally: Tally) -> list[str]:
     image = read_image(folder / "images" / f"{name}.png")
     path = folder / "segments" / f"{name}.png"
     labels = read_label_map(path, unknown=True)
-    cells = read_json(folder / "labels" / f"{name}.json")["objects"]
+    cells = read_cells(folder / "labels" / f"{name}.json")
     areas = np.bincount(labels.ravel(), minlength=NUM_CLASSES)[:NUM_CLASSES].tolist()
     tally.add_image(image)
     tally.pixels.update(dict(enumerate(areas)))

@@ -9,6 +9,7 @@ from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, NEUTROPHIL
 from bloodseg_lib.samples.bank import INDEX, SampleBank, write_bank
 from bloodseg_lib.samples.sample import BACKGROUND_CROP, CLUSTER, CellSample
 from bloodseg_lib.samples.splits import SPLITS
+from bloodseg_lib.samples.verify import verify_bank
 
 
 def splits_of_groups(bank):
@@ -132,6 +133,28 @@ class TestBank:
         write_bank([disc(NEUTROPHIL, 0)], tmp_path / "bank")
         with pytest.raises(ValueError, match="is a sample bank already"):
             write_bank([disc(NEUTROPHIL, 1)], tmp_path / "bank")
+
+    @pytest.mark.parametrize("kind", ["parent", "absolute", "link"])
+    def test_a_path_that_leaves_the_bank_is_refused_and_verify_says_so(self, tmp_path, kind):
+        bank = write_bank([disc(NEUTROPHIL, 0)], tmp_path / "bank")
+        inside = bank.folder / bank.entries[0].path
+        outside = inside.replace(tmp_path / "outside.png")
+        name = {"parent": "../outside.png", "absolute": str(outside)}.get(kind)
+        if kind == "link":
+            inside.symlink_to(outside)
+        else:
+            index = bank.folder / INDEX
+            index.write_text(index.read_text().replace(bank.entries[0].path, name))
+        opened = SampleBank(bank.folder)
+        with pytest.raises(ValueError, match=r"bank: expected names of files in this folder"):
+            opened.sample(opened.entries[0])
+        assert any("outside of it" in problem for problem in verify_bank(bank.folder).problems)
+
+    @pytest.mark.parametrize("data", [b"\xff\xfe", b'path,class\n"' + b"x" * 200_000])
+    def test_an_index_that_is_no_table_is_named(self, tmp_path, data):
+        (tmp_path / INDEX).write_bytes(data)
+        with pytest.raises(ValueError, match=r"index\.csv: expected a table"):
+            SampleBank(tmp_path)
 
     def test_no_samples_are_refused(self, tmp_path):
         with pytest.raises(ValueError, match="at least one sample"):

@@ -127,6 +127,19 @@ def test_a_killed_build_is_resumed_to_the_same_bytes(bank, dataset, tmp_path):
     )
 
 
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_workers_end_with_the_process_that_started_them(bank, tmp_path, number):
+    """They hold its standard output, so that a pipe ends only with the last of them."""
+    config = replace(CONFIG, train=2000, backgrounds=600)
+    process = building(config, bank, tmp_path / "dataset", workers=2)
+    while len(list(tmp_path.glob("dataset/train/images/*.png"))) < 7:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(number)
+    process.communicate(timeout=30)
+    assert process.returncode
+
+
 def test_a_build_killed_at_random_moments_ends_with_the_same_bytes(bank, tmp_path):
     """Process and workers are killed at once.
 

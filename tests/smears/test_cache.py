@@ -1,8 +1,12 @@
+import errno
+import os
+
 import numpy as np
 import pytest
 from small_smears import CONFIG
 
 from bloodseg_lib.smears.build import build_dataset
+from bloodseg_lib.smears.verify import verify
 
 
 def test_cached_arrays_hold_the_images_and_label_maps(dataset):
@@ -18,3 +22,29 @@ def test_a_cache_that_was_cut_short_is_noticed(bank, tmp_path):
         file.truncate(images.offset + 5 * images[0].nbytes + 100)
     with pytest.raises(ValueError, match=r"images.*\.npy: expected 6 rows of 150528 bytes"):
         list(made.batches("valid", 4))
+
+
+def test_a_disk_without_room_for_a_cache_is_told_before_anything_is_unpacked(
+    bank, tmp_path, monkeypatch
+):
+    made = build_dataset(CONFIG, bank, tmp_path / "dataset", progress=False)
+    before = sorted(made.folder.rglob("*"))
+
+    def full(descriptor, offset, length):
+        assert (offset, length) == (0, 128 + 6 * 224 * 224 * 3)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    with pytest.raises(OSError, match=r"images-.*\.npy: .*No space left.*Make room on the disk"):
+        made.arrays("valid")
+    assert sorted(made.folder.rglob("*")) == before
+
+
+def test_what_a_killed_unpacking_left_is_a_problem_until_the_next_one_deletes_it(bank, tmp_path):
+    made = build_dataset(CONFIG, bank, tmp_path / "dataset", progress=False)
+    left = made.folder / "valid" / "..images-0123456789ab-x1y2z3.npy"
+    left.write_bytes(b"half")
+    assert [str(left) in problem for problem in verify(made.folder).problems] == [True]
+    made.arrays("valid")
+    assert not left.exists()
+    assert not verify(made.folder).problems

@@ -145,7 +145,7 @@ class TestDataset:
         label = json.loads(path.read_text())
         del label["objects"][0]["box"]
         path.write_text(json.dumps(label))
-        one_and_its_set(problems(built.folder), path.stem, "its label is not as it should be")
+        one_and_its_set(problems(built.folder), path.stem, "expected the label of a smear")
 
     def test_a_smear_that_is_missing(self, built, file):
         for part, suffix in FILES.items():

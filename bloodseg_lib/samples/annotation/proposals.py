@@ -29,6 +29,7 @@ from bloodseg_lib.classes import (
 )
 from bloodseg_lib.io import read_image
 from bloodseg_lib.optics import field_transmittance, optical_density
+from bloodseg_lib.runs import owned
 from bloodseg_lib.samples.extraction.boxes import CellBox, write_boxes
 from bloodseg_lib.samples.extraction.red_cells import (
     is_clean,
@@ -209,16 +210,19 @@ def propose_fields(
         raise ValueError(
             f"Expected fields of different names. Received several of {', '.join(repeated)}."
         )
-    boxes: list[CellBox] = []
-    problems: list[str] = []
-    for path in tqdm(paths, unit="field", disable=not progress):
-        try:
-            boxes += propose(read_image(path), path.name, rbc_diameter_px)
-        except (OSError, ValueError) as error:
-            problems.append(str(error) if str(path) in str(error) else f"{path}: {error}")
-    if boxes or not problems:
-        write_boxes(boxes_csv, boxes)
-    if problems:
-        where = f"{len(boxes)} boxes of the others are in {boxes_csv}." if boxes else "No table."
-        raise ValueError("\n".join([*problems, f"{len(problems)} fields left out. {where}"]))
+    with owned(Path(boxes_csv).parent):  # whether it can be written to is known before the work
+        boxes: list[CellBox] = []
+        problems: list[str] = []
+        for path in tqdm(paths, unit="field", disable=not progress):
+            try:
+                boxes += propose(read_image(path), path.name, rbc_diameter_px)
+            except (OSError, ValueError) as error:
+                problems.append(str(error) if str(path) in str(error) else f"{path}: {error}")
+        if boxes or not problems:
+            write_boxes(boxes_csv, boxes)
+        if problems:
+            where = (
+                f"{len(boxes)} boxes of the others are in {boxes_csv}." if boxes else "No table."
+            )
+            raise ValueError("\n".join([*problems, f"{len(problems)} fields left out. {where}"]))
     return boxes
