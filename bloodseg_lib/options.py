@@ -12,7 +12,10 @@ import bloodseg_lib
 
 _GO_ON = {"dataset", "train", "run", "predict", "fetch"}
 _RENAMED = {"score": "evaluate fields", "count-error": "evaluate counts"}
-_NO_LIBGL = "Install the wheel that needs none: pip install opencv-python-headless."
+_NO_LIBGL = (
+    "Exchange OpenCV for the wheel that needs none: "
+    "pip uninstall -y opencv-python && pip install opencv-python-headless."
+)
 
 
 class Group(click.Group):

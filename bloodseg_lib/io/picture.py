@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bloodseg_lib.io import raster
+from bloodseg_lib.io import raster, tiff
 from bloodseg_lib.io.formats import foreign, is_heif
 from bloodseg_lib.io.stored import Refused, Stored
 
@@ -132,8 +132,6 @@ def _read(path: Path, page: int | None, level: int, most: float) -> tuple[Stored
 
 
 def _stored(path: Path, head: bytes, page: int | None, level: int, most_px: float) -> Stored:
-    from bloodseg_lib.io import tiff  # takes longer to import than all else here
-
     if head.startswith(_NUMPY):
         return Stored(np.load(path, mmap_mode="c", allow_pickle=False))
     if head.startswith(tiff.SIGNATURES):
@@ -145,8 +143,6 @@ def _stored(path: Path, head: bytes, page: int | None, level: int, most_px: floa
 
 def pages_of(path: Path | str) -> list[int]:
     """The numbers of the pictures in a file but previews; 1 if it cannot be read."""
-    from bloodseg_lib.io import tiff
-
     path = Path(path)
     try:
         with path.open("rb") as file:

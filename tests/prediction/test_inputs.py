@@ -9,7 +9,7 @@ from colour_network import write_colour_network
 from pictures import write_image
 
 from bloodseg_lib.cli import main
-from bloodseg_lib.io import write_bytes, write_csv
+from bloodseg_lib.io import MOST_MEGAPIXELS, write_bytes, write_csv
 from bloodseg_lib.prediction.inputs import Input, find_inputs
 from bloodseg_lib.prediction.journal import Journal
 
@@ -147,3 +147,8 @@ def test_pages_and_notes_come_out_of_the_command(tmp_path):
     lines = (out / "predicted.jsonl").read_text("utf-8").splitlines()
     made_of = [json.loads(line)["made_of"] for line in lines]
     assert [entry.get("page") for entry in made_of if entry.get("image")] == [1, 2]
+
+
+def test_the_command_refuses_what_the_reader_refuses():
+    option = next(p for p in main.commands["predict"].params if p.name == "max_megapixels")
+    assert option.default == MOST_MEGAPIXELS
