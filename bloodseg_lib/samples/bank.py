@@ -126,15 +126,18 @@ def _entry(index: Path, number: int, row: dict[str, str]) -> BankEntry:
         ) from error
 
 
+def is_a_bank(folder: Path) -> ValueError:
+    """The error of writing where there is a bank already."""
+    return ValueError(f"{folder}: is a sample bank already. Delete it, or choose another folder.")
+
+
 class BankWriter:
     """Writes samples one at a time; :meth:`close` splits them. See :func:`write_bank`."""
 
     def __init__(self, folder: Path | str, on_sample: Callable[[CellSample], None] | None = None):
         self.folder, self._on_sample = Path(folder), on_sample
         if (self.folder / INDEX).exists():
-            raise ValueError(
-                f"{folder}: is a sample bank already. Delete it, or choose another folder."
-            )
+            raise is_a_bank(self.folder)
         self._entries: dict[str, BankEntry] = {}
         self._thumbnails: list[np.ndarray] = []
 

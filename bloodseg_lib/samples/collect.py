@@ -6,136 +6,35 @@ Taught by ``notebooks/01_dataset_creation.ipynb``.
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from inspect import signature
 from pathlib import Path
+from typing import Any
 
 from tqdm.auto import tqdm
 
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES
-from bloodseg_lib.io import write_bytes, write_csv
+from bloodseg_lib.io import read_json, write_bytes, write_csv, write_json
 from bloodseg_lib.runs import owned
-from bloodseg_lib.samples.bank import BankWriter, SampleBank
+from bloodseg_lib.samples.bank import INDEX, BankWriter, SampleBank, is_a_bank
+from bloodseg_lib.samples.collection import REJECTIONS, Collection
 from bloodseg_lib.samples.phantom import cells as phantom
 from bloodseg_lib.samples.sample import CellSample, Skipped
 from bloodseg_lib.samples.sources import catalog
 from bloodseg_lib.samples.splits import SPLIT_FRACTIONS, SPLITS
 
+CLAIM = "bank.json"
+"""Databases and options that a bank is built of, written first."""
+
 REPORT = "report.md"
-REJECTIONS = "rejections.csv"
 DRAWN_SEED = 1_000_003
 """Added to the seed of cells drawn for empty splits, so that they differ from those that
 ``phantom=N`` draws.
 """
-
-
-@dataclass
-class Collection:
-    """What the readers yielded.
-
-    Attributes:
-        accepted: (source, class id) -> areas of the single cells in square pixels at 40x.
-        clusters, background_crops: source -> number of samples that are clusters of red cells, or
-            background crops.
-        skipped: cells and files that were left out.
-    """
-
-    accepted: dict[tuple[str, int], list[int]] = field(default_factory=dict)
-    clusters: Counter[str] = field(default_factory=Counter)
-    background_crops: Counter[str] = field(default_factory=Counter)
-    skipped: list[Skipped] = field(default_factory=list)
-
-    def add(self, item: CellSample | Skipped) -> None:
-        """Count one item of a reader."""
-        if isinstance(item, Skipped):
-            self.skipped.append(item)
-        elif item.is_cluster:
-            self.clusters[item.source] += 1
-        elif item.is_background_crop:
-            self.background_crops[item.source] += 1
-        else:
-            self.accepted.setdefault((item.source, item.class_id), []).append(item.area_px)
-
-    def report(self, bank: SampleBank) -> str:
-        """The report as Markdown: accepted samples per source and class beside the original
-        project's counts, the reasons for skipping the others, and the splits.
-        """
-        lines = ["# What is in this sample bank", ""]
-        lines += [*self._accepted_lines(), "", *self._skipped_lines(), "", *_split_lines(bank)]
-        return "\n".join(lines) + "\n"
-
-    def _accepted_lines(self) -> Iterator[str]:
-        columns = ["source", "class", "accepted", "skipped", "original project"]
-        columns += ["mean area, px", "original's mean area, px"]
-        yield from ("## Accepted", "", _row(*columns), "|---|---|---:|---:|---:|---:|---:|")
-        expected = {entry.key: entry.expected_counts for entry in catalog.DATABASES}
-        skipped = Counter((s.source, s.class_id) for s in self.skipped)
-        for source, class_id in sorted({*self.accepted, *skipped}):
-            areas = self.accepted.get((source, class_id), [])
-            yield _row(
-                source,
-                CLASSES[class_id].name if class_id else "not known",
-                len(areas),
-                skipped[source, class_id],
-                expected.get(source, {}).get(class_id, "-"),
-                f"{sum(areas) / len(areas):.0f}" if areas else "-",
-                CLASSES[class_id].mean_area_px or "-",
-            )
-        for kind, numbers in (
-            ("clusters of healthy red cells that touch or overlap", self.clusters),
-            ("background crops of fields that hold no malaria", self.background_crops),
-        ):
-            if numbers:
-                listed = ", ".join(f"{source} {n}" for source, n in sorted(numbers.items()))
-                yield from ("", f"Besides, {kind}, for training smears only: {listed}.")
-
-    def _skipped_lines(self) -> Iterator[str]:
-        header = _row("source", "reason", "number", "for example")
-        yield from ("## Skipped", "", header, "|---|---|---:|---|")
-        examples: dict[tuple[str, str], Skipped] = {}
-        for s in self.skipped:
-            examples.setdefault((s.source, s.reason), s)
-        reasons = Counter((s.source, s.reason) for s in self.skipped)
-        for (source, reason), number in sorted(reasons.items()):
-            example = examples[source, reason]
-            row = _row(source, reason, number, f"{example.path.name}: {example.detail}")
-            yield row.replace("\n", " ")
-        if not reasons:
-            yield "| - | nothing | 0 | - |"
-
-
-def _row(*cells: object) -> str:
-    return f"| {' | '.join(map(str, cells))} |"
-
-
-def _split_lines(bank: SampleBank) -> Iterator[str]:
-    """The report's section on the splits."""
-    counts = bank.counts()
-    yield from ("## Splits", "")
-    yield from ("Split 80/10/10 by patient, slide or field, as far as the source names them.", "")
-    yield from (_row("class", *SPLITS), "|---|" + "---:|" * len(SPLITS))
-    for c in CELL_CLASSES:
-        yield _row(c.name, *(counts[c.key][split] for split in SPLITS))
-    empty = [
-        f"{c.name} in {split}" for c in CELL_CLASSES for split in SPLITS if not counts[c.key][split]
-    ]
-    yield ""
-    if empty:
-        yield f"No sample at all: {', '.join(empty)}."
-    else:
-        yield "Every split has samples of every class."
-    real = {(e.class_id, e.split) for e in bank.entries if e.source != phantom.SOURCE}
-    drawn = {(e.class_id, e.split) for e in bank.entries} - real
-    if real and drawn:
-        names = ", ".join(
-            f"{CLASSES[class_id].name} in {split}" for class_id, split in sorted(drawn)
-        )
-        yield (
-            f"Drawn cells only, no real one: {names}. "
-            "Scores there say nothing of real cells of that class."
-        )
 
 
 def collect(
@@ -146,7 +45,8 @@ def collect(
     progress: bool = True,
     automatic_masks: bool = False,
 ) -> tuple[SampleBank, Collection]:
-    """Read databases into a new sample bank.
+    """Read databases into a new sample bank. Killed at any moment, the same call begins anew and
+    ends with the same bytes; a finished bank of the same databases and options is opened as it is.
 
     Args:
         roots: key of the database -> its folder; for ``"phantom"`` the number of cells to draw of
@@ -163,7 +63,7 @@ def collect(
         the bank, and what the readers yielded.
 
     Raises:
-        ValueError: an unknown database, or a folder that is a bank already.
+        ValueError: an unknown database, or a folder that is another bank.
         BlockingIOError: another command is writing there.
         FileNotFoundError: a folder is missing, or not laid out as its database is.
     """
@@ -196,20 +96,64 @@ def collect(
             collection.add(sample)
             bar.update()
 
-        with owned(folder):
-            writer = BankWriter(folder, count)
-            for sample in samples():
-                writer.add(sample)
-            try:
-                bank = writer.close(seed, fill if draw_missing else None)
-            except ValueError as error:
-                if collection.accepted or not collection.skipped:
-                    raise
+        settings = {
+            "roots": [[key, str(root)] for key, root in roots.items()],
+            "draw_missing": draw_missing,
+            "seed": seed,
+            "automatic_masks": automatic_masks,
+        }
+        with owned(folder), _claimed(Path(folder), settings) as finished:
+            if finished:
+                bank = SampleBank(folder)
+                collection = Collection.of(bank)
+                tqdm.write(f"{folder}: the bank is finished, nothing to do.")
+            else:
+                writer = BankWriter(folder, count)
+                for sample in samples():
+                    writer.add(sample)
                 _write_rejections(writer.folder, collection)
-                raise ValueError(_nothing_usable(writer.folder, collection)) from error
-            _write_rejections(bank.folder, collection)
-            write_bytes(bank.folder / REPORT, collection.report(bank).encode())
+                try:
+                    bank = writer.close(seed, fill if draw_missing else None)
+                except ValueError as error:
+                    if collection.accepted or not collection.skipped:
+                        raise
+                    raise ValueError(_nothing_usable(writer.folder, collection)) from error
+            if not (bank.folder / REPORT).exists():  # of a finished one too: killed before this
+                write_bytes(bank.folder / REPORT, collection.report(bank).encode())
     return bank, collection
+
+
+@contextlib.contextmanager
+def _claimed(folder: Path, settings: dict[str, Any]) -> Iterator[bool]:
+    """Mark a folder that this process owns as the bank of these settings.
+
+    Yields:
+        whether it is finished. What a killed process left of it is deleted.
+    """
+    claim = folder / CLAIM
+    for name in map(Path, (CLAIM, INDEX, REJECTIONS, REPORT)):
+        for leftover in folder.glob(f".{name.stem}-*{name.suffix}"):
+            leftover.unlink()
+    if claim.exists():
+        if read_json(claim) != settings:
+            raise ValueError(
+                f"{folder}: holds a bank of other databases or options, see {CLAIM} in it. "
+                "Choose another folder, or delete this one."
+            )
+        if (folder / INDEX).exists():
+            yield True
+            return
+        for cell_class in CELL_CLASSES:
+            shutil.rmtree(folder / cell_class.key, ignore_errors=True)
+        (folder / REPORT).unlink(missing_ok=True)
+    elif (folder / INDEX).exists():
+        raise is_a_bank(folder)
+    write_json(claim, settings)
+    try:
+        yield False
+    except Exception:
+        claim.unlink(missing_ok=True)  # it has told why; the next command may be another
+        raise
 
 
 def _nothing_usable(folder: Path, collection: Collection) -> str:

@@ -182,6 +182,7 @@ RECIPES = {
         nuclear_od=(0.65, 2.4),
         stain_match=0.8,
         reference_stain=True,
+        real_fraction=0.25,
         cell_blur_px=1.5,
         illumination=1.0,
         debris=1.5,

@@ -113,3 +113,11 @@ def test_impossible_shapes_are_refused():
 def test_config_survives_json():
     config = UNetConfig(width=7, mean=(1.0, 2.0, 3.0))
     assert UNetConfig.from_dict(config.to_dict()) == config
+
+
+def test_the_skip_connection_carries_the_image_where_nothing_comes_from_below():
+    model = build_unet(UNetConfig(width=2, levels=2))
+    below = model.get_layer("up0_conv0")
+    below.set_weights([np.zeros_like(values) for values in below.get_weights()])
+    dark, light = (np.full((1, 8, 8, 3), value, np.uint8) for value in (0, 255))
+    assert not np.allclose(model(dark), model(light))

@@ -1,12 +1,14 @@
 import csv
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from discs import disc
 
 from bloodseg_lib.classes import BASOPHIL, CELL_CLASSES, HEALTHY_RBC, NEUTROPHIL
 from bloodseg_lib.samples.bank import INDEX, SampleBank
-from bloodseg_lib.samples.collect import REJECTIONS, REPORT, Collection, collect
+from bloodseg_lib.samples.collect import REPORT, collect
+from bloodseg_lib.samples.collection import REJECTIONS, Collection
 from bloodseg_lib.samples.sample import BACKGROUND_CROP, CLUSTER, CellSample, Skipped
 from bloodseg_lib.samples.sources import catalog
 
@@ -27,8 +29,18 @@ def read_as(monkeypatch):
     return use
 
 
-def gathered(tmp_path, **options):
-    return collect({"lisc": tmp_path / "lisc"}, tmp_path / "bank", progress=False, **options)
+def gathered(tmp_path, folder=None, **options):
+    return collect(
+        {"lisc": tmp_path / "lisc"}, folder or tmp_path / "bank", progress=False, **options
+    )
+
+
+def content(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 class TestCollection:
@@ -129,3 +141,69 @@ class TestCollect:
         (tmp_path / "bank" / INDEX).write_text("")
         with pytest.raises(ValueError, match="is a sample bank already"):
             gathered(tmp_path)
+
+    def test_the_same_command_again_leaves_a_finished_bank_and_tells_the_same(
+        self, tmp_path, read_as, capsys
+    ):
+        def read(root):
+            yield disc(NEUTROPHIL, 0, source="lisc")
+            yield Skipped("lisc", 0, root / "8.txt", "not an image file", "a, b")
+            for i, ending in enumerate((CLUSTER, BACKGROUND_CROP)):
+                yield CellSample(
+                    disc(HEALTHY_RBC, i).rgba, HEALTHY_RBC, "lisc", "1", f"{i}{ending}"
+                )
+
+        read_as(read)
+        bank, first = gathered(tmp_path)
+        before = content(bank.folder)
+        read_as(lambda root: pytest.fail("was read"))
+        again, second = gathered(tmp_path)
+        assert content(bank.folder) == before
+        assert second == first
+        assert again.digest == bank.digest
+        assert "the bank is finished, nothing to do" in capsys.readouterr().out
+
+    def test_other_options_in_the_folder_of_a_bank_are_refused(self, tmp_path, read_as):
+        read_as(lambda root: iter([disc(NEUTROPHIL, 0, source="lisc")]))
+        gathered(tmp_path)
+        with pytest.raises(ValueError, match=r"bank: holds a bank of other databases or options"):
+            gathered(tmp_path, seed=1)
+
+    def test_after_an_error_another_command_may_use_the_folder(self, tmp_path, read_as):
+        with pytest.raises(FileNotFoundError):
+            collect({"lisc": tmp_path / "lisc"}, tmp_path / "bank", progress=False)
+        read_as(lambda root: iter([disc(NEUTROPHIL, 0, source="lisc")]))
+        gathered(tmp_path, seed=1)
+
+    @pytest.mark.parametrize("at", range(9))
+    def test_killed_before_any_write_the_same_command_ends_with_the_same_bytes(
+        self, tmp_path, read_as, monkeypatch, at
+    ):
+        """Its writes are nine, each with a file left when it is killed: the claim, five cells, the
+        rejections, the index and the report.
+        """
+
+        def read(root):
+            yield from (disc(NEUTROPHIL, i, source="lisc") for i in range(5))
+            yield Skipped("lisc", 0, root / "8.txt", "not an image file")
+
+        class Killed(BaseException):
+            pass
+
+        def dies(self, target):
+            nonlocal left
+            if not left:
+                kept = self.read_bytes()
+                self.with_name(f"{self.name[: -len(self.suffix)]}0{self.suffix}").write_bytes(kept)
+                raise Killed
+            left -= 1
+            return replace(self, target)
+
+        read_as(read)
+        gathered(tmp_path / "undisturbed")
+        left, replace = at, Path.replace
+        with monkeypatch.context() as patched, pytest.raises(Killed):
+            patched.setattr(Path, "replace", dies)
+            gathered(tmp_path / "undisturbed", folder=tmp_path / "killed")
+        gathered(tmp_path / "undisturbed", folder=tmp_path / "killed")
+        assert content(tmp_path / "killed") == content(tmp_path / "undisturbed" / "bank")

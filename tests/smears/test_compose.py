@@ -18,10 +18,11 @@ from bloodseg_lib.classes import (
     WBC_IDS,
 )
 from bloodseg_lib.samples.sample import BACKGROUND_CROP, CLUSTER, CellSample
-from bloodseg_lib.smears.canvas import Canvas
+from bloodseg_lib.smears.canvas import Canvas, PlacedCell
 from bloodseg_lib.smears.compose import compose_background, compose_smear
 from bloodseg_lib.smears.pool import Pool
 from bloodseg_lib.smears.recipe import Recipe
+from bloodseg_lib.smears.smear import Smear
 
 
 @pytest.mark.parametrize(
@@ -218,3 +219,14 @@ def test_a_cell_larger_than_the_smear_is_placed_all_the_same():
     background = compose_background(pool, "nn", SMALL, np.random.default_rng(0))
     smear = compose_smear(background, (NEUTROPHIL,), pool, SMALL, np.random.default_rng(0))
     assert (smear.labels == NEUTROPHIL).sum() > 20_000
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_rescaled_smear_shows_no_cell_that_its_background_does_not(pool, seed):
+    """Between cells 1 and 3 nothing is interpolated: there would be a cell 2."""
+    instances = np.where(np.arange(336)[:, None] % 8 < 4, 1, 3).astype(np.uint16).repeat(336, 1)
+    cells = tuple(PlacedCell(HEALTHY_RBC, name) for name in "abc")
+    background = Smear(np.full((336, 336, 3), 200, np.uint8), instances, cells)
+    recipe = Recipe(background_size_px=336, scale_jitter=0.3)
+    smear = compose_smear(background, [], pool, recipe, np.random.default_rng(seed))
+    assert set(np.unique(smear.instances)) == {1, 3}

@@ -58,3 +58,8 @@ def test_a_lost_image_is_noticed(bank, tmp_path):
     (made.folder / "test" / "images" / f"{made.names('test')[0]}.png").unlink()
     with pytest.raises(ValueError, match="expected 6 images, found 5"):
         Dataset(made.folder).names("test")
+
+
+def test_another_seed_is_another_order():
+    first, second = (epoch_order(50, seed=seed, epoch=1).tolist() for seed in (1, 2))
+    assert first != second and sorted(first) == sorted(second)

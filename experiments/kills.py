@@ -1,0 +1,129 @@
+"""Kills commands at random moments, runs them again, and compares with an undisturbed run.
+
+    python experiments/kills.py --out /tmp/kills --kills 30 bank white realistic train predict run
+
+Every other kill hits the whole process group, the others the main process alone. Kill number n of a
+command comes at the same fraction of its time in every run (``--seed``). What was done is in
+``results.jsonl``: the same call again goes on. It takes one core; ``run`` takes minutes a kill.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from tqdm.auto import tqdm
+
+PROGRAM = [sys.executable, "-m", "bloodseg_lib"]
+SIZES = ["--train=60", "--valid=8", "--test=20", "--backgrounds=30", "--seed=3", "--workers=2"]
+SETTINGS = ("epochs=3", "batch_size=4", "seed=1")
+QUIET: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+NOT_COMPARED = ("log.csv", ".jsonl", ".ipynb", ".npy", ".lock")
+"""Endings of files that hold times, or that only speed things up."""
+
+
+def command(name: str, work: Path, out: Path) -> list[str]:
+    """The arguments of a command that writes to ``out``."""
+    images = sorted(map(str, (work / "white" / "test" / "images").glob("*.png")))[:20]
+    return {
+        "bank": ["bank", "phantom=8", "--seed", "1"],
+        "white": ["dataset", "--bank", f"{work / 'bank'}", "--recipe", "white", *SIZES],
+        "realistic": ["dataset", "--bank", f"{work / 'bank'}", "--recipe", "realistic", *SIZES],
+        "train": ["train", "--dataset", f"{work / 'white'}", "--width", "2"]
+        + [word for setting in SETTINGS for word in ("--set", setting)],
+        "predict": ["predict", *images, "--rbc-diameter", "34"],
+        "run": ["run", "--profile", "quick"],
+    }[name] + ["--out", f"{out}"]
+
+
+def content(folder: Path) -> dict[str, str]:
+    """Digest of each file; of a checkpoint that of its arrays, as its sidecar holds times."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if not path.is_file() or name.endswith(NOT_COMPARED):
+            continue
+        if path.suffix == ".npz":
+            with np.load(path) as arrays:
+                data = b"".join(arrays[key].tobytes() for key in arrays if key != "sidecar")
+        elif path.with_suffix(".npz").exists():
+            continue
+        else:
+            data = path.read_bytes()
+        found[name] = hashlib.sha256(data).hexdigest()
+    return found
+
+
+def undisturbed(name: str, work: Path) -> float:
+    """Run a command once, if it was not; returns the seconds it took."""
+    took = work / f"{name}.json"
+    if not took.exists():
+        shutil.rmtree(work / name, ignore_errors=True)
+        started = time.monotonic()
+        subprocess.run([*PROGRAM, *command(name, work, work / name)], check=True, **QUIET)
+        took.write_text(json.dumps(time.monotonic() - started))
+    return json.loads(took.read_text())
+
+
+def kill(name: str, work: Path, after_s: float, group: bool) -> dict[str, object]:
+    """Kill a command once, run it again, and compare."""
+    out = work / "killed" / name
+    shutil.rmtree(out, ignore_errors=True)
+    arguments = [*PROGRAM, *command(name, work, out)]
+    process = subprocess.Popen(arguments, start_new_session=True, **QUIET)
+    time.sleep(after_s)
+    interrupted = process.poll() is None
+    if interrupted:
+        (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
+    process.wait()
+    again = subprocess.run(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    got, expected = content(out), content(work / name)
+    differing = sorted(set(got.items()) ^ set(expected.items()))
+    return {
+        "command": name,
+        "after_s": round(after_s, 3),
+        "group": group,
+        "interrupted": interrupted,
+        "same": again.returncode == 0 and not differing,
+        "differing": [file for file, _ in differing][:5],
+        "error": again.stderr[-300:] if again.returncode else "",
+    }
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to work in.")
+@click.option("--kills", default=30, show_default=True, help="Of each command.")
+@click.option("--seed", default=0, show_default=True)
+def main(names: tuple[str, ...], out: Path, kills: int, seed: int) -> None:
+    """Kill commands (bank, white, realistic, train, predict, run) and compare."""
+    out.mkdir(parents=True, exist_ok=True)
+    results = out / "results.jsonl"
+    for name in ("bank", "white", *names):
+        undisturbed(name, out)
+    done = (
+        [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
+    )
+    for name in names:
+        mine = [result for result in done if result["command"] == name]
+        for number in tqdm(range(len(mine), kills), desc=name):
+            fraction = np.random.default_rng([seed, number]).uniform(0.02, 0.98)
+            mine.append(kill(name, out, fraction * undisturbed(name, out), number % 2 == 0))
+            with open(results, "a", encoding="utf-8") as file:
+                file.write(json.dumps(mine[-1]) + "\n")
+        hit = [result for result in mine if result["interrupted"]]
+        print(f"{name}: {sum(bool(r['same']) for r in hit)} of {len(hit)} the same")
+
+
+if __name__ == "__main__":
+    main()

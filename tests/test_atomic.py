@@ -1,0 +1,37 @@
+"""A file is replaced as a whole: what was there is never written into."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bloodseg_lib.io import replacing, write_bytes
+
+
+def test_who_has_the_old_file_open_keeps_it_whole(tmp_path):
+    path, linked = tmp_path / "a.txt", tmp_path / "linked.txt"
+    path.write_bytes(b"old")
+    os.link(path, linked)  # a second name of the old file itself
+    write_bytes(path, b"new")
+    assert (path.read_bytes(), linked.read_bytes()) == (b"new", b"old")
+
+
+def test_until_the_block_ends_the_old_file_is_there(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"old")
+    with replacing(path) as temporary:
+        temporary.write_bytes(b"half of the ne")
+        assert path.read_bytes() == b"old"
+
+
+def test_a_process_that_dies_while_it_replaces_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"old")
+
+    def dies(self, target):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", dies)
+    with pytest.raises(KeyboardInterrupt):
+        write_bytes(path, b"new")
+    assert path.read_bytes() == b"old"
