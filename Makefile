@@ -28,7 +28,7 @@ $(LOWEST_READY): constraints-lowest.txt pyproject.toml
 	$(LOWEST)/bin/python -m pip install --quiet -c constraints-lowest.txt -e ".[notebooks,dev]"
 	touch $@
 
-tutorial: $(READY)  ## Run the six notebooks: draws cells, composes smears, trains, measures, animates (12 minutes on two cores).
+tutorial: $(READY)  ## Run the seven notebooks: draws cells, composes smears, trains, measures, animates (12 minutes on two cores).
 	$(BIN)/python -m bloodseg_lib run --profile tutorial --out runs/tutorial
 
 test: $(READY)  ## Run all tests and the examples in docstrings, then the notebooks in the quick profile against their committed outputs.
@@ -60,7 +60,8 @@ constraints: $(READY)  ## Write constraints.txt (newest versions) and constraint
 	$(COMPILE) $(addprefix --extra=,notebooks dev heic onnx kaggle cluster jax tensorboard) --output-file constraints.txt
 	$(COMPILE) --resolution lowest-direct $(addprefix --extra=,notebooks dev) --output-file constraints-lowest.txt
 
-notebooks: $(READY)  ## Put the outputs of the last 'make tutorial', begun without a runs/tutorial, into the committed notebooks, for a commit.
+notebooks: $(READY)  ## Run the solutions; put their outputs and those of the last 'make tutorial', begun without a runs/tutorial, into the committed notebooks.
+	$(BIN)/jupyter nbconvert --execute --to notebook --output-dir runs/tutorial/notebooks/solutions notebooks/solutions/*.ipynb
 	$(BIN)/python -c "from bloodseg_lib.notebooks import adopt_outputs; adopt_outputs('runs/tutorial')"
 
 trial: $(READY)  ## Compose the 20 smears of trial/ again.

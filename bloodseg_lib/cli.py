@@ -101,7 +101,7 @@ def train(folder: Path, out: Path, settings: Any, require_gpu: bool, **shape: An
 @_option("--kernel", default="python3", help="Jupyter kernel to run the notebooks on.")
 @_many("-p", "--parameter", type=(str, str), help="Name and value, to override.")
 def run(profile: str, out: Path, bank: Path | None, kernel: str, parameter: Any) -> None:
-    """Run the six notebooks headless; run it again to go on where it stopped."""
+    """Run the seven notebooks headless; run it again to go on where it stopped."""
     bloodseg_lib.notebooks.run(profile, out, bank, kernel, dict(parameter))
     click.echo(f"All notebooks ran. Notebooks, network, report and pictures are in {out}.")
 

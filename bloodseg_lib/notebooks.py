@@ -29,7 +29,10 @@ NOTEBOOKS = (
     "04_evaluation",
     "05_gif_visualization",
     "06_interactive_prediction",
+    "07_real_smears",
 )
+SOLUTIONS = tuple(f"solutions/{name}" for name in NOTEBOOKS)
+"""Of the exercises, a notebook each. Tested in the profile ``quick``; no part of a run."""
 
 PROFILES: dict[str, dict[str, Any]] = {
     "tutorial": {},
@@ -112,7 +115,7 @@ def parameters_of(
     if profile not in PROFILES:
         raise ValueError(f"Expected a profile, one of {', '.join(PROFILES)}. Received {profile!r}.")
     values = {**PROFILES[profile], **(overrides or {})}
-    declared = {name: declared_parameters(name) for name in NOTEBOOKS}
+    declared = {name: declared_parameters(name) for name in NOTEBOOKS + SOLUTIONS}
     known = sorted({parameter for parameters in declared.values() for parameter in parameters})
     for parameter in values:
         if parameter not in known:
@@ -220,8 +223,7 @@ def _seen_from_notebooks(path: Path | str) -> str:
 
 
 def write_parameterized(profile: str, out: Path | str, folder: Path | str) -> list[Path]:
-    """Write the notebooks with a profile's parameters, not executed, with their committed outputs,
-    for nbval to compare with.
+    """Write notebooks and solutions with a profile's parameters, for nbval to run and compare.
 
     Args:
         profile: ``"quick"``, ``"tutorial"`` or ``"paper"``.
@@ -232,9 +234,9 @@ def write_parameterized(profile: str, out: Path | str, folder: Path | str) -> li
         their paths.
     """
     parameters = parameters_of(profile, {"run_dir": str(Path(out).resolve())})
-    Path(folder).mkdir(parents=True, exist_ok=True)
+    (Path(folder) / "solutions").mkdir(parents=True, exist_ok=True)
     paths = []
-    for name in NOTEBOOKS:
+    for name in NOTEBOOKS + SOLUTIONS:
         notebook = parameterize_notebook(
             papermill.iorw.load_notebook_node(str(notebook_path(name))), parameters[name]
         )
@@ -248,7 +250,7 @@ def write_parameterized(profile: str, out: Path | str, folder: Path | str) -> li
 
 
 def adopt_outputs(out: Path | str) -> None:
-    """Put the outputs of a finished ``tutorial`` run into the committed notebooks.
+    """Put the outputs of a ``tutorial`` run and its solutions into the committed notebooks.
 
     Progress bars and the standard error of libraries are not kept. The image of a cell tagged
     ``images:NAME`` is also written to ``images/NAME``, for the README.
@@ -261,7 +263,7 @@ def adopt_outputs(out: Path | str) -> None:
         ValueError: a cell was changed since that run, or a tagged one shows no image.
     """
     adopted, images = {}, {}
-    for name in NOTEBOOKS:
+    for name in NOTEBOOKS + SOLUTIONS:
         path = Path(out) / "notebooks" / f"{name}.ipynb"
         if not path.is_file():
             raise FileNotFoundError(f"{path}: not there. Run the notebooks first: make tutorial.")

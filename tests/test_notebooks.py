@@ -1,4 +1,6 @@
+import ast
 import json
+import re
 import shutil
 
 import nbformat
@@ -14,8 +16,59 @@ CODE = {
         for cell in nbformat.read(pipeline.notebook_path(name), as_version=4).cells
         if cell.cell_type == "code"
     ]
-    for name in pipeline.NOTEBOOKS
+    for name in pipeline.NOTEBOOKS + pipeline.SOLUTIONS
 }
+PROSE = {
+    name: "\n\n".join(
+        cell.source
+        for cell in nbformat.read(pipeline.notebook_path(name), as_version=4).cells
+        if cell.cell_type == "markdown"
+    )
+    for name in pipeline.NOTEBOOKS
+} | {"README.md": (pipeline.NOTEBOOK_FOLDER.parent / "README.md").read_text()}
+
+
+def long_sentences(markdown):
+    """Sentences of more than 30 words; code, formulas, tables and addresses are not counted."""
+    text = re.sub(r"```.*?```", "\n\n", markdown, flags=re.DOTALL)
+    text = re.sub(r"^(\||#|!\[|<).*$", "\n", text, flags=re.MULTILINE)
+    text = re.sub(r"\$[^$]+\$|`[^`]+`", "x", re.sub(r"\]\([^)]*\)", "]", text))
+    blocks = re.split(r"\n\s*\n|\n\s*(?:[-*]|\d+\.) ", text)
+    sentences = [s for block in blocks for s in re.split(r"[.?!]\W*\s", block + " ")]
+    return [s for s in sentences if len(re.findall(r"\w[\w'’-]*", s)) > 30]
+
+
+def test_a_long_sentence_is_one_of_more_than_30_words():
+    assert long_sentences("word " * 31 + "end.\n\n" + "word " * 30 + ".") == ["word " * 31 + "end"]
+    assert not long_sentences("- " + "word " * 20 + "\n- " + "word " * 20)
+
+
+@pytest.mark.parametrize("name", PROSE)
+def test_no_sentence_has_more_than_30_words(name):
+    assert long_sentences(PROSE[name]) == []
+
+
+@pytest.mark.parametrize("name", pipeline.NOTEBOOKS)
+def test_every_exercise_has_a_folded_solution_and_a_length(name):
+    exercises = PROSE[name].split("## Exercises")[1].split("\n## ")[0]
+    numbered = re.findall(r"^\*\*\d\. \((5 min|20 min|project)\)\*\*", exercises, re.MULTILINE)
+    assert len(numbered) >= 2
+    assert exercises.count("<details><summary>Solution</summary>") == len(numbered)
+
+
+@pytest.mark.parametrize("name", pipeline.NOTEBOOKS)
+def test_every_notebook_asks_five_questions_and_answers_them(name):
+    questions, answers = (
+        PROSE[name].split("## Check yourself")[1].split("</details>")[0].split("<details>")
+    )
+    for part in (questions, answers):
+        assert re.findall(r"^(\d)\. ", part, re.MULTILINE) == list("12345")
+
+
+@pytest.mark.parametrize("name", pipeline.NOTEBOOKS)
+def test_every_notebook_ends_with_a_summary_and_four_links_to_read(name):
+    assert "## Summary" in PROSE[name]
+    assert PROSE[name].split("## Further reading")[1].count("](http") >= 4
 
 
 def test_every_profile_fits_the_notebooks():
@@ -106,7 +159,11 @@ def test_an_unknown_kernel_is_refused_before_anything_runs(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("name", pipeline.NOTEBOOKS)
+def test_the_panel_opens_without_the_cells_of_notebook_1():
+    assert not any("01_dataset" in cell.source for cell in CODE["06_interactive_prediction"])
+
+
+@pytest.mark.parametrize("name", CODE)
 def test_committed_notebooks_are_whole(name):
     for cell in CODE[name]:
         assert cell.execution_count, f"cell {cell.id} was never run"
@@ -121,18 +178,16 @@ def test_committed_notebooks_are_whole(name):
     assert pipeline.notebook_path(name).stat().st_size < 1_000_000
 
 
-@pytest.mark.parametrize("name", pipeline.NOTEBOOKS)
+@pytest.mark.parametrize("name", CODE)
 def test_notebooks_define_no_long_functions_and_use_public_names(name):
     for cell in CODE[name]:
-        lines = cell.source.splitlines()
-        for number, line in enumerate(lines):
-            if line.startswith("def "):
-                body = [row for row in lines[number + 1 :] if row.startswith(" ")]
-                assert len(body) <= 10
-        assert "._" not in cell.source
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.FunctionDef):
+                assert node.end_lineno - node.lineno <= 10, node.name
+        assert not re.search(r"\._(?!_)", cell.source)  # __name__ is public
 
 
-@pytest.mark.parametrize("name", pipeline.NOTEBOOKS)
+@pytest.mark.parametrize("name", CODE)
 def test_notebooks_show_no_path_of_a_machine(name):
     assert "/home/" not in json.dumps([cell.outputs for cell in CODE[name]])
     assert str(pipeline.NOTEBOOK_FOLDER.parent) not in json.dumps(
@@ -158,8 +213,8 @@ def executed_run(folder):
 
     parameters injected, every cell executed and showing its number.
     """
-    (folder / "notebooks").mkdir(parents=True)
-    for name in pipeline.NOTEBOOKS:
+    (folder / "notebooks" / "solutions").mkdir(parents=True)
+    for name in pipeline.NOTEBOOKS + pipeline.SOLUTIONS:
         notebook = nbformat.read(pipeline.notebook_path(name), as_version=4)
         for number, cell in enumerate(cell for cell in notebook.cells if cell.cell_type == "code"):
             cell.execution_count = number + 2
@@ -188,7 +243,7 @@ def copied_notebooks(tmp_path, monkeypatch):
 
 def test_the_outputs_of_a_run_are_adopted_without_its_parameters(copied_notebooks, tmp_path):
     pipeline.adopt_outputs(executed_run(tmp_path / "run"))
-    for name in pipeline.NOTEBOOKS:
+    for name in pipeline.NOTEBOOKS + pipeline.SOLUTIONS:
         cells = nbformat.read(copied_notebooks / f"{name}.ipynb", as_version=4).cells
         assert not any("injected-parameters" in cell.metadata.get("tags", []) for cell in cells)
         assert [cell.execution_count for cell in cells if cell.cell_type == "code"] == [

@@ -17,12 +17,13 @@ from bloodseg_lib.classes import CLASSES, NUM_CLASSES
 from bloodseg_lib.figures.charts import INK, class_rectangle
 
 _STEP = 10.0  # from one stage to the next
+_JOIN = 4.5  # more on the way up, where the joined maps have a bar of their own
 _NOTE: dict[str, Any] = {"ha": "center", "va": "top", "fontsize": 9, "color": "0.35"}
 
 
 def network_figure(width: int = 32, levels: int = 5, size_px: int = 224) -> Figure:
     """The U-Net as a picture: a bar for each feature map, as tall as the map is large and as wide
-    as it has channels.
+    as it has channels. On the way up a bar of two halves is the join.
 
     Args:
         width: channels of the first level; each level down has twice as many.
@@ -34,7 +35,7 @@ def network_figure(width: int = 32, levels: int = 5, size_px: int = 224) -> Figu
         >>> [text.get_text() for text in figure.axes[0].texts][:3]
         ['8', '8', '64 x 64']
     """
-    figure = Figure(figsize=(11.5, 5.6), layout="constrained")
+    figure = Figure(figsize=(12.5, 5.8), layout="constrained")
     axes = figure.subplots()
     axes.axis("off")
     last = 2 * (levels - 1)
@@ -42,11 +43,18 @@ def network_figure(width: int = 32, levels: int = 5, size_px: int = 224) -> Figu
         _stage(axes, stage, last, width, size_px)
     _bar(axes, -_STEP * 0.62, 0, 3, "1.0")
     axes.text(-_STEP * 0.62, -4.3, "RGB", **_NOTE)
-    x = _STEP * (last + 0.75)
+    x = _place(last, last // 2) + 0.9 * _STEP
     _output_bar(axes, x)
+    right = _wide(width) + 0.6  # of the last bar
+    start, end = (_place(last, last // 2) + right, 0.0), (x - _wide(NUM_CLASSES) / 2 - 0.2, 0.0)
+    _arrow(axes, start, end, INK, "-.")
     _legend(figure)
     axes.set(xlim=(-_STEP * 0.95, x + _STEP * 0.3), ylim=(_middle(levels - 1) - 3.2, 5.4))
     return figure
+
+
+def _place(stage: int, bottom: int) -> float:
+    return _STEP * stage + _JOIN * max(0, stage - bottom)
 
 
 def _middle(level: int) -> float:
@@ -58,27 +66,48 @@ def _height(level: int) -> float:
 
 
 def _stage(axes: Axes, stage: int, last: int, width: int, size_px: int) -> None:
-    """The two convolutions of a stage, the size of their maps, and the arrows that leave them."""
+    """The two convolutions of a stage, after the join on the way up, the size of their maps, and
+    the arrows that leave them.
+    """
     bottom = last // 2
-    level, x = min(stage, last - stage), _STEP * stage
+    level, x = min(stage, last - stage), _place(stage, bottom)
     y, channels = _middle(level), width * 2**level
     wide = 1.1 + 0.45 * np.log2(channels)
     for side, grey in ((-1, "0.9"), (1, "0.82")):
         _bar(axes, x + side * wide * 0.48, level, channels, grey)
+    if stage > bottom:
+        _joined_bar(axes, _join_right(x, channels), level, channels)
     # to the side on which no arrow leaves
     aside = 0 if stage == bottom else 0.4 if stage == last else -1 if stage < bottom else 1
     side_px = size_px // 2**level
     foot = y - _height(level) / 2
     axes.text(x + aside * wide * 0.5, foot - 0.3, f"{side_px} x {side_px}", **_NOTE)
-    if stage < bottom:
-        _arrow(axes, (x + 4.6, y), (_STEP * (last - stage) - 4.6, y), "0.6", "--")
     edge = wide + 0.35
     if stage < bottom:
+        there = _join_right(_place(last - stage, bottom), channels) - _wide(2 * channels) - 0.4
+        _arrow(axes, (x + edge, y), (there, y), "0.6", "--")
         below = (x + _STEP - edge - 0.6, _middle(level + 1) + 0.5)
         _arrow(axes, (x + edge * 0.55, foot - 0.25), below, INK, "-")
     elif stage < last:
         next_foot = _middle(level - 1) - _height(level - 1) / 2
-        _arrow(axes, (x + edge, y), (x + _STEP - edge * 0.55, next_foot - 0.25), INK, ":")
+        grey_x = _join_right(_place(stage + 1, bottom), channels // 2) - _wide(channels) / 4
+        _arrow(axes, (x + edge, y), (grey_x, next_foot - 0.25), INK, ":")
+
+
+def _join_right(x: float, channels: int) -> float:
+    """Right edge of the joined maps of a stage at ``x``, left of its two bars."""
+    return float(x - (1.1 + 0.45 * np.log2(channels)) * 0.48 - _wide(channels) / 2 - 0.3)
+
+
+def _joined_bar(axes: Axes, right: float, level: int, channels: int) -> None:
+    """The copied maps, white, and those from below, grey, in one bar."""
+    tall, wide, y = _height(level), _wide(2 * channels), _middle(level)
+    for n, grey in enumerate(("1.0", "0.6")):
+        corner = (right - wide + n * wide / 2, y - tall / 2)
+        half = Rectangle(corner, wide / 2, tall, edgecolor=INK, linewidth=1, facecolor=grey)
+        axes.add_patch(half)
+    note = str(2 * channels)
+    axes.text(right - wide / 2, y + tall / 2 + 0.25, note, ha="center", va="bottom", fontsize=10)
 
 
 def _bar(axes: Axes, x: float, level: int, channels: int, grey: str) -> None:
@@ -111,7 +140,8 @@ def _legend(figure: Figure) -> None:
         Patch(facecolor="0.82", edgecolor=INK, label=maps),
         Line2D([], [], color=INK, label="2 x 2 maximum pooling"),
         Line2D([], [], color=INK, linestyle=":", label="2 x 2 transposed convolution"),
-        Line2D([], [], color="0.6", linestyle="--", label="copied and concatenated"),
+        Line2D([], [], color="0.6", linestyle="--", label="copied, and joined (white) to the grey"),
+        Line2D([], [], color=INK, linestyle="-.", label="1 x 1 convolution and softmax"),
     ]
     figure.legend(handles=marks, loc="outside lower center", ncols=2, fontsize=10, frameon=False)
 

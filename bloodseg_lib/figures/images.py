@@ -82,7 +82,7 @@ def sample_sheet(samples: Iterable[Sample], per_class: int = 10, cell_px: int = 
     axes[-1].autoscale(False)
     below, end = cell_px + 6, 5 + RBC_DIAMETER_PX
     axes[-1].plot([5, end], [below, below], color=INK, linewidth=2, clip_on=False)
-    note = f"{RBC_DIAMETER_PX:.0f} pixels, the diameter of a red blood cell at 40x"
+    note = f"{RBC_DIAMETER_PX:.0f} pixels, the diameter of a red blood cell at 40x, about 7.5 µm"
     axes[-1].text(end + 7, below, note, fontsize=10, color="0.35", va="center")
     return figure
 
@@ -276,9 +276,12 @@ def _legend(
 
 
 def _box(axes: Axes, box: tuple[int, int, int, int], class_id: int) -> None:
-    """A box in the class's colour upon a wider white one, so that it shows on a nucleus too."""
+    """A box in the class's colour upon a wider one, so that it shows everywhere: dark colours upon
+    white, light ones, which pale cells would swallow, upon ink.
+    """
     x, y, width, height = box
-    for colour, line in (("white", 3.2), (class_colour(class_id), 1.8)):
+    light = np.dot(class_colour(class_id), (0.2126, 0.7152, 0.0722)) > 0.5
+    for colour, line in ((INK if light else "white", 3.2), (class_colour(class_id), 1.8)):
         style: dict[str, Any] = {"fill": False, "edgecolor": colour, "linewidth": line}
         axes.add_patch(Rectangle((x - 0.5, y - 0.5), width, height, **style))
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from bloodseg_lib.classes import BACKGROUND, NUM_CLASSES
 from bloodseg_lib.optics import GREY_DENSITIES, WHITE, background_colour, white_levels
-from bloodseg_lib.stain import REFERENCE_DENSITY, UNKNOWN_STAIN, Stain
+from bloodseg_lib.samples.extraction.stain import REFERENCE_DENSITY, UNKNOWN_STAIN, Stain
 
 # Of a line's pixels: a line through crowded cells still shows some background between them.
 _BACKGROUND_QUANTILE = 0.9

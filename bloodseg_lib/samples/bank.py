@@ -23,10 +23,10 @@ from bloodseg_lib.io import png_bytes, read_rgba, write_bytes, write_csv
 from bloodseg_lib.runs import owned, within
 from bloodseg_lib.samples.duplicates import near_duplicates, thumbnail
 from bloodseg_lib.samples.entry import BankEntry, split_entries
+from bloodseg_lib.samples.extraction.stain import Stain
 from bloodseg_lib.samples.field_bank import FIELD_INDEX, digest_of, read_field_index
 from bloodseg_lib.samples.sample import CellSample
 from bloodseg_lib.samples.splits import SPLITS
-from bloodseg_lib.stain import Stain
 
 INDEX = "index.csv"
 _COLUMNS = ("path", "class", "source", "group", "split", "area_px", "sha256")

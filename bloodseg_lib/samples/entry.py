@@ -10,9 +10,9 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bloodseg_lib.samples.extraction.stain import UNKNOWN_STAIN, Stain
 from bloodseg_lib.samples.sample import AUTOMATIC, BACKGROUND_CROP, CLUSTER
 from bloodseg_lib.samples.splits import split_groups
-from bloodseg_lib.stain import UNKNOWN_STAIN, Stain
 
 
 @dataclass(frozen=True)

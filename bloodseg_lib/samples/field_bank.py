@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from bloodseg_lib.classes import CLASSES, NUM_CLASSES
-from bloodseg_lib.io import png_bytes, read_image, read_mask, write_bytes, write_csv
+from bloodseg_lib.io import png_bytes, read_image, read_label_map, write_bytes, write_csv
 from bloodseg_lib.samples.labelled_field import LabelledField
 from bloodseg_lib.samples.splits import SPLITS
 
@@ -121,7 +121,7 @@ def read_field(bank: Path, entry: FieldEntry) -> LabelledField:
         FileNotFoundError, ValueError: a file of it is missing, damaged, or not of the other's size.
     """
     image: np.ndarray = read_image(bank / entry.path)
-    labels = read_mask(bank / entry.labels_path)
+    labels = read_label_map(bank / entry.labels_path, unknown=True)
     if labels.shape != image.shape[:2]:
         raise ValueError(
             f"{bank / entry.labels_path}: expected the size of its picture, {image.shape[:2]}. "

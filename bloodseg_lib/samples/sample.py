@@ -15,7 +15,7 @@ import numpy as np
 
 from bloodseg_lib.classes import Box
 from bloodseg_lib.optics import density_exceeded_by
-from bloodseg_lib.stain import UNKNOWN_STAIN, Stain
+from bloodseg_lib.samples.extraction.stain import UNKNOWN_STAIN, Stain
 
 MINIMUM_AREA_PX = 20
 AUTOMATIC = "_auto"

@@ -1,6 +1,7 @@
 """From single cells to composed smears, and to a dataset of them on disk. Taught by notebook 1."""
 
 from bloodseg_lib.smears.build import build_dataset
+from bloodseg_lib.smears.canvas import Canvas, PlacedCell
 from bloodseg_lib.smears.compose import compose_background, compose_smear
 from bloodseg_lib.smears.dataset import Dataset
 from bloodseg_lib.smears.manifest import DatasetConfig
@@ -12,8 +13,10 @@ from bloodseg_lib.smears.verify import verify_dataset
 __all__ = [
     "KINDS",
     "RECIPES",
+    "Canvas",
     "Dataset",
     "DatasetConfig",
+    "PlacedCell",
     "Pool",
     "Recipe",
     "Smear",

@@ -14,12 +14,12 @@ import numpy as np
 from bloodseg_lib.classes import SMEAR_SIZE_PX, UNKNOWN, class_by_key
 from bloodseg_lib.io import resized
 from bloodseg_lib.optics import scale_density, white_levels
+from bloodseg_lib.samples.extraction.stain import Stain
 from bloodseg_lib.samples.labelled_field import LabelledField
 from bloodseg_lib.smears.canvas import PlacedCell
 from bloodseg_lib.smears.pool import FieldChoice, Pool, one_of
 from bloodseg_lib.smears.recipe import Recipe
 from bloodseg_lib.smears.smear import Smear
-from bloodseg_lib.stain import Stain
 
 
 def field_crop(pool: Pool, recipe: Recipe, rng: np.random.Generator) -> Smear:

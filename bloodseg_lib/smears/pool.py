@@ -14,10 +14,10 @@ import numpy as np
 
 from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, PLATELET_IDS, WBC_IDS
 from bloodseg_lib.optics import scale_density
+from bloodseg_lib.samples.extraction.stain import Stain
 from bloodseg_lib.samples.labelled_field import LabelledField
 from bloodseg_lib.samples.sample import CellSample
 from bloodseg_lib.smears.recipe import Recipe
-from bloodseg_lib.stain import Stain
 
 KINDS = ("ii", "nn", "ni")
 """Kinds of background: infected RBCs only, healthy only, both."""
@@ -143,7 +143,7 @@ def combinations(pool: Pool) -> list[tuple[tuple[int, ...], str]]:
 
 def at_reference_stain(choices: Sequence[Choice]) -> Iterator[Choice]:
     """Samples with the stain of their field, patient or slide brought to the reference, see
-    :mod:`bloodseg_lib.stain`.
+    :mod:`bloodseg_lib.samples.extraction.stain`.
 
     Where a database shows no fields but single red cells, the median of those of a patient or slide
     stands for its stain, if there are three.

@@ -70,8 +70,8 @@ class Recipe(Config):
             of them, for a slide has one stain. Then healthy and infected RBCs of a background may
             come from different sources, so that neither colour nor sharpness tells them apart.
         reference_stain: the samples of each field, patient or slide are brought to the reference
-            stain of its red cells (:mod:`bloodseg_lib.stain`), as images to predict are. So what
-            ``stain_jitter`` varies is what remains after that.
+            stain of its red cells (:mod:`bloodseg_lib.samples.extraction.stain`), as images to
+            predict are. So what ``stain_jitter`` varies is what remains after that.
         cell_blur_px: greatest standard deviation of a blur of each white cell and platelet alone;
             red cells have none, since it would hide their parasites.
         illumination: background colour and uneven light, see

@@ -173,18 +173,26 @@ class TrainingState:
             # a kill may have come between the .npz and these
             write_json(self.latest.with_suffix(".json"), before.to_dict())
             write_log(self.folder, self.history)
-        if self.finished:
-            tqdm.write(f"{self.folder}: the training is finished ({self.why}), nothing to do.")
-            return
         then = _settings(before)
-        changed = [
+        changed = ", ".join(
             f"{name} {then[name]} -> {value}"
             for name, value in self.config.to_dict().items()
             if then[name] != value
-        ]
+        )
+        if self.finished:
+            tqdm.write(
+                f"{self.folder}: the training is finished ({self.why}), nothing to do."
+                + (
+                    f" Changed without effect: {changed}. To train with it, choose another folder, "
+                    "or delete this one."
+                    if changed
+                    else ""
+                )
+            )
+            return
         tqdm.write(
             f"{self.folder}: going on after epoch {self.epoch}."
-            + (f" Changed: {', '.join(changed)}." if changed else "")
+            + (f" Changed: {changed}." if changed else "")
         )
 
     def _check_same(self, before: Sidecar) -> None:

@@ -22,7 +22,6 @@ LAYERS = (
     ("smears",),
     ("samples", "network", "figures"),
     ("io",),
-    ("stain",),
     ("optics", "classes", "config", "runs"),
 )
 HEIGHT = {name: -row for row, names in enumerate(LAYERS) for name in names}

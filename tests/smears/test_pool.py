@@ -8,9 +8,9 @@ from bloodseg_lib.classes import (
     HEALTHY_RBC,
     NEUTROPHIL,
 )
+from bloodseg_lib.samples.extraction.stain import REFERENCE_DENSITY, Stain
 from bloodseg_lib.smears.pool import Pool, at_reference_stain, combinations
 from bloodseg_lib.smears.recipe import Recipe
-from bloodseg_lib.stain import REFERENCE_DENSITY, Stain
 
 
 def test_all_combinations_of_one_or_two_on_three_backgrounds(pool):

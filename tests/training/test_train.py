@@ -157,6 +157,14 @@ def test_a_finished_training_does_nothing_and_says_so(undisturbed, capsys):
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+def test_a_finished_training_says_which_settings_were_changed_without_effect(undisturbed, capsys):
+    folder, _ = undisturbed
+    run(folder, config=dataclasses.replace(CONFIG, weight_exponent=0.25))
+    said = capsys.readouterr().out
+    assert "Changed without effect: weight_exponent" in said
+    assert "-> 0.25. To train with it, choose another folder, or delete this one." in said
+
+
 def test_stopped_after_an_epoch_it_goes_on_bit_for_bit(undisturbed, tmp_path, capsys):
     class StopError(Exception):
         pass

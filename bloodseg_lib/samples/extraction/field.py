@@ -27,6 +27,7 @@ from bloodseg_lib.samples.extraction.red_cells import (
     non_rbc,
     red_cells,
 )
+from bloodseg_lib.samples.extraction.stain import Stain
 from bloodseg_lib.samples.extraction.white_cells import white_cells
 from bloodseg_lib.samples.sample import (
     BACKGROUND_CROP,
@@ -35,7 +36,6 @@ from bloodseg_lib.samples.sample import (
     Skipped,
     cut_cell,
 )
-from bloodseg_lib.stain import Stain
 
 RED_CELLS_PER_FIELD = 16
 """The most healthy red cells of one field, so that no field dominates."""

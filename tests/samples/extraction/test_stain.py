@@ -8,7 +8,7 @@ import pytest
 
 from bloodseg_lib.optics import GREY_DENSITIES, WHITE, white_levels
 from bloodseg_lib.prediction.preprocessing import Preprocessing
-from bloodseg_lib.stain import REFERENCE_DENSITY, UNKNOWN_STAIN, Stain
+from bloodseg_lib.samples.extraction.stain import REFERENCE_DENSITY, UNKNOWN_STAIN, Stain
 
 AS_IS = white_levels(np.array([WHITE] * 3))
 
