@@ -11,7 +11,7 @@ Taught by ``notebooks/06_interactive_prediction.ipynb``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,7 @@ from bloodseg_lib.prediction.cells import (
     GROUPS,
     Cell,
     CountingConfig,
+    Instance,
     find_instances,
 )
 from bloodseg_lib.prediction.probabilities import mean_probabilities
@@ -142,12 +143,13 @@ class Counts:
 
     def disagreements(self) -> dict[str, str]:
         """Classes whose three counts differ widely, by class key, with the counts in words: look at
-        the image before believing one of them.
+        the image before believing one of them. Fewer pieces than cells are no disagreement: cells
+        that touch are one piece.
         """
         texts = {}
         for c in CELL_CLASSES:
             three = self.watershed[c.key], self.components[c.key], self.by_area[c.key]
-            apart = max(three) - min(three)
+            apart = max(abs(three[0] - three[2]), three[1] - three[0])
             if apart >= 2 and apart > self.config.disagreement * max(three):
                 texts[c.key] = (
                     f"{c.name}: {three[0]} cells, {three[1]} connected pieces, "
@@ -189,6 +191,9 @@ def count_cells(
     scale: Scale = AT_40X,
     config: CountingConfig | None = None,
     field: str = "",
+    *,
+    on_progress: Callable[[float], None] = lambda fraction: None,
+    on_cell: Callable[[Cell, Instance], None] = lambda cell, instance: None,
 ) -> Counts:
     """Find and count the cells of a label map.
 
@@ -199,6 +204,8 @@ def count_cells(
         scale: of the image; at 40x the mean areas of the classes hold.
         config: how; the defaults if not given.
         field: name of the image, kept with each cell.
+        on_progress: receives the fraction that is done, 0..1.
+        on_cell: receives each cell that is counted, and its pixels.
 
     Raises:
         ValueError: not a label map, or probabilities of another size.
@@ -218,9 +225,14 @@ def count_cells(
     config = config or CountingConfig()
     mean_area_px = [c.mean_area_px / scale.factor**2 for c in CLASSES]  # in this image
     least_px = [config.minimum_area * area for area in mean_area_px]
-    cells, cut = [], 0
-    for instance in (i for g in GROUPS for i in find_instances(labels, g, scale, config)):
-        box, mask = instance
+    cells, cut, instances = [], 0, []
+    for n, group in enumerate(GROUPS):
+
+        def advance(part: float, n: int = n) -> None:
+            on_progress((n + part) / len(GROUPS))
+
+        instances += find_instances(labels, group, scale, config, advance)
+    for box, mask in instances:
         votes = np.bincount(labels[box.window][mask], minlength=NUM_CLASSES)
         if votes.sum() < least_px[int(votes.argmax())]:
             continue
@@ -230,7 +242,10 @@ def count_cells(
         mean: list[float] = []
         if probabilities is not None:
             mean = mean_probabilities(probabilities, box.window, mask).tolist()
-        cells.append(Cell.of(instance, votes / votes.sum(), mean, config.infected_share, field))
+        cell = Cell.of(Instance(box, mask), votes / votes.sum(), mean, config.infected_share, field)
+        cells.append(cell)
+        on_cell(cell, Instance(box, mask))
+    on_progress(1)
     cells.sort(key=lambda cell: (cell.box.y, cell.box.x, cell.class_id))
     tally = Counter(cell.class_id for cell in cells)
     # by rows, because bincount makes 64-bit copies

@@ -5,7 +5,7 @@ panel offers them for download.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -28,7 +28,11 @@ POOLED_FILES = ("pooled_cells.csv", "pooled_counts.json")
 
 
 def result_files(
-    segmentation: Segmentation, image: np.ndarray, stem: str, config: CountingConfig | None = None
+    segmentation: Segmentation,
+    image: np.ndarray,
+    stem: str,
+    config: CountingConfig | None = None,
+    **watch: Callable[..., None],
 ) -> tuple[Counts, dict[str, bytes]]:
     """Count the cells of a segmented image and make its files. The same segmentation gives the same
     bytes.
@@ -38,6 +42,8 @@ def result_files(
         image: ``(H, W, 3) uint8`` RGB.
         stem: first part of the file names, usually the image's name without its ending.
         config: how to count; the defaults if not given.
+        watch: ``on_progress`` and ``on_cell`` of
+            :func:`bloodseg_lib.prediction.counts.count_cells`.
 
     Returns:
         the counts, and the files by name: ``<stem>_classes.png`` (indexed label map),
@@ -54,7 +60,7 @@ def result_files(
             f"Received {image.shape}."
         )
     labels, scale = segmentation.labels, segmentation.scale
-    counts = count_cells(labels, segmentation.probabilities, scale, config, field=stem)
+    counts = count_cells(labels, segmentation.probabilities, scale, config, stem, **watch)
     summary = {
         "image": stem,
         "size": list(labels.shape),
