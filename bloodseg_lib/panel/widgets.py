@@ -21,6 +21,9 @@ _HERE = Path(__file__).resolve().parent / "static"
 MOST_PART_PX = 4096
 """The longer side of a part of an image that is sent, at most; above it no screen is sharper."""
 
+MOST_UPLOAD_BYTES = 2**29
+"""Of a file."""
+
 _MEDIA = {
     ".png": "image/png",
     ".csv": "text/csv",
@@ -136,6 +139,11 @@ class Upload(anywidget.AnyWidget):
             if "error" in message:
                 raise ValueError(
                     f"{name}: the browser cannot read it ({message['error']}). Choose it again."
+                )
+            if message["size"] > MOST_UPLOAD_BYTES:
+                raise ValueError(
+                    f"{name}: expected a file of at most {MOST_UPLOAD_BYTES >> 20} MiB. "
+                    f"Received {message['size'] >> 20} MiB. Use the command predict."
                 )
             if message["start"] == 0:
                 self._arrived = bytearray()

@@ -526,6 +526,20 @@ def test_an_upload_that_loses_a_piece_is_no_image(panel):
     )
 
 
+def test_after_a_lost_piece_the_rest_of_the_file_is_passed_over(panel, monkeypatch):
+    sent = []
+    monkeypatch.setattr(panel.controls.upload, "send", sent.append)
+    for start in (0, 200, 300):
+        piece = {"name": "a.png", "size": 400, "start": start}
+        panel.controls.upload.receive(piece, [bytes(100)])
+    assert sent == [{"name": "a.png", "received": 100}, {"name": "a.png", "failed": True}]
+
+
+def test_a_file_too_large_for_the_panel_is_refused(panel):
+    panel.controls.upload.receive({"name": "a.png", "size": 2**30, "start": 0}, [b"x"])
+    assert "a.png: expected a file of at most 512 MiB" in panel.status.message.value
+
+
 def test_the_words_of_an_error_cannot_be_markup(panel):
     upload(panel, "<b>.png", b"a text")
     assert "&lt;b&gt;.png" in panel.status.message.value
