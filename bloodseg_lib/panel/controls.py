@@ -136,7 +136,9 @@ class PanelControls:
         self.outlines = _tick("Outlines", "Draw the outline of each cell", width="100px")
         self.toggles = {}
         for c in CELL_CLASSES:
-            toggle = _tick(c.name, f"Show {c.name}", width="auto", margin="0 0 2px 0")
+            toggle = _tick(
+                c.name, f"Show {c.name}", width="auto", margin="0 0 2px 0", padding="0 0 0 6px"
+            )
             # the colour beside the words: markup in them would be read out as the tooltip
             toggle.layout.border_left = f"12px solid {css_colour(c.id)}"
             self.toggles[c.id] = toggle

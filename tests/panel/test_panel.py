@@ -22,7 +22,7 @@ from bloodseg_lib.panel.keeping import NONE_KEPT
 from bloodseg_lib.panel.panel import SegmentationPanel
 from bloodseg_lib.panel.session import PanelSession
 from bloodseg_lib.prediction.results import result_files
-from bloodseg_lib.prediction.scale import AT_40X
+from bloodseg_lib.prediction.scale import AT_40X, Scale
 from bloodseg_lib.prediction.segmenter import Segmentation
 
 
@@ -593,6 +593,25 @@ def test_the_scale_is_measured_unless_it_is_given():
         0.47 < panel.session.segmentation.scale.factor < 0.56
         and "6 cells in the image" in panel.status.message.value
     )
+
+
+def test_the_measured_diameter_is_offered_as_the_one_to_give(panel):
+    panel.session.segmenter.segment = lambda image, **watch: RedAndGreen().segment(
+        image, Scale.given(74)
+    )
+    panel.controls.run.click()
+    assert panel.controls.diameter.value == 74
+
+
+def test_corrections_are_confirmed_beside_their_buttons(panel):
+    panel.controls.run.click()
+    panel.correct(2, None)
+    assert panel.controls.said.value.startswith("Cell 2: Healthy RBC was changed to no cell.")
+
+
+def test_no_control_is_described_with_markup(panel):
+    words = [toggle.description for toggle in panel.controls.toggles.values()]
+    assert not any("<" in text for text in words)
 
 
 def test_a_folder_of_images_can_be_offered(tmp_path):
