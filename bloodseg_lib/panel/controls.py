@@ -72,7 +72,7 @@ class PanelControls:
         inputs = [*self._build_input(images, status), status.message]
         left = [self.picture, self.scale_of_heat, *self._build_view(), *self._build_classes()]
         right = [_heading("Figures"), self.table, *self._build_cells()]
-        gallery = self._build_gallery()
+        left += self._build_gallery()
         wide = {"flex": "1.35 1 420px", "min_width": "0", "margin": "0 18px 0 0"}
         narrow = {"flex": "1 1 360px", "min_width": "0"}
         result = ipywidgets.HBox(
@@ -80,7 +80,7 @@ class PanelControls:
             layout={"flex_flow": "row wrap", "align_items": "flex-start", "overflow": "visible"},
         )
         self.widget = ipywidgets.VBox(
-            [ipywidgets.HTML(title), *inputs, result, *gallery, self.fields, self.downloads]
+            [ipywidgets.HTML(title), *inputs, result, self.fields, self.downloads]
         )
         self.widget.add_class("bloodseg-panel")
 
