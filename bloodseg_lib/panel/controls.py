@@ -144,10 +144,9 @@ class PanelControls:
             self.toggles[c.id] = toggle
         ipywidgets.jslink((self.outlines, "value"), (self.picture, "outlines"))
         title = _heading("Classes shown")
-        return [
-            _row([title, self.all_classes, self.no_classes, self.outlines]),
-            _grid(list(self.toggles.values()), 136),
-        ]
+        boxes = _grid(list(self.toggles.values()), 136)
+        boxes.add_class("bloodseg-classes")
+        return [_row([title, self.all_classes, self.no_classes, self.outlines]), boxes]
 
     def _build_cells(self) -> list[Any]:
         orders = ["from top to bottom", LEAST_CERTAIN]

@@ -47,7 +47,7 @@ const ARROWS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], Arro
 // JupyterLab has shortcuts on bare keys: m makes a notebook cell Markdown, d d deletes it, arrows leave it. A key pressed
 // anywhere in the panel stays in the panel; those with Ctrl, Alt or Cmd pass. The panel is known once el is part of the page.
 // In the picture, the list and the gallery (bloodseg-keys) the keys of corrections go to the kernel.
-function keepKeys(el, correct) {
+function keepKeys(el, correct, classes) {
   const bare = (event) => !event.ctrlKey && !event.altKey && !event.metaKey;
   const stop = (event) => bare(event) && event.stopPropagation();
   const first = (event) => {
@@ -56,9 +56,15 @@ function keepKeys(el, correct) {
     event.stopPropagation();
     correct(event.key);
   };
+  // The boxes of the classes answer here, before the kernel has heard of it.
+  const switched = (event) => {
+    const boxes = [...panel.querySelectorAll(".bloodseg-classes input")];
+    if (boxes.includes(event.target)) classes(boxes.flatMap((box, i) => (box.checked ? [i + 1] : [])));
+  };
   let panel = null;
   const placed = new ResizeObserver(() => {
     panel = el.closest(".bloodseg-panel") ?? el;
+    panel.addEventListener("change", switched);
     panel.addEventListener("keydown", first, true);
     panel.addEventListener("keydown", stop);
     placed.disconnect();
@@ -68,6 +74,7 @@ function keepKeys(el, correct) {
     placed.disconnect();
     panel?.removeEventListener("keydown", first, true);
     panel?.removeEventListener("keydown", stop);
+    panel?.removeEventListener("change", switched);
   };
 }
 
@@ -92,7 +99,7 @@ function tint(canvas, map, model) {
   const words = new Uint32Array(data.buffer);
   const identity = mode === "cells" ? 0xf0ffff : 0x0f0000; // little-endian: red is the low byte
   const made = new ImageData(width, height);
-  const out = made.data;
+  const out = new Uint32Array(made.data.buffer); // little-endian: alpha is the high byte
   let last = -1;
   let colour = null;
   if (mode !== "none") {
@@ -102,9 +109,11 @@ function tint(canvas, map, model) {
       if (own !== last) {
         last = own;
         const kind = mode === "cells" ? classes.get((own & 0xffff) | ((own >> 4) & 0xf0000)) : own >> 16;
-        colour = kind > 0 && (kind >= colours.length - 1 || shown.has(kind)) ? colours[kind] : null;
+        const [red, green, blue] = colours[kind] ?? [];
+        const seen = kind > 0 && (kind >= colours.length - 1 || shown.has(kind));
+        colour = seen ? (blue << 16) | (green << 8) | red : null;
       }
-      if (!colour) continue;
+      if (colour === null) continue;
       const column = i % width;
       const rim =
         rims &&
@@ -112,8 +121,7 @@ function tint(canvas, map, model) {
           (column < width - 1 && (words[i + 1] & identity) !== own) ||
           (i >= width && (words[i - width] & identity) !== own) ||
           (i + width < words.length && (words[i + width] & identity) !== own));
-      out.set(colour, 4 * i);
-      out[4 * i + 3] = rim ? 255 : alpha;
+      out[i] = colour | ((rim ? 255 : alpha) << 24);
     }
   }
   [canvas.width, canvas.height] = [width, height];
@@ -419,7 +427,11 @@ function render({ model, el }) {
   describe();
   load();
   mark();
-  const release = keepKeys(el, (key) => model.send({ key }));
+  const release = keepKeys(
+    el,
+    (key) => model.send({ key }),
+    (ids) => model.set("shown", ids),
+  );
   return () => {
     release();
     sized.disconnect();
