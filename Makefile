@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help tutorial test test-lowest lab bench lint constraints notebooks trial clean
+.PHONY: help tutorial test test-lowest lab app bench lint constraints notebooks trial clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -44,6 +44,9 @@ test-lowest: $(LOWEST_READY)  ## Run all tests with the oldest versions that pyp
 
 lab: $(READY)  ## Open the notebooks in JupyterLab.
 	$(BIN)/jupyter lab notebooks
+
+app: $(READY)  ## Open the panel as a page of its own, on this machine only.
+	$(BIN)/python -m bloodseg_lib app
 
 bench: $(READY)  ## Measure speed: composing, training step, prediction. Ratios within one run.
 	$(BIN)/python benchmarks/composing.py

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,15 +22,9 @@ _need = functools.partial(_path, required=True)
 _folder = functools.partial(click.argument, "folder", type=click.Path(path_type=Path))
 _files = functools.partial(click.argument, nargs=-1, required=True, type=click.Path(path_type=Path))
 _roots = functools.partial(click.argument, "roots", nargs=-1, required=True, callback=pairs)
-_rbc_diameter = _option(
-    "--rbc-diameter", type=float, help="Of a red cell in the images, in pixels; else measured."
-)
-_checkpoint = _option(
-    "--checkpoint", default="released", help="best.npz of a training, or the package's network."
-)
-_tta = _flag(
-    "--test-time-augmentation", "--tta", "tta", help="Average over 8 symmetries: 8 times slower."
-)
+_rbc_diameter = _option("--rbc-diameter", type=float, help="Of a red cell in px; else measured.")
+_checkpoint = _option("--checkpoint", default="released", help="best.npz or the package's network.")
+_tta = _flag("--test-time-augmentation", "--tta", "tta", help="Over 8 symmetries: 8 times slower.")
 _help = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True}
 
 
@@ -42,6 +37,13 @@ def _segmenter(checkpoint: str, tta: bool) -> bloodseg_lib.Segmenter:
 @click.version_option(bloodseg_lib.__version__)
 def main() -> None:
     """Semantic segmentation of blood smears. Not for diagnosis."""
+
+
+@main.command()
+@_option("--port", default=8866, help="Of the page; other machines do not reach it.")
+def app(port: int) -> None:
+    """Serve the panel as a page of its own (Voila), for one person or several on this machine."""
+    importlib.import_module("bloodseg_lib.panel.app").serve(port)
 
 
 @main.command()
@@ -226,8 +228,7 @@ def export(checkpoint: str, format_: str, out: Path, images: tuple[Path, ...]) -
 @_folder()
 def verify(folder: Path) -> None:
     """Check files, digests, boxes and counts of a bank or dataset, and leakage between splits."""
-    found = bloodseg_lib.verify(folder)
-    click.echo(found.report())
+    click.echo((found := bloodseg_lib.verify(folder)).report())
     sys.exit(1 if found.problems else 0)
 
 

@@ -31,8 +31,7 @@ NOTEBOOKS = (
     "06_interactive_prediction",
     "07_real_smears",
 )
-SOLUTIONS = tuple(f"solutions/{name}" for name in NOTEBOOKS)
-"""Of the exercises, a notebook each. Tested in the profile ``quick``; no part of a run."""
+SOLUTIONS = tuple(f"solutions/{name}" for name in NOTEBOOKS)  # of the exercises; no part of a run
 
 PROFILES: dict[str, dict[str, Any]] = {
     "tutorial": {},

@@ -8,18 +8,24 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import ipywidgets
+import traitlets
 
-from bloodseg_lib.classes import CELL_CLASSES, CLASSES, RBC_DIAMETER_PX
+from bloodseg_lib.classes import CELL_CLASSES, CLASSES, RBC_DIAMETER_PX, Box
 from bloodseg_lib.io import IMAGE_SUFFIXES
-from bloodseg_lib.panel.html import heading, swatch
+from bloodseg_lib.panel.corrections import UNIDENTIFIED
+from bloodseg_lib.panel.html import css_colour, heading
+from bloodseg_lib.panel.session import RECORD_SUFFIXES
 from bloodseg_lib.panel.status import Status
-from bloodseg_lib.panel.widgets import CellPicture, Downloads, Upload
+from bloodseg_lib.panel.widgets import CellPicture, Downloads, Gallery, Upload
 from bloodseg_lib.prediction.counts import NOTICE
 
 SHOW_CLASSES = -1
 """The value of ``view`` that shows the classes; any other is the id of the class whose probability
 is shown.
 """
+
+SHOW_PIXELS = -2
+"""The value of ``view`` that shows the label map pixel by pixel, as the network made it."""
 
 LEAST_CERTAIN = "least certain first"
 """The value of ``order`` that puts the least certain cell first."""
@@ -33,6 +39,8 @@ class PanelControls:
         status: its message and progress bar are among the controls; it receives the errors.
         taken: receives the name and the bytes of each file that was uploaded.
         content: gives the bytes of a file for download by its name.
+        part: see :class:`bloodseg_lib.panel.widgets.CellPicture`.
+        on_key: the same.
 
     Attributes:
         widget: all of them, laid out.
@@ -44,35 +52,47 @@ class PanelControls:
         status: Status,
         taken: Callable[[str, bytes], None],
         content: Callable[[str], bytes],
+        part: Callable[[Box, tuple[int, int]], tuple[bytes, bytes]],
+        on_key: Callable[[str], None],
     ):
         self.upload = Upload(
             taken,
             status.fail,
-            words="Upload an image",
-            hint="An image file of your own: PNG, JPEG, TIFF or BMP",
-            accept=",".join(IMAGE_SUFFIXES),
+            words="Upload images",
+            hint="Image files of your own, or a zip or JSON with corrections made in this panel",
+            accept=",".join((*IMAGE_SUFFIXES, *RECORD_SUFFIXES)),
         )
         self.downloads = Downloads(content, status.fail)
         self.table = ipywidgets.HTML()
-        self.picture = CellPicture()
+        self.trail = ipywidgets.HTML()
+        self.fields = ipywidgets.HTML()
+        self.picture = CellPicture(part, on_key, status.fail)
         self.scale_of_heat = ipywidgets.HTML()
         title = heading("Blood smear: find, name and count the cells", NOTICE)
         inputs = [*self._build_input(images, status), status.message]
         left = [self.picture, self.scale_of_heat, *self._build_view(), *self._build_classes()]
         right = [_heading("Figures"), self.table, *self._build_cells()]
+        left += self._build_gallery()
         wide = {"flex": "1.35 1 420px", "min_width": "0", "margin": "0 18px 0 0"}
         narrow = {"flex": "1 1 360px", "min_width": "0"}
         result = ipywidgets.HBox(
             [ipywidgets.VBox(left, layout=wide), ipywidgets.VBox(right, layout=narrow)],
             layout={"flex_flow": "row wrap", "align_items": "flex-start", "overflow": "visible"},
         )
-        self.widget = ipywidgets.VBox([ipywidgets.HTML(title), *inputs, result, self.downloads])
+        self.widget = ipywidgets.VBox(
+            [ipywidgets.HTML(title), *inputs, result, self.fields, self.downloads]
+        )
         self.widget.add_class("bloodseg-panel")
 
     def toggle_all(self, shown: bool) -> None:
         """Show all classes or none."""
-        for toggle in self.toggles.values():
-            toggle.value = shown
+        with self.picture.hold_trait_notifications():
+            for toggle in self.toggles.values():
+                toggle.value = shown
+
+    def shown_ids(self) -> list[int]:
+        """The ids of the classes that are shown."""
+        return [i for i, toggle in self.toggles.items() if toggle.value]
 
     def _build_input(self, images: Sequence[str], status: Status) -> list[Any]:
         self.picker = _list("Image", "The image to segment", images, 50, "420px")
@@ -92,21 +112,23 @@ class PanelControls:
         self.measure = _tick("Measure the red cells", hint, width="170px")
         self.run = _button("Segment", "Segment the image and count its cells", "180px")
         self.run.button_style = "primary"
+        hint = "Segment all images of the list that have no result yet, one after the other"
+        self.run_all = _button("Segment all", hint)
+        self.cancel = _button("Cancel", "Stop segmenting; the former result stays")
+        self.cancel.layout.display = "none"
         ipywidgets.dlink((self.measure, "value"), (self.diameter, "disabled"))
         return [
             _row([self.picker, self.upload]),
-            _row([self.measure, self.diameter, self.run, status.progress]),
+            _row(
+                [self.measure, self.diameter, self.run, self.run_all, status.progress, self.cancel]
+            ),
         ]
 
     def _build_view(self) -> list[Any]:
         shown = [(f"probability: {c.name}", c.id) for c in (*CELL_CLASSES, CLASSES[0])]
-        options = [("the classes", SHOW_CLASSES), *shown]
+        options = [("the classes", SHOW_CLASSES), ("the pixel map", SHOW_PIXELS), *shown]
         self.view = _list("Show", "What the picture shows", options, 52, "auto")
-        self.opacity = _slider("Opacity", "How strongly the cells are tinted", 0.45, 0, 1, 0.05)
-        self.zoom = _slider("Zoom", "How much the picture is enlarged", 1, 1, 8, 0.5)
-        self.zoom.readout_format = ".1f"
-        ipywidgets.link((self.zoom, "value"), (self.picture, "zoom"))
-        return [_grid([self.view, self.opacity, self.zoom], 205)]
+        return [self.view]
 
     def _build_classes(self) -> list[Any]:
         self.all_classes = _button("All", "Show all classes", "64px")
@@ -114,14 +136,17 @@ class PanelControls:
         self.outlines = _tick("Outlines", "Draw the outline of each cell", width="100px")
         self.toggles = {}
         for c in CELL_CLASSES:
-            toggle = _tick(f"{swatch(c.id)}{c.name}", f"Show {c.name}", width="auto", margin="0")
-            toggle.description_allow_html = True
+            toggle = _tick(
+                c.name, f"Show {c.name}", width="auto", margin="0 0 2px 0", padding="0 0 0 6px"
+            )
+            # the colour beside the words: markup in them would be read out as the tooltip
+            toggle.layout.border_left = f"12px solid {css_colour(c.id)}"
             self.toggles[c.id] = toggle
+        ipywidgets.jslink((self.outlines, "value"), (self.picture, "outlines"))
         title = _heading("Classes shown")
-        return [
-            _row([title, self.all_classes, self.no_classes, self.outlines]),
-            _grid(list(self.toggles.values()), 136),
-        ]
+        boxes = _grid(list(self.toggles.values()), 136)
+        boxes.add_class("bloodseg-classes")
+        return [_row([title, self.all_classes, self.no_classes, self.outlines]), boxes]
 
     def _build_cells(self) -> list[Any]:
         orders = ["from top to bottom", LEAST_CERTAIN]
@@ -135,15 +160,40 @@ class PanelControls:
             style={"description_width": "60px"},
             layout={"width": "auto"},
         )
+        self.cells.add_class("bloodseg-keys")
         self.details = ipywidgets.HTML()
-        classes = [(c.name, c.id) for c in CELL_CLASSES]
+        classes = [(c.name, c.id) for c in CELL_CLASSES] + [("Unidentified", UNIDENTIFIED)]
         hint = "The class that the cell should have"
         self.new_class = _list("It is a", hint, classes, 60, "180px")
         self.change = _button("Change class", "Give the cell the class at the left", icon="pencil")
         self.delete = _button("Delete cell", "There is no cell here: do not count it", icon="trash")
         self.restore = _button("As found", "Take back what was changed in this cell", icon="undo")
-        corrections = _row([self.new_class, self.change, self.delete, self.restore])
-        return [_heading("Cells"), self.order, self.cells, self.details, corrections]
+        self.undo = _button("Undo", "Take back the last correction (key U)", icon="reply")
+        self.redo = _button("Redo", "Do again what was undone (key Z)", icon="share")
+        self.said = ipywidgets.HTML()
+        what = _row([self.new_class, self.change, self.delete, self.restore])
+        back = _row([self.undo, self.redo, self.said])
+        rows = [self.order, self.cells, what, back, self.details, self.trail]
+        return [_heading("Cells"), *rows]
+
+    def _build_gallery(self) -> list[Any]:
+        self.gallery = Gallery()
+        for name in ("selected", "chosen"):
+            traitlets.link((self.picture, name), (self.gallery, name))
+        options = [("all classes", 0), *((c.name, c.id) for c in CELL_CLASSES)]
+        hint = "The cells in the gallery"
+        self.gallery_class = _list("Gallery", hint, [*options, ("Unidentified", UNIDENTIFIED)], 60)
+        self.page = ipywidgets.BoundedIntText(
+            1, min=1, max=1, description="Page", tooltip="Page of the gallery"
+        )
+        self.page.layout.width, self.page.style.description_width = "110px", "40px"
+        self.pages = ipywidgets.HTML()
+        how = (
+            "Ctrl or Shift and a click choose several. Keys: 1 to 9 give the class in the order of "
+        )
+        how += "the list, 0 unidentified, Delete, U undo, Z redo."
+        hints = ipywidgets.HTML(f"<div class='bloodseg-small'>{how}</div>")
+        return [_row([self.gallery_class, self.page, self.pages]), hints, self.gallery]
 
 
 def _heading(text: str) -> Any:
@@ -170,12 +220,6 @@ def _list(
         style={"description_width": f"{label_px}px"},
         layout={"width": width},
     )
-
-
-def _slider(words: str, hint: str, value: float, low: float, high: float, step: float) -> Any:
-    made = ipywidgets.FloatSlider(value, min=low, max=high, step=step, layout={"width": "auto"})
-    made.description, made.tooltip, made.style.description_width = words, hint, "52px"
-    return made
 
 
 def _row(controls: Sequence[Any]) -> Any:

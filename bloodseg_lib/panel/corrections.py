@@ -16,9 +16,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from bloodseg_lib.classes import CELL_CLASSES, CLASSES, NUM_CLASSES
+from bloodseg_lib.classes import CELL_CLASSES, CLASSES, NUM_CLASSES, class_by_key
 from bloodseg_lib.io import csv_text
 from bloodseg_lib.prediction.counts import Cell, Counts
+
+UNIDENTIFIED = NUM_CLASSES
+"""In the place of a class: a cell that a person looked at and could not name. It counts neither as
+a red nor as a white cell.
+"""
 
 PICTURES_NOTE = (
     "The label map and the overlay show what the network found, without the corrections."
@@ -32,19 +37,24 @@ class Correction:
     Attributes:
         cell: number of the cell, from 1, in the order of ``Counts.cells``, which is that of the
             rows in the CSV.
-        class_id: its new class, 1..9, or ``None``: there is no cell, it was deleted.
+        class_id: its new class, 1..9, :data:`UNIDENTIFIED`, or ``None``: there is no cell, it was
+            deleted.
         time: in UTC.
+        step: number of the step, from 1; corrections made at once are one step.
+        action: ``""``, or ``"undo"`` or ``"redo"`` of an earlier step.
     """
 
     cell: int
     class_id: int | None
     time: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
+    step: int = 0
+    action: str = ""
 
     def __post_init__(self) -> None:
-        if self.class_id is not None and not 1 <= self.class_id < NUM_CLASSES:
+        if self.class_id is not None and not 1 <= self.class_id <= UNIDENTIFIED:
             raise ValueError(
-                f"Expected the id of a class of cells, 1 to {NUM_CLASSES - 1}, "
-                f"or None for no cell. Received {self.class_id}."
+                f"Expected the id of a class of cells, 1 to {NUM_CLASSES - 1}, {UNIDENTIFIED} for "
+                f"unidentified, or None for no cell. Received {self.class_id}."
             )
 
 
@@ -54,7 +64,7 @@ class ListedCell(NamedTuple):
     Attributes:
         number: of the cell, from 1.
         found: the cell as the network found it.
-        class_id: its class now, 1..9, or ``None``: deleted.
+        class_id: its class now, 1..9, :data:`UNIDENTIFIED`, or ``None``: deleted.
     """
 
     number: int
@@ -93,7 +103,7 @@ def listed_cells(counts: Counts, corrections: Sequence[Correction]) -> list[List
 
 
 def corrected(counts: Counts, corrections: Sequence[Correction]) -> Counts:
-    """The counts after corrections by hand.
+    """The counts after corrections by hand. Deleted and unidentified cells are left out.
 
     Cells, their numbers per class, the differential and the parasitaemia change. Connected
     components and areas are measured on the label map, which stays as it is.
@@ -110,7 +120,7 @@ def corrected(counts: Counts, corrections: Sequence[Correction]) -> Counts:
     cells = tuple(
         replace(cell.found, class_id=cell.class_id)
         for cell in listed_cells(counts, corrections)
-        if cell.class_id is not None
+        if cell.class_id is not None and cell.class_id != UNIDENTIFIED
     )
     tally = Counter(cell.class_id for cell in cells)
     return replace(counts, cells=cells, watershed={c.key: tally[c.id] for c in CELL_CLASSES})
@@ -140,7 +150,9 @@ def corrected_files(
         return dict(files)
     summary = json.loads(files[f"{stem}_counts.json"])
     summary |= corrected(counts, corrections).to_dict()
-    summary |= {"corrections": _trail(counts, corrections), "corrections_note": PICTURES_NOTE}
+    unidentified = sum(c.class_id == UNIDENTIFIED for c in listed_cells(counts, corrections))
+    summary |= {"unidentified": unidentified, "corrections": trail(counts, corrections)}
+    summary["corrections_note"] = PICTURES_NOTE
     return {
         **files,
         f"{stem}_cells.csv": _table(counts, corrections).encode(),
@@ -148,15 +160,21 @@ def corrected_files(
     }
 
 
-def _trail(counts: Counts, corrections: Sequence[Correction]) -> list[dict[str, Any]]:
-    """Every correction, with the class that the cell had before it."""
+def trail(counts: Counts, corrections: Sequence[Correction]) -> list[dict[str, Any]]:
+    """Every correction for JSON, with the class that the cell had before it, and the cell's box."""
     now: list[int | None] = [cell.class_id for cell in counts.cells]
-    trail = []
-    for correction in corrections:
-        before, now[correction.cell - 1] = now[correction.cell - 1], correction.class_id
-        change = {"from": _key(before), "to": _key(correction.class_id)}
-        trail.append({"cell": correction.cell, **change, "time": correction.time.isoformat()})
-    return trail
+    steps = []
+    for c in corrections:
+        before, now[c.cell - 1] = now[c.cell - 1], c.class_id
+        box = [int(value) for value in counts.cells[c.cell - 1].box]
+        change = {
+            "cell": c.cell,
+            "box": box,
+            "from": class_key(before),
+            "to": class_key(c.class_id),
+        }
+        steps.append({**change, "time": c.time.isoformat(), "step": c.step, "action": c.action})
+    return steps
 
 
 def _table(counts: Counts, corrections: Sequence[Correction]) -> str:
@@ -169,12 +187,38 @@ def _table(counts: Counts, corrections: Sequence[Correction]) -> str:
         if correction is None:
             row += [found, "", ""]
             continue
-        row[column] = _key(correction.class_id)
+        row[column] = class_key(correction.class_id)
         changed = "restored" if row[column] == found else "changed"
         what = "deleted" if correction.class_id is None else changed
         row += [found, what, correction.time.isoformat()]
     return csv_text([*columns, "found_class", "correction", "corrected_at"], rows)
 
 
-def _key(class_id: int | None) -> str:
-    return "" if class_id is None else CLASSES[class_id].key
+def class_key(class_id: int | None) -> str:
+    """The key of a class in files; empty for no cell."""
+    if class_id is None:
+        return ""
+    return "unidentified" if class_id == UNIDENTIFIED else CLASSES[class_id].key
+
+
+def class_name(class_id: int | None) -> str:
+    """The name of a class for people.
+
+    Examples:
+        >>> class_name(9), class_name(UNIDENTIFIED), class_name(None)
+        ('Healthy RBC', 'Unidentified', 'no cell')
+    """
+    if class_id is None:
+        return "no cell"
+    return "Unidentified" if class_id == UNIDENTIFIED else CLASSES[class_id].name
+
+
+def class_of_key(key: str) -> int | None:
+    """The id for a key of :func:`class_key`.
+
+    Raises:
+        ValueError: no such key.
+    """
+    if key in ("", "unidentified"):
+        return UNIDENTIFIED if key else None
+    return class_by_key(key).id

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from bloodseg_lib.classes import CELL_CLASSES, CLASSES, class_by_key
+from bloodseg_lib.classes import CELL_CLASSES, CLASSES, RBC_IDS, WBC_IDS, class_by_key
 from bloodseg_lib.io import png_bytes
-from bloodseg_lib.panel.corrections import ListedCell
-from bloodseg_lib.prediction.counts import ALL_CELLS, BORDER_RULE, NOTICE, Counts
+from bloodseg_lib.panel.corrections import UNIDENTIFIED, ListedCell, class_name, class_of_key
+from bloodseg_lib.prediction.counts import ALL_CELLS, BORDER_RULE, NOTICE, Counts, pool
+
+UNIDENTIFIED_COLOUR = (158, 158, 158)
+"""Red, green and blue of the cells that a person could not name."""
 
 
 def heading(text: str, notice: str = "") -> str:
@@ -27,12 +31,10 @@ def message(text: str, alarm: bool = False) -> str:
 
     Examples:
         >>> message("a < b")
-        '<div role="status" style="color:inherit">a &lt; b</div>'
+        '<div role="status">a &lt; b</div>'
     """
-    role, style = "status", "color:inherit"
-    if alarm:
-        role, style = "alert", "color:#b00020;font-weight:bold"
-    return f'<div role="{role}" style="{style}">{html.escape(text)}</div>'
+    kind = 'role="alert" class="bloodseg-alarm"' if alarm else 'role="status"'
+    return f"<div {kind}>{html.escape(text)}</div>"
 
 
 def swatch(class_id: int) -> str:
@@ -42,8 +44,9 @@ def swatch(class_id: int) -> str:
 
 
 def css_colour(class_id: int) -> str:
-    """The colour of a class for CSS."""
-    return f"rgb{CLASSES[class_id].colour}"
+    """The colour of a class for CSS; grey for unidentified."""
+    known = class_id != UNIDENTIFIED
+    return f"rgb{CLASSES[class_id].colour if known else UNIDENTIFIED_COLOUR}"
 
 
 def picture(image: np.ndarray, alt: str) -> str:
@@ -52,12 +55,13 @@ def picture(image: np.ndarray, alt: str) -> str:
     return f'<img alt="{html.escape(alt, quote=True)}" src="data:image/png;base64,{data}">'
 
 
-def figures_table(counts: Counts, corrections: int = 0) -> str:
+def figures_table(counts: Counts, corrected_cells: int = 0, unidentified: int = 0) -> str:
     """Counts and figures of an image.
 
     Args:
         counts: with the corrections.
-        corrections: how many were made.
+        corrected_cells: cells with another class than the network found.
+        unidentified: cells that a person could not name.
     """
     rows = []
     for c in CELL_CLASSES:
@@ -80,9 +84,11 @@ def figures_table(counts: Counts, corrections: int = 0) -> str:
     apart = counts.disagreements()
     if apart:
         figures["Look again"] = "<br>".join(apart.values())
-    if corrections:
+    if unidentified:
+        figures["Unidentified"] = f"{unidentified}, counted neither as red nor as white cells"
+    if corrected_cells:
         figures["Corrections"] = (
-            f"{corrections} made by hand; pieces and areas are as the network found them"
+            f"{corrected_cells} made by hand; pieces and areas are as the network found them"
         )
     rule = BORDER_RULE if counts.config.border_rule else ALL_CELLS
     columns = "".join(f"<th scope='col'>{c}</th>" for c in ("Class", "cells", "pieces", _AREA))
@@ -90,6 +96,27 @@ def figures_table(counts: Counts, corrections: int = 0) -> str:
         "<table><caption>Cells, counted in three ways</caption>"
         f"<thead><tr>{columns}</tr></thead><tbody>{''.join(rows)}</tbody></table>{_terms(figures)}"
         f"<div class='bloodseg-small'>{rule} {counts.cut_by_border} left out. <b>{NOTICE}</b></div>"
+    )
+
+
+def fields_table(fields: Sequence[tuple[str, Counts]]) -> str:
+    """A row of figures for each field, and one for all together; empty for less than two fields."""
+    if len(fields) < 2:
+        return ""
+    together = pool([counts for _, counts in fields])
+    rows = []
+    for name, counts in [*fields, (f"All {len(fields)} together", together)]:
+        red, white = (
+            sum(counts.watershed[CLASSES[i].key] for i in ids) for ids in (RBC_IDS, WBC_IDS)
+        )
+        cells = (len(counts.cells), red, white, counts.parasitaemia())
+        values = "".join(f"<td>{value}</td>" for value in cells)
+        rows.append(f"<tr><th scope='row'>{html.escape(name)}</th>{values}</tr>")
+    heads = ("Field", "cells", "red", "white", "parasitaemia")
+    columns = "".join(f"<th scope='col'>{head}</th>" for head in heads)
+    return (
+        f"{heading('Fields')}<table class='bloodseg-fields'><thead><tr>{columns}</tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table>"
     )
 
 
@@ -102,12 +129,8 @@ def cell_words(cell: ListedCell) -> str:
     sure = "" if cell.found.confidence is None else f", {cell.found.confidence:.0%} sure"
     if cell.class_id is None:
         return f"{cell.number}: deleted (found as {found})"
-    name = CLASSES[cell.class_id].name
-    return (
-        f"{cell.number}: {name} (found as {found}{sure})"
-        if cell.mark
-        else (f"{cell.number}: {name}{sure}")
-    )
+    name = class_name(cell.class_id)
+    return f"{cell.number}: {name}" + (f" (found as {found}{sure})" if cell.mark else sure)
 
 
 def cell_details(cell: ListedCell, scale: float, close_up: np.ndarray) -> str:
@@ -150,3 +173,19 @@ def cell_details(cell: ListedCell, scale: float, close_up: np.ndarray) -> str:
 
 def _terms(words: Mapping[str, str]) -> str:
     return f"<dl>{''.join(f'<dt>{term}</dt><dd>{text}</dd>' for term, text in words.items())}</dl>"
+
+
+def trail_list(steps: Sequence[Mapping[str, Any]]) -> str:
+    """The record of the corrections, the last first, folded away; see
+    :func:`bloodseg_lib.panel.corrections.trail`.
+    """
+    if not steps:
+        return ""
+    lines = []
+    for step in reversed(steps):
+        was, now = (class_name(class_of_key(step[key])) for key in ("from", "to"))
+        action = f" ({step['action']})" if step["action"] else ""
+        when = f"<time>{step['time'][:19].replace('T', ' ')}</time>"
+        lines.append(f"<li>{when} cell {step['cell']}: {was} to {now}{action}</li>")
+    words = f"{len(steps)} changes on record, the last first; times in UTC"
+    return f"<details><summary>{words}</summary><ul>{''.join(lines)}</ul></details>"

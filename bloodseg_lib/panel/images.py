@@ -66,17 +66,23 @@ def decoded_image(name: str, data: bytes) -> np.ndarray:
             raise ValueError(str(error).replace(str(path), name)) from error
 
 
-def close_up(image: np.ndarray, box: tuple[int, int, int, int], side_px: int = 300) -> np.ndarray:
+def close_up(
+    image: np.ndarray, box: tuple[int, int, int, int], side_px: int = 300, boxed: bool = True
+) -> np.ndarray:
     """A cell in the middle of a window twice its size, ``(side_px, side_px, 3) uint8``, with its
-    box in white and black.
+    box in white and black if ``boxed``. What lies beyond the image is grey.
     """
     x, y, width, height = box
     reach = max(width, height)
     left, top = x + width // 2 - reach, y + height // 2 - reach
-    rows = np.clip(np.arange(top, top + 2 * reach), 0, image.shape[0] - 1)
-    columns = np.clip(np.arange(left, left + 2 * reach), 0, image.shape[1] - 1)
-    window = np.ascontiguousarray(image[np.ix_(rows, columns)])
+    # What lies beyond the image is grey: repeated pixels would look like an object.
+    window = np.full((2 * reach, 2 * reach, 3), 128, np.uint8)
+    bottom, right = min(top + 2 * reach, image.shape[0]), min(left + 2 * reach, image.shape[1])
+    inside = np.s_[max(top, 0) - top : bottom - top, max(left, 0) - left : right - left]
+    window[inside] = image[max(top, 0) : bottom, max(left, 0) : right]
     part = cv2.resize(window, (side_px, side_px), interpolation=cv2.INTER_CUBIC)
+    if not boxed:
+        return part
     ratio = side_px / (2 * reach)
     first = round((x - left) * ratio), round((y - top) * ratio)
     last = round((x + width - left) * ratio), round((y + height - top) * ratio)

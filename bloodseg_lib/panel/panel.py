@@ -1,4 +1,4 @@
-"""The panel: pick or upload an image, have its cells segmented, counted and coloured, look at each,
+"""The panel: pick or upload images, have their cells segmented, counted and coloured, look at each,
 correct it, and download the result.
 
 It connects the :mod:`controls <bloodseg_lib.panel.controls>` with a
@@ -8,20 +8,26 @@ Taught by ``notebooks/06_interactive_prediction.ipynb``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import html
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bloodseg_lib.classes import CLASSES
+from bloodseg_lib.classes import CLASSES, RBC_DIAMETER_PX, Box
 from bloodseg_lib.figures.overlays import figure_png, heat_scale
 from bloodseg_lib.io import png_bytes
-from bloodseg_lib.panel.controls import LEAST_CERTAIN, SHOW_CLASSES, PanelControls
-from bloodseg_lib.panel.html import cell_words, figures_table, picture
+from bloodseg_lib.panel import drawing
+from bloodseg_lib.panel.cell_list import CellList
+from bloodseg_lib.panel.controls import SHOW_CLASSES, SHOW_PIXELS, PanelControls
+from bloodseg_lib.panel.corrections import UNIDENTIFIED, trail
+from bloodseg_lib.panel.html import fields_table, figures_table, picture, trail_list
 from bloodseg_lib.panel.images import shown_size
-from bloodseg_lib.panel.session import PanelSession
+from bloodseg_lib.panel.session import RECORD_SUFFIXES, PanelSession
 from bloodseg_lib.panel.status import Status
+from bloodseg_lib.panel.work import Work
 from bloodseg_lib.prediction.counts import CountingConfig
 from bloodseg_lib.prediction.segmenter import Segmentation, Segmenter
 
@@ -34,11 +40,15 @@ class SegmentationPanel:
         images: images to pick from: name -> ``(H, W, 3) uint8`` RGB, or a folder of image files.
             Others can be uploaded.
         config: how cells are counted; the defaults if not given.
+        folder: keeps the results and the corrections of each image, so that another kernel goes on
+            with them; ``None``: they are kept as long as this kernel lives.
 
     Attributes:
         widget: the panel.
         controls: its widgets.
         session: the image, its segmentation, counts, corrections and files.
+        cells: the list of cells and the gallery.
+        work: segments, and can be cancelled.
         status: the message, the progress bar and the last error, which the panel shows in words.
 
     Raises:
@@ -55,33 +65,48 @@ class SegmentationPanel:
         segmenter: Segmenter,
         images: Mapping[str, np.ndarray] | Path | str | None = None,
         config: CountingConfig | None = None,
+        folder: Path | str | None = None,
     ):
-        self.session = PanelSession(segmenter, images, config)
+        self.session = PanelSession(segmenter, images, config, folder)
         self.status = Status()
-        self.controls = PanelControls(
-            list(self.session.images), self.status, self._take, self.session.content
+        self.controls = controls = PanelControls(
+            list(self.session.images),
+            self.status,
+            self._take,
+            self.session.content,
+            self._part,
+            self._pressed,
         )
-        self.widget = self.controls.widget
+        self.widget = controls.widget
+        others = (controls.run, controls.run_all, controls.picker)
+        self.cells = CellList(self.session, controls, self.status)
+        self.work = Work(self.status, controls.cancel, others)
         self._connect()
         self.status.guarded(self._show_choice)(None)
 
     def _connect(self) -> None:
         """What each control does."""
         controls, guarded = self.controls, self.status.guarded
-        controls.picker.observe(guarded(self._show_choice), "value")
+        self._on_pick = guarded(self._show_choice)
+        controls.picker.observe(self._on_pick, "value")
         controls.run.on_click(guarded(self._segment_choice))
+        controls.run_all.on_click(guarded(self._segment_all))
         controls.all_classes.on_click(guarded(lambda: controls.toggle_all(True)))
         controls.no_classes.on_click(guarded(lambda: controls.toggle_all(False)))
-        shown = (controls.view, controls.opacity, controls.outlines, *controls.toggles.values())
-        for control in shown:
-            control.observe(guarded(self._draw), "value")
-        controls.picture.observe(guarded(self._show_cell), "selected")
-        controls.order.observe(guarded(self._list_cells), "value")
-        controls.cells.observe(self._picked_from_list, "value")
-        change = guarded(lambda: self.correct(controls.picture.selected, controls.new_class.value))
-        controls.change.on_click(change)
-        controls.delete.on_click(guarded(lambda: self.correct(controls.picture.selected, None)))
-        controls.restore.on_click(guarded(self._restore))
+        controls.view.observe(guarded(self._draw), "value")
+        for toggle in controls.toggles.values():
+            toggle.observe(guarded(self._show_classes), "value")
+        actions: dict[Any, Callable[[], str]] = {
+            controls.change: lambda: self.session.correct(
+                self.cells.chosen(), controls.new_class.value
+            ),
+            controls.delete: lambda: self.session.correct(self.cells.chosen(), None),
+            controls.restore: lambda: self.session.restore(self.cells.chosen()),
+            controls.undo: self.session.undo,
+            controls.redo: self.session.redo,
+        }
+        for button, action in actions.items():
+            button.on_click(guarded(partial(self._correct_by, action)))
 
     def segment(self, image: np.ndarray, name: str = "image") -> Segmentation:
         """Segment an image, count its cells and show the result in the panel.
@@ -94,34 +119,45 @@ class SegmentationPanel:
         Raises:
             ValueError: no such image; the panel shows the words too.
         """
-        controls, status = self.controls, self.status
+        status = self.status
         status.last_error = None
         status.advance(0)
-        diameter = None if controls.measure.value else controls.diameter.value
         try:
             segmentation = self.session.segment(
-                image, name, diameter, on_step=status.say, on_progress=status.advance
+                image, name, self._diameter(), on_step=status.say, on_progress=status.advance
             )
         except Exception as error:
             status.fail(error)
             raise
         finally:
             status.rest()
-        controls.picture.selected = 0
-        self._show_result()
+        self._show_new_result()
         return segmentation
 
-    def correct(self, number: int, class_id: int | str | None) -> None:
-        """Give a cell another class, or delete it, and show the new figures; see
+    def correct(self, cells: int | list[int], class_id: int | str | None) -> None:
+        """Give cells another class, or delete them, and show the new figures; see
         :meth:`bloodseg_lib.panel.session.PanelSession.correct`.
         """
-        words = self.session.correct(number, class_id)
+        self._corrected(self.session.correct(cells, class_id))
+
+    def _correct_by(self, action: Callable[[], str]) -> None:
+        self._corrected(action())
+
+    def _corrected(self, words: str) -> None:
         self._show_result()
         self.status.say(words)
+        self.controls.said.value = html.escape(words)
 
-    def _restore(self) -> None:
-        number = self.controls.picture.selected
-        self.correct(number, self.session.found_class(number))
+    def _pressed(self, key: str) -> None:
+        """Do what a key in the picture, the list or the gallery means."""
+        if key in "uU":
+            self._corrected(self.session.undo())
+        elif key in "zZ":
+            self._corrected(self.session.redo())
+        elif key == "Delete":
+            self.correct(self.cells.chosen(), None)
+        else:
+            self.correct(self.cells.chosen(), int(key) or UNIDENTIFIED)
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         """The panel for pages with a kernel; where there is a result, also the picture of it, which
@@ -129,107 +165,136 @@ class SegmentationPanel:
         """
         bundle = dict(self.widget._repr_mimebundle_(**options))
         if self.session.segmentation is not None:
-            bundle["image/png"] = figure_png(self.session.figure())
+            bundle["image/png"] = figure_png(drawing.figure(self.session))
         return bundle
 
     def _take(self, name: str, data: bytes) -> None:
-        """Add an uploaded file to the images, and pick it."""
+        """Add an uploaded file to the images, and pick it; or load its corrections."""
         self.status.last_error = None
+        if Path(name).suffix.lower() in RECORD_SUFFIXES:
+            self._corrected(self.session.load(name, data))
+            return
         picker = self.controls.picker
         name = self.session.add(name, data)
-        picker.options = list(self.session.images)
-        picker.value = name
-        self._show_choice()  # also when the name was picked before
+        picker.unobserve(self._on_pick, "value")  # new options pick the first of them
+        try:
+            chosen = picker.value if self.work.busy else name
+            picker.options = list(self.session.images)
+            picker.value = chosen
+        finally:
+            picker.observe(self._on_pick, "value")
+        if not self.work.busy:
+            self._show_choice()
+
+    def _diameter(self) -> float | None:
+        return None if self.controls.measure.value else self.controls.diameter.value
 
     def _show_choice(self) -> None:
         name = self.controls.picker.value
         try:
             self.session.pick(name)
         finally:
-            self.controls.picture.selected = 0
-            self._show_result()
-        self.status.say(
+            self._show_new_result()
+        words = (
             "Upload an image, then press Segment." if name is None else f"{name}: press Segment."
         )
+        if self.session.found:
+            kept = self.session.corrected_cells()
+            words = f"{name}: as you left it, with {kept} corrected cells."
+        self.status.say(words)
+        if self.session.was_corrected():
+            self._segment_choice()
 
     def _segment_choice(self) -> None:
         name = self.controls.picker.value
-        self.segment(self.session.opened(name), Path(name).stem)
+        image, diameter = self.session.opened(name), self._diameter()
+
+        def action(**watch: Callable[..., None]) -> None:
+            self.session.segment(image, Path(name).stem, diameter, **watch)
+
+        self.work.start(action, self._show_new_result)
+
+    def _segment_all(self) -> None:
+        """Segment what has no result yet. A file that cannot be read is told at the end."""
+        diameter, names, errors = self._diameter(), list(self.session.images), []
+
+        def action(**watch: Callable[..., None]) -> None:
+            for name in names:
+                try:
+                    self.session.pick(name)
+                    if not self.session.found and self.session.image is not None:
+                        self.session.segment(self.session.image, Path(name).stem, diameter, **watch)
+                except (ValueError, OSError) as error:
+                    errors.append(str(error))
+
+        def finished() -> None:
+            self._show_choice()
+            if errors:
+                raise ValueError(" ".join(errors))
+
+        self.work.start(action, finished)
+
+    def _part(self, window: Box, size: tuple[int, int]) -> tuple[bytes, bytes]:
+        parts = (drawing.image_part, drawing.cell_map)
+        image, cells = (png_bytes(part(self.session, window, size)) for part in parts)
+        return image, cells
+
+    def _show_new_result(self) -> None:
+        self.controls.picture.selected, self.controls.picture.chosen = 0, []
+        self.controls.page.value, self.controls.said.value = 1, ""
+        self._draw()
+        if self.session.segmentation and self.controls.measure.value:
+            factor = self.session.segmentation.scale.factor
+            self.controls.diameter.value = round(RBC_DIAMETER_PX / factor, 1)
+        self._show_result()
 
     def _show_result(self) -> None:
-        """Everything that the panel shows of the session."""
+        """What the panel shows of the session in words and lists."""
         session, controls = self.session, self.controls
-        self._draw()
-        self._list_cells()
-        self._show_cell()
-        if session.counts is None:
+        controls.picture.cells = drawing.marks(session)
+        self.cells.show()
+        results = session.keeper.results.values()
+        controls.fields.value = fields_table([(r.name, r.counts()) for r in results])
+        controls.undo.disabled = controls.redo.disabled = not session.corrections
+        if session.counts is None or session.found is None:
             controls.table.value = "They appear here when the image has been segmented."
-            controls.downloads.files = []
+            controls.downloads.files, controls.trail.value = [], ""
             return
-        controls.table.value = figures_table(session.counts, len(session.corrections))
+        unidentified = sum(cell.class_id == UNIDENTIFIED for cell in session.cells())
+        corrected = session.corrected_cells()
+        controls.table.value = figures_table(session.counts, corrected, unidentified)
+        controls.trail.value = trail_list(trail(session.found, session.corrections))
         every = {"name": f"{session.name}.zip", "words": "Download all (zip)"}
         prefix = f"{session.name}_"
         single = [{"name": n, "words": n.removeprefix(prefix)} for n in session.files]
         controls.downloads.files = [every, *single]
 
     def _draw(self) -> None:
-        """The picture: the image, tinted where it has been segmented."""
+        """The picture: the image, with the map of its cells where it has been segmented."""
         session, controls = self.session, self.controls
-        target = controls.picture
+        target, view = controls.picture, controls.view.value
         if session.image is None:
             target.picture, target.cells, controls.scale_of_heat.value = b"", [], ""
             return
         height, width = session.image.shape[:2]
-        size = shown_size(height, width)
-        shown_ids = [i for i, toggle in controls.toggles.items() if toggle.value]
-        class_id, words, legend = controls.view.value, session.found_words(), ""
-        if class_id == SHOW_CLASSES or session.segmentation is None:
-            opacity, outlines = controls.opacity.value, controls.outlines.value
-            shown = session.overlay(size, opacity, outlines, shown_ids)
-        else:
+        size, whole = shown_size(height, width), Box(0, 0, width, height)
+        words, legend, mode = session.found_words(), "", "cells"
+        shown, cells = self._part(whole, size)
+        if view == SHOW_PIXELS:
+            mode = "pixels"
+        elif view != SHOW_CLASSES and session.segmentation is not None:
             try:
-                shown = session.heat_map(size, class_id)
+                shown, mode = png_bytes(drawing.heat_map(session, size, view)), "none"
             except ValueError:
                 controls.view.value = SHOW_CLASSES
                 raise
-            words = f"probability of {CLASSES[class_id].name}; {words}"
-            explained = "Scale of the probability, from 0, dark, to 1, light"
-            legend = picture(heat_scale(), explained)
-        target.size = (width, height)
-        target.alt = f"{session.name}: {words}"
-        target.picture = png_bytes(shown)
-        target.cells = session.marks(shown_ids)
+            words = f"probability of {CLASSES[view].name}; {words}"
+            legend = picture(heat_scale(), "Scale of the probability, from 0, dark, to 1, light")
+        with target.hold_sync():
+            target.size, target.mode, target.alt = (width, height), mode, f"{session.name}: {words}"
+            target.picture, target.map = shown, cells
+            target.shown = controls.shown_ids()
         controls.scale_of_heat.value = legend
 
-    def _list_cells(self) -> None:
-        """The list of cells. New options choose the first of them, which nobody did: the cell that
-        was chosen is chosen again before the picture hears of it.
-        """
-        cells = self.controls.cells
-        listed = self.session.cells(self.controls.order.value == LEAST_CERTAIN)
-        cells.unobserve(self._picked_from_list, "value")
-        try:
-            with cells.hold_sync():
-                cells.options = [(cell_words(cell), cell.number) for cell in listed]
-                cells.value = self.controls.picture.selected or None
-        finally:
-            cells.observe(self._picked_from_list, "value")
-
-    def _picked_from_list(self, change: Mapping[str, Any]) -> None:
-        if change["new"] is not None:
-            self.controls.picture.selected = change["new"]
-
-    def _show_cell(self) -> None:
-        """The cell that was chosen in the picture or from the list."""
-        controls, number = self.controls, self.controls.picture.selected
-        cell = self.session.cell(number)
-        for control in (controls.new_class, controls.change, controls.delete, controls.restore):
-            control.disabled = cell is None
-        if cell is None:
-            controls.cells.value = None
-            words = "Click a cell in the picture, or choose it from the list."
-            controls.details.value = words if self.session.found else ""
-            return
-        controls.cells.value = number
-        controls.new_class.value = cell.class_id or cell.found.class_id
-        controls.details.value = self.session.details(cell)
+    def _show_classes(self) -> None:
+        self.controls.picture.shown = self.controls.shown_ids()

@@ -1,59 +1,56 @@
 """The session of a panel, without widgets: image, segmentation, counts, corrections, files.
 
-``prediction`` segments and counts, ``corrections`` corrects, ``figures`` draws.
+``prediction`` segments and counts, ``corrections`` corrects, ``trail`` keeps what was corrected.
 Taught by ``notebooks/06_interactive_prediction.ipynb``.
 """
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
-from matplotlib.figure import Figure
 
-from bloodseg_lib.classes import CELL_CLASSES, CLASSES, class_by_key
-from bloodseg_lib.figures.images import comparison_figure
-from bloodseg_lib.figures.overlays import heat, overlay
-from bloodseg_lib.io import read_image, resized
+from bloodseg_lib.classes import CELL_CLASSES
+from bloodseg_lib.io import read_image
 from bloodseg_lib.panel.corrections import (
     Correction,
     ListedCell,
-    corrected,
+    class_name,
+    class_of_key,
     corrected_files,
     listed_cells,
 )
-from bloodseg_lib.panel.html import cell_details, cell_words, css_colour
-from bloodseg_lib.panel.images import close_up, decoded_image, offered_images
-from bloodseg_lib.prediction.counts import NOTICE, CountingConfig, Counts
-from bloodseg_lib.prediction.probabilities import class_picture
-from bloodseg_lib.prediction.results import result_files
+from bloodseg_lib.panel.images import decoded_image, offered_images
+from bloodseg_lib.panel.keeping import Keeper, image_key, zipped
+from bloodseg_lib.panel.result import NO_IMAGE, NOT_YET, Result, counted
+from bloodseg_lib.panel.trail import found_again, read_record, redone, step_of, undone
+from bloodseg_lib.prediction.counts import CountingConfig, Counts
 from bloodseg_lib.prediction.scale import Scale
 from bloodseg_lib.prediction.segmenter import Segmentation, Segmenter
 
-_NO_IMAGE = "Expected an image, none is picked. Pick one from the list or upload one."
-_NOT_YET = "Expected an image that was segmented, received none yet. Press Segment first."
+RECORD_SUFFIXES = (".zip", ".json")
+"""Endings of the files with corrections that can be loaded."""
+_NO_CELL = "Expected a cell, none is chosen. Click one in the picture, or choose it from the list."
 
 
 class PanelSession:
     """An image, its result and the corrections of it.
 
     Args:
-        segmenter, images, config: see :class:`bloodseg_lib.panel.panel.SegmentationPanel`.
+        segmenter, images, config, folder: see :class:`bloodseg_lib.panel.panel.SegmentationPanel`.
 
     Attributes:
         images: the images to pick from by name; those of a folder are paths until they are picked.
         image: ``(H, W, 3) uint8`` RGB, or ``None``.
         name: of the image; its files' names begin with it.
-        segmentation: of the image, or ``None``.
+        segmentation: of it, or ``None``.
         found: its cells and figures as the network found them, or ``None``.
         counts: the same after the corrections.
         files: its files by name, as the command line writes them until a correction is made.
         corrections: made by hand, in order.
+        result: all that is known of the image, or ``None``.
 
     Raises:
         FileNotFoundError: ``images`` is a folder that is not there.
@@ -70,10 +67,12 @@ class PanelSession:
         segmenter: Segmenter,
         images: Mapping[str, np.ndarray] | Path | str | None = None,
         config: CountingConfig | None = None,
+        folder: Path | str | None = None,
     ):
         self.segmenter = segmenter
         self.config = config or CountingConfig()
         self.images = offered_images(images)
+        self.keeper = Keeper(folder)
         self._begin(None, "")
 
     def _begin(self, image: np.ndarray | None, name: str) -> None:
@@ -82,8 +81,8 @@ class PanelSession:
         self.found: Counts | None = None
         self.counts: Counts | None = None
         self.files: dict[str, bytes] = {}
-        self._found_files: dict[str, bytes] = {}
         self.corrections: tuple[Correction, ...] = ()
+        self.result: Result | None = None
 
     def add(self, name: str, data: bytes) -> str:
         """Add the bytes of an image file to the images, and return the name that it has there.
@@ -102,19 +101,31 @@ class PanelSession:
             FileNotFoundError, ValueError: no name, or a file that cannot be read.
         """
         if name is None:
-            raise ValueError(_NO_IMAGE)
+            raise ValueError(NO_IMAGE)
         image = self.images[name]
         return read_image(image) if isinstance(image, Path) else image
 
     def pick(self, name: str | None) -> None:
-        """Begin anew with one of the images, or with none.
+        """Look at one of the images, or at none. What was found and corrected of it before is there
+        again.
 
         Raises:
             FileNotFoundError, ValueError: its file cannot be read; then the session has no image.
         """
         self._begin(None, "")
-        if name is not None:
-            self._begin(self.opened(name), name)
+        if name is None:
+            return
+        self._begin(image := self.opened(name), name)
+        self.keeper.leave(key := image_key(image))
+        if result := self.keeper.results.get(key):
+            self._use(result)
+            self._hold(result.corrections)
+
+    def was_corrected(self) -> bool:
+        """Whether corrections of the picked image are known that need it segmented to hold."""
+        if self.image is None or self.found:
+            return False
+        return bool(self.keeper.steps(self.image, Path(self.name).stem))
 
     def segment(
         self,
@@ -123,16 +134,18 @@ class PanelSession:
         rbc_diameter_px: float | None = None,
         *,
         on_step: Callable[[str], None] = lambda words: None,
-        on_progress: Callable[[float], None] | None = None,
+        on_progress: Callable[[float], None] = lambda fraction: None,
     ) -> Segmentation:
-        """Segment an image and count its cells. After an error the former result is still there.
+        """Segment an image and count its cells. Corrections that were made of it before hold again.
+        After an error the former result is still there.
 
         Args:
             image: ``(H, W, 3) uint8`` RGB.
             name: the beginning of its files' names.
             rbc_diameter_px: of a red cell in it; ``None``: the scale is measured.
             on_step: receives each step in words.
-            on_progress: receives the fraction, 0..1, that has passed through the network.
+            on_progress: receives the fraction of the step, 0..1. An exception that it raises ends
+                the segmentation.
 
         Raises:
             ValueError: no such image, or a diameter out of range.
@@ -141,20 +154,46 @@ class PanelSession:
         scale = None if rbc_diameter_px is None else Scale.given(rbc_diameter_px)
         segmentation = self.segmenter.segment(image, scale=scale, on_progress=on_progress)
         on_step(f"{name}: counting ...")
-        counts, files = result_files(segmentation, image, name, self.config)
-        self._begin(image, name)
-        self.segmentation, self.found, self.counts = segmentation, counts, counts
-        self.files = self._found_files = files
+        result = counted(segmentation, image, name, self.config, on_progress)
+        words = self._show(image, result)
         size = f"{image.shape[1]} x {image.shape[0]} pixels"
-        on_step(f"{name}: {size}, {len(counts.cells)} cells counted; {segmentation.scale}.")
+        found = f"{name}: {size}, {len(result.found.cells)} cells counted; {segmentation.scale}."
+        on_step(f"{found} {words}".rstrip())
         return segmentation
 
-    def correct(self, number: int, class_id: int | str | None) -> str:
-        """Give a cell another class, or delete it, and put that on record.
+    def _show(self, image: np.ndarray, result: Result) -> str:
+        """Show a new result with the corrections of before, and say how many they are."""
+        steps = self.keeper.steps(image, result.name)
+        result.corrections, lost = found_again(result.found, steps)
+        former = self.keeper.set_aside(image, result.name) if lost else ""
+        self.keeper.leave(key := image_key(image))
+        self.keeper.results[key] = result
+        self._begin(image, result.name)
+        self._use(result)
+        self._hold(result.corrections)
+        words = f"{self.corrected_cells()} corrections made before hold again." if steps else ""
+        return f"{words} {lost} corrected cells are not there any more.{former}" if lost else words
+
+    def _use(self, result: Result) -> None:
+        self.name, self.result = result.name, result
+        self.segmentation, self.found = result.segmentation, result.found
+
+    def _hold(self, corrections: tuple[Correction, ...]) -> None:
+        """Make corrections hold: figures and files follow, also those in the folder."""
+        if self.found is None or self.result is None or self.image is None:
+            raise ValueError(NOT_YET)
+        self.corrections = self.result.corrections = corrections
+        self.counts = self.result.counts()
+        self.files = corrected_files(self.found, self.result.files, self.name, corrections)
+        self.keeper.save(self.image, self.result, self.files)
+
+    def correct(self, cells: int | Iterable[int], class_id: int | str | None) -> str:
+        """Give cells another class, or delete them, and put that on record.
 
         Args:
-            number: of the cell, from 1.
-            class_id: the id or the key of its class, or ``None``: it is no cell.
+            cells: number of a cell, from 1, or several.
+            class_id: the id or the key of their class,
+                :data:`bloodseg_lib.panel.corrections.UNIDENTIFIED`, or ``None``: they are no cells.
 
         Returns:
             the change in words.
@@ -163,28 +202,71 @@ class PanelSession:
             ValueError: nothing was segmented, or there is no such cell or class.
         """
         if self.found is None:
-            raise ValueError(_NOT_YET)
-        if not number:
-            raise ValueError(
-                "Expected a cell, none is chosen. "
-                "Click one in the picture, or choose it from the list."
-            )
-        key = class_by_key(class_id).id if isinstance(class_id, str) else class_id
-        corrections = (*self.corrections, Correction(number, key))
-        after = listed_cells(self.found, corrections)[number - 1].class_id
-        before = self.cells()[number - 1].class_id
-        if before == after:
-            return f"Cell {number} is that already; nothing was changed."
-        self.counts = corrected(self.found, corrections)
-        self.files = corrected_files(self.found, self._found_files, self.name, corrections)
-        self.corrections = corrections
-        was, now = (CLASSES[i].name if i is not None else "no cell" for i in (before, after))
-        return f"Cell {number}: {was} was changed to {now}. The figures and the files say so."
+            raise ValueError(NOT_YET)
+        numbers = [cells] if isinstance(cells, int) else list(cells)
+        if not any(numbers):
+            raise ValueError(_NO_CELL)
+        new = class_of_key(class_id) if isinstance(class_id, str) else class_id
+        step = step_of(self.corrections, numbers, new)
+        listed_cells(self.found, step)  # refuses cells that are not there
+        now = self.cells()
+        step = tuple(c for c in step if now[c.cell - 1].class_id != new)
+        if not step:
+            subject = f"Cell {numbers[0]} is" if len(numbers) == 1 else f"{len(numbers)} cells are"
+            return f"{subject} that already; nothing was changed."
+        before = {class_name(now[c.cell - 1].class_id) for c in step}
+        return self._add(step, f"{' and '.join(sorted(before))} was changed to {class_name(new)}")
 
-    def found_class(self, number: int) -> int | None:
-        """The class of a cell as the network found it; ``None`` without such a cell."""
-        cell = self.cell(number)
-        return cell.found.class_id if cell else None
+    def restore(self, cells: Iterable[int]) -> str:
+        """Give cells the classes that the network found; see :meth:`correct`."""
+        chosen = [self.cell(number) for number in cells]
+        if None in chosen or not chosen:
+            raise ValueError(_NO_CELL)
+        if not (changed := [cell for cell in chosen if cell and cell.mark]):
+            return "As found already; nothing was changed."
+        step = step_of(self.corrections, (cell.number for cell in changed), None)
+        pairs = zip(step, changed, strict=True)
+        return self._add(
+            tuple(replace(c, class_id=cell.found.class_id) for c, cell in pairs), "as found again"
+        )
+
+    def undo(self) -> str:
+        """Take back the last step that holds, and say so."""
+        step = undone(self.found, self.corrections) if self.found else ()
+        return self._add(step, "undone") if step else "There is nothing to undo."
+
+    def redo(self) -> str:
+        """Do again what was undone last, and say so."""
+        step = redone(self.corrections)
+        return self._add(step, "done again") if step else "There is nothing to redo."
+
+    def _add(self, step: tuple[Correction, ...], words: str) -> str:
+        self._hold((*self.corrections, *step))
+        cells = f"Cell {step[0].cell}" if len(step) == 1 else f"{len(step)} cells"
+        return f"{cells}: {words}. The figures and the files say so."
+
+    def load(self, name: str, data: bytes) -> str:
+        """Make the corrections of a zip or JSON, which the panel offered, hold for this image in
+        place of those that it has, and say how many there are.
+
+        Raises:
+            ValueError: it is neither, is of another image, or nothing was segmented.
+        """
+        of, steps = read_record(name, data)
+        if self.found is None or self.image is None or of != self.name:
+            raise ValueError(
+                f"{name}: expected corrections of the image that is shown and segmented, "
+                f"{self.name or 'none'}. Received those of {of}. Segment {of}, then load again."
+            )
+        corrections, lost = found_again(self.found, steps)
+        former = self.keeper.set_aside(self.image, self.name) if self.corrections else ""
+        self._hold(corrections)
+        lost_words = f" {lost} corrected cells are not there." if lost else ""
+        return f"{name}: {self.corrected_cells()} corrections are loaded.{former}{lost_words}"
+
+    def corrected_cells(self) -> int:
+        """How many cells have another class than the network found."""
+        return sum(bool(cell.mark) for cell in self.cells())
 
     def cells(self, least_certain_first: bool = False) -> list[ListedCell]:
         """The cells that were found, with the classes that they have now."""
@@ -196,29 +278,6 @@ class PanelSession:
         cells = self.cells()
         return cells[number - 1] if 1 <= number <= len(cells) else None
 
-    def details(self, cell: ListedCell) -> str:
-        """The class, probabilities, size and close-up of a cell, as HTML."""
-        if self.segmentation is None or self.image is None:
-            raise ValueError(_NOT_YET)
-        window = close_up(self.image, cell.found.box)
-        return cell_details(cell, self.segmentation.scale.factor, window)
-
-    def marks(self, class_ids: Iterable[int]) -> list[dict[str, Any]]:
-        """The cells for the picture: the deleted ones, and those whose class is shown."""
-        shown = {None, *class_ids}
-        return [
-            {
-                "number": cell.number,
-                "box": list(cell.found.box),
-                "centre": list(cell.found.centroid),
-                "colour": css_colour(cell.class_id or 0),
-                "words": cell_words(cell),
-                "mark": cell.mark,
-            }
-            for cell in self.cells()
-            if cell.class_id in shown
-        ]
-
     def found_words(self) -> str:
         """The number of cells of each class."""
         if self.counts is None:
@@ -226,77 +285,17 @@ class PanelSession:
         numbers = ((self.counts.watershed[c.key], c.name) for c in CELL_CLASSES)
         return ", ".join(f"{n} {name}" for n, name in numbers if n) or "no cells"
 
-    def overlay(
-        self, size: tuple[int, int], opacity: float, outlines: bool, class_ids: Iterable[int]
-    ) -> np.ndarray:
-        """The image at a width and height, ``uint8`` RGB, tinted where it has been segmented; see
-        :func:`bloodseg_lib.figures.overlays.overlay`.
-        """
-        shown = self._shown(size)
-        if self.segmentation is None:
-            return shown
-        assert self.found is not None and self.found.label_map is not None
-        labels = self.found.label_map  # each cell in one class
-        labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
-        return overlay(shown, labels, opacity, outlines, class_ids)
-
-    def heat_map(self, size: tuple[int, int], class_id: int) -> np.ndarray:
-        """The image at a width and height, ``uint8`` RGB, under the heat map of a class's
-        probability where it has been segmented.
-
-        Raises:
-            ValueError: the probabilities were not kept.
-        """
-        shown = self._shown(size)
-        if self.segmentation is None:
-            return shown
-        known = self.segmentation.probabilities
-        if known is None:
-            raise ValueError("The probabilities of this image were not kept. Press Segment again.")
-        (width, height), (rows, columns) = size, known.shape[:2]
-        small = class_picture(known, class_id, min(width, columns), min(height, rows))
-        return heat(shown, cv2.resize(small, size, interpolation=cv2.INTER_LINEAR))
-
-    def _shown(self, size: tuple[int, int]) -> np.ndarray:
-        if self.image is None:
-            raise ValueError(_NO_IMAGE)
-        return resized(self.image, size)
-
     def content(self, name: str) -> bytes:
-        """The bytes of one of the files, or of all as a zip.
+        """The bytes of one of the files, or of all as a zip, whose bytes depend on
+        theirs only.
 
         Raises:
             ValueError: there is no such file.
         """
+        if not self.files:
+            raise ValueError(NOT_YET)
         if name == f"{self.name}.zip":
-            return self.archive()
+            return zipped(self.files)
         if name not in self.files:
             raise ValueError(f"{name}: no such file of the last result. Press Segment again.")
         return self.files[name]
-
-    def archive(self) -> bytes:
-        """All files as a zip. The same files give the same bytes.
-
-        Raises:
-            ValueError: nothing was segmented yet.
-        """
-        if not self.files:
-            raise ValueError(_NOT_YET)
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, data in self.files.items():
-                archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
-        return packed.getvalue()
-
-    def figure(self) -> Figure:
-        """The result as a plain figure, for pages that run no widgets.
-
-        Raises:
-            ValueError: nothing was segmented yet.
-        """
-        if self.segmentation is None or self.image is None or self.counts is None:
-            raise ValueError(_NOT_YET)
-        figure = comparison_figure([(self.image, None, self.segmentation.labels)], [self.name])
-        words = f"{self.found_words()}. Parasitaemia {self.counts.parasitaemia()}. {NOTICE}"
-        figure.suptitle(words, fontsize=10)
-        return figure

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -170,7 +170,11 @@ class Cell:
 
 
 def find_instances(
-    labels: np.ndarray, group: Sequence[int], scale: Scale, config: CountingConfig
+    labels: np.ndarray,
+    group: Sequence[int],
+    scale: Scale,
+    config: CountingConfig,
+    on_progress: Callable[[float], None] = lambda fraction: None,
 ) -> list[Instance]:
     """The cells of a group of classes in a label map.
 
@@ -179,6 +183,7 @@ def find_instances(
         group: ids of the classes that a cell may have, one of :data:`GROUPS`.
         scale: of the image; at 40x the mean areas of the classes hold.
         config: how.
+        on_progress: receives the fraction of the rows, 0..1, that have been searched.
     """
     members = np.zeros(NUM_CLASSES, np.uint8)
     members[list(group)] = 1
@@ -188,6 +193,7 @@ def find_instances(
     for number, (x, y, width, height, area) in enumerate(stats[1:].tolist(), start=1):
         if area < config.minimum_area * cell_area_px:
             continue
+        on_progress(y / labels.shape[0])
         mask = numbers[y : y + height, x : x + width] == number
         # A component of up to one and a quarter of the group's smallest class is one cell;
         # searching it for more costs more than it finds.

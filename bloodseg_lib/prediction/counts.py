@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,7 @@ from bloodseg_lib.prediction.cells import (
     GROUPS,
     Cell,
     CountingConfig,
+    Instance,
     find_instances,
 )
 from bloodseg_lib.prediction.probabilities import mean_probabilities
@@ -104,12 +105,13 @@ class Counts:
 
     def disagreements(self) -> dict[str, str]:
         """Classes whose three counts differ widely, by class key, with the counts in words: look at
-        the image before believing one of them.
+        the image before believing one of them. Fewer pieces than cells are no disagreement: cells
+        that touch are one piece.
         """
         texts = {}
         for c in CELL_CLASSES:
             three = self.watershed[c.key], self.components[c.key], self.by_area[c.key]
-            apart = max(three) - min(three)
+            apart = max(abs(three[0] - three[2]), three[1] - three[0])
             if apart >= 2 and apart > self.config.disagreement * max(three):
                 texts[c.key] = (
                     f"{c.name}: {three[0]} cells, {three[1]} connected pieces, "
@@ -155,6 +157,8 @@ def count_cells(
     config: CountingConfig | None = None,
     field: str = "",
     written: np.ndarray | None = None,
+    *,
+    on_progress: Callable[[float], None] = lambda fraction: None,
 ) -> Counts:
     """Find and count the cells of a label map.
 
@@ -167,6 +171,7 @@ def count_cells(
         field: name of the image, kept with each cell.
         written: ``(H, W) bool``, where something is burnt into the image: the cells that it touches
             are left out, see :func:`bloodseg_lib.prediction.writing.burnt_in`.
+        on_progress: receives the fraction that is done, 0..1.
 
     Raises:
         ValueError: not a label map, or probabilities of another size.
@@ -187,7 +192,14 @@ def count_cells(
     mean_area_px = [c.mean_area_px / scale.factor**2 for c in CLASSES]  # in this image
     least_px = [config.minimum_area * area for area in mean_area_px]
     cells, cut, left_out, painted = [], 0, 0, labels.copy()
-    for instance in (i for g in GROUPS for i in find_instances(labels, g, scale, config)):
+    instances: list[Instance] = []
+    for n, group in enumerate(GROUPS):
+
+        def advance(part: float, n: int = n) -> None:
+            on_progress((n + part) / len(GROUPS))
+
+        instances += find_instances(labels, group, scale, config, advance)
+    for instance in instances:
         box, mask = instance
         votes = np.bincount(labels[box.window][mask], minlength=NUM_CLASSES)
         if votes.sum() < least_px[int(votes.argmax())]:
@@ -204,6 +216,7 @@ def count_cells(
             cut += 1
         else:
             cells.append(cell)
+    on_progress(1)
     cells.sort(key=lambda cell: (cell.box.y, cell.box.x, cell.class_id))
     tally = Counter(cell.class_id for cell in cells)
     # by rows, because bincount makes 64-bit copies

@@ -5,7 +5,7 @@ panel offers them for download.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,6 +35,7 @@ def count_field(
     image: np.ndarray,
     config: CountingConfig | None = None,
     field: str = "",
+    on_progress: Callable[[float], None] = lambda fraction: None,
 ) -> Counts:
     """Find, count and judge the cells of a segmented image.
 
@@ -43,16 +44,24 @@ def count_field(
         image: ``(H, W, 3) uint8`` RGB.
         config: how to count; the defaults if not given.
         field: name of the image, kept with each cell.
+        on_progress: receives the fraction that is done, 0..1.
     """
     written = burnt_in(image, segmentation.preprocessing.outside)
     labels, probabilities = segmentation.labels, segmentation.probabilities
-    counts = count_cells(labels, probabilities, segmentation.scale, config, field, written)
+    scale = segmentation.scale
+    counts = count_cells(
+        labels, probabilities, scale, config, field, written, on_progress=on_progress
+    )
     quality = judge(image, segmentation, counts.cells, counts.under_writing)
     return replace(counts, quality=quality)
 
 
 def result_files(
-    segmentation: Segmentation, image: np.ndarray, stem: str, config: CountingConfig | None = None
+    segmentation: Segmentation,
+    image: np.ndarray,
+    stem: str,
+    config: CountingConfig | None = None,
+    on_progress: Callable[[float], None] = lambda fraction: None,
 ) -> tuple[Counts, dict[str, bytes]]:
     """Count the cells of a segmented image and make its files. The same segmentation gives the same
     bytes.
@@ -62,6 +71,7 @@ def result_files(
         image: ``(H, W, 3) uint8`` RGB.
         stem: first part of the file names, usually the image's name without its ending.
         config: how to count; the defaults if not given.
+        on_progress: receives the fraction that is counted, 0..1.
 
     Returns:
         the counts, and the files by name: ``<stem>_classes.png`` (indexed label map),
@@ -78,7 +88,7 @@ def result_files(
             f"Received {image.shape}."
         )
     scale = segmentation.scale
-    counts = count_field(segmentation, image, config, stem)
+    counts = count_field(segmentation, image, config, stem, on_progress)
     labels = segmentation.labels if counts.label_map is None else counts.label_map
     summary = {
         "image": stem,

@@ -9,43 +9,23 @@ import io
 import json
 import os
 import re
-import shutil
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 import zipfile
-from importlib.util import find_spec
 from pathlib import Path
 
 import nbformat
-import numpy as np
 import pytest
 from colour_network import write_colour_network
-from pictures import write_image
+from pages import CENTRES, CHROMIUM, FLAGS, NEEDED, free_port, wait_for, write_smear
 
 from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC
 from bloodseg_lib.io import write_json
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-CHROMIUM = next(
-    (path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path),
-    None,
-)
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium"
-    ),
-    pytest.mark.skipif(
-        find_spec("playwright") is None,
-        reason="Playwright is not installed: pip install playwright",
-    ),
-]
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-STARTS_WITHIN_S = 60
+pytestmark = NEEDED
+UPLOADED_WITHIN_S = 9  # 15 MiB; two to three seconds when nothing else runs
 _HOMES = (
     "JUPYTER_CONFIG_DIR",
     "JUPYTER_RUNTIME_DIR",
@@ -87,9 +67,7 @@ def lab(run_folder, tmp_path_factory):
                 flags=re.MULTILINE,
             )
     nbformat.write(notebook, folder / "06.ipynb")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     homes = {name: str(tmp_path_factory.mktemp(name.lower())) for name in _HOMES}
     # The question whether to show news covers the page, and cells out of sight would not be part of
     # it.
@@ -120,22 +98,11 @@ def lab(run_folder, tmp_path_factory):
         )
     address = f"http://127.0.0.1:{port}"
     try:
-        _wait_for(f"{address}/api/status", server, folder / "lab.log")
+        wait_for(f"{address}/api/status", server, folder / "lab.log")
         yield f"{address}/lab/tree/06.ipynb"
     finally:
         server.terminate()
         server.wait(20)
-
-
-def _wait_for(address, server, log):
-    ends = time.monotonic() + STARTS_WITHIN_S
-    while time.monotonic() < ends and server.poll() is None:
-        try:
-            urllib.request.urlopen(address, timeout=2).close()
-            return
-        except OSError:
-            time.sleep(0.2)
-    pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
 
 
 @pytest.fixture(scope="module")
@@ -172,24 +139,10 @@ def shot(page, request):
     return take
 
 
-CENTRES = [(60 + 90 * column, 60 + 80 * row) for row in range(3) for column in range(4)]  # x, y
-
-
 @pytest.fixture(scope="module")
 def smear_file(tmp_path_factory):
-    """Twelve red cells of 37 pixels, the last of which is dark, in a file above the 10 MB that
-    Jupyter's server lets pass in one message.
-    """
-    x, y = np.meshgrid(np.arange(400), np.arange(300))
-    smear = np.full((300, 400, 3), 245, np.uint8)
-    for centre in CENTRES:
-        smear[np.hypot(x - centre[0], y - centre[1]) < 18.5] = (215, 150, 155)
-    smear[np.hypot(x - CENTRES[-1][0], y - CENTRES[-1][1]) < 18.5] = (70, 30, 120)
-    path = tmp_path_factory.mktemp("upload") / "my smear.png"
-    write_image(path, smear)
-    # what follows the end of a PNG is ignored
-    path.write_bytes(path.read_bytes() + bytes(12 * 2**20))
-    return path
+    """A file above the 10 MB that Jupyter's server lets pass in one message."""
+    return write_smear(tmp_path_factory.mktemp("upload") / "my smear.png", 15 * 2**20)
 
 
 def panel_of(page):
@@ -203,15 +156,12 @@ def click_at(page, x, y):
     stage.click(position={"x": x * bounds["width"] / 400, "y": y * bounds["height"] / 300})
 
 
-def picture_of(page):
-    return panel_of(page).locator(".bloodseg-stage img").get_attribute("src")
+TINT = "document.querySelector('.bloodseg-tint').toDataURL()"
 
 
 def expect_change(page, before):
-    """Wait until the picture is another one."""
-    page.wait_for_function(
-        "before => document.querySelector('.bloodseg-stage img').src !== before", arg=before
-    )
+    """Wait until the tint of the picture is another one."""
+    page.wait_for_function(f"before => {TINT} !== before", arg=before)
 
 
 def row_of(page, name):
@@ -230,9 +180,11 @@ def test_an_image_goes_through_the_panel_by_hand(page, shot, smear_file):
     shot("1_notebook_executed")
 
     with page.expect_file_chooser() as chooser:
-        panel.get_by_role("button", name="Upload an image").click()
+        panel.get_by_role("button", name="Upload images").click()
+    began = time.monotonic()
     chooser.value.set_files(smear_file)
     panel.get_by_text("my smear.png: press Segment.").wait_for()
+    assert time.monotonic() - began < UPLOADED_WITHIN_S
     shot("2_uploaded")
     panel.get_by_role("button", name="Segment", exact=True).click()
     panel.get_by_text("12 cells counted").wait_for()
@@ -242,7 +194,7 @@ def test_an_image_goes_through_the_panel_by_hand(page, shot, smear_file):
         "0",
     ]
 
-    before = picture_of(page)
+    before = page.evaluate(TINT)
     panel.get_by_role("checkbox", name="Healthy RBC").uncheck()
     expect_change(page, before)
     shot("4_class_switched_off")
@@ -262,15 +214,15 @@ def test_an_image_goes_through_the_panel_by_hand(page, shot, smear_file):
 
     panel.get_by_label("It is a", exact=True).select_option("Infected RBC")
     panel.get_by_role("button", name="Change class").click()
-    panel.get_by_text("Healthy RBC was changed to Infected RBC").wait_for()
+    panel.get_by_text("Healthy RBC was changed to Infected RBC").first.wait_for()
     page.wait_for_timeout(500)  # what the browser might answer to the new list has arrived
     assert panel.locator(".bloodseg-cell", has_text="Cell 7: Infected RBC").is_visible()
     assert row_of(page, "Healthy RBC")[0] == "10" and row_of(page, "Infected RBC")[0] == "1"
-    assert panel.get_by_text("1 of 11: too few cells").is_visible()
+    assert panel.get_by_text("1 of 11: too few cells").first.is_visible()
     panel.get_by_label("Cells", exact=True).select_option(index=0)
     panel.get_by_text("Cell 1: Healthy RBC").wait_for()
     panel.get_by_role("button", name="Delete cell").click()
-    panel.get_by_text("1 of 10: too few cells").wait_for()
+    panel.get_by_text("1 of 10: too few cells").first.wait_for()
     shot("7_corrected")
 
     with page.expect_download() as download:

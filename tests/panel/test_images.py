@@ -20,7 +20,11 @@ def test_a_close_up_has_the_cell_in_its_middle_and_its_box_around_it():
     assert (part[20, 40] == 255).all() and (part[40, 60] == 255).all()
 
 
-def test_a_close_up_at_the_border_repeats_the_last_pixels():
-    image = np.tile(np.arange(40, dtype=np.uint8)[None, :, None], (40, 1, 3))
-    part = close_up(image, (0, 15, 10, 10), side_px=80)
-    assert (part[:15, :15] == 0).all()
+def test_a_close_up_is_grey_beyond_the_border():
+    part = close_up(np.full((20, 20, 3), 7, np.uint8), (0, 0, 10, 10), side_px=80)
+    assert (part[5, 5] == 128).all() and (part[75, 75] == 7).all()
+
+
+def test_a_close_up_for_the_gallery_has_no_box():
+    image = np.full((40, 40, 3), 7, np.uint8)
+    assert (close_up(image, (15, 15, 10, 10), side_px=80, boxed=False) == 7).all()

@@ -1,3 +1,4 @@
+import asyncio
 import csv
 import io
 import json
@@ -15,9 +16,13 @@ from skimage import data
 
 from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC
 from bloodseg_lib.io import png_bytes
+from bloodseg_lib.panel import drawing
+from bloodseg_lib.panel.corrections import UNIDENTIFIED
+from bloodseg_lib.panel.keeping import NONE_KEPT
 from bloodseg_lib.panel.panel import SegmentationPanel
+from bloodseg_lib.panel.session import PanelSession
 from bloodseg_lib.prediction.results import result_files
-from bloodseg_lib.prediction.scale import AT_40X
+from bloodseg_lib.prediction.scale import AT_40X, Scale
 from bloodseg_lib.prediction.segmenter import Segmentation
 
 
@@ -71,28 +76,171 @@ def test_the_picture_says_in_words_what_is_on_it(panel):
     assert panel.controls.picture.alt == "field: 1 Infected RBC, 1 Healthy RBC"
 
 
-def test_opacity_zero_without_outlines_shows_the_plain_image(panel):
+def test_a_class_can_be_switched_off_without_another_picture(panel):
     panel.controls.run.click()
-    panel.controls.opacity.value = 0
-    panel.controls.outlines.value = False
-    np.testing.assert_array_equal(shown(panel), enlarged(FIELD))
-
-
-def test_a_class_can_be_switched_off(panel):
-    panel.segment(np.where(FIELD == 0, 90, FIELD).astype(np.uint8))
-    before = shown(panel)
+    sent = []
+    panel.controls.picture.observe(lambda change: sent.append(change["name"]))
     panel.controls.toggles[HEALTHY_RBC].value = False
-    changed = (shown(panel) != before).any(axis=2)
-    assert changed[336, 616] and not changed[336, 280]
-    assert [cell["number"] for cell in panel.controls.picture.cells] == [1]
+    assert sent == ["shown"] and panel.controls.picture.shown == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
 def test_all_classes_are_switched_at_once(panel):
     panel.controls.run.click()
+    sent = []
+    panel.controls.picture.observe(lambda change: sent.append(change["new"]), "shown")
     panel.controls.no_classes.click()
-    assert panel.controls.picture.cells == []
     panel.controls.all_classes.click()
-    assert len(panel.controls.picture.cells) == 2
+    assert sent == [[], [1, 2, 3, 4, 5, 6, 7, 8, 9]]
+
+
+def test_the_pixel_map_is_a_view_of_its_own(panel):
+    panel.controls.run.click()
+    assert panel.controls.picture.mode == "cells"
+    panel.controls.view.label = "the pixel map"
+    assert panel.controls.picture.mode == "pixels"
+
+
+def test_the_browser_is_given_the_part_that_it_looks_at(panel, monkeypatch):
+    panel.controls.run.click()
+    sent = []
+    monkeypatch.setattr(panel.controls.picture, "send", lambda *message: sent.append(message))
+    panel.controls.picture.answer({"part": [40, 50, 20, 10], "size": [40, 20]})
+    ((message, buffers),) = sent
+    image, cells = (cv2.imdecode(np.frombuffer(b, np.uint8), 1)[:, :, ::-1] for b in buffers)
+    assert message == {"part": [40, 50, 20, 10]} and image.shape == (20, 40, 3)
+    assert cells[10, 20].tolist() == [1, 0, INFECTED_RBC]
+
+
+@pytest.mark.parametrize(("key", "class_id"), [("3", 3), ("0", UNIDENTIFIED), ("Delete", None)])
+def test_a_key_corrects_the_chosen_cells(panel, key, class_id):
+    panel.controls.run.click()
+    panel.controls.picture.selected = 1
+    panel.controls.gallery.chosen = [1, 2]
+    panel.controls.picture.answer({"key": key})
+    assert [cell.class_id for cell in panel.session.cells()] == [class_id, class_id]
+    panel.controls.picture.answer({"key": "u"})
+    assert panel.session.corrected_cells() == 0
+    panel.controls.picture.answer({"key": "Z"})
+    assert panel.session.corrected_cells() == 2
+    assert panel.controls.picture.chosen == [1, 2] and "done again" in panel.controls.said.value
+
+
+def test_a_key_without_a_cell_is_answered_in_words(panel):
+    panel.controls.run.click()
+    panel.controls.picture.answer({"key": "1"})
+    assert "none is chosen" in panel.status.message.value
+
+
+def test_choosing_another_cell_leaves_the_ones_before(panel):
+    panel.controls.run.click()
+    panel.controls.gallery.chosen = [1, 2]
+    panel.controls.picture.selected = 1
+    assert panel.controls.picture.chosen == [1, 2]
+    panel.controls.picture.selected = 0
+    panel.controls.cells.value = 2
+    assert panel.controls.gallery.chosen == [2]
+
+
+def test_the_gallery_shows_the_cells_of_one_class(panel):
+    panel.controls.run.click()
+    assert [cell["number"] for cell in panel.controls.gallery.cells] == [1, 2]
+    panel.controls.gallery_class.value = HEALTHY_RBC
+    assert [cell["number"] for cell in panel.controls.gallery.cells] == [2]
+    sheet = cv2.imdecode(np.frombuffer(panel.controls.gallery.sheet, np.uint8), 1)
+    assert sheet.shape == (64, 12 * 64, 3) and sheet[32, 32].tolist() == [0, 255, 0]
+
+
+def test_the_trail_can_be_read_and_undoings_are_no_corrections(panel):
+    panel.controls.run.click()
+    panel.correct(2, None)
+    panel.controls.undo.click()
+    assert "cell 2: Healthy RBC to no cell" in panel.controls.trail.value
+    assert "cell 2: no cell to Healthy RBC (undo)" in panel.controls.trail.value
+    assert "made by hand" not in panel.controls.table.value
+
+
+def test_corrections_are_there_again_in_another_panel(tmp_path):
+    for _ in range(2):
+        panel = SegmentationPanel(RedAndGreen(), {"field": FIELD}, folder=tmp_path)
+        if not panel.session.found:
+            panel.controls.run.click()
+            panel.correct(2, None)
+    assert panel.session.cells()[1].mark == "deleted"  # without pressing Segment
+    assert "1 corrections made before hold again" in panel.status.message.value
+
+
+def test_an_upload_of_a_zip_loads_its_corrections(panel):
+    panel.controls.run.click()
+    panel.correct(2, None)
+    packed = panel.session.content("field.zip")
+    panel.controls.undo.click()
+    upload(panel, "field.zip", packed)
+    assert "field.zip: 1 corrections are loaded" in panel.status.message.value
+    assert panel.session.cells()[1].mark == "deleted"
+
+
+def test_a_second_press_while_segmenting_is_none(panel):
+    async def press():
+        panel.controls.run.click()
+        panel.controls.run.click()
+        assert panel.controls.run.disabled and panel.controls.cancel.layout.display is None
+        await panel.work.task
+
+    steps = []
+    segment = panel.session.segmenter.segment
+    panel.session.segmenter.segment = lambda *a, **k: (steps.append(1), segment(*a, **k))[1]
+    asyncio.run(press())
+    assert steps == [1] and not panel.controls.run.disabled
+    assert len(panel.session.cells()) == 2
+
+
+def test_segmenting_can_be_cancelled(panel):
+    panel.controls.run.click()
+    before = panel.session.segmentation
+
+    async def press():
+        panel.controls.run.click()
+        panel.controls.cancel.click()
+        await panel.work.task
+
+    asyncio.run(press())
+    assert panel.session.segmentation is before and panel.status.last_error is None
+    assert "Cancelled" in panel.status.message.value
+    assert panel.controls.cancel.layout.display == "none"
+
+
+def test_counting_shows_its_progress():
+    steps, counting = [], []
+    PanelSession(RedAndGreen()).segment(
+        FIELD,
+        "a",
+        37,
+        on_step=steps.append,
+        on_progress=lambda fraction: "counting" in steps[-1] and counting.append(fraction),
+    )
+    assert counting[-1] == 1 and len(counting) > 1 and counting == sorted(counting)
+
+
+def test_all_images_are_segmented_and_their_figures_pooled(panel):
+    panel.controls.run_all.click()
+    assert panel.status.last_error is None
+    table = panel.controls.fields.value
+    for row in (
+        "<th scope='row'>field</th><td>2</td><td>2</td><td>0</td>",
+        "<th scope='row'>other</th><td>2</td><td>2</td><td>0</td>",
+        "<th scope='row'>All 2 together</th><td>4</td><td>4</td><td>0</td>",
+    ):
+        assert row in table
+    assert panel.session.name == "field"  # the one that is picked is shown
+
+
+def test_an_image_that_cannot_be_read_does_not_stop_the_others(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"broken")
+    write_image(tmp_path / "b.png", FIELD)
+    panel = SegmentationPanel(RedAndGreen(), tmp_path)
+    panel.controls.picker.value = "b.png"
+    panel.controls.run_all.click()
+    assert "a.png" in panel.status.message.value and len(panel.session.cells()) == 2
 
 
 def test_the_heat_map_shows_the_probability_of_one_class(panel):
@@ -110,7 +258,7 @@ def test_the_heat_map_shows_the_probability_of_one_class(panel):
 
 def test_where_probabilities_are_not_kept_the_panel_says_so(panel):
     panel.controls.run.click()
-    panel.session.segmentation = Segmentation(panel.session.segmentation.labels, None, AT_40X)
+    panel.session.segmentation = Segmentation(panel.session.segmentation.labels, NONE_KEPT, AT_40X)
     panel.controls.view.value = INFECTED_RBC
     assert "not kept" in panel.status.message.value and panel.controls.view.label == "the classes"
 
@@ -143,7 +291,7 @@ def test_the_files_are_the_bytes_that_the_command_line_writes(panel):
     panel.controls.run.click()
     expected = result_files(RedAndGreen().segment(FIELD, None), FIELD, "field")[1]
     assert panel.session.files == expected
-    with zipfile.ZipFile(io.BytesIO(panel.session.archive())) as archive:
+    with zipfile.ZipFile(io.BytesIO(panel.session.content("field.zip"))) as archive:
         assert {name: archive.read(name) for name in archive.namelist()} == expected
     assert [file["name"] for file in panel.controls.downloads.files] == ["field.zip", *expected]
 
@@ -378,6 +526,20 @@ def test_an_upload_that_loses_a_piece_is_no_image(panel):
     )
 
 
+def test_after_a_lost_piece_the_rest_of_the_file_is_passed_over(panel, monkeypatch):
+    sent = []
+    monkeypatch.setattr(panel.controls.upload, "send", sent.append)
+    for start in (0, 200, 300):
+        piece = {"name": "a.png", "size": 400, "start": start}
+        panel.controls.upload.receive(piece, [bytes(100)])
+    assert sent == [{"name": "a.png", "received": 100}, {"name": "a.png", "failed": True}]
+
+
+def test_a_file_too_large_for_the_panel_is_refused(panel):
+    panel.controls.upload.receive({"name": "a.png", "size": 2**30, "start": 0}, [b"x"])
+    assert "a.png: expected a file of at most 512 MiB" in panel.status.message.value
+
+
 def test_the_words_of_an_error_cannot_be_markup(panel):
     upload(panel, "<b>.png", b"a text")
     assert "&lt;b&gt;.png" in panel.status.message.value
@@ -433,6 +595,25 @@ def test_the_scale_is_measured_unless_it_is_given():
     )
 
 
+def test_the_measured_diameter_is_offered_as_the_one_to_give(panel):
+    panel.session.segmenter.segment = lambda image, **watch: RedAndGreen().segment(
+        image, Scale.given(74)
+    )
+    panel.controls.run.click()
+    assert panel.controls.diameter.value == 74
+
+
+def test_corrections_are_confirmed_beside_their_buttons(panel):
+    panel.controls.run.click()
+    panel.correct(2, None)
+    assert panel.controls.said.value.startswith("Cell 2: Healthy RBC was changed to no cell.")
+
+
+def test_no_control_is_described_with_markup(panel):
+    words = [toggle.description for toggle in panel.controls.toggles.values()]
+    assert not any("<" in text for text in words)
+
+
 def test_a_folder_of_images_can_be_offered(tmp_path):
     write_image(tmp_path / "b.png", FIELD)
     (tmp_path / "notes.txt").write_text("x")
@@ -467,8 +648,6 @@ def test_every_control_is_labelled(panel):
         panel.controls.diameter,
         panel.controls.run,
         panel.controls.view,
-        panel.controls.zoom,
-        panel.controls.opacity,
         panel.controls.outlines,
     ]
     controls += [
@@ -493,7 +672,7 @@ def test_every_control_is_labelled(panel):
 
 def test_a_plain_figure_stands_in_where_no_widgets_run(panel):
     with pytest.raises(ValueError, match="segment"):
-        panel.session.figure()
+        drawing.figure(panel.session)
     assert "image/png" not in panel._repr_mimebundle_()
     panel.controls.run.click()
     bundle = panel._repr_mimebundle_()

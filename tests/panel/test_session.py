@@ -1,5 +1,6 @@
 import ast
 import io
+import json
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +10,10 @@ import pytest
 from red_and_green import FIELD, RedAndGreen
 
 import bloodseg_lib
-from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, PALETTE
+from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, Box
 from bloodseg_lib.io import png_bytes
+from bloodseg_lib.panel.corrections import UNIDENTIFIED
+from bloodseg_lib.panel.drawing import cell_map, figure, heat_map, image_part, marks
 from bloodseg_lib.panel.session import PanelSession
 
 SIZE = (160, 120)
@@ -24,7 +27,10 @@ def session():
     return session
 
 
-@pytest.mark.parametrize("name", ["session", "corrections", "images", "html"])
+WITHOUT_WIDGETS = {"session", "corrections", "images", "html", "trail", "keeping", "result"}
+
+
+@pytest.mark.parametrize("name", sorted(WITHOUT_WIDGETS))
 def test_a_session_needs_no_widget(name):
     source = (Path(bloodseg_lib.__file__).parent / f"panel/{name}.py").read_text()
     modules = {
@@ -34,7 +40,7 @@ def test_a_session_needs_no_widget(name):
     }
     assert not modules & {"ipywidgets", "anywidget", "traitlets", "IPython"}
     own = {module.split(".")[-1] for module in modules if module.startswith("bloodseg_lib.panel.")}
-    assert own <= {"corrections", "html", "images"}
+    assert own <= WITHOUT_WIDGETS
 
 
 def test_segmenting_says_each_step_and_how_far_it_is():
@@ -57,11 +63,143 @@ def test_an_error_leaves_the_former_result(session):
     assert session.name == "field" and len(session.cells()) == 2
 
 
-def test_picking_an_image_begins_anew(session):
+def test_corrections_are_there_again_when_the_image_is_looked_at_again(session):
+    session.add("other.png", png_bytes(FIELD[:, ::-1]))
     session.correct(1, None)
-    session.pick("field")
+    session.pick("other.png")
     assert session.segmentation is None and session.files == {} and session.cells() == []
     assert session.found_words() == "not segmented yet"
+    session.pick("field")
+    assert [cell.class_id for cell in session.cells()] == [None, HEALTHY_RBC]
+    assert json.loads(session.files["field_counts.json"])["corrections"][0]["cell"] == 1
+
+
+def test_results_of_images_that_are_left_have_no_probabilities(session):
+    first = session.result
+    session.segment(FIELD[:, ::-1].copy(), "other", 37)
+    assert not first.segmentation.probabilities.size
+    assert session.segmentation.probabilities.size
+
+
+def test_segmenting_again_keeps_the_corrections_of_the_cells_that_are_there(session):
+    session.correct(1, None)
+    steps = []
+    session.segment(FIELD, "field", 37, on_step=steps.append)
+    assert [cell.class_id for cell in session.cells()] == [None, HEALTHY_RBC]
+    assert "1 corrections made before hold again" in steps[-1]
+
+
+def test_ten_corrections_outlive_the_kernel(tmp_path):
+    first = PanelSession(RedAndGreen(), {"field": FIELD}, folder=tmp_path)
+    first.segment(FIELD, "field", 37)
+    for class_id in (None, *range(1, 10)):
+        first.correct(2, class_id)
+    second = PanelSession(RedAndGreen(), {"field": FIELD}, folder=tmp_path)
+    second.pick("field")
+    assert second.was_corrected() and second.corrections == ()
+    second.segment(FIELD, "field", 37)
+    assert second.corrections == first.corrections and second.files == first.files
+
+
+def test_the_folder_of_an_image_has_all_its_files(tmp_path):
+    session = PanelSession(RedAndGreen(), folder=tmp_path)
+    session.segment(FIELD, "a field", 37)
+    session.correct(1, None)
+    (folder,) = tmp_path.iterdir()
+    assert folder.name.startswith("a_field-")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == session.files
+
+
+def test_corrections_of_cells_that_are_gone_are_told_and_their_record_is_kept(tmp_path):
+    session = PanelSession(RedAndGreen(), folder=tmp_path)
+    session.segment(FIELD, "field", 37)
+    session.correct([1, 2], None)
+
+    class GreenOnly(RedAndGreen):
+        def predict(self, tiles):
+            return super().predict(np.where(tiles == (255, 0, 0), 255, tiles).astype(np.uint8))
+
+    session.segmenter = GreenOnly()
+    steps = []
+    session.segment(FIELD, "field", 37, on_step=steps.append)
+    assert "1 corrections made before hold again. 1 corrected cells are not there" in steps[-1]
+    (copy,) = tmp_path.glob("field-*/field_counts_*.json")
+    assert copy.name in steps[-1] and len(json.loads(copy.read_text())["corrections"]) == 2
+
+
+@pytest.mark.parametrize("name", ["field.zip", "field_counts.json"])
+def test_a_file_of_corrections_can_be_loaded_back(session, name):
+    session.correct(2, UNIDENTIFIED)
+    fresh = PanelSession(RedAndGreen())
+    fresh.segment(FIELD, "field", 37)
+    assert "1 corrections are loaded" in fresh.load(name, session.content(name))
+    assert fresh.corrections == session.corrections
+
+
+def test_corrections_of_another_image_are_not_loaded(session):
+    session.correct(1, None)
+    fresh = PanelSession(RedAndGreen())
+    fresh.segment(FIELD, "other", 37)
+    with pytest.raises(ValueError, match=r"field\.zip: expected corrections of .* other"):
+        fresh.load("field.zip", session.content("field.zip"))
+
+
+@pytest.mark.parametrize(("name", "data"), [("a.zip", b"text"), ("a.json", b"{}")])
+def test_a_file_without_corrections_is_refused(session, name, data):
+    with pytest.raises(ValueError, match=f"{name}: expected the zip or the counts.json"):
+        session.load(name, data)
+
+
+def test_undo_and_redo_go_back_and_forth_without_limit(session):
+    session.correct([1, 2], None)
+    session.correct(1, UNIDENTIFIED)
+    session.correct(2, INFECTED_RBC)
+
+    def classes():
+        return [cell.class_id for cell in session.cells()]
+
+    seen = [classes()]
+    for step in (session.undo, session.undo, session.undo, session.redo, session.redo):
+        step()
+        seen.append(classes())
+    assert seen == [
+        [UNIDENTIFIED, INFECTED_RBC],
+        [UNIDENTIFIED, None],
+        [None, None],
+        [INFECTED_RBC, HEALTHY_RBC],
+        [None, None],
+        [UNIDENTIFIED, None],
+    ]
+
+
+def test_undoing_more_than_there_is_says_so(session):
+    assert session.undo() == "There is nothing to undo."
+    session.correct(1, None)
+    session.undo()
+    assert session.undo() == "There is nothing to undo." and session.corrected_cells() == 0
+    session.redo()
+    assert session.redo() == "There is nothing to redo." and session.corrected_cells() == 1
+
+
+def test_after_another_correction_nothing_can_be_done_again(session):
+    session.correct(1, None)
+    session.undo()
+    session.correct(2, None)
+    assert session.redo() == "There is nothing to redo."
+
+
+def test_an_undo_is_on_record(session):
+    session.correct(1, None)
+    session.undo()
+    steps = json.loads(session.files["field_counts.json"])["corrections"]
+    assert [(step["to"], step["action"]) for step in steps] == [("", ""), ("infected_rbc", "undo")]
+
+
+def test_unidentified_cells_count_neither_as_red_nor_as_white(session):
+    session.correct(1, "unidentified")
+    assert session.counts.parasitaemia().denominator == 1 and len(session.counts.cells) == 1
+    assert json.loads(session.files["field_counts.json"])["unidentified"] == 1
+    assert b"unidentified,1.0" in session.files["field_cells.csv"]
 
 
 def test_a_file_that_cannot_be_read_leaves_no_image(tmp_path):
@@ -91,16 +229,17 @@ def test_a_second_deletion_of_a_cell_changes_nothing(session):
     assert len(session.corrections) == 1 and session.counts.watershed["infected_rbc"] == 1
 
 
-def test_the_class_that_was_found_is_known_after_corrections(session):
-    session.correct(2, INFECTED_RBC)
-    assert session.found_class(2) == HEALTHY_RBC and session.found_class(3) is None
+def test_cells_are_given_the_classes_that_were_found(session):
+    session.correct([1, 2], UNIDENTIFIED)
+    session.restore([2])
+    assert [cell.class_id for cell in session.cells()] == [UNIDENTIFIED, HEALTHY_RBC]
+    assert session.restore([2]) == "As found already; nothing was changed."
 
 
-def test_marks_are_of_the_shown_classes_and_of_deleted_cells(session):
-    assert [mark["number"] for mark in session.marks([HEALTHY_RBC])] == [2]
+def test_marks_say_the_class_that_a_cell_has_now(session):
     session.correct(1, None)
-    marks = session.marks([])
-    assert [(mark["number"], mark["mark"]) for mark in marks] == [(1, "deleted")]
+    found = [(mark["number"], mark["class"], mark["mark"]) for mark in marks(session)]
+    assert found == [(1, -1, "deleted"), (2, HEALTHY_RBC, "")]
 
 
 def test_the_least_certain_cell_comes_first(session):
@@ -111,22 +250,27 @@ def test_the_least_certain_cell_comes_first(session):
     assert [cell.number for cell in session.cells(least_certain_first=True)] == [2, 1]
 
 
-def test_the_overlay_is_the_image_until_it_is_segmented(session):
-    plain = PanelSession(RedAndGreen(), {"field": FIELD})
-    plain.pick("field")
-    np.testing.assert_array_equal(plain.overlay(SIZE, 1, True, [INFECTED_RBC]), FIELD)
-    tinted = session.overlay(SIZE, 1, False, [INFECTED_RBC])
-    np.testing.assert_array_equal(tinted[60, 50], PALETTE[INFECTED_RBC])
+def test_the_map_has_the_number_and_the_class_of_each_pixel(session):
+    whole = cell_map(session, Box(0, 0, 160, 120), (160, 120))
+    assert whole[60, 50].tolist() == [1, 0, INFECTED_RBC]
+    assert whole[60, 110].tolist() == [2, 0, HEALTHY_RBC] and not whole[5, 5].any()
+    part = cell_map(session, Box(100, 50, 20, 20), (40, 40))
+    assert (part == [2, 0, HEALTHY_RBC]).all()
+
+
+def test_a_part_of_the_image_is_sharp(session):
+    part = image_part(session, Box(100, 50, 20, 20), (20, 20))
+    np.testing.assert_array_equal(part, FIELD[50:70, 100:120])
 
 
 def test_the_heat_map_is_brightest_on_the_cells_of_the_class(session):
-    shown = session.heat_map(SIZE, INFECTED_RBC).sum(axis=2, dtype=int)
+    shown = heat_map(session, SIZE, INFECTED_RBC).sum(axis=2, dtype=int)
     assert shown[60, 50] > shown[10, 10] > shown[60, 110]
 
 
 def test_the_archive_holds_all_files_in_the_same_bytes(session):
-    archive = session.archive()
-    assert archive == session.archive() == session.content("field.zip")
+    archive = session.content("field.zip")
+    assert archive == session.content("field.zip")
     with zipfile.ZipFile(io.BytesIO(archive)) as packed:
         assert {name: packed.read(name) for name in packed.namelist()} == session.files
 
@@ -136,12 +280,13 @@ def test_a_file_that_is_not_of_the_result_is_refused(session):
         session.content("other_cells.csv")
 
 
-@pytest.mark.parametrize("ask", [PanelSession.archive, PanelSession.figure])
-def test_there_is_nothing_to_have_before_segmenting(ask):
-    with pytest.raises(ValueError, match="segmented, received none yet"):
-        ask(PanelSession(RedAndGreen()))
+def test_there_is_nothing_to_have_before_segmenting():
+    session = PanelSession(RedAndGreen())
+    for ask in (lambda: session.content(".zip"), lambda: figure(session)):
+        with pytest.raises(ValueError, match="segmented, received none yet"):
+            ask()
 
 
 def test_the_figure_says_the_numbers(session):
-    title = session.figure().get_suptitle()
+    title = figure(session).get_suptitle()
     assert title.startswith("1 Infected RBC, 1 Healthy RBC. Parasitaemia 1 of 2: too few cells")

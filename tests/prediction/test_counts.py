@@ -3,6 +3,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -359,17 +360,18 @@ def test_pooled_fields_cover_the_truth_too():
 
 
 def test_counts_that_disagree_are_flagged():
-    chain = discs(
-        *[(HEALTHY_RBC, 30 + 32 * i, 60, RBC_PX) for i in range(5)], (NEUTROPHIL, 100, 150, 39)
-    )
-    assert list(count_cells(chain).disagreements()) == ["healthy_rbc"]
-    assert (
-        "5 cells, 1 connected pieces"
-        in count_cells(chain).to_dict()["disagreements"]["healthy_rbc"]
-    )
-    assert not count_cells(
-        discs(*[(HEALTHY_RBC, 30 + 40 * i, 60, RBC_PX) for i in range(5)])
-    ).disagreements()
+    counts = count_cells(discs((HEALTHY_RBC, 60, 60, RBC_PX), (NEUTROPHIL, 100, 150, 39)))
+    by_area = {**counts.by_area, "healthy_rbc": 5.0}
+    assert list(replace(counts, by_area=by_area).disagreements()) == ["healthy_rbc"]
+    pieces = {**counts.components, "healthy_rbc": 4}
+    words = replace(counts, components=pieces).to_dict()["disagreements"]["healthy_rbc"]
+    assert "1 cells, 4 connected pieces" in words
+
+
+def test_cells_that_touch_are_no_disagreement():
+    chain = count_cells(discs(*[(HEALTHY_RBC, 30 + 32 * i, 60, RBC_PX) for i in range(5)]))
+    assert (chain.watershed["healthy_rbc"], chain.components["healthy_rbc"]) == (5, 1)
+    assert chain.disagreements() == {}
 
 
 def test_counts_of_composed_smears_are_near_the_truth():

@@ -1,8 +1,9 @@
-// The front end of bloodseg_lib.panel.widgets.Upload: a button, and a place to drop a file on. The file goes to the kernel in pieces, each sent when the
-// one before has arrived: Jupyter's server cuts the connection at messages above 10 MB, without a word.
+// The front end of bloodseg_lib.panel.widgets.Upload: a button, and a place to drop a file on. Files go to the kernel in pieces, a
+// few of them at once: Jupyter's server cuts the connection at messages above 10 MB, without a word, and waiting for each answer takes most of the time.
 // Traits: words, hint, accept.
 
-const PIECE = 2 ** 20;
+const PIECE = 2 ** 21;
+const AHEAD = 4; // pieces on the way at once
 
 function element(name, attributes, parent) {
   const made = document.createElement(name);
@@ -14,39 +15,53 @@ function element(name, attributes, parent) {
 function render({ model, el }) {
   const zone = element("div", { class: "bloodseg-upload" }, el);
   const button = element("button", { class: "jupyter-button widget-button", title: model.get("hint") }, zone);
-  const input = element("input", { type: "file", accept: model.get("accept"), hidden: "" }, zone);
+  const input = element("input", { type: "file", accept: model.get("accept"), hidden: "", multiple: "" }, zone);
   const note = element("span", { role: "status" }, zone);
   button.textContent = model.get("words");
-  note.textContent = "or drop one here";
+  note.textContent = "or drop some here";
+  const waiting = [];
   let file = null;
+  let [sent, arrived, sending] = [0, 0, false];
 
-  async function send(start) {
-    if (!file || start >= file.size) {
-      if (file) note.textContent = "or drop one here";
-      file = null;
-      return;
+  function next() {
+    file = waiting.shift() ?? null;
+    [sent, arrived] = [0, 0];
+    note.textContent = "or drop some here";
+    if (file) send();
+  }
+
+  async function send() {
+    note.textContent = `${file.name}: ${Math.round((100 * arrived) / (file.size || 1))} % sent`;
+    if (sending) return;
+    sending = true;
+    while (file && (sent === 0 || sent < file.size) && sent < arrived + AHEAD * PIECE) {
+      const [mine, start] = [file, sent];
+      try {
+        const piece = await mine.slice(start, start + PIECE).arrayBuffer();
+        if (mine !== file) continue;
+        sent = start + Math.max(1, piece.byteLength);
+        model.send({ name: mine.name, size: mine.size, start }, undefined, [piece]);
+      } catch (error) {
+        model.send({ name: mine.name, error: String(error) });
+        next();
+      }
     }
-    note.textContent = `${Math.round((100 * start) / file.size)} % sent`;
-    try {
-      const piece = await file.slice(start, start + PIECE).arrayBuffer();
-      model.send({ name: file.name, size: file.size, start }, undefined, [piece]);
-    } catch (error) {
-      model.send({ name: file.name, error: String(error) });
-      file = null;
-    }
+    sending = false;
   }
 
   function begin(chosen) {
-    if (!chosen) return;
-    file = chosen;
-    if (file.size) send(0);
-    else model.send({ name: file.name, size: 0, start: 0 }, undefined, [new ArrayBuffer(0)]);
+    waiting.push(...chosen);
+    if (!file) next();
   }
 
-  const received = (message) => send(message.received);
+  function received(message) {
+    if (message.name !== file?.name) return;
+    arrived = message.received;
+    message.failed || arrived >= file.size ? next() : send();
+  }
   button.addEventListener("click", () => input.click());
   input.addEventListener("change", () => {
-    begin(input.files[0]);
+    begin(input.files);
     input.value = ""; // so that the same file can be chosen again
   });
   for (const kind of ["dragenter", "dragover", "dragleave", "drop"]) {
@@ -54,7 +69,7 @@ function render({ model, el }) {
       event.preventDefault();
       event.stopPropagation();
       zone.classList.toggle("bloodseg-over", kind === "dragenter" || kind === "dragover");
-      if (kind === "drop") begin(event.dataTransfer.files[0]);
+      if (kind === "drop") begin(event.dataTransfer.files);
     });
   }
   model.on("msg:custom", received);

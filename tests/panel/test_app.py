@@ -1,0 +1,164 @@
+"""The app: how it is served, and a page of it in Voila, in a real Chromium."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from click.testing import CliRunner
+from colour_network import write_colour_network
+from pages import CENTRES, CHROMIUM, FLAGS, NEEDED, free_port, wait_for, write_smear
+from pictures import write_image
+from red_and_green import FIELD
+
+from bloodseg_lib.cli import main
+from bloodseg_lib.io import write_json
+from bloodseg_lib.panel import app
+
+
+def test_the_command_serves_the_notebook_of_the_app(monkeypatch):
+    commands = []
+    monkeypatch.setattr(subprocess, "run", lambda command, check: commands.append(command))
+    assert CliRunner().invoke(main, ["app", "--port", "9000"]).exit_code == 0
+    ((*_, voila, notebook, port, ip),) = [command[:6] for command in commands]
+    assert (voila, Path(notebook), port) == ("voila", app.NOTEBOOK, "--port=9000")
+    assert ip == "--Voila.ip=127.0.0.1"
+
+
+def test_without_its_notebook_the_app_says_what_to_do(tmp_path):
+    with pytest.raises(FileNotFoundError, match="clone of the project"):
+        app.serve(notebook=tmp_path / "app.ipynb")
+
+
+def test_the_app_needs_no_run():
+    source = "".join(cell.source for cell in nbformat.read(app.NOTEBOOK, 4).cells)
+    assert "bank" not in source and "SegmentationPanel" in source
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """The app in Voila, with a network that calls light cells healthy and dark ones white."""
+    root = tmp_path_factory.mktemp("app")
+    write_colour_network(root / "best.npz")
+    (root / "images").mkdir()
+    write_image(root / "images" / "other.png", FIELD)
+    values = {"image_dir": "images", "folder": "panel", "network": str(root / "best.npz")}
+    notebook = nbformat.read(app.NOTEBOOK, 4)
+    notebook.cells[0].source = "\n".join(f"{k} = {json.dumps(v)}" for k, v in values.items())
+    nbformat.write(notebook, root / "app.ipynb")
+    write_json(root / "config" / "voila.json", {"Voila": {"open_browser": False}})
+    port = free_port()
+    options = [*app.options(port), "--no-browser"]
+    with open(root / "log", "wb") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "voila", str(root / "app.ipynb"), *options],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=root,
+        )
+    try:
+        wait_for(f"http://127.0.0.1:{port}/voila/static/", server, root / "log")
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+@pytest.fixture
+def page(address):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1280, "height": 1000}, accept_downloads=True)
+        page.set_default_timeout(60000)
+        yield page
+        browser.close()
+
+
+def opened(page, address):
+    page.goto(address)
+    page.locator(".bloodseg-picture[data-drawn]").wait_for()
+    return page.locator(".bloodseg-panel").first
+
+
+def described(panel, words):
+    panel.locator(".bloodseg-cell", has_text=words).wait_for()
+
+
+class TestInTheBrowser:
+    pytestmark = NEEDED
+
+    def test_three_cells_are_corrected_undone_left_and_found_again(self, address, page, tmp_path):
+        panel = opened(page, address)
+        smear = write_smear(tmp_path / "smear.png")
+        with page.expect_file_chooser() as chooser:
+            panel.get_by_role("button", name="Upload images").click()
+        chooser.value.set_files(smear)
+        panel.get_by_text("smear.png: press Segment.").wait_for()
+        panel.get_by_role("button", name="Segment", exact=True).dblclick()
+        panel.get_by_text("12 cells counted").wait_for()
+
+        picture = panel.locator(".bloodseg-picture")
+        bounds = panel.locator(".bloodseg-stage").bounding_box()
+        ratio = bounds["width"] / 400
+        page.mouse.move(bounds["x"] + CENTRES[6][0] * ratio, bounds["y"] + CENTRES[6][1] * ratio)
+        page.mouse.wheel(0, -300)  # the cell beneath the pointer stays there
+        page.mouse.click(bounds["x"] + CENTRES[6][0] * ratio, bounds["y"] + CENTRES[6][1] * ratio)
+        described(panel, "Cell 7: Healthy RBC")
+        assert panel.locator(".bloodseg-stage").bounding_box()["width"] > 1.3 * bounds["width"]
+
+        page.keyboard.press("8")
+        described(panel, "Cell 7: Infected RBC")
+        picture.press("ArrowRight")
+        described(panel, "Cell 8: Healthy RBC")
+        page.keyboard.press("0")
+        described(panel, "Cell 8: Unidentified")
+        panel.get_by_label("Cells", exact=True).select_option(index=8)
+        described(panel, "Cell 9: Healthy RBC")
+        panel.get_by_label("Cells", exact=True).press("Delete")
+        described(panel, "9: deleted")
+        page.keyboard.press("u")
+        described(panel, "Cell 9: Healthy RBC")
+        page.keyboard.press("z")
+        described(panel, "9: deleted")
+
+        panel.get_by_label("Image", exact=True).select_option("other.png")
+        panel.get_by_text("other.png: as you left it").wait_for()
+        panel.get_by_label("Image", exact=True).select_option("smear.png")
+        panel.get_by_text("3 corrected cells").wait_for()
+        with page.expect_download() as download:
+            panel.get_by_role("button", name="Download all").click()
+        zipped = download.value.path().rename(tmp_path / "smear.zip")
+
+        # another kernel: the folder has the corrections of the same pixels
+        panel = opened(page, address)
+        with page.expect_file_chooser() as chooser:
+            panel.get_by_role("button", name="Upload images").click()
+        chooser.value.set_files(smear)
+        panel.get_by_text("3 corrections made before hold again").wait_for()
+        for _ in range(4):
+            panel.get_by_role("button", name="Undo").click()
+        panel.get_by_text("There is nothing to undo").first.wait_for()
+        with page.expect_file_chooser() as chooser:
+            panel.get_by_role("button", name="Upload images").click()
+        chooser.value.set_files(zipped)
+        panel.get_by_text("smear.zip: 3 corrections are loaded").first.wait_for()
+
+    def test_several_cells_of_the_gallery_are_changed_at_once(self, address, page, tmp_path):
+        panel = opened(page, address)
+        with page.expect_file_chooser() as chooser:
+            panel.get_by_role("button", name="Upload images").click()
+        chooser.value.set_files([write_smear(tmp_path / name) for name in ("a.png", "b.png")])
+        panel.get_by_text("b.png: ").first.wait_for()
+        panel.get_by_role("button", name="Segment all").click()
+        panel.get_by_text(re.compile("All . together")).wait_for()
+        tiles = panel.locator(".bloodseg-gallery button")
+        tiles.nth(2).click()
+        tiles.nth(4).click(modifiers=["Shift"])
+        page.keyboard.press("8")
+        panel.get_by_text("3 cells: Healthy RBC was changed to Infected RBC").first.wait_for()
+        assert not panel.get_by_role("alert").count()
