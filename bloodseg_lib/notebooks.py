@@ -256,7 +256,6 @@ def adopt_outputs(out: Path | str) -> None:
 
     Args:
         out: the run's folder, e.g. ``runs/tutorial``.
-
     Raises:
         FileNotFoundError: the run has not executed every notebook.
         ValueError: a cell was changed since that run, or a tagged one shows no image.

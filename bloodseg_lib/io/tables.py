@@ -12,7 +12,8 @@ from bloodseg_lib.io.atomic import write_bytes
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
-    """A table as CSV.
+    """A table as CSV. A text that a spreadsheet program would run, as ``=cmd``, gets an apostrophe
+    before it.
 
     Examples:
         >>> csv_text(["class", "pixels"], [["neutrophil", 4879]])
@@ -21,8 +22,18 @@ def csv_text(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
     table = StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows(rows)
+    writer.writerows([_harmless(value) for value in row] for row in rows)
     return table.getvalue()
+
+
+def _harmless(value: Any) -> Any:
+    if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
 
 
 def write_csv(path: Path | str, columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:

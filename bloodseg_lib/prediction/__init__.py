@@ -4,7 +4,7 @@ Taught by notebooks 4 and 6.
 """
 
 from bloodseg_lib.io import read_image as open_image
-from bloodseg_lib.prediction.batch import predict_files, try_folder
+from bloodseg_lib.prediction.batch import predict_files
 from bloodseg_lib.prediction.cells import Cell, CountingConfig
 from bloodseg_lib.prediction.counts import (
     ALL_CELLS,
@@ -17,6 +17,7 @@ from bloodseg_lib.prediction.counts import (
 from bloodseg_lib.prediction.export import export_checkpoint, load_exported
 from bloodseg_lib.prediction.file_result import FileResult, failures, pooled_words
 from bloodseg_lib.prediction.inputs import Input, find_inputs
+from bloodseg_lib.prediction.out_folder import try_folder
 from bloodseg_lib.prediction.probabilities import class_picture
 from bloodseg_lib.prediction.proportion import Proportion, wilson_interval
 from bloodseg_lib.prediction.quality import Finding, Quality

@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from bloodseg_lib.prediction.journal import (
     tallies,
 )
 from bloodseg_lib.prediction.likeness import Alike, looks_of
+from bloodseg_lib.prediction.out_folder import is_file, try_folder
 from bloodseg_lib.prediction.result_names import printable, result_names
 from bloodseg_lib.prediction.results import (
     POOLED_FILES,
@@ -34,40 +34,13 @@ from bloodseg_lib.prediction.results import (
 )
 from bloodseg_lib.prediction.scale import Scale
 from bloodseg_lib.prediction.segmenter import Segmenter
+from bloodseg_lib.prediction.summary import SUMMARY_FILES, report_page, results_table
 from bloodseg_lib.runs import owned
 
 SKIPPED = "skipped.csv"
 """Table of the images that were not segmented, with the reasons."""
 
-_FIRST_BYTES = 1 << 20  # room that the result of a small image needs
 _HOPELESS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # the next image could not be written either
-
-
-def try_folder(folder: Path | str, images: Sequence[Path] = ()) -> None:
-    """Try whether results can be written into a folder, before anything long. Nothing is left.
-
-    Args:
-        folder: of the results; it need not exist.
-        images: to segment; the first result is taken to need as much room as the largest file.
-
-    Raises:
-        OSError: it cannot be made or written to, or has too little room.
-    """
-    folder = Path(folder)
-    made = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
-    sizes = [path.stat().st_size for path in images if _is_file(path)]
-    left = max([_FIRST_BYTES, *sizes])
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
-            while left > 0:  # written, because quotas are not seen otherwise
-                left -= file.write(bytes(min(left, _FIRST_BYTES)))
-    except OSError as error:
-        raise WriteError.of(error, folder) from error
-    finally:
-        for path in made:
-            with contextlib.suppress(OSError):
-                path.rmdir()
 
 
 def predict_files(
@@ -132,6 +105,7 @@ def _predicted(
     pooled = None
     try:
         pooled = batch.save_pooled(results)
+        batch.save_summary(results, pooled)
     except WriteError as error:  # the images are told of all the same
         results.append(FileResult(batch.out / POOLED_FILES[1], error=str(error)))
     return results, pooled
@@ -177,10 +151,10 @@ class _Batch:
 
     def check(self, overwrite: bool) -> None:
         """Refuse to write onto an image, or onto something else."""
-        inputs = {_inode(item.path): item.path for item in self.names if _is_file(item.path)}
+        inputs = {_inode(item.path): item.path for item in self.names if is_file(item.path)}
         for item in self.names:
             for existing in self.journal.existing(self.files(item)):
-                if _is_file(existing) and (image := inputs.get(_inode(existing))):
+                if is_file(existing) and (image := inputs.get(_inode(existing))):
                     raise ValueError(
                         f"{printable(str(image))}: expected to write a result there, but this is "
                         "one of the images. Give --out another folder."
@@ -189,11 +163,12 @@ class _Batch:
         if overwrite:
             return
         for item in self.names:
-            if _is_file(item.path) and self.journal.existing(self.files(item)):
+            if is_file(item.path) and self.journal.existing(self.files(item)):
                 with contextlib.suppress(OSError):  # it cannot be read: told when its turn comes
                     self.journal.done(self.made_of(item), self.files(item))
         several = len(self.names) > 1 and not self.label_maps_only
-        for names in ((SKIPPED,), POOLED_FILES if several else ()):
+        summary = () if self.label_maps_only else SUMMARY_FILES
+        for names in ((SKIPPED,), summary, POOLED_FILES if several else ()):
             for present in self.journal.existing(names):
                 fields = self.journal.fields_of(present)
                 if fields is not None and fields <= set(self.names.values()):
@@ -209,7 +184,7 @@ class _Batch:
         if self.hopeless:
             return FileResult(path, error=f"{printable(str(path))}: not tried. {self.hopeless}")
         try:
-            if not _is_file(path):
+            if not is_file(path):
                 there = "this is a folder" if path.is_dir() else "there is none"
                 raise FileNotFoundError(f"{path}: expected an image file, {there}.")
             made_of = self.made_of(item)
@@ -287,10 +262,17 @@ class _Batch:
         self._save(files, self.made_by, fields=list(fields))
         return counts
 
+    def save_summary(self, results: Sequence[FileResult], pooled: Counts | None) -> None:
+        """Write the table and the page of all images."""
+        if self.label_maps_only or not any(result.counts for result in results):
+            return
 
-def _is_file(path: Path) -> bool:
-    """Whether there is such a file; also of names that no file can have."""
-    return os.path.isfile(path)  # noqa: PTH113
+        def overlay_of(result: FileResult) -> Path:
+            return self.out / f"{self.names[Input(result.path, result.page)]}_overlay.png"
+
+        page = report_page(results, overlay_of, pooled, self.made_by["network"])
+        files = dict(zip(SUMMARY_FILES, (results_table(results), page), strict=True))
+        self._save(files, self.made_by, fields=list(self.names.values()))
 
 
 def _inode(path: Path) -> tuple[int, int]:

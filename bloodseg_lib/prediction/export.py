@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bloodseg_lib.prediction.batch import try_folder
+from bloodseg_lib.prediction.out_folder import try_folder
 from bloodseg_lib.prediction.tiling import TILE_PX, Predict
 
 FORMATS = {"savedmodel": "", "onnx": ".onnx"}

@@ -1,0 +1,180 @@
+"""A batch on one page and in one table: ``report.html``, which needs no other file, and
+``results.csv``, a row a picture.
+
+Taught by ``notebooks/06_interactive_prediction.ipynb``.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Callable, Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image
+
+import bloodseg_lib
+from bloodseg_lib.classes import CELL_CLASSES, RBC_IDS, WBC_IDS
+from bloodseg_lib.io import csv_text
+from bloodseg_lib.prediction.counts import NOTICE, Counts
+from bloodseg_lib.prediction.file_result import FileResult
+from bloodseg_lib.prediction.quality import COUNTS
+from bloodseg_lib.prediction.result_names import printable
+
+SUMMARY_FILES = ("results.csv", "report.html")
+
+_THUMBNAIL_PX = 760
+_KEYS = [c.key for c in CELL_CLASSES]
+_COLUMNS = [
+    *("picture", "page", "quality", "remarks", "scale", "rbc_diameter_px", "scale_how", *_KEYS),
+    *("red_cells", "white_cells", "parasitaemia_percent", "lower_percent", "upper_percent"),
+    *("under_writing", "cut_by_border", "error"),
+]
+
+
+def results_table(results: Sequence[FileResult]) -> bytes:
+    """A row for each picture, as CSV in UTF-8 with a byte order mark, by which Excel knows it.
+
+    Figures that are withheld, or not known for too few cells, are empty.
+    """
+    return ("\ufeff" + csv_text(_COLUMNS, map(_row, results))).encode()
+
+
+def _row(result: FileResult) -> list[object]:
+    where = [printable(str(result.path)), result.page or ""]
+    if result.counts is None or result.scale is None:
+        return [*where, *[""] * (len(_COLUMNS) - 3), result.error]
+    counts, scale, share = result.counts, result.scale, result.counts.parasitaemia()
+    known = {} if counts.quality.reason(COUNTS) else counts.watershed
+    diameter = "" if scale.rbc_diameter_px is None else f"{scale.rbc_diameter_px:.1f}"
+    percent: list[object] = ["", "", ""]
+    if share.value is not None and share.interval is not None:
+        percent = [f"{100 * value:.3f}" for value in (share.value, *share.interval)]
+    return [
+        *where,
+        counts.quality.level,
+        " ".join([*result.notes, *(f.sentence for f in counts.quality.findings)]),
+        *(f"{scale.factor:.4f}", diameter, scale.how),
+        *(known.get(key, "") for key in _KEYS),
+        *(_total(known, ids) for ids in (RBC_IDS, WBC_IDS)),
+        *percent,
+        *(counts.under_writing, counts.cut_by_border, ""),
+    ]
+
+
+def _total(known: Mapping[str, int], ids: Sequence[int]) -> int | str:
+    return sum(known[c.key] for c in CELL_CLASSES if c.id in ids) if known else ""
+
+
+def report_page(
+    results: Sequence[FileResult],
+    picture_of: Callable[[FileResult], Path],
+    pooled: Counts | None,
+    network: str,
+) -> bytes:
+    """All results on one page of HTML that needs no other file and can be printed.
+
+    Args:
+        results: of a batch.
+        picture_of: the overlay of a result, a file; one that is not there is left out.
+        pooled: of all together, if there are several.
+        network: sha256 of the network.
+    """
+    counted = [result for result in results if result.counts]
+    rows = "".join(_line(result) for result in results)
+    cards = "".join(_card(result, picture_of(result)) for result in counted)
+    together = ""
+    if pooled is not None:
+        found = ", ".join(f.sentence for f in pooled.quality.findings)
+        together = (
+            f"<p><b>All together:</b> parasitaemia {html.escape(str(pooled.parasitaemia()))}. "
+            f"{html.escape(found)}</p>"
+        )
+    page = (
+        f"<!doctype html><html lang='en'><meta charset='utf-8'><title>Blood smears</title>"
+        f"<meta name='viewport' content='width=device-width'><style>{_STYLE}</style>"
+        f"<header><h1>Blood smears</h1><p class='notice'>{NOTICE} Made by bloodseg-lib "
+        f"{bloodseg_lib.__version__}, network {network[:12]}.</p></header><main>"
+        f"<table><thead><tr><th>Picture<th>Judgement<th>Red cells<th>Infected<th>Parasitaemia"
+        f"<th>White cells</tr></thead><tbody>{rows}</tbody></table>{together}"
+        f"<p class='small'>An interval tells how few cells were counted, not how often the network "
+        f"errs.</p>{cards}<footer>Looked at by: <span class='line'></span> Date: "
+        f"<span class='line'></span></footer></main></html>\n"
+    )
+    return page.encode()
+
+
+def _line(result: FileResult) -> str:
+    name = html.escape(printable(result.path.name) + (f" {result.page}" if result.page else ""))
+    if result.counts is None:
+        return f"<tr><td>{name}<td colspan='5' class='bad'>{html.escape(result.error)}</tr>"
+    counts, share = result.counts, result.counts.parasitaemia()
+    known = {} if counts.quality.reason(COUNTS) else counts.watershed
+    red, white = (_total(known, ids) for ids in (RBC_IDS, WBC_IDS))
+    infected = "" if share.withheld or not known else share.numerator
+    figure = "withheld" if share.withheld else "too few cells"
+    if share.value is not None and share.interval is not None:
+        low, high = share.interval
+        figure = f"{share.value:.1%} <span class='small'>({low:.1%} to {high:.1%})</span>"
+    level = counts.quality.level
+    return (
+        f"<tr><td>{name}<td><span class='{level}'>{level}</span><td class='n'>{red}"
+        f"<td class='n'>{infected}<td class='n'>{figure}<td class='n'>{white}</tr>"
+    )
+
+
+def _card(result: FileResult, picture: Path) -> str:
+    assert result.counts is not None
+    counts, name = result.counts, html.escape(printable(result.path.name))
+    sentences = "".join(
+        f"<li class='{f.level}'>{html.escape(f.sentence)}" for f in counts.quality.findings
+    )
+    sentences += "".join(f"<li>{html.escape(note)}" for note in result.notes)
+    shown = ""
+    if picture.is_file():
+        with Image.open(picture) as opened:
+            overlay = opened.convert("RGB")
+            overlay.thumbnail((_THUMBNAIL_PX, 2 * _THUMBNAIL_PX))
+            data = BytesIO()
+            overlay.save(data, "JPEG", quality=82)
+        text = base64.b64encode(data.getvalue()).decode()
+        shown = f"<img alt='{name}, its cells tinted' src='data:image/jpeg;base64,{text}'>"
+    cells = ""
+    if not counts.quality.reason(COUNTS):
+        found = [(c.name, counts.watershed[c.key]) for c in CELL_CLASSES]
+        cells = "".join(f"<tr><td>{text}<td class='n'>{n}</tr>" for text, n in found if n)
+        cells = f"<table class='cells'>{cells}</table>"
+    return (
+        f"<section><h2>{name}</h2><div class='card'>{shown}<div>{cells}<ul>{sentences}"
+        f"<li>{html.escape(str(result.scale))}.</ul></div></div></section>"
+    )
+
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1c2126; --pale: #5b6570; --line: #d8dde2;
+  --paper: #fff; --accent: #7a2048; --good: #2e6b4a; --warn: #8a5a00; --bad: #a3262a }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ec; --pale: #9aa5b0; --line: #3a424a;
+  --paper: #15191d; --accent: #e08fb4; --good: #7cc49c; --warn: #e0b25c; --bad: #ee8a8d } }
+body { margin: 0 auto; max-width: 60rem; padding: 2rem 1.25rem; background: var(--paper);
+  color: var(--ink); font: 15px/1.5 system-ui, sans-serif }
+h1 { margin: 0; font-size: 1.6rem; color: var(--accent) }
+h2 { font-size: 1.05rem; margin: 0 0 .6rem }
+.notice, .small, footer { color: var(--pale); font-size: .88rem }
+.notice { margin: .2rem 0 1.6rem }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
+th { text-align: left; color: var(--pale); font-weight: 500; font-size: .85rem }
+th:nth-child(n+3) { text-align: right }
+th, td { padding: .35rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top }
+.n { text-align: right; white-space: nowrap } td:first-child { overflow-wrap: anywhere }
+.good { color: var(--good) } .note { color: var(--pale) } .warning { color: var(--warn) }
+.withheld, .bad { color: var(--bad) }
+section { margin-top: 2.2rem; break-inside: avoid }
+.card { display: flex; gap: 1.4rem; flex-wrap: wrap }
+.card > img { flex: 3 1 22rem; min-width: 0; max-width: 100%; align-self: flex-start }
+.card > div { flex: 2 1 14rem } ul { padding-left: 1.1rem; font-size: .9rem }
+.cells td { padding: .2rem .6rem } footer { margin: 3rem 0 1rem }
+.line { display: inline-block; width: 12rem; border-bottom: 1px solid }
+@media print { body { max-width: none; padding: 0; font-size: 11px }
+  .card > img { flex-basis: 60% } }
+"""
