@@ -148,3 +148,11 @@ def test_a_setting_without_a_value_is_refused_in_words(tmp_path, setting):
     result = invoke("train", "--dataset", tmp_path, "--out", tmp_path / "out", "--set", setting)
     assert result.exit_code == 2
     assert f"expected NAME=VALUE, each once. Received '{setting}'" in result.output
+
+
+def test_options_of_a_configuration_need_no_docstring(monkeypatch):
+    # as under python -OO
+    monkeypatch.setattr(DatasetConfig, "__doc__", None)
+    result = invoke("dataset", "--help")
+    assert result.exit_code == 0, result.exception
+    assert "--train" in result.output
