@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-BATCH, STEPS, ROUNDS = 4, 4, 2
+BATCH, STEPS, ROUNDS = 4, 16, 2
 WIDTHS = (8, 32)
 CANDIDATES = {
     "ours": "our training",

@@ -88,7 +88,9 @@ class Config:
 
     @classmethod
     def attribute_texts(cls) -> dict[str, str]:
-        """Field -> its description, from the ``Attributes:`` of the docstring."""
+        """Field -> its description, from the ``Attributes:`` of the docstring; empty under
+        ``python -OO``, which keeps no docstrings.
+        """
         section = (inspect.getdoc(cls) or "").partition("Attributes:\n")[2]
         entries = re.findall(r"^    (\w[\w, ]*): (.*(?:\n {8}.*)*)", section, re.MULTILINE)
         texts = {names: " ".join(text.replace("``", "").split()) for names, text in entries}

@@ -52,9 +52,9 @@ class Configured(click.Command):
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         config = getattr(bloodseg_lib, self.config)
-        texts = config.attribute_texts()
+        text = config.attribute_texts().get  # none under python -OO
         made = [
-            click.Option([f"--{n}"], default=getattr(config, n), help=texts[n]) for n in self.fields
+            click.Option([f"--{n}"], default=getattr(config, n), help=text(n)) for n in self.fields
         ]
         return [*made, *super().get_params(ctx)]
 

@@ -160,3 +160,11 @@ def test_a_missing_libgl_is_answered_with_the_wheel_that_needs_none(monkeypatch)
     done = CliRunner().invoke(main, ["sources"])
     assert done.exit_code == 1
     assert "libGL.so.1: cannot" in done.stderr and "opencv-python-headless" in done.stderr
+
+
+def test_options_of_a_configuration_need_no_docstring(monkeypatch):
+    # as under python -OO
+    monkeypatch.setattr(DatasetConfig, "__doc__", None)
+    result = invoke("dataset", "--help")
+    assert result.exit_code == 0, result.exception
+    assert "--train" in result.output

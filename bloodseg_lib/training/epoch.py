@@ -154,7 +154,10 @@ class Trainer:
     def learn(self, number: int) -> tuple[float, float]:
         """Train one epoch. Returns its mean loss and pixel accuracy."""
         feed = Feed(
-            lambda: batches(self.dataset, self.config, number), self._fill, self._accumulated
+            lambda: batches(self.dataset, self.config, number),
+            self._fill,
+            self._accumulated,
+            even=self.images % self.config.batch_size == 0,
         )
         with (
             every_device(),
@@ -180,13 +183,14 @@ class Trainer:
 
     def validate(self) -> tuple[Scores, float]:
         """Scores and mean loss on the validation split."""
-        size = self.config.batch_size
-        steps = -(-len(self.dataset.names("valid")) // size) * self._accumulated
+        size, images = self.config.batch_size, len(self.dataset.names("valid"))
         feed = Feed(
             lambda: self.dataset.batches("valid", size, shuffle=False),
             self._fill,
             self._accumulated,
+            even=images % size == 0,
         )
+        steps = -(-images // size) * self._accumulated
         with every_device(), feed.own_errors():
             logs = self._evaluator.evaluate(
                 feed.batches(), steps=steps, verbose=0, return_dict=True

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
 from bloodseg_lib.network.backend import keras
-from bloodseg_lib.network.devices import device_count, process
+from bloodseg_lib.network.devices import process
 from bloodseg_lib.smears.dataset import Dataset
 from bloodseg_lib.training.augmentation import augmented
 from bloodseg_lib.training.config import TrainingConfig
@@ -67,6 +68,19 @@ def micro_batches(
         yield images[micro], labels[micro], weights[start : start + size]
 
 
+def one_ahead(batches: Iterator[Any]) -> Iterator[Any]:
+    """The same batches, each made ready in a thread while the one before is learned from.
+
+    TensorFlow's own ``prefetch`` makes them one after the other once it must be deterministic, and
+    Keras on JAX has none.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = thread.submit(next, batches, None)
+            yield batch
+
+
 class Feed:
     """Batches as Keras takes them, which does not let their errors through as they are.
 
@@ -74,24 +88,31 @@ class Feed:
         source: begins the batches, each time anew.
         size: of the micro-batches that all devices take at once; 0: whole batches.
         count: micro-batches a batch.
+        even: no batch is shorter than the others.
     """
 
     def __init__(
-        self, source: Callable[[], Iterator[tuple[np.ndarray, np.ndarray]]], size: int, count: int
+        self,
+        source: Callable[[], Iterator[tuple[np.ndarray, np.ndarray]]],
+        size: int,
+        count: int,
+        even: bool,
     ):
         self._source, self._size, self._count = source, size, count
+        self._even = even or bool(size)  # micro-batches are filled up
         self._error: Exception | None = None
 
     def batches(self) -> Any:
         """For ``fit`` and ``evaluate``; each process gets its part of each batch."""
-        if keras.backend.backend() != "tensorflow" or device_count() == 1:
+        if keras.backend.backend() != "tensorflow":
             return self._generate()
         import tensorflow as tf
 
-        # with a strategy Keras first reads on to learn the shapes, which takes batches away from a
-        # generator; this begins anew
+        # Of a generator Keras takes the number of images as unknown, and the step it compiles then
+        # is slower. With a strategy it first reads on to learn the shapes, which takes batches
+        # away from a generator; this begins anew.
         shapes = tuple(
-            tf.TensorSpec((None, *values.shape[1:]), values.dtype)
+            tf.TensorSpec(values.shape if self._even else (None, *values.shape[1:]), values.dtype)
             for values in next(self._generate())
         )
         dataset = tf.data.Dataset.from_generator(self._generate, output_signature=shapes)
@@ -100,7 +121,7 @@ class Feed:
     def _generate(self) -> Iterator[Batch]:
         mine, processes = process()
         try:
-            for images, labels in self._source():
+            for images, labels in one_ahead(self._source()):
                 if not self._size:
                     yield images, labels
                     continue
