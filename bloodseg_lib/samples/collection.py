@@ -51,8 +51,8 @@ class Collection:
             else:
                 collection.background_crops[entry.source] += 1
         with open(bank.folder / REJECTIONS, newline="", encoding="utf-8") as file:
-            for source, key, path, reason, detail in list(csv.reader(file))[1:]:
-                class_id = class_by_key(key).id if key else 0
+            for source, name, path, reason, detail in list(csv.reader(file))[1:]:
+                class_id = class_by_key(name).id if name else 0
                 collection.skipped.append(Skipped(source, class_id, Path(path), reason, detail))
         return collection
 
