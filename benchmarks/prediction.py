@@ -77,11 +77,11 @@ def large() -> None:
     """An image on disk, memory-mapped, through everything but the network, or with that of a
     checkpoint.
     """
+    from bloodseg_lib.io import read_image
     from bloodseg_lib.prediction.results import save_segmentation
     from bloodseg_lib.prediction.segmenter import (
         PredictionConfig,
         Segmenter,
-        open_image,
         segment_image,
     )
 
@@ -100,7 +100,7 @@ def large() -> None:
             mapped[top : top + 500] = np.tile(block, (1, side // 500, 1))
         del mapped
         started = time.process_time()
-        image = open_image(path)
+        image = read_image(path)
         segmentation = segment_image(image, predict, config=PredictionConfig(preprocess=False))
         segmented = time.process_time() - started
         print(

@@ -49,6 +49,9 @@ class CellClass:
     HEALTHY_RBC,
 ) = range(10)
 
+UNKNOWN = 255
+"""In the label map of a real field: nobody knows the class of this pixel. The loss ignores it."""
+
 CLASSES: tuple[CellClass, ...] = (
     CellClass(BACKGROUND, "Background", "background", "Back", (0, 0, 0), "background", 0),
     CellClass(EOSINOPHIL, "Eosinophil", "eosinophil", "Eosi", (0, 255, 255), "WBC", 4987),
@@ -163,12 +166,13 @@ def class_by_key(key: str) -> CellClass:
     return _KEYS[key]
 
 
-def check_labels(labels: np.ndarray, where: str = "label map") -> np.ndarray:
+def check_labels(labels: np.ndarray, where: str = "label map", unknown: bool = False) -> np.ndarray:
     """Return ``labels`` if it is a label map, i.e. ``(H, W) uint8`` with ids 0..9.
 
     Args:
         labels: any array.
         where: its name in the error, usually the path it was read from.
+        unknown: whether it may have pixels of :data:`UNKNOWN`.
 
     Raises:
         ValueError: wrong shape, dtype or an id above 9.
@@ -178,10 +182,9 @@ def check_labels(labels: np.ndarray, where: str = "label map") -> np.ndarray:
             f"{where}: expected a label map of shape (H, W) and dtype uint8. "
             f"Received {labels.shape} {labels.dtype}."
         )
-    if labels.size and labels.max() >= NUM_CLASSES:
-        raise ValueError(
-            f"{where}: expected class ids 0..{NUM_CLASSES - 1}. Received {labels.max()}."
-        )
+    ids = labels[labels != UNKNOWN] if unknown else labels
+    if ids.size and ids.max() >= NUM_CLASSES:
+        raise ValueError(f"{where}: expected class ids 0..{NUM_CLASSES - 1}. Received {ids.max()}.")
     return labels
 
 

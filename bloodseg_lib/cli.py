@@ -12,61 +12,7 @@ import click
 from tqdm.auto import tqdm
 
 import bloodseg_lib
-
-_GO_ON = {"dataset", "train", "run", "predict", "fetch"}
-_RENAMED = {"score": "evaluate fields", "count-error": "evaluate counts"}
-
-
-class _Group(click.Group):
-    """Turns the library's errors, which are sentences, into the command line's."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        # ImportError: an optional package is missing; the last two: from a training
-        except (ValueError, OSError, ImportError, MemoryError, FloatingPointError) as error:
-            click.echo(f"Error: {error}", err=True)
-            sys.exit(getattr(error, "exit_code", 1))
-        except KeyboardInterrupt:
-            go_on = "go on" if not ctx.parent and ctx.invoked_subcommand in _GO_ON else "begin anew"
-            click.echo(f"Interrupted. Run the same command again to {go_on}.", err=True)
-            sys.exit(130)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        command = super().get_command(ctx, cmd_name)
-        if command is None and self.name == "evaluate":
-            raise click.UsageError(f"Expected evaluate dataset|fields|counts. Received {cmd_name}.")
-        if cmd_name in _RENAMED:
-            raise click.UsageError(f"{cmd_name} is now called {_RENAMED[cmd_name]}.")
-        return command
-
-
-class _Configured(click.Command):
-    """Has options of a configuration, made late: the import of a network starts TensorFlow."""
-
-    def __init__(self, *args: Any, config: str, fields: str, **settings: Any):
-        super().__init__(*args, **settings)
-        self.config, self.fields = config, fields.split()
-
-    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        config = getattr(bloodseg_lib, self.config)
-        texts = config.attribute_texts()
-        made = [
-            click.Option([f"--{n}"], default=getattr(config, n), help=texts[n]) for n in self.fields
-        ]
-        return [*made, *super().get_params(ctx)]
-
-
-def _pairs(_context: click.Context, parameter: click.Parameter, texts: Any) -> dict[str, str]:
-    """The dictionary of KEY=VALUE texts."""
-    pairs: dict[str, str] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals or not value or key in pairs:
-            raise click.BadParameter(f"expected {parameter.metavar}, each once. Received {text!r}.")
-        pairs[key] = str(Path(value).expanduser()) if value.startswith("~") else value
-    return pairs
-
+from bloodseg_lib.options import Configured, Group, pairs
 
 _option, _flag = click.option, functools.partial(click.option, is_flag=True)
 _many = functools.partial(click.option, multiple=True)
@@ -74,7 +20,7 @@ _path = functools.partial(click.option, type=click.Path(path_type=Path))
 _need = functools.partial(_path, required=True)
 _folder = functools.partial(click.argument, "folder", type=click.Path(path_type=Path))
 _files = functools.partial(click.argument, nargs=-1, required=True, type=click.Path(path_type=Path))
-_roots = functools.partial(click.argument, "roots", nargs=-1, required=True, callback=_pairs)
+_roots = functools.partial(click.argument, "roots", nargs=-1, required=True, callback=pairs)
 _rbc_diameter = _option(
     "--rbc-diameter", type=float, help="Of a red cell in the images, in pixels; else measured."
 )
@@ -92,7 +38,7 @@ def _segmenter(checkpoint: str, tta: bool) -> bloodseg_lib.Segmenter:
     return bloodseg_lib.Segmenter(checkpoint, config)
 
 
-@click.group(cls=_Group, context_settings=_help)
+@click.group(cls=Group, context_settings=_help)
 @click.version_option(bloodseg_lib.__version__)
 def main() -> None:
     """Semantic segmentation of blood smears. Not for diagnosis."""
@@ -111,17 +57,17 @@ def sources() -> None:
 @_need("--out", help="Folder of the new bank.")
 @_option("--draw-missing", default=0, help="Draw up to N cells of each class that a split lacks.")
 @_flag("--automatic-masks", help="Segment cells without an expert's mask, only for training.")
+@_flag("--fields", help="Add whole fields with label maps too; goes on with a finished bank.")
 @_option("--seed", default=0, help="Of the split and of drawn cells.")
 def bank(roots: dict[str, str], out: Path, **options: Any) -> None:
     """Build a sample bank, e.g. `bank lisc=~/lisc kaggle=~/cell_images --out banks/real`.
 
     KEY is a database that `sources` lists; phantom=N draws N cells of every class.
     """
-    made, collection = bloodseg_lib.collect(roots, out, **options)
-    click.echo(f"{collection.report(made)}\n{len(made.entries)} samples in {out}.")
+    click.echo(bloodseg_lib.samples.build_bank(roots, out, **options))
 
 
-@main.command(cls=_Configured, config="DatasetConfig", fields="train valid test backgrounds seed")
+@main.command(cls=Configured, config="DatasetConfig", fields="train valid test backgrounds seed")
 @_need("--bank", help="Sample bank to compose of.")
 @_need("--out", help="Folder of the dataset.")
 @_option("--recipe", default="white", help="white, as in the original project, or realistic.")
@@ -133,10 +79,10 @@ def dataset(bank: Path, out: Path, recipe: str, workers: int, **sizes: int) -> N
     click.echo(f"{made.manifest['images']} in {out}.")
 
 
-@main.command(cls=_Configured, config="UNetConfig", fields="width normalization dropout")
+@main.command(cls=Configured, config="UNetConfig", fields="width normalization dropout")
 @_need("--dataset", "folder", help="Dataset, as `dataset` makes it.")
 @_need("--out", help="Folder for checkpoints and log; one that holds a training goes on with it.")
-@_many("--set", "settings", metavar="NAME=VALUE", callback=_pairs, help="Of TrainingConfig.")
+@_many("--set", "settings", metavar="NAME=VALUE", callback=pairs, help="Of TrainingConfig.")
 @_flag("--require-gpu", help="Refuse to train without a GPU: ends with exit code 3.")
 def train(folder: Path, out: Path, settings: Any, require_gpu: bool, **shape: Any) -> None:
     """Train a network on a dataset, or go on; without --set as the full-size training."""
@@ -178,10 +124,20 @@ def parameterize(profile: str, out: Path, folder: Path) -> None:
 @_rbc_diameter
 @_flag("--label-maps-only", "--class-maps-only", help="Write only the label maps.")
 @_flag("--overwrite", help="Replace existing results of something else.")
+@_flag("-r", "--recursive", help="Take the images of subfolders too.")
+@_option("--page", default="", help="Of a file with several: its number, or all.")
+@_option("--level", default=0, help="Of a pyramid; 0: the largest.")
+@_option("--max-megapixels", default=500.0, help="Refuse larger images.")
 def predict(images: Any, out: Path, rbc_diameter: Any, **how: Any) -> None:
-    """Segment images: label map, overlay and counts of each, and pooled; goes on if stopped."""
+    """Segment images: label map, overlay and counts of each, and pooled; goes on if stopped.
+
+    IMAGES are files, folders, or tables (CSV) with the columns path and, if you like, patient.
+    """
     scale = None if rbc_diameter is None else bloodseg_lib.Scale.given(rbc_diameter)
-    bloodseg_lib.prediction.try_folder(out, images)
+    of_inputs = {name: how.pop(name) for name in ("recursive", "page", "level", "max_megapixels")}
+    inputs, notes = bloodseg_lib.prediction.find_inputs(images, **of_inputs)
+    click.echo("".join(f"{note}\n" for note in notes), nl=False, err=True)
+    bloodseg_lib.prediction.try_folder(out, [item.path for item in inputs])
     network = _segmenter(how.pop("checkpoint"), how.pop("tta"))
 
     def show(result: bloodseg_lib.prediction.FileResult) -> None:
@@ -189,14 +145,14 @@ def predict(images: Any, out: Path, rbc_diameter: Any, **how: Any) -> None:
             bar.write(str(result))
         bar.update()
 
-    with tqdm(total=len(images), unit="image") as bar:
-        done = bloodseg_lib.predict_files(images, network, out, scale, on_result=show, **how)
+    with tqdm(total=len(inputs), unit="image") as bar:
+        done = bloodseg_lib.predict_files(inputs, network, out, scale, on_result=show, **how)
     click.echo(bloodseg_lib.prediction.pooled_words(*done, out), nl=False)
     if failed := bloodseg_lib.prediction.failures(done[0]):
         raise click.ClickException(failed)
 
 
-@main.group(cls=_Group)
+@main.group(cls=Group)
 def evaluate() -> None:
     """Evaluate a network: on composed smears, on annotated real fields, in its counts."""
 

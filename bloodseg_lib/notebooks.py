@@ -214,7 +214,9 @@ def run(
 
 def _seen_from_notebooks(path: Path | str) -> str:
     """A path relative to the notebooks, so that no output names a folder of this machine."""
-    return Path(os.path.relpath(path, NOTEBOOK_FOLDER)).as_posix()
+    with contextlib.suppress(ValueError):  # on another drive of Windows
+        return Path(os.path.relpath(path, NOTEBOOK_FOLDER)).as_posix()
+    return Path(path).absolute().as_posix()
 
 
 def write_parameterized(profile: str, out: Path | str, folder: Path | str) -> list[Path]:

@@ -10,6 +10,9 @@ Taught by ``notebooks/01_dataset_creation.ipynb``.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 
@@ -25,6 +28,7 @@ GREY_DENSITIES.setflags(write=False)
 
 _SUBSAMPLED_PX = 400_000  # larger images are subsampled
 _BRIGHT_SPAN = 24  # grey levels
+_WINDOW_PX = 672  # side at 40x
 _DARKEST_BACKGROUND = 90  # grey level; transmitted light never leaves a background darker than this
 
 
@@ -166,3 +170,31 @@ def scale_density(image: np.ndarray, factors: np.ndarray | float) -> np.ndarray:
     table = np.repeat(np.arange(256, dtype=np.uint8)[:, None], image.shape[2], axis=1)
     table[:, :3] = 255 * np.exp(-GREY_DENSITIES[:, None] * np.broadcast_to(factors, 3)) + 0.5
     return cv2.LUT(image, table[None])
+
+
+def windows_at_40x(
+    image: np.ndarray, scale: float, levels: np.ndarray
+) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
+    """Up to nine windows spread over an image, at 40x: enough to judge it by, however large it is.
+
+    Args:
+        image: ``(H, W, 3) uint8`` RGB; may be memory-mapped, only the windows are read.
+        scale: factor that resamples it to 40x.
+        levels: ``(256, 3) uint8``, the lookup table of grey levels that is applied first.
+
+    Yields:
+        rows and columns of a window in the image, and the window at 40x, ``(h, w, 3) uint8``, at
+        most 672 pixels a side.
+    """
+    window = max(1, round(_WINDOW_PX / scale))
+    rows, columns = (
+        np.linspace(0, max(0, side - window), min(3, math.ceil(side / window))).astype(int).tolist()
+        for side in image.shape[:2]
+    )
+    for top in rows:
+        for left in columns:
+            place = np.s_[top : top + window, left : left + window]
+            part = cv2.LUT(np.ascontiguousarray(image[place]), np.ascontiguousarray(levels[None]))
+            size = [max(1, round(side * scale)) for side in part.shape[1::-1]]
+            area = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+            yield place, cv2.resize(part, size, interpolation=area)

@@ -9,7 +9,6 @@ function. Taught by ``notebooks/06_interactive_prediction.ipynb``.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,7 @@ import cv2
 import numpy as np
 from skimage.filters import threshold_otsu
 
-from bloodseg_lib.optics import FLOOR, GREY_DENSITIES, WHITE
+from bloodseg_lib.optics import FLOOR, GREY_DENSITIES, WHITE, windows_at_40x
 
 REFERENCE_DENSITY = (0.25, 0.37, 0.22)
 """Median optical density of red, green and blue in the red cells of an image that a network sees.
@@ -28,7 +27,6 @@ _FACTORS = (0.4, 2.5)  # more would turn the noise of a cell into colours
 _LEAST_RED_CELL_PX = 1600  # one and a half red cells
 _LEAST_CONTRAST = 0.04  # optical density; less is the noise of an empty slide
 _DENSITIES = (0.08, 1.1)  # of green; what is paler or denser is no red cell
-_WINDOW_PX = 672  # side of the windows that the stain of a large image is measured in
 
 
 @dataclass(frozen=True)
@@ -75,6 +73,22 @@ class Stain:
             "in red, green and blue"
         )
 
+    def to_text(self) -> str:
+        """For a table: three numbers, or nothing where it is unknown."""
+        return " ".join(f"{value:.4f}" for value in self.density or ())
+
+    @classmethod
+    def from_text(cls, text: str) -> Stain:
+        """What :meth:`to_text` gave.
+
+        Raises:
+            ValueError: anything else.
+        """
+        if not text:
+            return UNKNOWN_STAIN
+        red, green, blue = (float(value) for value in text.split())
+        return cls((red, green, blue))
+
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         density = None if self.density is None else [round(value, 4) for value in self.density]
@@ -91,18 +105,11 @@ class Stain:
             scale: factor that resamples it to 40x.
             levels: ``(256, 3) uint8`` that make its background white, see :func:`white_levels`.
         """
-        window = max(1, round(_WINDOW_PX / scale))
-        rows, columns = (_spread_windows(side, window) for side in image.shape[:2])
         found = []
-        for top in rows:
-            for left in columns:
-                part = np.ascontiguousarray(image[top : top + window, left : left + window])
-                size = [max(1, round(side * scale)) for side in part.shape[1::-1]]
-                area = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-                part = cv2.resize(cv2.LUT(part, levels[None]), size, interpolation=area)
-                density, weight = _red_cell_density(part)
-                if density is not None:
-                    found.append((*density, weight))
+        for _, part in windows_at_40x(image, scale, levels):
+            density, weight = _red_cell_density(part)
+            if density is not None:
+                found.append((*density, weight))
         if not found:
             return UNKNOWN_STAIN
         densities = np.array(found)
@@ -114,12 +121,6 @@ class Stain:
 
 
 UNKNOWN_STAIN = Stain(None)
-
-
-def _spread_windows(side: int, window: int) -> list[int]:
-    """Where up to three windows begin that are spread over a side."""
-    count = min(3, math.ceil(side / window))
-    return np.linspace(0, max(0, side - window), count).astype(int).tolist()
 
 
 def _red_cell_density(image: np.ndarray) -> tuple[np.ndarray | None, int]:

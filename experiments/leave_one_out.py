@@ -16,6 +16,7 @@ cells, KAGGLE.
 import argparse
 import csv
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,16 +26,17 @@ FOLDS = ("lisc", "zheng", "pbc", "mamic")
 
 
 def bank_without(bank: Path, source: str, folder: Path) -> Path:
-    """A bank of all samples but those of one source, as links to the pictures of another."""
+    """A bank of all samples but those of one source, as hard links to the pictures of another."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(bank / "index.csv", newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file)
         kept = [row for row in rows if row["source"] != source]
         columns = rows.fieldnames
-    for name in {Path(row["path"]).parts[0] for row in kept}:
-        link = folder / name
+    for row in kept:  # the same file under another name: no copy, and within the folder
+        link = folder / row["path"]
+        link.parent.mkdir(exist_ok=True)
         if not link.exists():
-            link.symlink_to((bank / name).resolve(), target_is_directory=True)
+            os.link(bank / row["path"], link)
     with open(folder / "index.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
@@ -97,7 +99,7 @@ def score(options: argparse.Namespace, fold: str, variant: str) -> list[dict]:
 def row(fold: str, variant: str, scores: list[dict]) -> str:
     """A line of the table."""
     from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, WBC_IDS
-    from bloodseg_lib.prediction.counts import wilson_interval
+    from bloodseg_lib.prediction.proportion import wilson_interval
 
     def fraction(of: list[dict], called: int | None = None) -> str:
         if not of:

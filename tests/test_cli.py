@@ -148,3 +148,15 @@ def test_a_setting_without_a_value_is_refused_in_words(tmp_path, setting):
     result = invoke("train", "--dataset", tmp_path, "--out", tmp_path / "out", "--set", setting)
     assert result.exit_code == 2
     assert f"expected NAME=VALUE, each once. Received '{setting}'" in result.output
+
+
+def test_a_missing_libgl_is_answered_with_the_wheel_that_needs_none(monkeypatch):
+    from bloodseg_lib.samples.sources import catalog
+
+    def refused():
+        raise ImportError("libGL.so.1: cannot open shared object file")
+
+    monkeypatch.setattr(catalog, "table", refused)
+    done = CliRunner().invoke(main, ["sources"])
+    assert done.exit_code == 1
+    assert "libGL.so.1: cannot" in done.stderr and "opencv-python-headless" in done.stderr

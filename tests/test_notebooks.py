@@ -26,6 +26,14 @@ def test_every_profile_fits_the_notebooks():
         )
 
 
+def test_a_run_on_another_drive_is_named_as_a_whole(monkeypatch, tmp_path):
+    def refused(path, start):
+        raise ValueError("path is on mount 'D:', start on mount 'C:'")
+
+    monkeypatch.setattr(pipeline.os.path, "relpath", refused)
+    assert pipeline._seen_from_notebooks(tmp_path / "run") == (tmp_path / "run").as_posix()
+
+
 def test_a_parameter_goes_to_every_notebook_that_declares_it():
     handed = pipeline.parameters_of("quick")
     assert handed["02_unet_architecture"]["width"] == handed["03_weighted_training"]["width"]

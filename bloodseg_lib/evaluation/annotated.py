@@ -8,12 +8,13 @@ so they are not scored. Taught by ``notebooks/04_evaluation.ipynb``.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from bloodseg_lib.samples.extraction.boxes import CellBox
+from bloodseg_lib.samples.sample import Skipped
 from bloodseg_lib.samples.sources import lisc, mamic, own_fields, pbc, zheng
 
 
@@ -43,8 +44,9 @@ SOURCES = (*_LABELLED, *_BOXED)
 """Keys of the databases with annotated fields."""
 
 
-def read(source: str, root: Path | str) -> Iterator[AnnotatedField]:
-    """The annotated fields of a database, in the order of their names.
+def read(source: str, root: Path | str) -> Iterator[AnnotatedField | Skipped]:
+    """The annotated fields of a database, in the order of their names. A field whose file or mask
+    is not as it should be is skipped.
 
     Args:
         source: one of :data:`SOURCES`.
@@ -64,7 +66,12 @@ def read(source: str, root: Path | str) -> Iterator[AnnotatedField]:
         )
     if source in _BOXED:
         return (
-            AnnotatedField(source, path, boxes=tuple(boxes))
-            for path, boxes in own_fields.labelled(root)
+            replace(item, source=source)
+            if isinstance(item, Skipped)
+            else AnnotatedField(source, item[0], boxes=tuple(item[1]))
+            for item in own_fields.labelled(root)
         )
-    return (AnnotatedField(source, *labelled) for labelled in _LABELLED[source](root))
+    return (
+        item if isinstance(item, Skipped) else AnnotatedField(source, *item)
+        for item in _LABELLED[source](root)
+    )

@@ -7,7 +7,7 @@ scale measured in the field or given. Taught by ``notebooks/04_evaluation.ipynb`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -18,10 +18,14 @@ from tqdm.auto import tqdm
 from bloodseg_lib.classes import BACKGROUND, CLASSES, NUM_CLASSES, PLATELET_IDS, WBC_IDS, Box
 from bloodseg_lib.evaluation.annotated import AnnotatedField
 from bloodseg_lib.evaluation.report import Report
-from bloodseg_lib.io import csv_text
-from bloodseg_lib.prediction.counts import wilson_interval
+from bloodseg_lib.io import csv_text, read_image
+from bloodseg_lib.prediction.proportion import wilson_interval
 from bloodseg_lib.prediction.scale import Scale
-from bloodseg_lib.prediction.segmenter import Segmenter, open_image
+from bloodseg_lib.prediction.segmenter import Segmenter
+from bloodseg_lib.samples.extraction.boxes import check_inside
+from bloodseg_lib.samples.extraction.masks import Unusable
+from bloodseg_lib.samples.sample import Skipped
+from bloodseg_lib.samples.sources.folders import UNREADABLE
 
 MIN_CELL_PX = 60
 """Objects of fewer pixels are not a detected cell."""
@@ -55,6 +59,7 @@ class FieldsReport(Report):
 
     Attributes:
         scores: one of each annotated cell.
+        skipped: fields and boxes that could not be scored, and why.
 
     Examples:
         >>> scores = FieldScore("lisc", "a.bmp", 3, 3), FieldScore("lisc", "b.bmp", 3, 4)
@@ -64,6 +69,7 @@ class FieldsReport(Report):
 
     stem: ClassVar[str] = "fields"
     scores: tuple[FieldScore, ...]
+    skipped: tuple[Skipped, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Database -> number of annotated cells, fractions that were detected and that were
@@ -85,10 +91,15 @@ class FieldsReport(Report):
                 lines.append(_row(source, CLASSES[class_id].name, of_class))
             if len(classes) > 1:
                 lines.append(_row(source, "**all**", scores))
+        if self.skipped:
+            lines += ["", f"Not scored: {len(self.skipped)}.", ""]
+            lines += [f"- {skipped.source}: {skipped.detail}" for skipped in self.skipped]
         return "\n".join(lines) + "\n"
 
     def tables(self) -> dict[str, str]:
-        """``fields.csv``: a row for each annotated cell."""
+        """``fields.csv``: a row for each annotated cell; ``skipped.csv``: for each that could not
+        be scored, if there are any.
+        """
         rows = (
             (
                 score.source,
@@ -99,7 +110,12 @@ class FieldsReport(Report):
             )
             for score in self.scores
         )
-        return {"fields.csv": csv_text(("database", "field", "class", "called", "iou"), rows)}
+        tables = {"fields.csv": csv_text(("database", "field", "class", "called", "iou"), rows)}
+        if self.skipped:
+            reasons = ((s.source, s.path.name, s.reason, s.detail) for s in self.skipped)
+            columns = ("database", "field", "reason", "detail")
+            tables["skipped.csv"] = csv_text(columns, reasons)
+        return tables
 
     def _by_source(self) -> dict[str, list[FieldScore]]:
         by_source: dict[str, list[FieldScore]] = {}
@@ -137,35 +153,54 @@ def _row(source: str, name: str, scores: Sequence[FieldScore]) -> str:
 
 def evaluate_fields(
     segmenter: Segmenter,
-    fields: Iterable[AnnotatedField],
+    fields: Iterable[AnnotatedField | Skipped],
     rbc_diameter_px: float | None = None,
     *,
     progress: bool = True,
 ) -> FieldsReport:
-    """Segment annotated fields and compare with their annotations.
+    """Segment annotated fields and compare with their annotations. A field that cannot be read
+    costs the others nothing.
 
     Args:
         segmenter: a trained network.
         fields: see :func:`bloodseg_lib.evaluation.annotated.read`.
         rbc_diameter_px: of a red blood cell in all of these fields; None: measured in each.
         progress: show a tqdm bar.
-
-    Raises:
-        FileNotFoundError, ValueError: a field cannot be read; the message names it.
     """
     scale = None if rbc_diameter_px is None else Scale.given(rbc_diameter_px)
     scores: list[FieldScore] = []
+    skipped: list[Skipped] = []
     for field in tqdm(fields, unit="field", disable=not progress):
-        labels = segmenter.segment(open_image(field.path), scale).labels
-        name = field.path.name
-        for cell_box in field.boxes:
+        if isinstance(field, Skipped):
+            skipped.append(field)
+            continue
+        try:
+            labels = segmenter.segment(read_image(field.path), scale).labels
+        except (OSError, ValueError) as error:
+            skipped.append(
+                Skipped(field.source, field.class_id, field.path, UNREADABLE, str(error))
+            )
+            continue
+        for item in _scores(field, labels):
+            (skipped if isinstance(item, Skipped) else scores).append(item)  # type: ignore[arg-type]
+    return FieldsReport(tuple(scores), tuple(skipped))
+
+
+def _scores(field: AnnotatedField, labels: np.ndarray) -> Iterator[FieldScore | Skipped]:
+    """The scores of one field's annotations."""
+    name = field.path.name
+    for cell_box in field.boxes:
+        try:
+            check_inside(cell_box, labels.shape, field.path)
+        except Unusable as error:
+            yield error.skipped(field.source, cell_box.class_id, field.path)
+        else:
             predicted = class_in_box(labels, cell_box.box)
-            scores.append(FieldScore(field.source, name, cell_box.class_id, predicted))
-        if not field.boxes:
-            predicted, cell = labelled_cell(labels, field.class_id)
-            iou = None if field.mask is None else _iou(field.mask, cell)
-            scores.append(FieldScore(field.source, name, field.class_id, predicted, iou))
-    return FieldsReport(tuple(scores))
+            yield FieldScore(field.source, name, cell_box.class_id, predicted)
+    if not field.boxes:
+        predicted, cell = labelled_cell(labels, field.class_id)
+        iou = None if field.mask is None else _iou(field.mask, cell)
+        yield FieldScore(field.source, name, field.class_id, predicted, iou)
 
 
 def labelled_cell(labels: np.ndarray, class_id: int) -> tuple[int, np.ndarray]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bloodseg_lib.classes import NUM_CLASSES
+from bloodseg_lib.classes import NUM_CLASSES, UNKNOWN
 from bloodseg_lib.network.backend import keras
 
 
@@ -62,7 +62,8 @@ def weight_map(labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
     for looking at.
 
     Args:
-        labels: ``(..., H, W) uint8``, ids 0..9.
+        labels: ``(..., H, W) uint8``, ids 0..9, or :data:`~bloodseg_lib.classes.UNKNOWN`, whose
+            weight is 0.
         weights: ``(10,)`` as :func:`class_weights` returns them.
 
     Returns:
@@ -78,11 +79,12 @@ def weight_map(labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
     weights = np.asarray(weights, dtype=np.float32)
     if weights.shape != (NUM_CLASSES,):
         raise ValueError(f"weights: expected shape ({NUM_CLASSES},). Received {weights.shape}.")
-    if labels.size and labels.max() >= NUM_CLASSES:
+    known = labels != UNKNOWN
+    if known.any() and labels[known].max() >= NUM_CLASSES:
         raise ValueError(
-            f"labels: expected class ids 0..{NUM_CLASSES - 1}. Received {labels.max()}."
+            f"labels: expected class ids 0..{NUM_CLASSES - 1}. Received {labels[known].max()}."
         )
-    return weights[labels]
+    return weights[np.where(known, labels, 0)] * known
 
 
 class WeightedCrossEntropy(keras.losses.Loss):
@@ -91,7 +93,8 @@ class WeightedCrossEntropy(keras.losses.Loss):
     ``loss = 1/n * sum over pixels of w[y] * -log softmax(logits)[y]``, the energy function of the
     U-Net paper (arXiv 1505.04597, equation 1). The sum is divided by the number of pixels, not by
     the sum of the weights: over the training set the two are the same, because there the weights
-    have mean 1. The weight map is looked up on the device, so that only ids travel there.
+    have mean 1. The weight map is looked up on the device, so that only ids travel there. Pixels of
+    no known class (:data:`~bloodseg_lib.classes.UNKNOWN`) cost nothing, whatever is predicted.
 
     Args:
         weights: ``(10,) float32`` as :func:`class_weights` returns them.
@@ -106,6 +109,9 @@ class WeightedCrossEntropy(keras.losses.Loss):
         10)``.
         """
         labels = keras.ops.cast(y_true, "int32")  # (B, H, W)
+        known = keras.ops.not_equal(labels, UNKNOWN)
+        labels = keras.ops.where(known, labels, 0)
         # (B, H, W), the weight map
         weights = keras.ops.take(keras.ops.convert_to_tensor(self.weights), labels, axis=0)
+        weights = weights * keras.ops.cast(known, weights.dtype)
         return weights * keras.ops.sparse_categorical_crossentropy(labels, y_pred, from_logits=True)

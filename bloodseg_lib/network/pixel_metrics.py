@@ -1,8 +1,8 @@
 """What Keras counts of the pixels while it trains and evaluates.
 
 Images of sample weight 0 only fill a batch up and are not counted; every other image counts alike,
-whatever its weight. Keras' own ``metrics`` ignore the sample weights, so compile these as
-``weighted_metrics``.
+whatever its weight. Pixels of no known class are not counted either. Keras' own ``metrics`` ignore
+the sample weights, so compile these as ``weighted_metrics``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bloodseg_lib.classes import NUM_CLASSES
+from bloodseg_lib.classes import NUM_CLASSES, UNKNOWN
 from bloodseg_lib.network.backend import keras
 
 _CARRY = 1 << 20
@@ -25,7 +25,7 @@ def is_right(y_true: Any, y_pred: Any) -> Any:
 
 
 class PixelMean(keras.metrics.Mean):
-    """Mean of a value that every pixel has, over all images that are no filling.
+    """Mean of a value over the pixels of a known class, then over all images that are no filling.
 
     Args:
         value: from ids ``(B, H, W)`` and logits ``(B, H, W, 10)`` to ``(B, H, W) float32``.
@@ -38,7 +38,12 @@ class PixelMean(keras.metrics.Mean):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch; ``sample_weight``: ``(B, 1, 1)`` or none."""
-        of_image = keras.ops.mean(self._value(y_true, y_pred), axis=(1, 2))  # (B,)
+        known = keras.ops.cast(
+            keras.ops.not_equal(keras.ops.cast(y_true, "int32"), UNKNOWN), "float32"
+        )
+        mean = keras.ops.mean(self._value(y_true, y_pred) * known, axis=(1, 2))
+        fraction = keras.ops.mean(known, axis=(1, 2))  # 1.0 exactly where every class is known
+        of_image = mean / keras.ops.maximum(fraction, 1e-6)  # (B,)
         super().update_state(of_image, _counted(sample_weight))
 
 
@@ -55,6 +60,7 @@ class ConfusionMatrix(keras.metrics.Metric):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch; ``sample_weight``: ``(B, 1, 1)`` or none."""
+        # a class of no known pixel is none of the ten: one_hot gives it a row of zeros
         # as a product, because counting by bincount is not deterministic on a GPU
         truth, predicted = (
             keras.ops.one_hot(

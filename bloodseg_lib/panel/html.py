@@ -75,6 +75,8 @@ def figures_table(counts: Counts, corrections: int = 0) -> str:
         "Parasitaemia": f"{counts.parasitaemia()}<br>{of_all}",
         "Differential": "<br>".join(white) if white else "no white blood cells",
     }
+    if counts.quality.findings:
+        figures["Picture"] = "<br>".join(f.sentence for f in counts.quality.findings)
     apart = counts.disagreements()
     if apart:
         figures["Look again"] = "<br>".join(apart.values())

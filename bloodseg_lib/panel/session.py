@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES, class_by_key
 from bloodseg_lib.figures.images import comparison_figure
 from bloodseg_lib.figures.overlays import heat, overlay
-from bloodseg_lib.io import resized
+from bloodseg_lib.io import read_image, resized
 from bloodseg_lib.panel.corrections import (
     Correction,
     ListedCell,
@@ -33,7 +33,7 @@ from bloodseg_lib.prediction.counts import NOTICE, CountingConfig, Counts
 from bloodseg_lib.prediction.probabilities import class_picture
 from bloodseg_lib.prediction.results import result_files
 from bloodseg_lib.prediction.scale import Scale
-from bloodseg_lib.prediction.segmenter import Segmentation, Segmenter, open_image
+from bloodseg_lib.prediction.segmenter import Segmentation, Segmenter
 
 _NO_IMAGE = "Expected an image, none is picked. Pick one from the list or upload one."
 _NOT_YET = "Expected an image that was segmented, received none yet. Press Segment first."
@@ -104,7 +104,7 @@ class PanelSession:
         if name is None:
             raise ValueError(_NO_IMAGE)
         image = self.images[name]
-        return open_image(image) if isinstance(image, Path) else image
+        return read_image(image) if isinstance(image, Path) else image
 
     def pick(self, name: str | None) -> None:
         """Begin anew with one of the images, or with none.
@@ -235,9 +235,8 @@ class PanelSession:
         shown = self._shown(size)
         if self.segmentation is None:
             return shown
-        labels = self.segmentation.labels
-        if self.counts is not None and self.counts.label_map is not None:
-            labels = self.counts.label_map  # each cell in one class
+        assert self.found is not None and self.found.label_map is not None
+        labels = self.found.label_map  # each cell in one class
         labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
         return overlay(shown, labels, opacity, outlines, class_ids)
 

@@ -3,6 +3,7 @@
 Taught by notebooks 4 and 6.
 """
 
+from bloodseg_lib.io import read_image as open_image
 from bloodseg_lib.prediction.batch import predict_files, try_folder
 from bloodseg_lib.prediction.cells import Cell, CountingConfig
 from bloodseg_lib.prediction.counts import (
@@ -10,21 +11,21 @@ from bloodseg_lib.prediction.counts import (
     BORDER_RULE,
     NOTICE,
     Counts,
-    Proportion,
     count_cells,
     pool,
-    wilson_interval,
 )
 from bloodseg_lib.prediction.export import export_checkpoint, load_exported
 from bloodseg_lib.prediction.file_result import FileResult, failures, pooled_words
+from bloodseg_lib.prediction.inputs import Input, find_inputs
 from bloodseg_lib.prediction.probabilities import class_picture
-from bloodseg_lib.prediction.results import result_files, save_segmentation
+from bloodseg_lib.prediction.proportion import Proportion, wilson_interval
+from bloodseg_lib.prediction.quality import Finding, Quality
+from bloodseg_lib.prediction.results import count_field, result_files, save_segmentation
 from bloodseg_lib.prediction.scale import AT_40X, Scale, find_scale
 from bloodseg_lib.prediction.segmenter import (
     PredictionConfig,
     Segmentation,
     Segmenter,
-    open_image,
     segment_image,
 )
 from bloodseg_lib.prediction.tiling import Predict
@@ -38,16 +39,21 @@ __all__ = [
     "CountingConfig",
     "Counts",
     "FileResult",
+    "Finding",
+    "Input",
     "Predict",
     "PredictionConfig",
     "Proportion",
+    "Quality",
     "Scale",
     "Segmentation",
     "Segmenter",
     "class_picture",
     "count_cells",
+    "count_field",
     "export_checkpoint",
     "failures",
+    "find_inputs",
     "find_scale",
     "load_exported",
     "open_image",

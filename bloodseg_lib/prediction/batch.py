@@ -16,14 +16,15 @@ from bloodseg_lib.io import WriteError, csv_text, write_bytes
 from bloodseg_lib.prediction.cells import CountingConfig
 from bloodseg_lib.prediction.counts import Counts
 from bloodseg_lib.prediction.file_result import FileResult
+from bloodseg_lib.prediction.inputs import Input
 from bloodseg_lib.prediction.journal import (
     MEND,
     Journal,
     counts_of,
-    file_digest,
     scale_fields,
     tallies,
 )
+from bloodseg_lib.prediction.likeness import Alike, looks_of
 from bloodseg_lib.prediction.result_names import printable, result_names
 from bloodseg_lib.prediction.results import (
     POOLED_FILES,
@@ -32,7 +33,7 @@ from bloodseg_lib.prediction.results import (
     result_files,
 )
 from bloodseg_lib.prediction.scale import Scale
-from bloodseg_lib.prediction.segmenter import Segmenter, open_image
+from bloodseg_lib.prediction.segmenter import Segmenter
 from bloodseg_lib.runs import owned
 
 SKIPPED = "skipped.csv"
@@ -70,7 +71,7 @@ def try_folder(folder: Path | str, images: Sequence[Path] = ()) -> None:
 
 
 def predict_files(
-    paths: Sequence[Path],
+    paths: Sequence[Path | Input],
     segmenter: Segmenter,
     out: Path | str,
     scale: Scale | None = None,
@@ -87,7 +88,8 @@ def predict_files(
     there, made of the same content by the same network and options, are not segmented again.
 
     Args:
-        paths: the images; one that is given twice is segmented once.
+        paths: the images, or what :func:`bloodseg_lib.prediction.inputs.find_inputs` found; one
+            that is given twice is segmented once.
         segmenter: the network.
         out: folder for the files of :func:`bloodseg_lib.prediction.results.result_files` and
             :func:`bloodseg_lib.prediction.results.pooled_files`, under the names of
@@ -107,10 +109,11 @@ def predict_files(
         OSError: the folder cannot be written to.
         BlockingIOError: another command is writing to ``out``.
     """
-    try_folder(out, paths)
+    inputs = [path if isinstance(path, Input) else Input(Path(path)) for path in paths]
+    try_folder(out, [item.path for item in inputs])
     with owned(out):
         return _predicted(
-            _Batch(paths, segmenter, Path(out), scale, counting, label_maps_only),
+            _Batch(inputs, segmenter, Path(out), scale, counting, label_maps_only),
             overwrite,
             on_result,
         )
@@ -121,8 +124,8 @@ def _predicted(
 ) -> tuple[list[FileResult], Counts | None]:
     batch.check(overwrite)
     results: list[FileResult] = []
-    for path in batch.names:
-        results.append(batch.result(path))
+    for item in batch.names:
+        results.append(batch.result(item))
         if on_result:
             on_result(results[-1])
     batch.save_reasons([result for result in results if result.error])
@@ -139,21 +142,24 @@ class _Batch:
 
     def __init__(
         self,
-        paths: Sequence[Path],
+        inputs: Sequence[Input],
         segmenter: Segmenter,
         out: Path,
         scale: Scale | None,
         counting: CountingConfig | None,
         label_maps_only: bool,
     ):
-        same: dict[str, list[Path]] = {}
-        for path in map(Path, paths):
-            same.setdefault(os.path.realpath(path), []).append(path)
-        self.names = result_names([min(spellings) for spellings in same.values()])
+        same: dict[str, list[Input]] = {}
+        for item in inputs:
+            same.setdefault(os.path.realpath(item.own_path), []).append(item)
+        once = [min(spellings, key=lambda item: item.path) for spellings in same.values()]
+        names = result_names([item.own_path for item in once])
+        self.names = {item: names[item.own_path] for item in once}
         self.segmenter, self.out, self.scale = segmenter, out, scale
         self.counting = counting or CountingConfig()
         self.label_maps_only = label_maps_only
         self.journal = Journal(out)
+        self.alike = Alike()
         self.hopeless = ""
         self.made_by = {
             **segmenter.identity,
@@ -161,19 +167,19 @@ class _Batch:
             "counting": None if label_maps_only else self.counting.to_dict(),
         }
 
-    def files(self, path: Path) -> list[str]:
+    def files(self, item: Input) -> list[str]:
         """The names of the files of an image's result."""
         endings = (".png",) if self.label_maps_only else RESULT_ENDINGS
-        return [self.names[path] + ending for ending in endings]
+        return [self.names[item] + ending for ending in endings]
 
-    def made_of(self, path: Path) -> dict[str, Any]:
-        return {"image": file_digest(path), **self.made_by}
+    def made_of(self, item: Input) -> dict[str, Any]:
+        return {**item.made_of, **self.made_by}
 
     def check(self, overwrite: bool) -> None:
         """Refuse to write onto an image, or onto something else."""
-        inputs = {_inode(path): path for path in self.names if _is_file(path)}
-        for path in self.names:
-            for existing in self.journal.existing(self.files(path)):
+        inputs = {_inode(item.path): item.path for item in self.names if _is_file(item.path)}
+        for item in self.names:
+            for existing in self.journal.existing(self.files(item)):
                 if _is_file(existing) and (image := inputs.get(_inode(existing))):
                     raise ValueError(
                         f"{printable(str(image))}: expected to write a result there, but this is "
@@ -182,10 +188,10 @@ class _Batch:
         self.overwrite = overwrite
         if overwrite:
             return
-        for path in self.names:
-            if _is_file(path) and self.journal.existing(self.files(path)):
+        for item in self.names:
+            if _is_file(item.path) and self.journal.existing(self.files(item)):
                 with contextlib.suppress(OSError):  # it cannot be read: told when its turn comes
-                    self.journal.done(self.made_of(path), self.files(path))
+                    self.journal.done(self.made_of(item), self.files(item))
         several = len(self.names) > 1 and not self.label_maps_only
         for names in ((SKIPPED,), POOLED_FILES if several else ()):
             for present in self.journal.existing(names):
@@ -197,16 +203,17 @@ class _Batch:
                     f"something else. {MEND}"
                 )
 
-    def result(self, path: Path) -> FileResult:
+    def result(self, item: Input) -> FileResult:
         """Segment one image, unless its results are there."""
+        path = item.path
         if self.hopeless:
             return FileResult(path, error=f"{printable(str(path))}: not tried. {self.hopeless}")
         try:
             if not _is_file(path):
                 there = "this is a folder" if path.is_dir() else "there is none"
                 raise FileNotFoundError(f"{path}: expected an image file, {there}.")
-            made_of = self.made_of(path)
-            return self._kept(path, made_of) or self._segmented(path, made_of)
+            made_of = self.made_of(item)
+            return self._kept(item, made_of) or self._segmented(item, made_of)
         except WriteError as error:
             if error.errno in _HOPELESS:
                 self.hopeless = f"Nothing can be written any more: {error}"
@@ -223,34 +230,39 @@ class _Batch:
                 f"{path}: expected an image that can be segmented. Received one of unusual size or "
                 f"damaged ({type(error).__name__}: {str(error).strip()}). Save it again as PNG."
             )
-        return FileResult(path, error=printable(words))
+        return FileResult(path, error=printable(words), page=item.page)
 
-    def _kept(self, path: Path, made_of: dict[str, Any]) -> FileResult | None:
+    def _kept(self, item: Input, made_of: dict[str, Any]) -> FileResult | None:
         try:
-            entry = self.journal.done(made_of, self.files(path))
+            entry = self.journal.done(made_of, self.files(item))
         except ValueError:
             if not self.overwrite:
                 raise
             return None
         if entry is None:
             return None
-        scale = Scale(**entry["scale"])
-        if self.label_maps_only:
-            return FileResult(path, scale, kept=True)
-        table = (self.out / f"{self.names[path]}_cells.csv").read_bytes().decode()
-        return FileResult(path, scale, counts_of(table, entry["counts"], self.counting), kept=True)
+        scale, counts = Scale(**entry["scale"]), None
+        if not self.label_maps_only:
+            table = (self.out / f"{self.names[item]}_cells.csv").read_bytes().decode()
+            counts = counts_of(table, entry["counts"], self.counting)
+        notes = (*entry.get("notes", ()), *self.alike.note(item.name, entry.get("looks", "")))
+        return FileResult(item.path, scale, counts, kept=True, page=item.page, notes=notes)
 
-    def _segmented(self, path: Path, made_of: dict[str, Any]) -> FileResult:
-        image = open_image(path)
+    def _segmented(self, item: Input, made_of: dict[str, Any]) -> FileResult:
+        picture = item.read()
+        image = picture.pixels
         found = self.segmenter.segment(image, self.scale)
-        name = self.names[path]
+        name = self.names[item]
         counts, files = result_files(found, image, name, self.counting)
         counts = counts.without_pixels()
         if self.label_maps_only:
             files = {f"{name}.png": files[f"{name}_classes.png"]}
         known = None if self.label_maps_only else tallies(counts)
-        self._save(files, made_of, scale=scale_fields(found.scale), counts=known)
-        return FileResult(path, found.scale, None if self.label_maps_only else counts)
+        scale, looks = scale_fields(found.scale), looks_of(image)
+        self._save(files, made_of, scale=scale, counts=known, notes=picture.notes, looks=looks)
+        notes = (*picture.notes, *self.alike.note(item.name, looks))
+        kept = None if self.label_maps_only else counts
+        return FileResult(item.path, found.scale, kept, page=item.page, notes=notes)
 
     def _save(self, files: dict[str, bytes], made_of: dict[str, Any], **known: Any) -> None:
         self.journal.add(made_of, files, **known)
@@ -268,7 +280,7 @@ class _Batch:
 
     def save_pooled(self, results: Sequence[FileResult]) -> Counts | None:
         """Write the counts of all images together, if there are several."""
-        fields = {self.names[r.path]: r.counts for r in results if r.counts}
+        fields = {self.names[Input(r.path, r.page)]: r.counts for r in results if r.counts}
         if len(fields) < 2:
             return None
         counts, files = pooled_files(list(fields.values()))

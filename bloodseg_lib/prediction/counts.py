@@ -11,7 +11,6 @@ Taught by ``notebooks/06_interactive_prediction.ipynb``.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,6 +37,16 @@ from bloodseg_lib.prediction.cells import (
     find_instances,
 )
 from bloodseg_lib.prediction.probabilities import mean_probabilities
+from bloodseg_lib.prediction.proportion import Proportion
+from bloodseg_lib.prediction.quality import (
+    COUNTS,
+    DIFFERENTIAL,
+    EVERYTHING,
+    NOTHING_WRONG,
+    PARASITAEMIA,
+    Finding,
+    Quality,
+)
 from bloodseg_lib.prediction.scale import AT_40X, Scale
 
 NOTICE = "Not for diagnosis."
@@ -45,73 +54,7 @@ BORDER_RULE = (
     "Cells that touch the top or left border are counted, "
     "those that touch the bottom or right border are not."
 )
-_Z = 1.959963984540054  # 97.5 % of a standard normal distribution is below it
 ALL_CELLS = "All cells are counted, also those cut by the border."
-
-
-def wilson_interval(numerator: int, denominator: int) -> tuple[float, float]:
-    """The 95 % Wilson score interval of a proportion (Wilson 1927, JASA 22:209).
-
-    Raises:
-        ValueError: not ``0 <= numerator <= denominator``, or nothing counted.
-
-    Examples:
-        >>> low, high = wilson_interval(5, 10)
-        >>> print(f"{low:.1%} to {high:.1%}")
-        23.7% to 76.3%
-    """
-    if not 0 <= numerator <= denominator or denominator == 0:
-        raise ValueError(
-            "Expected 0 <= numerator <= denominator and denominator > 0. "
-            f"Received {numerator} of {denominator}."
-        )
-    # in closed form: scipy.stats gives the same to 3e-9 and takes most of a second to import
-    fraction, square = numerator / denominator, _Z**2 / denominator
-    middle = (fraction + square / 2) / (1 + square)
-    half = math.sqrt(fraction * (1 - fraction) * square + square**2 / 4) / (1 + square)
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
-@dataclass(frozen=True)
-class Proportion:
-    """A fraction of cells with its 95 % Wilson interval, unless there are too few cells to say.
-
-    Attributes:
-        numerator, denominator: cells.
-        needed: the least denominator for a figure.
-    """
-
-    numerator: int
-    denominator: int
-    needed: int
-
-    @property
-    def value(self) -> float | None:
-        """The proportion, 0..1, or ``None`` for too few cells."""
-        return self.numerator / self.denominator if self.denominator >= self.needed else None
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """The 95 % Wilson interval, or ``None`` for too few cells."""
-        enough = self.denominator >= self.needed
-        return wilson_interval(self.numerator, self.denominator) if enough else None
-
-    def __str__(self) -> str:
-        text, interval = f"{self.numerator} of {self.denominator}", self.interval
-        if self.value is None or interval is None:
-            return f"{text}: too few cells ({self.needed} needed)"
-        return f"{text}: {self.value:.1%} (95 % interval {interval[0]:.1%} to {interval[1]:.1%})"
-
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON; ``percent`` and ``interval_percent`` are ``None`` for too few cells."""
-        value, interval = self.value, self.interval
-        return {
-            "numerator": self.numerator,
-            "denominator": self.denominator,
-            "percent": None if value is None else round(100 * value, 3),
-            "interval_percent": interval and [round(100 * bound, 3) for bound in interval],
-            "remark": "" if value is not None else f"too few cells: {self.needed} needed",
-        }
 
 
 @dataclass(frozen=True)
@@ -124,6 +67,8 @@ class Counts:
             fraction of cells.
         cut_by_border: cells left out by the border rule.
         config: how they were counted.
+        under_writing: cells left out because something burnt into the image lies on them.
+        quality: what is to be said of the picture before these figures are believed.
         label_map: ``(H, W) uint8``, the field with each cell in its one class; None of several
             fields. What is too small for a cell keeps the classes of its pixels.
     """
@@ -134,6 +79,8 @@ class Counts:
     by_area: dict[str, float]
     cut_by_border: int
     config: CountingConfig
+    under_writing: int = 0
+    quality: Quality = NOTHING_WRONG
     label_map: np.ndarray | None = dataclasses.field(default=None, repr=False, compare=False)
 
     def without_pixels(self) -> Counts:
@@ -145,12 +92,15 @@ class Counts:
         """Fraction of each class among the white blood cells, by class key."""
         cells = {CLASSES[i].key: self.watershed[CLASSES[i].key] for i in WBC_IDS}
         total = sum(cells.values())
-        return {key: Proportion(n, total, self.config.minimum_wbc) for key, n in cells.items()}
+        needed, withheld = self.config.minimum_wbc, self.quality.reason(DIFFERENTIAL)
+        return {key: Proportion(n, total, needed, withheld) for key, n in cells.items()}
 
     def parasitaemia(self) -> Proportion:
         """Fraction of infected cells among the red blood cells."""
         total = sum(self.watershed[CLASSES[i].key] for i in RBC_IDS)
-        return Proportion(self.watershed[CLASSES[INFECTED_RBC].key], total, self.config.minimum_rbc)
+        infected = self.watershed[CLASSES[INFECTED_RBC].key]
+        withheld = self.quality.reason(PARASITAEMIA)
+        return Proportion(infected, total, self.config.minimum_rbc, withheld)
 
     def disagreements(self) -> dict[str, str]:
         """Classes whose three counts differ widely, by class key, with the counts in words: look at
@@ -172,8 +122,11 @@ class Counts:
         return {
             "notice": NOTICE,
             "border": BORDER_RULE if self.config.border_rule else ALL_CELLS,
+            "quality": self.quality.to_dict(),
             "cut_by_border": self.cut_by_border,
-            "counts": {
+            "counts": None
+            if self.quality.reason(COUNTS)
+            else {
                 c.key: {
                     "watershed": self.watershed[c.key],
                     "components": self.components[c.key],
@@ -201,6 +154,7 @@ def count_cells(
     scale: Scale = AT_40X,
     config: CountingConfig | None = None,
     field: str = "",
+    written: np.ndarray | None = None,
 ) -> Counts:
     """Find and count the cells of a label map.
 
@@ -211,6 +165,8 @@ def count_cells(
         scale: of the image; at 40x the mean areas of the classes hold.
         config: how; the defaults if not given.
         field: name of the image, kept with each cell.
+        written: ``(H, W) bool``, where something is burnt into the image: the cells that it touches
+            are left out, see :func:`bloodseg_lib.prediction.writing.burnt_in`.
 
     Raises:
         ValueError: not a label map, or probabilities of another size.
@@ -230,11 +186,14 @@ def count_cells(
     config = config or CountingConfig()
     mean_area_px = [c.mean_area_px / scale.factor**2 for c in CLASSES]  # in this image
     least_px = [config.minimum_area * area for area in mean_area_px]
-    cells, cut, painted = [], 0, labels.copy()
+    cells, cut, left_out, painted = [], 0, 0, labels.copy()
     for instance in (i for g in GROUPS for i in find_instances(labels, g, scale, config)):
         box, mask = instance
         votes = np.bincount(labels[box.window][mask], minlength=NUM_CLASSES)
         if votes.sum() < least_px[int(votes.argmax())]:
+            continue
+        if written is not None and written[box.window][mask].any():
+            left_out += 1
             continue
         mean: list[float] = []
         if probabilities is not None:
@@ -259,12 +218,15 @@ def count_cells(
         by_area={c.key: float(pixels[c.id] / mean_area_px[c.id]) for c in CELL_CLASSES},
         cut_by_border=cut,
         config=config,
+        under_writing=left_out,
         label_map=painted,
     )
 
 
 def pool(fields: Sequence[Counts]) -> Counts:
     """The counts of several fields as those of one: cells are added, percentages are not averaged.
+
+    Fields whose parasitaemia or counts are withheld are left out, unless all are.
 
     Raises:
         ValueError: no fields, or fields counted in different ways.
@@ -274,6 +236,16 @@ def pool(fields: Sequence[Counts]) -> Counts:
             "Expected the counts of one or more fields, all with the same CountingConfig. "
             f"Received {len(fields)}."
         )
+
+    sound = [c for c in fields if not (c.quality.reason(PARASITAEMIA) or c.quality.reason(COUNTS))]
+    bad = len(fields) - len(sound)
+    quality = NOTHING_WRONG
+    if bad:
+        words = f"{bad} of {len(fields)} pictures are left out, because their figures are withheld."
+        finding = Finding("pictures", "note", bad, words)
+        if not sound:
+            finding = Finding("pictures", "withheld", bad, "All pictures are withheld.", EVERYTHING)
+        quality, fields = Quality((finding,)), sound or fields
 
     def total(name: str) -> dict[str, Any]:
         return {c.key: sum(getattr(counts, name)[c.key] for counts in fields) for c in CELL_CLASSES}
@@ -286,6 +258,8 @@ def pool(fields: Sequence[Counts]) -> Counts:
         total("by_area"),
         sum(counts.cut_by_border for counts in fields),
         fields[0].config,
+        sum(counts.under_writing for counts in fields),
+        quality,
     )
 
 

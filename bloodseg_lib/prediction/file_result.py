@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bloodseg_lib.prediction.counts import Counts
+from bloodseg_lib.prediction.quality import COUNTS
 from bloodseg_lib.prediction.result_names import printable
 from bloodseg_lib.prediction.results import POOLED_FILES
 from bloodseg_lib.prediction.scale import Scale
@@ -22,6 +23,8 @@ class FileResult:
         counts: its cells; None if it was not segmented, or if they were not counted.
         error: why it was not segmented, in words; empty if it was.
         kept: its results were there already. The cells have no probabilities then.
+        page: of the file; None: the only one.
+        notes: what was done to the picture or ignored, see :class:`bloodseg_lib.io.Picture`.
     """
 
     path: Path
@@ -29,15 +32,25 @@ class FileResult:
     counts: Counts | None = None
     error: str = ""
     kept: bool = False
+    page: int | None = None
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        name = printable(self.path.name)
+        name = printable(self.path.name) + (f", page {self.page}" if self.page else "")
         kept = " Skipped: these results are there already." if self.kept else ""
         if self.counts is None:
-            return f"{name}: {self.error or self.scale}{kept and '.' + kept}"
+            first = f"{self.error or self.scale}{kept and '.' + kept}"
+            return "\n".join(f"{name}: {words}" for words in (first, *self.notes))
+        quality = self.counts.quality
         cells = f"{len(self.counts.cells)} cells, parasitaemia {self.counts.parasitaemia()}"
-        warnings = (f"the three counts disagree: {w}" for w in self.counts.disagreements().values())
-        return "\n".join(f"{name}: {w}" for w in (f"{cells}; {self.scale}.{kept}", *warnings))
+        if quality.reason(COUNTS):
+            cells = "no figures"
+        lines = [f"{cells}; {self.scale}.{kept}", *self.notes]
+        lines += [f"{finding.level}: {finding.sentence}" for finding in quality.findings]
+        if not quality.reason(COUNTS):
+            disagreements = self.counts.disagreements().values()
+            lines += [f"the three counts disagree: {words}" for words in disagreements]
+        return "\n".join(f"{name}: {line}" for line in lines)
 
 
 def pooled_words(results: Sequence[FileResult], pooled: Counts | None, out: Path) -> str:
@@ -46,7 +59,8 @@ def pooled_words(results: Sequence[FileResult], pooled: Counts | None, out: Path
         return ""
     number = sum(result.counts is not None for result in results)
     where = printable(str(out / "pooled_counts.json"))
-    return f"All {number} together: {len(pooled.cells)} cells, in {where}.\n"
+    left_out = "".join(f" {finding.sentence}" for finding in pooled.quality.findings)
+    return f"All {number} together: {len(pooled.cells)} cells, in {where}.{left_out}\n"
 
 
 def failures(results: Sequence[FileResult]) -> str:

@@ -20,9 +20,10 @@ from bloodseg_lib.classes import CELL_CLASSES, Box
 from bloodseg_lib.io import WriteError
 from bloodseg_lib.prediction.cells import Cell, CountingConfig
 from bloodseg_lib.prediction.counts import Counts
+from bloodseg_lib.prediction.quality import Quality
 
 FILE = "predicted.jsonl"
-_TALLIES = ("components", "watershed", "by_area", "cut_by_border")
+_TALLIES = ("components", "watershed", "by_area", "cut_by_border", "under_writing")
 
 
 def file_digest(path: Path) -> str:
@@ -121,7 +122,7 @@ MEND = "Give another --out, or --overwrite to replace it."
 
 def tallies(counts: Counts) -> dict[str, Any]:
     """What the table of cells does not tell of counts, for JSON, unrounded."""
-    return {name: getattr(counts, name) for name in _TALLIES}
+    return {"quality": counts.quality.to_dict()} | {n: getattr(counts, n) for n in _TALLIES}
 
 
 def counts_of(table: str, known: Mapping[str, Any], config: CountingConfig) -> Counts:
@@ -143,7 +144,9 @@ def counts_of(table: str, known: Mapping[str, Any], config: CountingConfig) -> C
         )
         for row in csv.DictReader(StringIO(table, newline=""))
     )
-    return Counts(cells=cells, config=config, **{name: known[name] for name in _TALLIES})
+    quality = Quality.from_dict(known["quality"])
+    tallied = {name: known[name] for name in _TALLIES}
+    return Counts(cells=cells, config=config, quality=quality, **tallied)
 
 
 def scale_fields(scale: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import numpy as np
 
 from bloodseg_lib.classes import BACKGROUND, NUM_CLASSES
 from bloodseg_lib.optics import GREY_DENSITIES, WHITE, background_colour, white_levels
-from bloodseg_lib.stain import UNKNOWN_STAIN, Stain
+from bloodseg_lib.stain import REFERENCE_DENSITY, UNKNOWN_STAIN, Stain
 
 # Of a line's pixels: a line through crowded cells still shows some background between them.
 _BACKGROUND_QUANTILE = 0.9
@@ -29,6 +29,9 @@ _MOST = 0.25  # largest fraction of a side that a border takes; more darkness is
 # Of the background's brightness: darker is outside an eyepiece; stained nuclei transmit more blue.
 _BLACK = 0.35
 _LEAST_OUTSIDE = 0.002  # fraction of the image; smaller dark things at the border are cells, debris
+_ONE_CELL_PX = (400, 1900)  # area at 40x of a cell that is cut out on black
+_ONE_CELL_SIDE_PX = 80  # of its picture
+_OUTSIDE_A_CELL = 24  # grey level of the brightest channel
 _SEARCH_PX = 1024  # size at which the field of view is searched
 _HALO = 1 / 128  # of the longer side: the blurred rim of the eyepiece
 
@@ -42,7 +45,9 @@ class Preprocessing:
         outside: ``(h, w) bool``, the image within the border, reduced: True outside the field of
             view, as beyond an eyepiece; None: it is all in view.
         levels: ``(256, 3) uint8``, a lookup table of the grey levels of red, green and blue.
+        white: ``(256, 3) uint8``, those that only make the background white.
         stain: that the red cells had.
+        one_cell: it shows one red cell cut out on black, whose background is not known.
 
     Examples:
         >>> image = np.full((40, 60, 3), 200, np.uint8)
@@ -54,7 +59,9 @@ class Preprocessing:
     border: tuple[int, int, int, int]
     outside: np.ndarray | None
     levels: np.ndarray
+    white: np.ndarray
     stain: Stain = UNKNOWN_STAIN
+    one_cell: bool = False
 
     @classmethod
     def of(
@@ -67,16 +74,20 @@ class Preprocessing:
             scale: factor that resamples it to 40x.
             reference_stain: bring the stain of the red cells to the reference.
         """
+        levels = _one_cell_levels(image, scale)
+        if levels is not None:
+            return cls((0, 0, 0, 0), outside_view(image), levels, levels, one_cell=True)
         border = dark_border(image)
         field = _within(image, border)
-        levels = white_levels(background_colour(field))
-        stain = Stain.of(field, scale, levels) if reference_stain else UNKNOWN_STAIN
-        return cls(border, outside_view(field), _stained_levels(levels, stain), stain)
+        white = white_levels(background_colour(field))
+        stain = Stain.of(field, scale, white) if reference_stain else UNKNOWN_STAIN
+        return cls(border, outside_view(field), _stained_levels(white, stain), white, stain)
 
     @classmethod
     def none(cls) -> Preprocessing:
         """No border, all in view, and every grey level unchanged."""
-        return cls((0, 0, 0, 0), None, np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, 1))
+        levels = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+        return cls((0, 0, 0, 0), None, levels, levels)
 
     def within_border(self, image: np.ndarray) -> np.ndarray:
         """The image without its dark border, a view."""
@@ -180,6 +191,29 @@ def outside_view(image: np.ndarray) -> np.ndarray | None:
     halo = 1 + 2 * round(_HALO * max(black.shape))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (halo, halo))
     return cv2.dilate(np.isin(numbers, kept).astype(np.uint8), disc) > 0
+
+
+def _one_cell_levels(image: np.ndarray, scale: float) -> np.ndarray | None:
+    """Levels, ``(256, 3) uint8``, for the one red cell that an image shows cut out on black, as
+    those of the NIH's malaria database do; None if it shows anything else.
+
+    Its background is not known, so the cell itself is brought to the reference stain, and the black
+    becomes background.
+    """
+    if max(image.shape[:2]) * scale > _ONE_CELL_SIDE_PX:
+        return None
+    cell = (image.max(axis=2) > _OUTSIDE_A_CELL).astype(np.uint8)
+    _, numbers, stats, _ = cv2.connectedComponentsWithStats(cell)
+    if len(stats) < 2 or cell.mean() > 0.9:
+        return None
+    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    area_px = stats[largest, cv2.CC_STAT_AREA]
+    if not _ONE_CELL_PX[0] <= area_px * scale**2 <= _ONE_CELL_PX[1] or area_px < 0.9 * cell.sum():
+        return None
+    colour = np.median(image[numbers == largest], axis=0)
+    levels = white_levels(colour / np.exp(-np.array(REFERENCE_DENSITY)))
+    levels[: _OUTSIDE_A_CELL + 1] = WHITE
+    return levels
 
 
 def _brightness(image: np.ndarray) -> float:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,9 @@ from bloodseg_lib.classes import CELL_CLASSES
 from bloodseg_lib.figures.overlays import legend_strip, overlay
 from bloodseg_lib.io import label_map_bytes, png_bytes, write_bytes
 from bloodseg_lib.prediction.counts import CountingConfig, Counts, count_cells, pool
+from bloodseg_lib.prediction.quality import judge
 from bloodseg_lib.prediction.segmenter import Segmentation
+from bloodseg_lib.prediction.writing import burnt_in
 
 OVERLAY_PX = 4096
 """The longer side of an overlay is at most this; the label map always has the image's own size."""
@@ -25,6 +28,27 @@ RESULT_ENDINGS = ("_classes.png", "_overlay.png", "_cells.csv", "_counts.json")
 
 POOLED_FILES = ("pooled_cells.csv", "pooled_counts.json")
 """The files of several images together."""
+
+
+def count_field(
+    segmentation: Segmentation,
+    image: np.ndarray,
+    config: CountingConfig | None = None,
+    field: str = "",
+) -> Counts:
+    """Find, count and judge the cells of a segmented image.
+
+    Args:
+        segmentation: of ``image``.
+        image: ``(H, W, 3) uint8`` RGB.
+        config: how to count; the defaults if not given.
+        field: name of the image, kept with each cell.
+    """
+    written = burnt_in(image, segmentation.preprocessing.outside)
+    labels, probabilities = segmentation.labels, segmentation.probabilities
+    counts = count_cells(labels, probabilities, segmentation.scale, config, field, written)
+    quality = judge(image, segmentation, counts.cells, counts.under_writing)
+    return replace(counts, quality=quality)
 
 
 def result_files(
@@ -54,14 +78,14 @@ def result_files(
             f"Received {image.shape}."
         )
     scale = segmentation.scale
-    counts = count_cells(segmentation.labels, segmentation.probabilities, scale, config, field=stem)
+    counts = count_field(segmentation, image, config, stem)
     labels = segmentation.labels if counts.label_map is None else counts.label_map
     summary = {
         "image": stem,
         "size": list(labels.shape),
         "scale": scale.factor,
         "scale_found": scale.to_dict(),
-        "stain": segmentation.stain.to_dict(),
+        "stain": segmentation.preprocessing.stain.to_dict(),
         **counts.to_dict(),
     }
     return counts, {

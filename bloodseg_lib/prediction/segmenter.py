@@ -15,7 +15,7 @@ import contextlib
 import functools
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,8 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from bloodseg_lib.config import Config
-from bloodseg_lib.io import read_image
 from bloodseg_lib.network.inference import load_network
 from bloodseg_lib.network.pretrained import checkpoint_path
-from bloodseg_lib.network.sidecar import Sidecar
 from bloodseg_lib.prediction.preprocessing import Preprocessing
 from bloodseg_lib.prediction.probabilities import label_map_and_probabilities
 from bloodseg_lib.prediction.scale import Scale, find_scale
@@ -38,14 +36,11 @@ from bloodseg_lib.prediction.tiling import (
     ResampledImage,
     blended_rows,
 )
-from bloodseg_lib.stain import UNKNOWN_STAIN, Stain
 
 KEPT_PX = 2**24
 """Probabilities of images of more pixels than this are kept on disk unless asked for otherwise: in
 memory they would take 20 bytes a pixel.
 """
-
-_MAPPED_BYTES = 2**26  # files larger than this are memory-mapped where their format allows
 
 
 @dataclass(frozen=True)
@@ -102,13 +97,13 @@ class Segmentation:
         probabilities: ``(H, W, 10) float16``, the network's softmax; over the classes they sum to
             1, up to rounding. Of a large image ``uint8``, in 255ths, in a temporary file.
         scale: that the image was resampled to 40x with.
-        stain: that its red cells had before they were brought to the reference.
+        preprocessing: that the network saw it after.
     """
 
     labels: np.ndarray
     probabilities: np.ndarray
     scale: Scale
-    stain: Stain = UNKNOWN_STAIN
+    preprocessing: Preprocessing = field(default_factory=Preprocessing.none)
 
     @property
     def confidence(self) -> np.ndarray:
@@ -135,11 +130,6 @@ class Segmenter:
         self.checkpoint = checkpoint_path(checkpoint)
         self.config = config or PredictionConfig()
         self.network = load_network(self.checkpoint, self.config.precision, self.config.engine)
-
-    @property
-    def sidecar(self) -> Sidecar:
-        """The description of the network."""
-        return self.network.sidecar
 
     @functools.cached_property
     def identity(self) -> dict[str, Any]:
@@ -198,37 +188,6 @@ def over_symmetries(predict: Predict, tiles: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(total / 8, np.float32)
 
 
-def open_image(path: Path | str) -> np.ndarray:
-    """Read an image to segment as :func:`bloodseg_lib.io.read_image` does, or memory-map it.
-
-    Arrays of NumPy (``.npy``) are mapped, and TIFF files above 64 MiB without compression,
-    ``(H, W, 3) uint8`` RGB: the way to segment an image that does not fit into memory.
-
-    Raises:
-        FileNotFoundError, ValueError: there is no such file, or it is not an image.
-    """
-    path = Path(path)
-    suffix = path.suffix.lower() if path.is_file() else ""
-    if suffix == ".npy":
-        try:
-            return np.load(path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, EOFError, OSError) as error:
-            raise ValueError(
-                f"{path}: expected an array of NumPy, received another or a damaged file "
-                f"({error}). Save it again."
-            ) from error
-    if suffix in (".tif", ".tiff") and path.stat().st_size > _MAPPED_BYTES:
-        import tifffile
-
-        try:
-            mapped = tifffile.memmap(path, mode="r")
-        except (ValueError, OSError):  # compressed, or not TIFF: then it is decoded
-            return read_image(path)
-        if mapped.ndim == 3 and mapped.shape[2] == 3 and mapped.dtype == np.uint8:
-            return mapped
-    return read_image(path)
-
-
 def segment_image(
     image: np.ndarray,
     predict: Predict,
@@ -278,7 +237,7 @@ def segment_image(
         )
         bands = preparation.with_border(bands, height, width)
         labels, probabilities = label_map_and_probabilities(bands, height, width, on_disk)
-    return Segmentation(labels, probabilities, scale, preparation.stain)
+    return Segmentation(labels, probabilities, scale, preparation)
 
 
 def _checked_image(image: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from bloodseg_lib.samples.collect import Collection, collect
 from bloodseg_lib.samples.sample import CellSample, Skipped, cut_cell
 from bloodseg_lib.samples.splits import SPLITS, split_groups
 from bloodseg_lib.samples.verify import Verification, verify_bank
+from bloodseg_lib.samples.whole_fields import add_fields, build_bank
 
 __all__ = [
     "SPLITS",
@@ -17,6 +18,8 @@ __all__ = [
     "SampleBank",
     "Skipped",
     "Verification",
+    "add_fields",
+    "build_bank",
     "collect",
     "cut_cell",
     "split_groups",

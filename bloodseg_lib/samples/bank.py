@@ -23,9 +23,10 @@ from bloodseg_lib.io import png_bytes, read_rgba, write_bytes, write_csv
 from bloodseg_lib.runs import owned, within
 from bloodseg_lib.samples.duplicates import near_duplicates, thumbnail
 from bloodseg_lib.samples.entry import BankEntry, split_entries
+from bloodseg_lib.samples.field_bank import FIELD_INDEX, digest_of, read_field_index
 from bloodseg_lib.samples.sample import CellSample
 from bloodseg_lib.samples.splits import SPLITS
-from bloodseg_lib.stain import UNKNOWN_STAIN, Stain
+from bloodseg_lib.stain import Stain
 
 INDEX = "index.csv"
 _COLUMNS = ("path", "class", "source", "group", "split", "area_px", "sha256")
@@ -38,9 +39,13 @@ class SampleBank:
     Args:
         folder: a bank that :func:`write_bank` made.
 
+    Attributes:
+        entries, fields: its samples, and its whole fields with their label maps.
+        digest: changes with either.
+
     Raises:
         FileNotFoundError: there is no ``index.csv``.
-        ValueError: a line of the index is wrong.
+        ValueError: a line of an index is wrong.
     """
 
     def __init__(self, folder: Path | str):
@@ -50,7 +55,8 @@ class SampleBank:
             raise FileNotFoundError(
                 f"{index}: not there. Build the bank first: python -m bloodseg_lib bank --help."
             )
-        self.digest = hashlib.sha256(index.read_bytes()).hexdigest()
+        self.fields = read_field_index(self.folder)
+        self.digest = digest_of(index, self.folder / FIELD_INDEX)
         try:
             with open(index, newline="", encoding="utf-8") as file:
                 rows = list(csv.DictReader(file))
@@ -111,24 +117,13 @@ def _entry(index: Path, number: int, row: dict[str, str]) -> BankEntry:
             row["split"],
             int(row["area_px"]),
             row["sha256"],
-            _stain(row.get(_STAIN) or ""),
+            Stain.from_text(row.get(_STAIN) or ""),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{index}, line {number}: expected the columns {', '.join(_COLUMNS)}. "
             f"Received {error}. Build the bank again."
         ) from error
-
-
-def _stain(text: str) -> Stain:
-    if not text:
-        return UNKNOWN_STAIN
-    red, green, blue = (float(value) for value in text.split())
-    return Stain((red, green, blue))
-
-
-def _stain_text(stain: Stain) -> str:
-    return " ".join(f"{value:.4f}" for value in stain.density or ())
 
 
 def is_a_bank(folder: Path) -> ValueError:
@@ -159,14 +154,8 @@ class BankWriter:
         write_bytes(self.folder / path, data)
         digest, area = hashlib.sha256(data).hexdigest(), sample.area_px
         self._entries[path] = BankEntry(
-            path,
-            sample.class_id,
-            sample.source,
-            sample.group,
-            split,
-            area,
-            digest,
-            sample.stain,
+            *(path, sample.class_id, sample.source, sample.group),
+            *(split, area, digest, sample.stain),
         )
         self._thumbnails.append(thumbnail(sample.rgba))
         if self._on_sample:
@@ -198,7 +187,7 @@ class BankWriter:
         rows = (
             (
                 *(e.path, CLASSES[e.class_id].key, e.source, e.group, e.split, e.area_px, e.sha256),
-                _stain_text(e.stain),
+                e.stain.to_text(),
             )
             for _, e in sorted(self._entries.items())
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from inspect import signature
@@ -111,7 +112,12 @@ def collect(
                 for sample in samples():
                     writer.add(sample)
                 _write_rejections(writer.folder, collection)
-                bank = writer.close(seed, fill if draw_missing else None)
+                try:
+                    bank = writer.close(seed, fill if draw_missing else None)
+                except ValueError as error:
+                    if collection.accepted or not collection.skipped:
+                        raise
+                    raise ValueError(_nothing_usable(writer.folder, collection)) from error
             if not (bank.folder / REPORT).exists():  # of a finished one too: killed before this
                 write_bytes(bank.folder / REPORT, collection.report(bank).encode())
     return bank, collection
@@ -148,6 +154,15 @@ def _claimed(folder: Path, settings: dict[str, Any]) -> Iterator[bool]:
     except Exception:
         claim.unlink(missing_ok=True)  # it has told why; the next command may be another
         raise
+
+
+def _nothing_usable(folder: Path, collection: Collection) -> str:
+    reasons = Counter(skipped.reason for skipped in collection.skipped)
+    listed = ", ".join(f"{reason} {number}" for reason, number in reasons.most_common())
+    return (
+        f"{folder}: expected at least one usable sample, received none. Reasons: {listed}; each "
+        f"with its file in {folder / REJECTIONS}. For example: {collection.skipped[0].detail}"
+    )
 
 
 def _write_rejections(folder: Path, collection: Collection) -> None:

@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 from bloodseg_lib.io import read_rgba
 from bloodseg_lib.samples.bank import BankEntry, SampleBank
 from bloodseg_lib.samples.duplicates import near_duplicates, thumbnail
+from bloodseg_lib.samples.field_bank import FieldEntry
 from bloodseg_lib.samples.sources import catalog
 
 MOST_SHOWN = 20
@@ -88,6 +89,9 @@ def verify_bank(folder: Path | str, progress: bool = True) -> Verification:
         readable.append(entry)
         thumbnails.append(thumbnail(rgba))
     listed = {entry.path for entry in bank.entries}
+    for whole in bank.fields:
+        result.problems += _field_changes(bank.folder, whole)
+        listed |= {whole.path, whole.labels_path}
     result.problems += [
         f"{path}: the index does not know this file. Delete it, or build the bank again."
         for path in sorted(bank.folder.glob("*/*.png"))
@@ -111,6 +115,22 @@ def verify_bank(folder: Path | str, progress: bool = True) -> Verification:
         "another scale, cannot be recognised."
     )
     return result
+
+
+def _field_changes(bank: Path, entry: FieldEntry) -> Iterable[str]:
+    """How the two files of a field differ from its line in the index."""
+    digest = hashlib.sha256()
+    try:
+        for path in (entry.path, entry.labels_path):
+            digest.update((bank / path).read_bytes())
+    except OSError as error:
+        yield str(error)
+        return
+    if digest.hexdigest() != entry.sha256:
+        yield (
+            f"{bank / entry.path}: expected sha256 {entry.sha256} with its label map, received "
+            f"{digest.hexdigest()}. Add the fields again."
+        )
 
 
 def _changes(path: Path, rgba: np.ndarray, entry: BankEntry) -> Iterable[str]:

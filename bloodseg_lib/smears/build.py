@@ -22,10 +22,11 @@ import numpy as np
 from tqdm.auto import tqdm
 
 import bloodseg_lib
-from bloodseg_lib.classes import CLASSES, RBC_IDS
+from bloodseg_lib.classes import CLASSES, RBC_IDS, UNKNOWN
 from bloodseg_lib.io import WriteError, label_map_bytes, png_bytes, read_json, write_json
 from bloodseg_lib.runs import LOCK, owned
 from bloodseg_lib.samples.bank import SPLITS, SampleBank
+from bloodseg_lib.samples.field_bank import read_field
 from bloodseg_lib.smears.compose import compose_background, compose_smear
 from bloodseg_lib.smears.dataset import Dataset
 from bloodseg_lib.smears.manifest import (
@@ -37,7 +38,13 @@ from bloodseg_lib.smears.manifest import (
     add_file,
     manifest,
 )
-from bloodseg_lib.smears.pool import KINDS, Pool, at_reference_stain, combinations
+from bloodseg_lib.smears.pool import (
+    KINDS,
+    FieldChoice,
+    Pool,
+    at_reference_stain,
+    combinations,
+)
 from bloodseg_lib.smears.smear import Smear
 
 
@@ -173,8 +180,14 @@ def _pool(bank_folder: Path, bank_digest: str, split: str, reference_stain: bool
         raise ValueError(f"{bank_folder}: changed while a dataset was built of it. Start again.")
     # clusters and background crops have no true counts
     entries = [e for e in bank.select(split) if split == "train" or e.is_single]
+    # read when drawn: all of them would not fit in the memory of each worker
+    fields = [
+        FieldChoice(f.path, f.source, f.rarest, functools.partial(read_field, bank_folder, f))
+        for f in bank.fields
+        if split == f.split == "train" and f.rarest != "background"
+    ]
     choices = [(entry.path, bank.sample(entry)) for entry in entries]
-    return Pool(at_reference_stain(choices) if reference_stain else choices)
+    return Pool(at_reference_stain(choices) if reference_stain else choices, fields)
 
 
 def _generator(config: DatasetConfig, split: str, *numbers: int) -> np.random.Generator:
@@ -235,8 +248,9 @@ def _build_set(
         rng = _generator(config, split, 3, k)
         smear = compose_smear(backgrounds[kind], objects, pool, config.recipe, rng)
         seen = smear.visible()
-        affixed = [cell.sample_path for cell in smear.cells[len(backgrounds[kind].cells) :]]
-        codes = [CLASSES[c].code for c in objects]
+        begin = 0 if smear.is_real else len(backgrounds[kind].cells)
+        affixed = [cell.sample_path for cell in smear.cells[begin:]]
+        codes = ["Real"] if smear.is_real else [CLASSES[c].code for c in objects]
         name = "_".join([*codes, _sources(affixed), kind, split, f"{k:05d}"])
         label = {
             "name": name,
@@ -257,7 +271,7 @@ def _build_set(
             except OSError as error:
                 raise WriteError.of(error, path) from error
             add_file(digest, f"{part}/{name}", data)
-        tally.add_smear(smear.image, seen)
+        tally.add_smear(smear.image, seen, int(np.count_nonzero(smear.labels == UNKNOWN)))
         tally.combinations[f"{'_'.join(codes)}_{kind}"] += 1
     tally.files.append(digest.hexdigest())
     write_json(_part(folder, split, number), vars(tally))

@@ -8,6 +8,7 @@ Taught by ``notebooks/01_dataset_creation.ipynb``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -31,6 +32,7 @@ from bloodseg_lib.smears.appearance import (
     jitter_stain,
 )
 from bloodseg_lib.smears.canvas import Canvas, PlacedCell, rotated
+from bloodseg_lib.smears.field_crops import field_crop
 from bloodseg_lib.smears.pool import AFFIXED_IDS, RBC_OF_KIND, Pool, one_of
 from bloodseg_lib.smears.recipe import Recipe
 from bloodseg_lib.smears.smear import Smear
@@ -91,6 +93,9 @@ def compose_smear(
     Returns:
         a smear of 224 x 224.
     """
+    if recipe.real_fraction and pool.fields and rng.uniform() < recipe.real_fraction:
+        smear = field_crop(pool, recipe, rng)
+        return replace(smear, image=_imaged(smear.image, recipe, rng))
     scale = 1 + rng.uniform(-1, 1) * recipe.scale_jitter
     side = round(SMEAR_SIZE_PX / scale)
     top, left = rng.integers(0, background.instances.shape[0] - side + 1, size=2)

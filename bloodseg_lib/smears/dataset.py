@@ -73,8 +73,11 @@ class Dataset:
         return read_image(self.folder / split / "images" / f"{self.names(split)[i]}.png")
 
     def label_map(self, split: str, i: int) -> np.ndarray:
-        """Label map *i* of a split, ``(224, 224) uint8``."""
-        return read_label_map(self.folder / split / "segments" / f"{self.names(split)[i]}.png")
+        """Label map *i* of a split, ``(224, 224) uint8``; training smears cut from real fields may
+        have pixels of :data:`~bloodseg_lib.classes.UNKNOWN`.
+        """
+        name = self.names(split)[i]
+        return read_label_map(self.folder / split / "segments" / f"{name}.png", unknown=True)
 
     def objects(self, split: str, i: int) -> list[dict[str, Any]]:
         """The cells of smear *i*: class, box, visible area and sample of each (see

@@ -120,11 +120,13 @@ class Tally:
         self._add_sums(other.values, other.squares)
         self.files += other.files
 
-    def add_smear(self, image: np.ndarray, seen: Iterable[Mapping[str, Any]]) -> None:
+    def add_smear(
+        self, image: np.ndarray, seen: Iterable[Mapping[str, Any]], unknown_px: int = 0
+    ) -> None:
         """Count a smear: its image, ``(224, 224, 3) uint8``, and the cells seen
-        (:meth:`bloodseg_lib.smears.smear.Smear.visible`).
+        (:meth:`bloodseg_lib.smears.smear.Smear.visible`). Pixels of no known class count nowhere.
         """
-        background = image.shape[0] * image.shape[1]
+        background = image.shape[0] * image.shape[1] - unknown_px
         for cell in seen:
             self.objects[cell["id"]] += 1
             self.pixels[cell["id"]] += cell["area_px"]

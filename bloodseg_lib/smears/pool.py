@@ -6,14 +6,15 @@ Taught by ``notebooks/01_dataset_creation.ipynb``.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
 
 from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, PLATELET_IDS, WBC_IDS
 from bloodseg_lib.optics import scale_density
+from bloodseg_lib.samples.labelled_field import LabelledField
 from bloodseg_lib.samples.sample import CellSample
 from bloodseg_lib.smears.recipe import Recipe
 from bloodseg_lib.stain import Stain
@@ -32,14 +33,33 @@ Choice = tuple[str, CellSample]
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
+class FieldChoice:
+    """A whole field that smears may be cut from; read when it is asked for.
+
+    Attributes:
+        path: in the bank.
+        source: of the field.
+        rarest: key of its rarest class.
+        load: reads it.
+    """
+
+    path: str
+    source: str
+    rarest: str
+    load: Callable[[], LabelledField]
+
+
 class Pool:
     """The samples that one split may be composed of, by class and source.
 
     Args:
         samples: ``(path in the bank, sample)`` pairs, all of one split.
+        fields: whole fields with label maps, of the same split.
 
     Attributes:
         background_crops: crops of real fields.
+        fields: for each source and rarest class, its fields.
 
     Examples:
         >>> rgba = np.full((40, 40, 4), 255, np.uint8)
@@ -51,7 +71,11 @@ class Pool:
         [((3,), 'nn'), ((3, 3), 'nn')]
     """
 
-    def __init__(self, samples: Iterable[Choice]):
+    def __init__(self, samples: Iterable[Choice], fields: Iterable[FieldChoice] = ()):
+        kinds: dict[tuple[str, str], list[FieldChoice]] = {}
+        for field in fields:
+            kinds.setdefault((field.source, field.rarest), []).append(field)
+        self.fields = [kinds[key] for key in sorted(kinds)]
         self.background_crops: list[Choice] = []
         self._clusters: dict[str, list[Choice]] = {}
         self._choices: dict[tuple[int, str], list[Choice]] = {}

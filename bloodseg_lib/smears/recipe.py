@@ -44,6 +44,8 @@ class Recipe(Config):
         background_crops: fraction of the backgrounds of healthy RBCs that are a crop of a real
             field (:mod:`bloodseg_lib.samples.extraction.background_crops`) where the bank has any,
             instead of composed. Only in training smears.
+        real_fraction: fraction of the training smears that are crops of real fields with their
+            label maps (:mod:`bloodseg_lib.smears.field_crops`) where the bank has any.
         rouleaux: greatest fraction of the RBCs, drawn for each background, that cover half of the
             one before, like the coins of a roll that has fallen over.
         affixed_overlap: greatest fraction of an affixed cell that may overlap another affixed cell.
@@ -111,6 +113,7 @@ class Recipe(Config):
     blur_px: float = 0.0
     noise: float = 0.0
     jpeg: float = 0.0
+    real_fraction: float = 0.0
 
     def check(self) -> None:
         smallest_px = round(1.5 * SMEAR_SIZE_PX)
@@ -124,7 +127,7 @@ class Recipe(Config):
         )
         self.expect(0 <= self.edge_softness_px <= 5, "edge_softness_px", "0 to 5 pixels")
         fractions = "rbc_overlap clusters background_crops rouleaux affixed_overlap beyond_border"
-        for name in (*fractions.split(), "stain_match", "illumination", "jpeg"):
+        for name in (*fractions.split(), "stain_match", "illumination", "jpeg", "real_fraction"):
             self.expect(0 <= getattr(self, name) <= 1, name, "0 to 1")
         for name in ("scale_jitter", "shape_jitter", "stain_jitter"):
             self.expect(0 <= getattr(self, name) <= 0.5, name, "0 to 0.5")
@@ -153,8 +156,9 @@ class Recipe(Config):
     def to_dict(self) -> dict[str, Any]:
         """The recipe as ``dataset.json`` holds it, under :data:`STORED_NAMES`."""
         values = super().to_dict()
-        if not self.reference_stain:
-            del values["reference_stain"]  # older than it: see STORED_NAMES
+        for name in ("reference_stain", "real_fraction"):
+            if not values[name]:
+                del values[name]  # older than it: see STORED_NAMES
         return {STORED_NAMES.get(name, name): value for name, value in values.items()}
 
 
@@ -178,6 +182,7 @@ RECIPES = {
         nuclear_od=(0.65, 2.4),
         stain_match=0.8,
         reference_stain=True,
+        real_fraction=0.25,
         cell_blur_px=1.5,
         illumination=1.0,
         debris=1.5,

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from bloodseg_lib.classes import CLASSES, Box
+from bloodseg_lib.classes import CLASSES, UNKNOWN, Box
+from bloodseg_lib.samples.field_bank import FIELDS
 from bloodseg_lib.smears.canvas import PlacedCell
 
 
@@ -50,6 +51,11 @@ class Smear:
         return first, np.diff(first, append=begins.size), self.instances.ravel()[first]
 
     @property
+    def is_real(self) -> bool:
+        """Whether it is a crop of a real field, see :mod:`bloodseg_lib.smears.field_crops`."""
+        return any(cell.sample_path.startswith(f"{FIELDS}/") for cell in self.cells)
+
+    @property
     def labels(self) -> np.ndarray:
         """``(H, W) uint8`` label map."""
         _, length, instance = self._runs
@@ -62,7 +68,8 @@ class Smear:
         Returns:
             one dict a cell: ``class`` (key), ``id``, ``box`` (``x``, ``y``, ``width``, ``height``
             in pixels) and ``area_px`` of exactly its visible pixels, ``sample`` (path in the bank).
-            A cluster of red cells, which only training smears have, is one of them.
+            A cluster of red cells, which only training smears have, is one of them. What is of no
+            known class is none.
         """
         first, length, instance = (values[self._runs[2] > 0] for values in self._runs)
         if not len(first):
@@ -86,4 +93,5 @@ class Smear:
                 "sample": cell.sample_path,
             }
             for cell, (area, *box) in zip(cells, table, strict=True)
+            if cell.class_id != UNKNOWN
         ]

@@ -124,9 +124,9 @@ def _smear_problems(folder: Path, name: str, tally: Tally) -> list[str]:
     """What is wrong with one smear; adds what it holds to the tally."""
     image = read_image(folder / "images" / f"{name}.png")
     path = folder / "segments" / f"{name}.png"
-    labels = read_label_map(path)
+    labels = read_label_map(path, unknown=True)
     cells = read_cells(folder / "labels" / f"{name}.json")
-    areas = np.bincount(labels.ravel(), minlength=NUM_CLASSES).tolist()
+    areas = np.bincount(labels.ravel(), minlength=NUM_CLASSES)[:NUM_CLASSES].tolist()
     tally.add_image(image)
     tally.pixels.update(dict(enumerate(areas)))
     tally.objects.update(cell["id"] for cell in cells)

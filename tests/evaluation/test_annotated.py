@@ -43,8 +43,20 @@ def test_boxed_fields_come_by_name_with_their_boxes(tmp_path, source, folder):
 
 def test_a_boxed_field_that_is_missing_is_named(tmp_path):
     write_csv(tmp_path / "boxes.csv", BOX_COLUMNS, ("a.png", 1, 2, 3, 4, "thrombocyte"))
-    with pytest.raises(FileNotFoundError, match=r"a\.png: .*boxes\.csv names this field"):
-        list(read("own", tmp_path))
+    (skipped,) = read("own", tmp_path)
+    assert skipped.path == tmp_path / "a.png" and "boxes.csv names this field" in skipped.detail
+
+
+def test_a_field_whose_mask_is_of_another_size_is_skipped_and_the_next_is_read(tmp_path):
+    for name in lisc.CLASS_FOLDERS:
+        (tmp_path / lisc.FIELDS / name).mkdir(parents=True)
+    for number in (1, 2):
+        write_image(tmp_path / lisc.FIELDS / f"Neut/{number}.png", picture(176, 200))
+    masks = tmp_path / lisc.MASKS / "Neut" / lisc.EXPERT
+    write_image(masks / "1_expert.png", marked(50, 60, (30, 20, 9, 225)))
+    first, second = read("lisc", tmp_path)
+    assert "expected the size of its image" in first.detail
+    assert second.path.name == "2.png"
 
 
 def test_an_unknown_source_is_answered_with_the_known_ones(tmp_path):

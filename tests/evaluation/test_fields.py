@@ -131,8 +131,27 @@ def test_a_field_that_is_not_there_is_named(tmp_path):
     (tmp_path / "boxes.csv").write_text(
         "field,x,y,width,height,class\nlost.jpg,1,1,20,20,infected\n"
     )
-    with pytest.raises(FileNotFoundError, match=r"lost\.jpg.*names this field"):
-        list(annotated.read("mamic", tmp_path))
+    (skipped,) = annotated.read("mamic", tmp_path)
+    assert skipped.source == "mamic"
+    assert "lost.jpg" in skipped.detail and "names this field" in skipped.detail
+
+
+def test_a_bad_field_or_box_costs_the_others_nothing_and_is_said(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((100, 120, 3), 200, np.uint8))
+    (tmp_path / "b.png").write_bytes(b"no picture")
+    (tmp_path / "boxes.csv").write_text(
+        "field,x,y,width,height,class\na.png,10,10,20,20,neutrophil\n"
+        "a.png,110,10,20,20,neutrophil\nb.png,1,1,20,20,infected\nlost.png,1,1,20,20,infected\n"
+    )
+    labels = labels_with((slice(10, 30), slice(10, 30), NEUTROPHIL))
+    segmenter = SimpleNamespace(segment=lambda image, scale: SimpleNamespace(labels=labels))
+    report = evaluate_fields(segmenter, annotated.read("own", tmp_path), progress=False)
+    assert report.scores == (FieldScore("own", "a.png", NEUTROPHIL, NEUTROPHIL),)
+    assert [skipped.path.name for skipped in report.skipped] == ["a.png", "b.png", "lost.png"]
+    words = report.to_markdown()
+    assert "line 3 of the table" in words and "b.png: expected an image" in words
+    rows = list(csv.DictReader(report.tables()["skipped.csv"].splitlines()))
+    assert [row["field"] for row in rows] == ["a.png", "b.png", "lost.png"]
 
 
 def test_an_unknown_database_is_named():

@@ -15,6 +15,7 @@ PACKAGE = "bloodseg_lib"
 LAYERS = (
     ("__main__",),
     ("cli",),
+    ("options",),
     ("panel", "notebooks"),
     ("evaluation",),
     ("prediction", "training"),
@@ -26,7 +27,17 @@ LAYERS = (
 )
 HEIGHT = {name: -row for row, names in enumerate(LAYERS) for name in names}
 FACES = sorted(
-    ("evaluation", "figures", "network", "panel", "prediction", "samples", "smears", "training")
+    (
+        "evaluation",
+        "figures",
+        "io",
+        "network",
+        "panel",
+        "prediction",
+        "samples",
+        "smears",
+        "training",
+    )
 )
 MOST_PARAMETERS = 6
 

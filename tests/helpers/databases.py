@@ -6,7 +6,17 @@ import cv2
 import numpy as np
 
 from bloodseg_lib.samples.sample import Skipped
-from bloodseg_lib.samples.sources import iumc, kaggle, lisc, mamic, own_fields, pbc, zheng
+from bloodseg_lib.samples.sources import (
+    chula,
+    iumc,
+    kaggle,
+    lisc,
+    mamic,
+    own_fields,
+    pbc,
+    txl_pbc,
+    zheng,
+)
 
 BACKGROUND, RED_CELL, PURPLE = (245, 240, 245), (190, 150, 185), (120, 40, 150)
 # 120 * 255 / 245 = 124.9, 40 * 255 / 240 = 42.5, 150 * 255 / 245 = 156.1: PURPLE on a background
@@ -21,6 +31,8 @@ READERS = {
     "mamic": mamic,
     "zheng": zheng,
     "pbc": pbc,
+    "txl_pbc": txl_pbc,
+    "chula": chula,
     "own": own_fields,
 }
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from bloodseg_lib.network.loss import class_weights, weight_map
+from bloodseg_lib.classes import UNKNOWN
+from bloodseg_lib.network.loss import WeightedCrossEntropy, class_weights, weight_map
 
 # shares 0.6, 0.3, 0.1 of background, neutrophil, thrombocyte
 COUNTS = np.array([60, 0, 0, 30, 0, 0, 10, 0, 0, 0])
@@ -52,3 +53,18 @@ def test_impossible_exponent_and_labels_are_refused():
         weight_map(np.array([[10]], dtype=np.uint8), np.ones(10))
     with pytest.raises(ValueError, match="weights: expected shape"):
         weight_map(np.array([[1]], dtype=np.uint8), np.ones(3))
+
+
+def test_pixels_of_no_known_class_weigh_nothing():
+    labels = np.array([[1, UNKNOWN]], np.uint8)
+    assert weight_map(labels, np.arange(10)).tolist() == [[1.0, 0.0]]
+
+
+def test_pixels_of_no_known_class_cost_nothing_whatever_is_predicted():
+    # logits 0: every class has probability 0.1, so each known pixel costs its weight times ln 10
+    loss = WeightedCrossEntropy(np.arange(10))
+    logits = np.zeros((1, 1, 2, 10), np.float32)
+    labels = np.array([[[2, UNKNOWN]]], np.uint8)
+    assert float(loss(labels, logits)) == pytest.approx(2 * np.log(10) / 2)
+    logits[0, 0, 1, 0] = 50
+    assert float(loss(labels, logits)) == pytest.approx(2 * np.log(10) / 2)

@@ -1,5 +1,6 @@
 import numpy as np
 
+from bloodseg_lib.classes import UNKNOWN
 from bloodseg_lib.network.pixel_metrics import ConfusionMatrix, PixelMean, is_right
 
 # two images of 1 x 2 pixels: the first one right and wrong, the second one wrong twice
@@ -44,3 +45,12 @@ def test_more_pixels_than_32_bits_hold():
     assert metric.matrix()[8, 0] == expected + 1
     assert metric.matrix()[1, 2] == expected + 2
     assert metric.matrix()[3, 3] == expected
+
+
+def test_pixels_of_no_known_class_are_not_counted():
+    truth = np.array([[[0, UNKNOWN]], [[UNKNOWN, UNKNOWN]]], np.uint8)
+    metric, accuracy = ConfusionMatrix(), PixelMean(is_right, "accuracy")
+    metric.update_state(truth, LOGITS)
+    accuracy.update_state(truth[:1], LOGITS[:1])
+    assert metric.matrix()[0, 0] == metric.matrix().sum() == 1
+    assert float(accuracy.result()) == 1.0

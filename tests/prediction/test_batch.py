@@ -15,11 +15,13 @@ from click.testing import CliRunner
 from colour_network import write_colour_network
 from drawn_fields import drawn_field
 from pictures import write_image
+from PIL import Image
 
 from bloodseg_lib.cli import main
 from bloodseg_lib.io import WriteError, png_bytes
 from bloodseg_lib.prediction import batch
 from bloodseg_lib.prediction.batch import predict_files, try_folder
+from bloodseg_lib.prediction.inputs import Input
 from bloodseg_lib.prediction.segmenter import PredictionConfig, Segmenter
 
 
@@ -172,7 +174,7 @@ def test_a_result_of_something_else_is_refused_and_replaced_only_when_asked(
         predict_files([path], network, out, scale)
     assert files(out) == before
     (result,), _ = predict_files([path], network, out, scale, overwrite=True)
-    assert not result.kept and json.loads((out / "a_counts.json").read_text())["counts"]
+    assert not result.kept and json.loads((out / "a_counts.json").read_text())["quality"]
     assert predict_files([path], network, out, scale)[0][0].kept
 
 
@@ -196,8 +198,7 @@ def bad_images(folder):
     with (folder / "header.tif").open("wb") as file:
         file.write(tiff)
         file.truncate(70 * 2**20)  # large enough to be mapped
-    (folder / "folder.png").mkdir()
-    names = ["damaged.png", "array.npy", "header.tif", "folder.png", "missing.png"]
+    names = ["damaged.png", "array.npy", "header.tif", "missing.png"]
     return [folder / name for name in names]
 
 
@@ -206,7 +207,7 @@ def test_bad_images_cost_the_others_nothing_and_are_listed(checkpoint, tmp_path)
     good = [field(tmp_path / f"{i}.png", i) for i in range(2)]
     done = run(good[0], *bad, good[1], "--checkpoint", checkpoint, "--out", tmp_path / "out")
     assert done.exit_code == 1 and not isinstance(done.exception, ValueError), done.output
-    assert done.stderr.strip().endswith("2 of 7 images segmented.")
+    assert done.stderr.strip().endswith("2 of 6 images segmented.")
     rows = list(csv.DictReader(io.StringIO((tmp_path / "out" / "skipped.csv").read_text())))
     assert [Path(row["image"]) for row in rows] == bad
     assert all(Path(row["image"]).name in row["reason"] in done.stderr for row in rows)
@@ -225,14 +226,14 @@ def test_an_image_of_odd_size_costs_the_others_nothing(shape, network, tmp_path)
 @pytest.mark.parametrize("error", [MemoryError(), cv2.error("x"), OverflowError("x"), KeyError(1)])
 def test_whatever_happens_at_one_image_the_others_are_done(error, network, tmp_path, monkeypatch):
     paths = [field(tmp_path / f"{i}.png", i) for i in range(3)]
-    opened = batch.open_image
+    read = Input.read
 
-    def opening(path):
-        if path == paths[1]:
+    def reading(item):
+        if item.path == paths[1]:
             raise error
-        return opened(path)
+        return read(item)
 
-    monkeypatch.setattr(batch, "open_image", opening)
+    monkeypatch.setattr(Input, "read", reading)
     results, _ = predict_files(paths, network, tmp_path / "out")
     assert [bool(result.error) for result in results] == [False, True, False]
     assert results[1].error.startswith(f"{paths[1]}: expected an image")
@@ -312,3 +313,12 @@ def test_an_evaluation_on_a_dataset_does_not_go_on(monkeypatch):
     monkeypatch.setattr(main.commands["evaluate"].commands["dataset"], "callback", stop)
     done = CliRunner().invoke(main, ["evaluate", "dataset", "x"])
     assert done.exit_code == 130 and "again to begin anew." in done.output
+
+
+def test_one_field_in_two_formats_is_said_also_when_it_was_there_already(network, tmp_path):
+    png = field(tmp_path / "a.png")
+    Image.open(png).save(tmp_path / "b.jpg", quality=95)
+    other = field(tmp_path / "c.png", 35)
+    for _ in range(2):
+        results, _ = predict_files([png, tmp_path / "b.jpg", other], network, tmp_path / "out")
+        assert ["the same as a.png" in str(result) for result in results] == [False, True, False]

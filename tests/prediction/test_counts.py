@@ -22,14 +22,8 @@ from bloodseg_lib.classes import (
     THROMBOCYTE,
 )
 from bloodseg_lib.prediction.cells import _distance_to_rim
-from bloodseg_lib.prediction.counts import (
-    CountingConfig,
-    Counts,
-    Proportion,
-    count_cells,
-    pool,
-    wilson_interval,
-)
+from bloodseg_lib.prediction.counts import CountingConfig, Counts, count_cells, pool
+from bloodseg_lib.prediction.proportion import Proportion, wilson_interval
 from bloodseg_lib.prediction.scale import Scale
 from bloodseg_lib.smears.compose import compose_background, compose_smear
 from bloodseg_lib.smears.pool import Pool

@@ -20,7 +20,7 @@ from bloodseg_lib.cli import main
 from bloodseg_lib.io import label_map_bytes, png_bytes, read_image
 from bloodseg_lib.panel.panel import SegmentationPanel
 from bloodseg_lib.prediction import segmenter as prediction
-from bloodseg_lib.prediction.counts import count_cells
+from bloodseg_lib.prediction.results import count_field
 from bloodseg_lib.prediction.scale import Scale
 from bloodseg_lib.prediction.segmenter import Segmenter
 
@@ -73,8 +73,8 @@ def test_panel_command_line_and_notebook_agree_to_the_byte(diameter, checkpoint,
 
     image = read_image(tmp_path / "in" / "smear.png")
     found = Segmenter(checkpoint).segment(image, Scale.given(diameter) if diameter else None)
-    counts = count_cells(found.labels, found.probabilities, found.scale, field="smear")
-    assert label_map_bytes(found.labels) == written["smear_classes.png"]
+    counts = count_field(found, image, field="smear")
+    assert label_map_bytes(counts.label_map) == written["smear_classes.png"]
     assert counts == panel.session.counts and counts.to_csv().encode() == written["smear_cells.csv"]
     summary = json.loads(written["smear_counts.json"])
     assert counts.to_dict().items() <= summary.items() and len(counts.cells) > 20

@@ -2,6 +2,8 @@
 a prediction corrects both.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -118,9 +120,7 @@ def test_a_large_picture_is_looked_at_reduced():
     image, beyond = through_an_eyepiece(2400, 1100)
     outside = outside_view(image)
     assert outside.shape == (800, 800)
-    dark = Preprocessing((0, 0, 0, 0), outside, Preprocessing.none().levels).outside_rows(
-        0, 2400, 2400, 2400
-    )
+    dark = replace(Preprocessing.none(), outside=outside).outside_rows(0, 2400, 2400, 2400)
     assert (dark[beyond]).mean() > 0.999
     assert not dark[np.hypot(*(np.mgrid[:2400, :2400] - 1200)) < 1060].any()
 

@@ -17,7 +17,7 @@ from bloodseg_lib.prediction.results import result_files, save_pooled, save_segm
 from bloodseg_lib.prediction.scale import AT_40X, Scale
 from bloodseg_lib.prediction.segmenter import Segmentation
 
-IMAGE = np.full((100, 120, 3), 220, np.uint8)
+IMAGE = cv2.circle(np.full((100, 120, 3), 220, np.uint8), (60, 50), 18, (180, 150, 190), -1)
 LABELS = cv2.circle(np.zeros((100, 120), np.uint8), (60, 50), 18, HEALTHY_RBC, -1)
 SEGMENTATION = Segmentation(LABELS, np.eye(10, dtype=np.float16)[LABELS], AT_40X)
 

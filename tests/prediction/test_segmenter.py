@@ -16,7 +16,7 @@ from skimage import data
 
 from bloodseg_lib.classes import BACKGROUND, HEALTHY_RBC, INFECTED_RBC
 from bloodseg_lib.cli import main
-from bloodseg_lib.io import read_label_map
+from bloodseg_lib.io import read_image, read_label_map
 from bloodseg_lib.prediction import segmenter as prediction
 from bloodseg_lib.prediction import tiling
 from bloodseg_lib.prediction.results import result_files
@@ -24,7 +24,6 @@ from bloodseg_lib.prediction.scale import AT_40X, Scale
 from bloodseg_lib.prediction.segmenter import (
     PredictionConfig,
     Segmenter,
-    open_image,
     over_symmetries,
     segment_image,
 )
@@ -290,18 +289,18 @@ def test_an_array_or_plain_tiff_on_disk_is_mapped_and_gives_the_same(tmp_path, m
     np.save(tmp_path / "a.npy", image)
     tifffile.imwrite(tmp_path / "a.tif", image, photometric="rgb")
     tifffile.imwrite(tmp_path / "packed.tif", image, photometric="rgb", compression="zlib")
-    monkeypatch.setattr(prediction, "_MAPPED_BYTES", 1000)
+    monkeypatch.setattr("bloodseg_lib.io.tiff._MAPPED_BYTES", 1000)
     expected = segment(image, colour_network).labels
     for name, mapped in (("a.npy", True), ("a.tif", True), ("packed.tif", False)):
-        opened = open_image(tmp_path / name)
+        opened = read_image(tmp_path / name)
         assert isinstance(opened, np.memmap) == mapped
         np.testing.assert_array_equal(segment(opened, colour_network).labels, expected)
 
 
 def test_an_array_file_that_is_none_is_refused_in_words(tmp_path):
     (tmp_path / "a.npy").write_bytes(b"text")
-    with pytest.raises(ValueError, match=r"a\.npy: expected an array"):
-        open_image(tmp_path / "a.npy")
+    with pytest.raises(ValueError, match=r"a\.npy: expected an image, received 4 bytes"):
+        read_image(tmp_path / "a.npy")
 
 
 @pytest.mark.skipif(
@@ -313,12 +312,13 @@ def test_memory_does_not_grow_with_the_area_of_the_image(tmp_path):
     np.lib.format.open_memmap(path, "w+", np.uint8, (3000, 3000, 3))[:] = 200
     code = f"""
 import numpy as np, resource
+from bloodseg_lib.io import read_image
 from bloodseg_lib.prediction.scale import Scale
-from bloodseg_lib.prediction.segmenter import PredictionConfig, open_image, segment_image
+from bloodseg_lib.prediction.segmenter import PredictionConfig, segment_image
 on_disk = PredictionConfig(keep_probabilities=False, preprocess=False)
 blank = np.zeros(10, np.float32); blank[0] = 1
 network = lambda tiles: np.broadcast_to(blank, (*tiles.shape[:3], 10))
-image = open_image({str(path)!r})
+image = read_image({str(path)!r})
 segment_image(image[:300], network, Scale.of_factor(1), on_disk)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 segment_image(image, network, Scale.of_factor(0.8), on_disk)
@@ -451,8 +451,8 @@ def test_the_command_line_gives_the_bytes_that_the_segmenter_does(options, check
 
 
 def test_several_images_are_also_pooled(checkpoint, tmp_path):
-    for name in ("a.png", "b.png"):
-        write_image(tmp_path / name, field(224, 224))
+    write_image(tmp_path / "a.png", field(224, 224))
+    write_image(tmp_path / "b.png", field(224, 224)[::-1])
     result = predict_command(
         checkpoint,
         tmp_path / "out",
@@ -483,7 +483,7 @@ def test_label_maps_alone_are_written_under_the_names_of_the_images(option, chec
 
 @pytest.mark.parametrize("name", [*BAD, "array.npy"])
 def test_a_bad_file_is_named_in_words_and_the_others_are_predicted(name, checkpoint, tmp_path):
-    content, words = BAD.get(name, (b"hello", "expected an array"))
+    content, words = BAD.get(name, (b"hello", "expected an image"))
     write_image(tmp_path / "good.png", field(224, 230))
     (tmp_path / name).write_bytes(content)
     result = predict_command(

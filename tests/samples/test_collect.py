@@ -80,6 +80,14 @@ class TestCollect:
         assert f"| lisc | Neutrophil | 1 | 1 | 47 | {area} | 4879 |" in report
         assert "| lisc | no mask | 1 | 7.bmp: expected 7_expert.* |" in report
 
+    def test_reasons_are_written_when_nothing_was_usable(self, tmp_path, read_as):
+        no_mask = Skipped("lisc", NEUTROPHIL, tmp_path / "7.bmp", "no mask", "expected 7_expert.*")
+        read_as(lambda root: iter([no_mask]))
+        with pytest.raises(ValueError, match=r"no mask 1;.*rejections\.csv.*expected 7_expert"):
+            gathered(tmp_path)
+        with open(tmp_path / "bank" / REJECTIONS, newline="") as file:
+            assert [row["reason"] for row in csv.DictReader(file)] == ["no mask"]
+
     def test_the_report_names_classes_that_a_split_lacks(self, tmp_path, read_as):
         read_as(lambda root: iter([disc(NEUTROPHIL, 0, source="lisc")]))
         bank, collection = gathered(tmp_path)

@@ -193,9 +193,12 @@ def propose_fields(
     """Propose the cells of several fields and write them as a table of boxes, which
     :func:`bloodseg_lib.samples.sources.own_fields.read` reads.
 
+    A field that is not readable or cannot be measured costs the others nothing: the table is
+    written all the same.
+
     Raises:
-        FileNotFoundError, ValueError: a field is not readable, two have one name, or the table
-            exists already.
+        ValueError: two fields have one name, the table exists already, or, after it was written,
+            there are fields without a proposal; the message says why.
     """
     if Path(boxes_csv).exists():
         raise ValueError(
@@ -208,10 +211,18 @@ def propose_fields(
             f"Expected fields of different names. Received several of {', '.join(repeated)}."
         )
     with owned(Path(boxes_csv).parent):  # whether it can be written to is known before the work
-        boxes = [
-            box
-            for path in tqdm(paths, unit="field", disable=not progress)
-            for box in propose(read_image(path), path.name, rbc_diameter_px)
-        ]
-        write_boxes(boxes_csv, boxes)
+        boxes: list[CellBox] = []
+        problems: list[str] = []
+        for path in tqdm(paths, unit="field", disable=not progress):
+            try:
+                boxes += propose(read_image(path), path.name, rbc_diameter_px)
+            except (OSError, ValueError) as error:
+                problems.append(str(error) if str(path) in str(error) else f"{path}: {error}")
+        if boxes or not problems:
+            write_boxes(boxes_csv, boxes)
+        if problems:
+            where = (
+                f"{len(boxes)} boxes of the others are in {boxes_csv}." if boxes else "No table."
+            )
+            raise ValueError("\n".join([*problems, f"{len(problems)} fields left out. {where}"]))
     return boxes

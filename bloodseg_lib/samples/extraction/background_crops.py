@@ -55,7 +55,7 @@ def find_background_crops(
     rows, columns = (length - side - margin for length in transmittance.shape[:2])
     if rows < margin or columns < margin:
         return
-    red, unknown, forbidden = _layers(transmittance, non_rbc, rbc_diameter_px)
+    red, unknown, forbidden = find_layers(transmittance, non_rbc, rbc_diameter_px)
     found = []
     for y in range(margin, rows + 1, step):
         for x in range(margin, columns + 1, step):
@@ -70,11 +70,11 @@ def find_background_crops(
             yield box, _crop(transmittance[box.window], red[box.window], unknown[box.window])
 
 
-def _layers(
+def find_layers(
     transmittance: np.ndarray, non_rbc: np.ndarray, rbc_px: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The red cells, the small unknown things to paint out, and where no crop may be taken:
-    ``(H, W)`` each, 0 or 1.
+    """The red cells, the small unknown things to paint out, and where no crop may be taken - black,
+    or something large that is no red cell, and what touches it: ``(H, W)`` each, 0 or 1.
     """
     cell_area = np.pi / 4 * rbc_px**2
     dark = stained(transmittance, _STRICTNESS)

@@ -5,7 +5,7 @@ Taught by ``notebooks/01_dataset_creation.ipynb``.
 
 from __future__ import annotations
 
-import csv
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from bloodseg_lib.classes import (
     THROMBOCYTE,
     Box,
 )
-from bloodseg_lib.io import write_csv
+from bloodseg_lib.io import read_table, write_csv
 from bloodseg_lib.samples.extraction.masks import (
     CUT,
     ShapeLimits,
@@ -41,6 +41,7 @@ RBC_COLUMN = "rbc_diameter_px"
 
 TOUCHING = "touching a neighbour"
 NO_IMAGE = "mask without image"
+OUTSIDE = "box outside the field"
 
 RBC_AREAS_PX = (450, 1900)
 """Least and greatest area of a red cell at 40x."""
@@ -50,6 +51,7 @@ _LIMITS = {
     INFECTED_RBC: ShapeLimits(RBC_AREAS_PX, 0.9, 0.3),
     HEALTHY_RBC: ShapeLimits(RBC_AREAS_PX, 0.9, 0.3),
 }
+_LEAST_INSIDE = 0.75  # of a box's area; a box may reach a little beyond the field
 _WHITE_CELL = ShapeLimits((800, 16000), 0.9, 0.3)
 _CLASS_NAMES = {"infected": INFECTED_RBC, "healthy": HEALTHY_RBC} | {
     c.key: c.id for c in CELL_CLASSES
@@ -66,6 +68,7 @@ class CellBox:
         class_id: 1..9.
         rbc_diameter_px: diameter of a red cell in this field; None where the table has no such
             column.
+        line: of the table; 0: of none.
 
     Examples:
         >>> cell = CellBox("smear 1.png", Box(10, 20, 40, 30), THROMBOCYTE)
@@ -77,6 +80,7 @@ class CellBox:
     box: Box
     class_id: int
     rbc_diameter_px: float | None = None
+    line: int = dataclasses.field(default=0, compare=False)
 
 
 def read_boxes(
@@ -111,27 +115,18 @@ def read_boxes(
             "one line for each boxed cell. Write it."
         )
     boxes: dict[CellBox, None] = {}
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        if missing := [column for column in columns if column not in (reader.fieldnames or ())]:
+    for line, row in read_table(path, columns):
+        try:
+            box = dataclasses.replace(_cell_box(row, class_id, with_rbc), line=line)
+        except (KeyError, ValueError) as error:
             raise ValueError(
-                f"{path}: expected the columns {', '.join(columns)}. Missing: {', '.join(missing)}."
-                " Write them in the first line."
-            )
-        for row in reader:
-            try:
-                box = _cell_box(row, class_id, with_rbc)
-            except (KeyError, TypeError, ValueError) as error:
-                raise ValueError(
-                    f"{path}, line {reader.line_num}: expected {', '.join(columns)}: whole pixels, "
-                    f"sizes above 0, a class out of {', '.join(_CLASS_NAMES)}. "
-                    f"Received {','.join(str(value) for value in row.values())}. Correct the line."
-                ) from error
-            if box in boxes:
-                raise ValueError(
-                    f"{path}, line {reader.line_num}: this box is there already. Delete the line."
-                )
-            boxes[box] = None
+                f"{path}, line {line}: expected {', '.join(columns)}: whole pixels, sizes above 0, "
+                f"a class out of {', '.join(_CLASS_NAMES)}. Received {','.join(row.values())}. "
+                "Correct the line."
+            ) from error
+        if box in boxes:
+            raise ValueError(f"{path}, line {line}: this box is there already. Delete the line.")
+        boxes[box] = None
     return list(boxes)
 
 
@@ -166,6 +161,31 @@ def by_field(boxes: Iterable[CellBox]) -> dict[str, list[CellBox]]:
     return found
 
 
+def check_inside(cell: CellBox, size: tuple[int, ...], where: Path | str) -> None:
+    """Refuse a box that is not, or hardly, within its field.
+
+    Args:
+        cell: the box.
+        size: height and width of the field.
+        where: the field's file, for the message.
+
+    Raises:
+        Unusable: more than a quarter of it is outside.
+    """
+    height, width = size[:2]
+    box = cell.box
+    across = max(0, min(width, box.right) - max(0, box.x))
+    down = max(0, min(height, box.bottom) - max(0, box.y))
+    if across * down < _LEAST_INSIDE * box.width * box.height:
+        line = f", line {cell.line} of the table" if cell.line else ""
+        raise Unusable(
+            OUTSIDE,
+            f"{where}{line}: expected a box within the field of {width} x {height}. Received "
+            f"{','.join(map(str, box))}. Correct the line: was it drawn on another size, or on the "
+            "picture turned?",
+        )
+
+
 def mask_in_box(
     image: np.ndarray, cell: CellBox, scale: float, where: str
 ) -> tuple[Box, np.ndarray]:
@@ -184,15 +204,10 @@ def mask_in_box(
         Unusable: the box does not hold one whole cell.
     """
     height, width = image.shape[:2]
+    check_inside(cell, image.shape, where)
     box, pad = cell.box, max(2, round(0.1 * max(cell.box.width, cell.box.height)))
     left, top = max(0, box.x - pad), max(0, box.y - pad)
     right, bottom = min(width, box.right + pad), min(height, box.bottom + pad)
-    inside = 0 <= box.x < width and 0 <= box.y < height
-    if not inside or right - left < 5 or bottom - top < 5:
-        raise Unusable(
-            NO_IMAGE,
-            f"{where}: the box lies outside the field of {width} x {height}. Correct its line.",
-        )
     around = Box(left, top, right - left, bottom - top)
     crop = image[around.window]
     platelet = cell.class_id in PLATELET_IDS

@@ -144,7 +144,7 @@ class Field:
                     "or it is a white cell."
                 )
                 yield Skipped(self.source, HEALTHY_RBC, self.path, DEBRIS, detail)
-        for cell in _spread(self.clean, most):
+        for cell in spread(self.clean, most):
             name = f"{self.group}_rbc_{cell.box.x}_{cell.box.y}"
             yield self.sample(cell.mask, HEALTHY_RBC, name, cell.box)
 
@@ -158,7 +158,7 @@ class Field:
         if len(self.clean) < LEAST_REFERENCES:
             return
         found = find_clusters(self.transmittance, self.non_rbc, self.rbc_diameter_px)
-        for box, mask in _spread(found, CLUSTERS_PER_FIELD):
+        for box, mask in spread(found, CLUSTERS_PER_FIELD):
             name = f"{self.group}_rbc_{box.x}_{box.y}{CLUSTER}"
             yield self.sample(mask, HEALTHY_RBC, name, box)
 
@@ -193,6 +193,18 @@ class Field:
             return error.skipped(self.source, cell.class_id, self.path)
         name = f"{self.group}_{cell.box.x}_{cell.box.y}"
         return self.sample(mask, cell.class_id, name, around)
+
+    def mask_in(self, cell: CellBox) -> np.ndarray:
+        """The mask of the cell in a box, ``(H, W)`` bool, of the field; see :meth:`box`.
+
+        Raises:
+            Unusable: the box does not hold one whole cell.
+        """
+        where = f"{self.path}, box {','.join(map(str, cell.box))}"
+        around, inside = mask_in_box(self.image, cell, self.scale, where)
+        mask = np.zeros(self.image.shape[:2], bool)
+        mask[around.window] = inside
+        return mask
 
     def white_cells(self, class_id: int) -> list[np.ndarray]:
         """The masks of the white cells, all of one class, see
@@ -237,7 +249,7 @@ class Field:
         return CellSample(rgba, class_id, self.source, self.group, name, self.stain)
 
 
-def _spread(items: list[_Item], most: int) -> list[_Item]:
+def spread(items: list[_Item], most: int) -> list[_Item]:
     """At most so many of a list, evenly from its beginning to its end."""
     if len(items) <= most:
         return items

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import importlib
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 
 from bloodseg_lib.classes import (
     BASOPHIL,
@@ -23,59 +22,9 @@ from bloodseg_lib.classes import (
     RBC_DIAMETER_PX,
     THROMBOCYTE,
 )
+from bloodseg_lib.samples.labelled_field import LabelledField
 from bloodseg_lib.samples.sample import CellSample, Skipped
-
-
-@dataclass(frozen=True)
-class Download:
-    """A file that can be fetched automatically.
-
-    Attributes:
-        url: its address; ``kaggle:OWNER/NAME`` through the package ``kagglehub``.
-        sha256: of the file, or empty where nobody published it: then the user gives it, or takes
-            the file unchecked.
-        note: why nobody published it.
-    """
-
-    url: str
-    sha256: str = ""
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class DatabaseEntry:
-    """One database.
-
-    Attributes:
-        key: its name in options, samples and reports.
-        title: its name for people.
-        url: its page; empty where there is nothing to get.
-        licence: its terms of use.
-        citation: the publication to cite.
-        layout: the folders that its reader expects.
-        expected_counts: class id -> number of cells that the original project took from it, or that
-            its authors state.
-        rbc_diameter_px: diameter of a red cell in its images, in pixels; None where it varies or is
-            not known.
-        grouping: patient, slide, field or image: what a group of its samples is, and which of these
-            the database does not name.
-        download: a file that can be fetched automatically, see
-            :mod:`bloodseg_lib.samples.sources.download`; None: by hand.
-        reader_name: the module of :mod:`bloodseg_lib.samples` whose ``read`` reads it.
-    """
-
-    key: str
-    title: str
-    url: str
-    licence: str
-    citation: str
-    layout: str
-    expected_counts: Mapping[int, int] = field(default_factory=dict, hash=False)
-    rbc_diameter_px: float | None = None
-    grouping: str = ""
-    download: Download | None = None
-    reader_name: str = ""
-
+from bloodseg_lib.samples.sources.database_entry import DatabaseEntry, Download
 
 DATABASES: tuple[DatabaseEntry, ...] = (
     DatabaseEntry(
@@ -189,12 +138,47 @@ DATABASES: tuple[DatabaseEntry, ...] = (
             "in Brief 30, 2020, 105474."
         ),
         layout=(
-            "<class>/NAME.jpg, or images named <class>_..., <class>: basophil, eosinophil, "
-            "erythroblast, ig, lymphocyte, monocyte, neutrophil, platelet"
+            "PBC_dataset_normal_DIB/<class>/NAME.jpg, or images named <class>_..., <class>: "
+            "basophil, eosinophil, erythroblast, ig, lymphocyte, monocyte, neutrophil, platelet; "
+            "optional: platelet_groups.csv"
         ),
         rbc_diameter_px=73.0,
-        grouping="a group is an image; patients are not known.",
+        grouping="a group is an image; patients are not known: one may be on both sides.",
         reader_name="sources.pbc",
+    ),
+    DatabaseEntry(
+        key="txl_pbc",
+        title="TXL-PBC: boxes around every cell of fields of Raabin-WBC, BCCD and draaslan",
+        url="https://github.com/lugan113/TXL-PBC_Dataset",
+        licence="MIT (boxes and BCCD); Raabin-WBC asks for citation",
+        citation=(
+            "Gan et al.: A curated and re-annotated peripheral blood cell dataset integrating four "
+            "public resources. Scientific Data, 2025, arXiv 2407.13214. Images of Raabin-WBC: "
+            "Kouzehkanan et al., Scientific Reports 12, 2022, 1123; of BCCD: "
+            "github.com/Shenggan/BCCD_Dataset."
+        ),
+        layout="images/NAME.png, labels/NAME.txt (YOLO: 0 white cell, 1 red cell, 2 platelet), "
+        "images.csv",
+        grouping=(
+            "a group is a slide (Raabin-WBC, from the file name; of photographs named by time, a "
+            "day) or an image (BCCD, draaslan), whose patients are not known."
+        ),
+        reader_name="sources.txl_pbc",
+    ),
+    DatabaseEntry(
+        key="chula",
+        title="Chula RBC-12: red cells in thalassaemia, without malaria",
+        url="https://github.com/Chula-PIC-Lab/Chula-RBC-12-Dataset",
+        licence="MIT",
+        citation=(
+            "Naruenatthanaset, Chalidabhongse, Palasuwan, Anantrasirichai, Palasuwan: Red blood "
+            "cell segmentation with overlapping cell separation and classification on imbalanced "
+            "dataset. arXiv 2012.01321, 2021."
+        ),
+        layout="fields/N.jpg and points/N.txt (x y kind), or Dataset and Label",
+        rbc_diameter_px=39.0,
+        grouping="a group is a field; which fields are of one patient is not known.",
+        reader_name="sources.chula",
     ),
     DatabaseEntry(
         key="own",
@@ -245,6 +229,17 @@ def reader(key: str) -> Callable[..., Iterator[CellSample | Skipped]]:
         ValueError: no database has that key; the message lists the legal ones.
     """
     return importlib.import_module(f"bloodseg_lib.samples.{entry(key).reader_name}").read
+
+
+def field_reader(key: str) -> Callable[..., Iterator[LabelledField | Skipped]] | None:
+    """The ``fields`` function of a database, ``fields(root)``, or None where it has no fields whose
+    cells are labelled.
+
+    Raises:
+        ValueError: see :func:`reader`.
+    """
+    module = importlib.import_module(f"bloodseg_lib.samples.{entry(key).reader_name}")
+    return getattr(module, "fields", None)
 
 
 def table() -> str:

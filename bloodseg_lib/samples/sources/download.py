@@ -16,6 +16,7 @@ import pooch
 from tqdm.auto import tqdm
 
 from bloodseg_lib.samples.sources import catalog
+from bloodseg_lib.samples.sources.database_entry import DatabaseEntry
 
 KAGGLE = "kaggle:"
 TIMEOUT_S = 60
@@ -131,7 +132,7 @@ def _unpacked(archive: Path, folder: Path) -> Path:
     return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
 
 
-def _from_kaggle(dataset: str, entry: catalog.DatabaseEntry) -> Path:
+def _from_kaggle(dataset: str, entry: DatabaseEntry) -> Path:
     try:
         import kagglehub
     except ImportError as error:

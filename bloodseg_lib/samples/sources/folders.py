@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from bloodseg_lib.io import IMAGE_SUFFIXES, read_image, read_mask
 from bloodseg_lib.samples.extraction.boxes import NO_IMAGE
 from bloodseg_lib.samples.extraction.masks import Unusable
-from bloodseg_lib.samples.sample import CellSample, Skipped
+from bloodseg_lib.samples.sample import Skipped
 
 NOT_AN_IMAGE = "not an image file"
 SAME_NAME = "second file of the same name"
@@ -24,6 +25,8 @@ NO_COLOUR = "no colour"
 NO_MASK = "no mask"
 WRONG_MASK_SIZE = "mask of another size"
 EMPTY_MASK = "empty mask"
+
+_Item = TypeVar("_Item")
 
 
 def database_folder(root: Path | str, layout: str) -> Path:
@@ -45,7 +48,11 @@ def database_folder(root: Path | str, layout: str) -> Path:
 
 
 def class_folders(
-    folder: Path, classes: Mapping[str, int], layout: str, also: tuple[str, ...] = ()
+    folder: Path,
+    classes: Mapping[str, int],
+    layout: str,
+    also: tuple[str, ...] = (),
+    all_needed: bool = True,
 ) -> list[tuple[Path, int]]:
     """The folders of a database that hold one class each.
 
@@ -54,6 +61,7 @@ def class_folders(
         classes: name of the folder -> class id; upper and lower case are the same.
         layout: what the database looks like, for the errors.
         also: names of other folders that are allowed.
+        all_needed: whether none may be missing; else one is enough.
 
     Returns:
         ``(folder, class id)`` in the order of ``classes``.
@@ -75,12 +83,12 @@ def class_folders(
                 f"Rename it to one of {', '.join(classes)}, or move it away."
             )
     for name in classes:
-        if name.lower() not in found:
+        if name.lower() not in found and (all_needed or not found):
             raise FileNotFoundError(
                 f"{folder / name}: no such folder. Expected {layout}. "
                 "Unpack the database again, or rename the folder back."
             )
-    return [(found[name], class_id) for name, class_id in legal.items()]
+    return [(found[name], class_id) for name, class_id in legal.items() if name in found]
 
 
 def image_files(
@@ -114,9 +122,9 @@ def image_files(
 def read_each(
     files: Iterable[tuple[Path, int] | Skipped],
     source: str,
-    read: Callable[[Path, int], Iterable[CellSample | Skipped]],
-) -> Iterator[CellSample | Skipped]:
-    """The samples of all files.
+    read: Callable[[Path, int], Iterable[_Item | Skipped]],
+) -> Iterator[_Item | Skipped]:
+    """The samples, or labelled fields, of all files.
 
     Args:
         files: with their classes, see :func:`image_files`; skipped ones stay skipped.

@@ -1,8 +1,9 @@
 """IUMC (Isfahan University of Medical Sciences): labelled single white blood cells with binary
 masks; no basophils.
 
-Layout: ``images/<Class>/NAME.*`` and ``masks/<Class>/NAME.*``, the mask binary and of the image's
-size, with the classes ``Eosi``, ``Lymp``, ``Mono``, ``Neut``. The original project used the
+Layout: ``images/<Class>/NAME.*`` and ``masks/<Class>/NAME.*``, the mask binary, in any two colours,
+and of the image's size, with the classes ``Eosi``, ``Lymp``, ``Mono``, ``Neut`` and ``Baso``, or
+some of them. The original project used the
 database in this form; bring what you have of it, or any cells of your own, into this form.
 
 Licence: ask the authors; research and education.
@@ -39,10 +40,16 @@ from bloodseg_lib.samples.sample import CellSample, Skipped
 from bloodseg_lib.samples.sources import folders
 
 SOURCE = "iumc"
-CLASS_FOLDERS = {"Eosi": EOSINOPHIL, "Lymp": LYMPHOCYTE, "Mono": MONOCYTE, "Neut": NEUTROPHIL}
+CLASS_FOLDERS = {
+    "Eosi": EOSINOPHIL,
+    "Lymp": LYMPHOCYTE,
+    "Mono": MONOCYTE,
+    "Neut": NEUTROPHIL,
+    "Baso": BASOPHIL,
+}
 LAYOUT = (
-    "'images/<Class>/NAME.*' and 'masks/<Class>/NAME.*', <Class> one of Eosi, Lymp, Mono, Neut "
-    "(and Baso, if you have them)"
+    "'images/<Class>/NAME.*' and 'masks/<Class>/NAME.*', <Class> Eosi, Lymp, Mono, Neut, Baso, "
+    "those that you have"
 )
 
 
@@ -68,12 +75,13 @@ def read(root: Path | str, rbc_diameter_px: float | None = None) -> Iterator[Cel
             f"Received {rbc_diameter_px}."
         )
     root = folders.database_folder(root, LAYOUT)
-    basophils = any((root / "images" / name).is_dir() for name in ("Baso", "baso", "BASO"))
-    classes = CLASS_FOLDERS | ({"Baso": BASOPHIL} if basophils else {})
-    images = folders.class_folders(root / "images", classes, LAYOUT)
+    images = folders.class_folders(root / "images", CLASS_FOLDERS, LAYOUT, all_needed=False)
+    classes = {folder.name: class_id for folder, class_id in images}
     masks = {
         class_id: folder
-        for folder, class_id in folders.class_folders(root / "masks", classes, LAYOUT)
+        for folder, class_id in folders.class_folders(
+            root / "masks", classes, LAYOUT, also=tuple(CLASS_FOLDERS)
+        )
     }
     diameter = rbc_diameter_px or _rbc_diameter(images, masks)
 

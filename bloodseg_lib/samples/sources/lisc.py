@@ -36,8 +36,10 @@ from bloodseg_lib.classes import (
 )
 from bloodseg_lib.samples.extraction.boxes import NO_IMAGE, CellBox, by_field, read_boxes
 from bloodseg_lib.samples.extraction.field import Field
+from bloodseg_lib.samples.extraction.label_maps import labelled_field
 from bloodseg_lib.samples.extraction.masks import Unusable, filled, largest, outlines, smooth
 from bloodseg_lib.samples.extraction.white_cells import MARKED, SEGMENTED
+from bloodseg_lib.samples.labelled_field import LabelledField
 from bloodseg_lib.samples.sample import AUTOMATIC, CellSample, Skipped
 from bloodseg_lib.samples.sources import folders
 
@@ -120,24 +122,49 @@ def read(
         yield from _platelets(root, name, of_field)
 
 
-def labelled(root: Path | str) -> Iterator[tuple[Path, int, np.ndarray | None]]:
+def labelled(root: Path | str) -> Iterator[tuple[Path, int, np.ndarray | None] | Skipped]:
     """The fields of one class, each with its class and the ``(H, W) bool`` mask of its cells, None
-    where no expert marked them.
+    where no expert marked them. A field or mask that is not as it should be is skipped.
 
     Raises:
-        FileNotFoundError, ValueError: a folder, field or mask is not as it should be.
+        FileNotFoundError, ValueError: a folder is not as it should be.
     """
     for folder, class_id in folders.class_folders(
         Path(root) / FIELDS, CLASS_FOLDERS, LAYOUT, also=(MIXED,)
     ):
         masks = Path(root) / MASKS / folder.name / EXPERT
         for file in folders.image_files(folder, SOURCE, class_id):
-            if not isinstance(file, Skipped):
-                path, mask = file[0], None
+            if isinstance(file, Skipped):
+                continue
+            path, mask = file[0], None
+            try:
                 if _mask_file(path, masks):
                     marked = marked_cells(folders.colour_image(path), path, masks, class_id)
                     mask = np.logical_or.reduce(marked)
                 yield path, class_id, mask
+            except Unusable as error:
+                yield error.skipped(SOURCE, class_id, path)
+
+
+def fields(root: Path | str) -> Iterator[LabelledField | Skipped]:
+    """The fields of one class with their label maps: the white cells, marked or segmented
+    automatically, and red cells, which are healthy.
+
+    Raises:
+        FileNotFoundError, ValueError: see :func:`labelled`.
+    """
+    for item in labelled(root):
+        if isinstance(item, Skipped):
+            yield item
+            continue
+        path, class_id, mask = item
+        group = f"{path.parent.name}_{path.stem}"
+        try:
+            field = Field(folders.colour_image(path), SOURCE, group, path, SOURCE_RBC_DIAMETER_PX)
+            cells = field.white_cells(class_id) if mask is None else [mask]
+            yield labelled_field(field, group, [(cell, class_id) for cell in cells])
+        except Unusable as error:
+            yield error.skipped(SOURCE, class_id, path)
 
 
 def _cells(

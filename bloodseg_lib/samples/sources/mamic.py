@@ -22,8 +22,9 @@ from pathlib import Path
 
 from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC
 from bloodseg_lib.optics import background_colour
-from bloodseg_lib.samples.extraction.boxes import BOXES, RBC_AREAS_PX, read_boxes
+from bloodseg_lib.samples.extraction.boxes import BOXES, RBC_AREAS_PX, by_field, read_boxes
 from bloodseg_lib.samples.extraction.field import Field
+from bloodseg_lib.samples.extraction.label_maps import labelled_field
 from bloodseg_lib.samples.extraction.masks import (
     ShapeLimits,
     Unusable,
@@ -31,6 +32,7 @@ from bloodseg_lib.samples.extraction.masks import (
     eroded,
     rbc_mask,
 )
+from bloodseg_lib.samples.labelled_field import LabelledField
 from bloodseg_lib.samples.sample import CellSample, Skipped
 from bloodseg_lib.samples.sources import folders
 from bloodseg_lib.samples.sources.own_fields import read_fields
@@ -71,6 +73,32 @@ def read(root: Path | str) -> Iterator[CellSample | Skipped]:
         yield from folders.read_each(folders.image_files(folder, SOURCE, class_id), SOURCE, _cells)
     if fields.is_dir():
         yield from read_fields(fields, Path(root) / BOXES, SOURCE, SOURCE_RBC_DIAMETER_PX)
+
+
+def fields(root: Path | str) -> Iterator[LabelledField | Skipped]:
+    """The fields with their label maps: the boxed cells; other red cells may be infected, and are
+    unknown.
+
+    Raises:
+        FileNotFoundError, ValueError: see :func:`read`.
+    """
+    boxes = by_field(read_boxes(Path(root) / BOXES))
+
+    def labelled(path: Path, _: int) -> Iterator[LabelledField]:
+        image, group = folders.colour_image(path), folders.group_of(path.name)
+        boxed = tuple(cell.box for cell in boxes[path.name])
+        field = Field(image, SOURCE, group, path, SOURCE_RBC_DIAMETER_PX, boxed=boxed)
+        known, unknown = [], []
+        for cell in boxes[path.name]:
+            try:
+                known.append((field.mask_in(cell), cell.class_id))
+            except Unusable:
+                unknown.append(cell.box)
+        yield labelled_field(field, group, known, unknown, malaria=True)
+
+    files = folders.image_files(Path(root) / "fields", SOURCE, 0)
+    boxed = (f for f in files if isinstance(f, Skipped) or f[0].name in boxes)
+    yield from folders.read_each(boxed, SOURCE, labelled)
 
 
 def _cells(path: Path, class_id: int) -> Iterator[CellSample]:

@@ -106,21 +106,23 @@ def read_fields(
             yield from field.red_cell_samples()
 
 
-def labelled(root: Path | str) -> Iterator[tuple[Path, list[CellBox]]]:
-    """The fields that somebody drew boxes in, by name, each with its boxes.
+def labelled(root: Path | str) -> Iterator[tuple[Path, list[CellBox]] | Skipped]:
+    """The fields that somebody drew boxes in, by name, each with its boxes; missing ones skipped.
 
     Args:
         root: the folder that contains ``boxes.csv``, and the fields or their folder ``fields``.
 
     Raises:
-        FileNotFoundError, ValueError: a field is missing, or the boxes are not as they should be.
+        FileNotFoundError, ValueError: the boxes are not as they should be.
     """
     root = Path(root)
     folder = root / "fields" if (root / "fields").is_dir() else root
     for name, boxes in sorted(by_field(read_boxes(root / BOXES)).items()):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(_missing(folder / name, root / BOXES))
-        yield folder / name, boxes
+        if (folder / name).is_file():
+            yield folder / name, boxes
+        else:
+            detail = _missing(folder / name, root / BOXES)
+            yield Skipped(SOURCE, 0, folder / name, NO_IMAGE, detail)
 
 
 def _image(path: Path, boxes_csv: Path | str) -> np.ndarray:

@@ -15,7 +15,6 @@ Taught by ``notebooks/01_dataset_creation.ipynb``.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from bloodseg_lib.classes import BASOPHIL, EOSINOPHIL, LYMPHOCYTE, MONOCYTE, NEUTROPHIL
+from bloodseg_lib.io import read_table
 from bloodseg_lib.optics import background_colour
 from bloodseg_lib.samples.extraction.boxes import NO_IMAGE
 from bloodseg_lib.samples.extraction.field import Field
@@ -40,6 +40,7 @@ SOURCE_RBC_DIAMETER_PX = {1: 35.5, 2: 68.0}
 """Dataset 2: the median of the isolated round red cells beside the white cells, which are then a
 fifth wider than the original project's. Dataset 1 shows only pale ghosts of red cells, about 34
 pixels by eye: with 35.5 the classes' mean areas are those of the original project."""
+COLUMNS = ("image ID", "class label")
 NO_LABEL = "no class label"
 _MARKED = ShapeLimits((800, 20000), 0.75, 0.35)
 
@@ -91,17 +92,20 @@ def _cells(path: Path, class_id: int, number: int, healthy: bool) -> Iterator[Ce
         yield from field.red_cell_samples()
 
 
-def labelled(root: Path | str) -> Iterator[tuple[Path, int, np.ndarray]]:
+def labelled(root: Path | str) -> Iterator[tuple[Path, int, np.ndarray] | Skipped]:
     """The images that have a label, each with its class and the ``(H, W) bool`` mask of its cell.
+    An image or mask that is missing or not as it should be is skipped.
 
     Raises:
-        FileNotFoundError, ValueError: a folder, table, image or mask is missing or not as it
-            should be.
+        FileNotFoundError, ValueError: a folder or table is missing or not as it should be.
     """
     for number in (1, 2):
         for stem, class_id in sorted(_labels(Path(root), number).items()):
             path = Path(root) / f"Dataset {number}" / f"{stem}.bmp"
-            yield path, class_id, _mask(path, folders.colour_image(path).shape[:2])
+            try:
+                yield path, class_id, _mask(path, folders.colour_image(path).shape[:2])
+            except Unusable as error:
+                yield error.skipped(SOURCE, class_id, path)
 
 
 def _mask(path: Path, shape: tuple[int, ...]) -> np.ndarray:
@@ -142,14 +146,11 @@ def _labels(root: Path, number: int) -> dict[str, int]:
     if not table.is_file():
         raise FileNotFoundError(f"{table}: no such file. Expected {LAYOUT}. Download it again.")
     labels = {}
-    with open(table, newline="", encoding="utf-8-sig") as file:
-        rows = csv.reader(file)
-        next(rows, None)  # the heading: image ID,class label
-        for row in rows:
-            if len(row) != 2 or row[1].strip() not in LABELS:
-                raise ValueError(
-                    f"{table}, line {rows.line_num}: expected an image's number and a class 1..5. "
-                    f"Received {','.join(row)}. Correct the line."
-                )
-            labels[row[0].strip()] = LABELS[row[1].strip()]
+    for line, row in read_table(table, COLUMNS):
+        if row[COLUMNS[1]] not in LABELS:
+            raise ValueError(
+                f"{table}, line {line}: expected an image's number and a class 1..5. "
+                f"Received {','.join(row.values())}. Correct the line."
+            )
+        labels[row[COLUMNS[0]]] = LABELS[row[COLUMNS[1]]]
     return labels

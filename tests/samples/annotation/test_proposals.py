@@ -54,6 +54,18 @@ class TestPropose:
         cells = [item for item in items if isinstance(item, CellSample)]
         assert sum(cell.class_id == HEALTHY_RBC for cell in cells) >= 15
 
+    def test_a_bad_field_is_named_and_the_others_are_written(self, field, tmp_path):
+        write_image(tmp_path / "a.png", field)
+        write_image(tmp_path / "b.png", np.full((200, 200, 3), 250, np.uint8))
+        (tmp_path / "c.png").write_bytes(b"no picture")
+        paths = [tmp_path / name for name in ("a.png", "b.png", "c.png")]
+        table = tmp_path / "boxes.csv"
+        with pytest.raises(ValueError, match=r"2 fields left out") as error:
+            propose_fields(paths, table, progress=False)
+        assert "b.png: Expected a field" in str(error.value)
+        assert "c.png: expected an image" in str(error.value)
+        assert {box.field for box in read_boxes(table)} == {"a.png"}
+
     def test_corrections_are_not_written_over(self, field, tmp_path):
         write_image(tmp_path / "f.png", field)
         (tmp_path / "boxes.csv").write_text("precious")

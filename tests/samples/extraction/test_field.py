@@ -6,7 +6,7 @@ from disc_fields import PURPLE, RED_CELL, YELLOW, field, grid, of_image
 
 from bloodseg_lib.classes import HEALTHY_RBC, NEUTROPHIL, THROMBOCYTE, Box
 from bloodseg_lib.samples.extraction import field as field_module
-from bloodseg_lib.samples.extraction.boxes import NO_IMAGE, CellBox
+from bloodseg_lib.samples.extraction.boxes import OUTSIDE, CellBox
 from bloodseg_lib.samples.extraction.masks import DEBRIS
 from bloodseg_lib.samples.sample import CellSample, Skipped
 
@@ -71,7 +71,7 @@ class TestBox:
     def test_one_outside_of_the_field_is_skipped(self):
         skipped = of_image(field()).box(CellBox("f.png", Box(500, 10, 20, 20), THROMBOCYTE))
         assert isinstance(skipped, Skipped)
-        assert (skipped.reason, skipped.class_id) == (NO_IMAGE, THROMBOCYTE)
+        assert (skipped.reason, skipped.class_id) == (OUTSIDE, THROMBOCYTE)
         assert "f.png, box 500,10,20,20" in skipped.detail
 
 

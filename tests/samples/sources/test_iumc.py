@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 from databases import PURPLE, marked, picture, read
@@ -28,6 +30,23 @@ def test_basophils_are_read_if_there_are_any(iumc_root):
     write_image(iumc_root / "images/Baso/1.png", picture(200, 200, (100, 100, 50, PURPLE)))
     write_image(iumc_root / "masks/Baso/1.png", marked(200, 200, (100, 100, 50, 255)))
     assert BASOPHIL in {s.class_id for s in read(iumc, iumc_root)[0]}
+
+
+def test_one_class_is_enough(iumc_root):
+    for name in ("Eosi", "Lymp", "Mono"):
+        shutil.rmtree(iumc_root / "images" / name)
+    samples, skipped = read(iumc, iumc_root)
+    assert [s.class_id for s in samples] == [NEUTROPHIL]
+    assert skipped == []
+
+
+def test_masks_in_colour_or_inverted_are_read(iumc_root):
+    mask = marked(200, 200, (100, 100, 50, 255))
+    red = np.where(mask[:, :, None] > 0, (255, 0, 0), (0, 0, 0)).astype(np.uint8)
+    for written in (255 - mask, red):
+        write_image(iumc_root / "masks/Neut/1.png", written)
+        samples, _ = read(iumc, iumc_root, rbc_diameter_px=37.0)
+        assert samples[-1].area_px == pytest.approx(np.pi * 50**2, rel=0.02)
 
 
 def test_masks_saved_as_jpeg_are_read(iumc_root):

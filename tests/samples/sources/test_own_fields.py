@@ -8,9 +8,10 @@ from pictures import write_image
 from bloodseg_lib.classes import HEALTHY_RBC, PLATELET_CLUMP, THROMBOCYTE
 from bloodseg_lib.samples.extraction.boxes import (
     BOX_COLUMNS,
-    NO_IMAGE,
+    OUTSIDE,
     RBC_COLUMN,
     TOUCHING,
+    read_boxes,
 )
 from bloodseg_lib.samples.extraction.masks import CUT
 from bloodseg_lib.samples.sources import own_fields
@@ -78,12 +79,29 @@ def test_a_cell_cut_by_the_field_is_reported(field):
     )
 
 
-def test_a_box_outside_the_field_is_reported(field):
-    only(
-        field(boxes=[(400, 65, 44, 70, "healthy")])[1],
-        NO_IMAGE,
-        "outside the field of 300 x 300",
-    )
+@pytest.mark.parametrize("box", [(400, 65, 44, 70), (280, 65, 44, 70), (-20, 65, 44, 70)])
+def test_a_box_outside_the_field_is_reported_with_its_line(field, box):
+    words = "line 2 of the table: expected a box within the field of 300 x 300"
+    only(field(boxes=[(*box, "healthy")])[1], OUTSIDE, words, ",".join(map(str, box)))
+
+
+def test_a_table_as_spreadsheet_programs_write_it_is_read(field, tmp_path):
+    field((100, 100, 33, RED_CELL), boxes=[(65, 65, 70, 70, "healthy")])
+    table = next(tmp_path.rglob("boxes.csv"))
+    expected = read_boxes(table)
+    assert len(expected) == 1
+    text = table.read_text("utf-8").replace("f.png", "ü.png")
+    for written in (
+        text.encode("utf-16"),
+        text.encode("cp1252"),
+        text.encode("utf-8-sig"),
+        text.replace(",", ";").encode(),
+        text.replace(",", "\t").encode(),
+        text.replace("field", "Field", 1).encode(),
+    ):
+        table.write_bytes(written)
+        (box,) = read_boxes(table)
+        assert (box.field, box.box) == ("ü.png", expected[0].box)
 
 
 def test_a_box_twice_is_refused(field):

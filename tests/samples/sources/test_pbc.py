@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from databases import PURPLE, RED_CELL, only, picture, read
+from databases import PURPLE, RED_CELL, only, picture, read, write_csv
 from pictures import write_image
 
-from bloodseg_lib.classes import HEALTHY_RBC, NEUTROPHIL, THROMBOCYTE
+from bloodseg_lib.classes import HEALTHY_RBC, NEUTROPHIL, PLATELET_CLUMP, THROMBOCYTE
 from bloodseg_lib.samples.extraction.masks import NO_CELL
 from bloodseg_lib.samples.sample import AUTOMATIC
 from bloodseg_lib.samples.sources import pbc
@@ -60,3 +60,31 @@ def test_a_second_image_of_the_same_name_and_an_unknown_folder_are_reported(pbc_
     # folders are read by name, so this one comes second
     assert reasons["neutrophil/SNE_1.jpg"] == SAME_NAME
     assert reasons["blasts"] == NOT_AN_IMAGE
+
+
+def test_the_database_is_read_from_the_folder_that_it_is_published_in(pbc_root, tmp_path):
+    published = tmp_path / "download"
+    published.mkdir()
+    for path in list(pbc_root.iterdir()):
+        if path.is_dir() and path != published:
+            (published / pbc.FOLDER).mkdir(exist_ok=True)
+            path.rename(published / pbc.FOLDER / path.name)
+    assert [path.name for path, *_ in pbc.labelled(published)] == ["SNE_1.jpg", "PLATELET_2.jpg"]
+
+
+def test_touching_platelets_in_a_box_of_grade_a_are_a_clump_and_no_thrombocyte(pbc_root):
+    discs = [(x, y, 17, PURPLE) for x in (150, 181, 212) for y in (165, 196)]
+    red = [(x, y, 36, RED_CELL) for x in (60, 300) for y in (60, 300)]
+    write_image(pbc_root / "platelet/PLATELET_2.jpg", picture(363, 360, *discs, *red))
+    rows = ("file", "x", "y", "width", "height", "grade")
+    write_csv(pbc_root / pbc.GROUPS, rows, ("platelet/PLATELET_2.jpg", 120, 135, 120, 95, "A"))
+    samples, skipped = read(pbc, pbc_root, healthy=False)
+    assert [(s.class_id, s.group) for s in samples] == [(PLATELET_CLUMP, "PLATELET_2")]
+    assert pbc.IN_A_CLUMP in [r.reason for r in skipped]
+
+
+def test_a_wrong_line_of_the_table_of_clumps_is_named(pbc_root):
+    rows = ("file", "x", "y", "width", "height", "grade")
+    write_csv(pbc_root / pbc.GROUPS, rows, ("platelet/PLATELET_2.jpg", "a", 1, 2, 3, "A"))
+    with pytest.raises(ValueError, match=r"platelet_groups.csv, line 2: expected file,x,y"):
+        read(pbc, pbc_root)

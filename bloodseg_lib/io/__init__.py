@@ -1,0 +1,43 @@
+"""Pictures of every kind, label maps, tables and JSON: read with errors that name the file and the
+mend, written atomically.
+"""
+
+from bloodseg_lib.io.atomic import WriteError, read_json, replacing, write_bytes, write_json
+from bloodseg_lib.io.formats import FOREIGN_SUFFIXES, IMAGE_SUFFIXES
+from bloodseg_lib.io.label_maps import label_map_bytes, read_label_map, write_label_map
+from bloodseg_lib.io.picture import (
+    MOST_MEGAPIXELS,
+    Picture,
+    pages_of,
+    read_image,
+    read_mask,
+    read_picture,
+    read_rgba,
+)
+from bloodseg_lib.io.png import png_bytes, resized
+from bloodseg_lib.io.tables import csv_text, read_table, write_csv
+
+__all__ = [
+    "FOREIGN_SUFFIXES",
+    "IMAGE_SUFFIXES",
+    "MOST_MEGAPIXELS",
+    "Picture",
+    "WriteError",
+    "csv_text",
+    "label_map_bytes",
+    "pages_of",
+    "png_bytes",
+    "read_image",
+    "read_json",
+    "read_label_map",
+    "read_mask",
+    "read_picture",
+    "read_rgba",
+    "read_table",
+    "replacing",
+    "resized",
+    "write_bytes",
+    "write_csv",
+    "write_json",
+    "write_label_map",
+]

@@ -1,0 +1,70 @@
+"""The parts that the command line is made of: its groups, and options of configurations."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+import bloodseg_lib
+
+_GO_ON = {"dataset", "train", "run", "predict", "fetch"}
+_RENAMED = {"score": "evaluate fields", "count-error": "evaluate counts"}
+_NO_LIBGL = (
+    "Exchange OpenCV for the wheel that needs none: "
+    "pip uninstall -y opencv-python && pip install opencv-python-headless."
+)
+
+
+class Group(click.Group):
+    """Turns the library's errors, which are sentences, into the command line's."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        # ImportError: an optional package is missing; the last two: from a training
+        except (ValueError, OSError, ImportError, MemoryError, FloatingPointError) as error:
+            mend = f" {_NO_LIBGL}" if "libGL" in str(error) else ""
+            click.echo(f"Error: {error}{mend}", err=True)
+            sys.exit(getattr(error, "exit_code", 1))
+        except KeyboardInterrupt:
+            go_on = "go on" if not ctx.parent and ctx.invoked_subcommand in _GO_ON else "begin anew"
+            click.echo(f"Interrupted. Run the same command again to {go_on}.", err=True)
+            sys.exit(130)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        command = super().get_command(ctx, cmd_name)
+        if command is None and self.name == "evaluate":
+            raise click.UsageError(f"Expected evaluate dataset|fields|counts. Received {cmd_name}.")
+        if cmd_name in _RENAMED:
+            raise click.UsageError(f"{cmd_name} is now called {_RENAMED[cmd_name]}.")
+        return command
+
+
+class Configured(click.Command):
+    """Has options of a configuration, made late: the import of a network starts TensorFlow."""
+
+    def __init__(self, *args: Any, config: str, fields: str, **settings: Any):
+        super().__init__(*args, **settings)
+        self.config, self.fields = config, fields.split()
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        config = getattr(bloodseg_lib, self.config)
+        texts = config.attribute_texts()
+        made = [
+            click.Option([f"--{n}"], default=getattr(config, n), help=texts[n]) for n in self.fields
+        ]
+        return [*made, *super().get_params(ctx)]
+
+
+def pairs(_context: click.Context, parameter: click.Parameter, texts: Any) -> dict[str, str]:
+    """The dictionary of KEY=VALUE texts."""
+    pairs: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not value or key in pairs:
+            raise click.BadParameter(f"expected {parameter.metavar}, each once. Received {text!r}.")
+        pairs[key] = str(Path(value).expanduser()) if value.startswith("~") else value
+    return pairs

@@ -1,0 +1,116 @@
+"""What can be measured of a picture's light, colour and focus, for a judgement of it.
+
+Taught by ``notebooks/06_interactive_prediction.ipynb``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from skimage.filters import threshold_otsu
+
+from bloodseg_lib.classes import RBC_IDS
+from bloodseg_lib.optics import GREY_DENSITIES, WHITE, background_colour, windows_at_40x
+from bloodseg_lib.prediction.segmenter import Segmentation
+
+_EMPTY = 0.06  # optical density; more is stained
+_EYEPIECE = 1.8  # optical density of green; more is the black around the field
+_MUCH_BLACK = 0.3  # fraction of the picture
+_RIM_PX = 200  # fewest pixels of rims
+_LEAST_DENSITY = 0.04  # of a red cell, as a divisor
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """Measures of a picture; of a large one, of nine windows.
+
+    Attributes:
+        brightest: grey level of the brightest channel of its background.
+        in_pieces: what is not black is many pieces, as the cells of a negative are, and not one
+            field of view.
+        one_cell: it shows one cell cut out on black.
+        contrast: optical density that separates what is stained from the background, by Otsu.
+        empty: fraction of the field of view that is background, 0..1.
+        colourful: difference of a pixel's channels, in grey levels, that one in a hundred exceeds.
+        steepness: greatest change of the optical density at the rims of red cells, per pixel at
+            40x, as a fraction of the cells' density: 0.2 to 0.4 of sharp pictures; None: too few
+            red cells.
+    """
+
+    brightest: float
+    in_pieces: bool
+    one_cell: bool
+    contrast: float
+    empty: float
+    colourful: float
+    steepness: float | None
+
+    @classmethod
+    def of(cls, image: np.ndarray, segmentation: Segmentation) -> Appearance:
+        """Measure a picture.
+
+        Args:
+            image: ``(H, W, 3) uint8`` RGB as it came; may be memory-mapped.
+            segmentation: of it.
+        """
+        preparation = segmentation.preprocessing
+        field = preparation.within_border(image)
+        labels = preparation.within_border(segmentation.labels)
+        scale = segmentation.scale.factor
+        measured = np.array(
+            [
+                _measures(field[window], seen, np.ascontiguousarray(labels[window]))
+                for window, seen in windows_at_40x(field, scale, preparation.white)
+            ]
+        )
+        contrast, empty, colourful, steepness = measured.T
+        rims = steepness[~np.isnan(steepness)]
+        return cls(
+            float(background_colour(field).max()),
+            _in_pieces(preparation.outside),
+            preparation.one_cell,
+            float(contrast.max()),
+            float(np.median(empty)),
+            float(colourful.max()),
+            float(np.median(rims)) if len(rims) else None,
+        )
+
+
+def _in_pieces(outside: np.ndarray | None) -> bool:
+    """Whether the field of view, ``(h, w) bool`` True outside of it, is in pieces."""
+    if outside is None or outside.mean() < _MUCH_BLACK:
+        return False
+    _, _, stats, _ = cv2.connectedComponentsWithStats((~outside).astype(np.uint8))
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    return len(areas) == 0 or areas.max() < 0.5 * areas.sum()
+
+
+def _measures(
+    original: np.ndarray, seen: np.ndarray, labels: np.ndarray
+) -> tuple[float, float, float, float]:
+    """Contrast, empty fraction, colour and steepness (or NaN) of a window."""
+    density = GREY_DENSITIES[cv2.GaussianBlur(seen, (0, 0), 1.0)] - GREY_DENSITIES[WHITE]
+    clipped = np.minimum(density[:, :, 1], 0.5)
+    contrast = float(threshold_otsu(clipped)) if np.ptp(clipped) else 0.0
+    in_view = max(1, int((density[:, :, 1] < _EYEPIECE).sum()))
+    empty = int((np.abs(density).max(axis=2) < _EMPTY).sum()) / in_view
+    colourful = float(np.percentile(np.ptp(original, axis=2), 99))
+    shown = cv2.resize(labels, seen.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    return contrast, empty, colourful, _steepness(seen, np.isin(shown, RBC_IDS))
+
+
+def _steepness(seen: np.ndarray, red: np.ndarray) -> float:
+    """How steep the rims of red cells are in a window; NaN where there are too few."""
+    mask, square = red.astype(np.uint8), np.ones((5, 5))
+    rim = (cv2.dilate(mask, square) - cv2.erode(mask, square)) > 0
+    inside = cv2.erode(mask, np.ones((9, 9))) > 0
+    if min(rim.sum(), inside.sum()) < _RIM_PX:
+        return np.nan
+    green = GREY_DENSITIES[seen[:, :, 1]] - GREY_DENSITIES[WHITE]
+    smooth = cv2.GaussianBlur(green, (0, 0), 0.7)
+    across = cv2.Sobel(smooth, cv2.CV_32F, 1, 0) / 8
+    down = cv2.Sobel(smooth, cv2.CV_32F, 0, 1) / 8
+    steep = float(np.percentile(np.hypot(across, down)[rim], 75))
+    return steep / max(_LEAST_DENSITY, float(np.median(green[inside])))

@@ -1,0 +1,191 @@
+"""The pictures that a prediction is asked for: files, folders, or a table that lists them.
+
+Nothing is left out without a word: files of other kinds, results of an earlier prediction, a
+picture that is there twice.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from bloodseg_lib.io import (
+    FOREIGN_SUFFIXES,
+    IMAGE_SUFFIXES,
+    MOST_MEGAPIXELS,
+    Picture,
+    pages_of,
+    read_picture,
+    read_table,
+)
+from bloodseg_lib.prediction.journal import Journal, file_digest
+from bloodseg_lib.prediction.result_names import printable
+
+ALL_PAGES = "all"
+
+_LISTS = (".csv", ".tsv", ".txt")
+_PICTURES = (*IMAGE_SUFFIXES, *FOREIGN_SUFFIXES, ".npy")
+_RESULT = re.compile(
+    r"_(classes|overlay|instances)\.\w+$|_cells\.csv$|_counts\.json$|^predicted\.jsonl$"
+)
+
+
+@dataclass(frozen=True)
+class Input:
+    """A picture to segment, and how its file is read.
+
+    Attributes:
+        path: of the file.
+        page: of it; None: the only one.
+        level: of a pyramid; 0: the largest.
+        patient: that it is of, where a table names one.
+        max_megapixels: larger pictures are refused.
+
+    Examples:
+        >>> Input(Path("fields/a.tif"), page=2).name
+        'a.tif, page 2'
+    """
+
+    path: Path
+    page: int | None = None
+    level: int = field(default=0, compare=False)
+    patient: str = field(default="", compare=False)
+    max_megapixels: float = field(default=MOST_MEGAPIXELS, compare=False)
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return printable(self.path.name) + (f", page {self.page}" if self.page else "")
+
+    @property
+    def own_path(self) -> Path:
+        """A path that no other page of the file has: its results are named after it."""
+        ending = f"_p{self.page}" if self.page else ""
+        return self.path.with_name(f"{self.path.stem}{ending}{self.path.suffix}")
+
+    @property
+    def made_of(self) -> dict[str, Any]:
+        """What tells its pixels from others, for JSON."""
+        chosen = {"page": self.page, "level": self.level}
+        return {"image": file_digest(self.path), **{k: v for k, v in chosen.items() if v}}
+
+    def read(self) -> Picture:
+        """The picture; see :func:`bloodseg_lib.io.read_picture`."""
+        return read_picture(
+            self.path, page=self.page, level=self.level, max_megapixels=self.max_megapixels
+        )
+
+
+def find_inputs(
+    paths: Iterable[Path],
+    *,
+    recursive: bool = False,
+    page: str = "",
+    level: int = 0,
+    max_megapixels: float = MOST_MEGAPIXELS,
+) -> tuple[list[Input], list[str]]:
+    """The pictures of files, folders and tables.
+
+    Args:
+        paths: files; folders, whose pictures are taken by name; tables (CSV) with a column
+            ``path``, from the table's folder, and perhaps ``patient``.
+        recursive: whether subfolders are taken too.
+        page: its number, or ``"all"``: each page for a picture of its own; empty: the only one.
+        level, max_megapixels: see :class:`Input`.
+
+    Returns:
+        the pictures, and sentences on what was left out.
+
+    Raises:
+        FileNotFoundError, ValueError: nothing is left, a table is none, or the page no number.
+    """
+    if page not in ("", ALL_PAGES) and not page.isdecimal():
+        raise ValueError(f"Expected --page with a number, or all. Received {page!r}.")
+    notes: list[str] = []
+    found: dict[str, Input] = {}
+    results: list[str] = []
+    is_result = _Results()
+    for path in map(Path, paths):
+        for item in [Input(path)] if is_result(path) else _within(path, recursive, notes):
+            if is_result(item.path):
+                results.append(item.name)
+            else:
+                found.setdefault(os.path.realpath(item.path), item)
+    if results:
+        names = ", ".join(results[:3]) + (", ..." if results[3:] else "")
+        notes.append(f"Left out, as a prediction made them: {len(results)} ({names}).")
+    inputs = _without_repeated(found.values(), notes)
+    if not inputs:
+        raise ValueError(" ".join(["Expected a picture to segment. Received none.", *notes]))
+    if page == ALL_PAGES:
+        pages = [(item, pages_of(item.path)) for item in inputs]
+        numbers = [(item, n if len(of) > 1 else None) for item, of in pages for n in of]
+    else:
+        numbers = [(item, int(page) if page else None) for item in inputs]
+    return [
+        replace(item, page=number, level=level, max_megapixels=max_megapixels)
+        for item, number in numbers
+    ], notes
+
+
+def _within(path: Path, recursive: bool, notes: list[str]) -> Iterator[Input]:
+    """The pictures of one argument."""
+    if not path.is_dir():
+        yield from _listed(path) if path.suffix.lower() in _LISTS else [Input(path)]
+        return
+    inside = sorted(path.rglob("*") if recursive else path.iterdir())
+    hidden = {p for p in inside if p.relative_to(path).as_posix().startswith(".")}
+    files = [p for p in inside if p not in hidden and not p.is_dir()]
+    left = Counter(p.suffix.lower() or p.name for p in files if p.suffix.lower() not in _PICTURES)
+    folders = [] if recursive else [p for p in inside if p not in hidden and p.is_dir()]
+    if left:
+        kinds = ", ".join(f"{n} {suffix}" for suffix, n in sorted(left.items()))
+        notes.append(f"{path}: left out, as they are no pictures: {kinds}.")
+    if folders:
+        notes.append(f"{path}: left out, as -r is not given: subfolders {len(folders)}.")
+    pictures = [Input(p) for p in files if p.suffix.lower() in _PICTURES]
+    if not pictures:
+        notes.append(f"{path}: there is no picture in this folder.")
+    yield from pictures
+
+
+def _listed(table: Path) -> Iterator[Input]:
+    for _, row in read_table(table, ["path"], ["patient"]):
+        yield Input(table.parent / row["path"], patient=row["patient"])
+
+
+class _Results:
+    """Tells what a prediction made: by its name, or by the journal beside it."""
+
+    def __init__(self) -> None:
+        self._journals: dict[Path, Journal] = {}
+
+    def __call__(self, path: Path) -> bool:
+        folder = path.parent
+        if folder not in self._journals:
+            self._journals[folder] = Journal(folder)
+        return bool(_RESULT.search(path.name) or self._journals[folder].own([path.name]))
+
+
+def _without_repeated(inputs: Iterable[Input], notes: list[str]) -> list[Input]:
+    """Leave out files of the same bytes as an earlier one: their cells would count twice."""
+    inputs = list(inputs)
+    sizes = {i.path: i.path.stat().st_size for i in inputs if i.path.is_file()}
+    times = Counter(sizes.values())
+    first: dict[str, Input] = {}
+    kept = []
+    for item in inputs:
+        same = item
+        size = sizes.get(item.path, 0)
+        if size and times[size] > 1:
+            same = first.setdefault(file_digest(item.path), item)
+        if same is item:
+            kept.append(item)
+        else:
+            notes.append(f"{item.path}: left out, as it is the same picture as {same.path}.")
+    return kept

@@ -1,0 +1,244 @@
+"""A judgement of a picture before its figures are believed: is it a smear, is it in focus, is it
+lit, and is the network sure of what it sees?
+
+Each finding is a sentence with a figure and a level. Where the figures would be confident and
+wrong, they are *withheld*, as they are for too few cells. The thresholds are measured by
+``python experiments/quality.py`` on sharp fields of eight databases, on the same fields blurred,
+and on pictures that are no smears. Taught by ``notebooks/06_interactive_prediction.ipynb``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from bloodseg_lib.classes import INFECTED_RBC, RBC_IDS
+from bloodseg_lib.prediction.appearance import Appearance
+from bloodseg_lib.prediction.cells import Cell
+from bloodseg_lib.prediction.scale import Scale, measure_rbc_diameter
+from bloodseg_lib.prediction.segmenter import Segmentation
+
+Level = Literal["note", "warning", "withheld"]
+PARASITAEMIA, DIFFERENTIAL, COUNTS = "parasitaemia", "differential", "counts"
+FRACTIONS = (PARASITAEMIA, DIFFERENTIAL)
+EVERYTHING = (PARASITAEMIA, DIFFERENTIAL, COUNTS)
+
+DARKEST = 90
+"""Grey level of the brightest channel: transmitted light never leaves a background darker."""
+LEAST_CONTRAST = 0.04
+"""Optical density that separates cells and background; less is noise."""
+BLURRED, BLIND = 0.19, 0.125
+"""Steepness of a red cell's rim, per pixel at 40x, as a fraction of the cell's density. Below the
+first the parasitaemia of blurred fields leaves its interval, below the second no parasite is found.
+"""
+HESITANT, LOST = 0.82, 0.72
+"""Mean probability of the cells' classes, below which the network hesitates, and is lost."""
+MANY_UNSURE, MOST_UNSURE = 0.25, 0.5
+"""Fraction of the red cells whose class has a probability below :data:`UNSURE`."""
+UNSURE = 0.75
+DIAMETERS_DIFFER = 1.3
+"""Factor between the diameter that was given and the one that was measured."""
+LEAST_BACKGROUND = 0.1
+"""Fraction of the picture that is empty; with less of it, cells cannot be told apart."""
+GREY = 6
+"""Greatest difference of a pixel's channels, in grey levels, of a picture without colour."""
+
+_LEAST_CELLS = 10  # for a fraction of them to say something
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is to be said of a picture.
+
+    Attributes:
+        name: a word for tables, e.g. ``"focus"``.
+        level: ``"note"``, ``"warning"`` or ``"withheld"``.
+        value: what was measured.
+        sentence: for people.
+        withholds: the figures that are not given for it, of :data:`EVERYTHING`.
+    """
+
+    name: str
+    level: Level
+    value: float
+    sentence: str
+    withholds: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "name": self.name,
+            "level": self.level,
+            "value": round(self.value, 4),
+            "sentence": self.sentence,
+            "withholds": list(self.withholds),
+        }
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What is to be said of a picture before its figures are believed.
+
+    Attributes:
+        findings: the worst first; none of a picture that nothing is wrong with.
+
+    Examples:
+        >>> dark = Finding("light", "withheld", 12.0, "It is too dark.", EVERYTHING)
+        >>> Quality((dark,)).level, Quality((dark,)).reason("counts"), Quality().level
+        ('withheld', 'It is too dark.', 'good')
+    """
+
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def level(self) -> str:
+        """The worst level of a finding; ``"good"`` without any."""
+        return self.findings[0].level if self.findings else "good"
+
+    def reason(self, figure: str) -> str:
+        """Why a figure is withheld, in sentences; empty if it is not."""
+        return " ".join(f.sentence for f in self.findings if figure in f.withholds)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"level": self.level, "findings": [f.to_dict() for f in self.findings]}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Quality:
+        """What :meth:`to_dict` gave."""
+        return cls(
+            tuple(
+                Finding(**{**values, "withholds": tuple(values["withholds"])})
+                for values in values["findings"]
+            )
+        )
+
+
+NOTHING_WRONG = Quality()
+
+
+def judge(
+    image: np.ndarray, segmentation: Segmentation, cells: Sequence[Cell], written: int = 0
+) -> Quality:
+    """Judge a picture.
+
+    Args:
+        image: ``(H, W, 3) uint8`` RGB as it came; may be memory-mapped: of a large one nine windows
+            are read.
+        segmentation: of it.
+        cells: found in it.
+        written: cells that were left out because writing or a bar lies on them.
+    """
+    findings = [
+        *_of_the_picture(Appearance.of(image, segmentation)),
+        *_of_the_scale(image, segmentation.scale),
+        *_of_the_cells(cells),
+    ]
+    if written:
+        findings.append(
+            Finding(
+                "writing",
+                "note",
+                written,
+                f"Writing or a bar is burnt into the picture; {written} cells it touches are left "
+                "out.",
+            )
+        )
+    return Quality(tuple(sorted(findings, key=lambda f: -get_args(Level).index(f.level))))
+
+
+def _of_the_picture(seen: Appearance) -> Iterator[Finding]:
+    """Light, colour, contrast, background and focus."""
+    if seen.brightest < DARKEST or seen.in_pieces:
+        words = (
+            "The background is dark: this is no smear in transmitted light, or it is under-exposed "
+            "or a negative."
+        )
+        yield Finding("light", "withheld", seen.brightest, words, EVERYTHING)
+        return
+    if seen.one_cell:
+        words = (
+            "One cell cut out on black: its background is not known, so its stain is taken to be "
+            "usual."
+        )
+        yield Finding("background", "note", 1, words)
+        return
+    if seen.contrast < LEAST_CONTRAST:
+        words = "Nothing stands out from the background: the slide is empty, or none of it shows."
+        yield Finding("contrast", "withheld", seen.contrast, words, EVERYTHING)
+    elif seen.empty < LEAST_BACKGROUND:
+        words = (
+            f"Only {seen.empty:.0%} of the picture is empty: cells that touch or overlap are hard "
+            "to separate."
+        )
+        yield Finding("crowding", "warning", seen.empty, words)
+    if seen.colourful <= GREY:
+        words = "The picture is grey: the kinds of white cells differ in colour above all."
+        yield Finding("colour", "warning", seen.colourful, words, (DIFFERENTIAL,))
+    if seen.steepness is not None and seen.steepness < BLIND:
+        words = "The picture is out of focus: parasites cannot be seen in it."
+        yield Finding("focus", "withheld", seen.steepness, words, FRACTIONS)
+    elif seen.steepness is not None and seen.steepness < BLURRED:
+        words = "The picture is not sharp: some parasites may not be seen in it."
+        yield Finding("focus", "warning", seen.steepness, words)
+
+
+def _of_the_scale(image: np.ndarray, scale: Scale) -> Iterator[Finding]:
+    """Whether the size of the red cells is known, and whether a given one agrees with them."""
+    if scale.how == "assumed":
+        yield Finding(
+            "scale",
+            "withheld",
+            scale.cells,
+            "The size of the red cells could not be measured, so the scale is a guess. "
+            "Give their diameter in pixels.",
+            FRACTIONS,
+        )
+    if scale.how != "given" or scale.rbc_diameter_px is None:
+        return
+    measured, cells = measure_rbc_diameter(image)
+    if measured is None or cells < _LEAST_CELLS:
+        return
+    factor = max(measured / scale.rbc_diameter_px, scale.rbc_diameter_px / measured)
+    if factor > DIAMETERS_DIFFER:
+        yield Finding(
+            "scale",
+            "withheld" if factor > DIAMETERS_DIFFER**2 else "warning",
+            factor,
+            f"Red cells of {scale.rbc_diameter_px:.0f} pixels were given, but {cells} in the "
+            f"picture measure {measured:.0f}.",
+            FRACTIONS if factor > DIAMETERS_DIFFER**2 else (),
+        )
+
+
+def _of_the_cells(cells: Sequence[Cell]) -> Iterator[Finding]:
+    """How sure the network is of them."""
+    sure = [cell.confidence for cell in cells if cell.confidence is not None]
+    if sure and (mean := float(np.mean(sure))) < HESITANT:
+        lost = mean < LOST
+        yield Finding(
+            "likeness",
+            "withheld" if lost else "warning",
+            mean,
+            f"The network is {'lost' if lost else 'not sure'}: its classes have a probability of "
+            f"{mean:.0%} on average. The picture is {'' if lost else 'perhaps '}unlike those it "
+            "was trained on, or no blood smear.",
+            EVERYTHING if lost else (),
+        )
+    red = [cell for cell in cells if cell.class_id in RBC_IDS and cell.confidence is not None]
+    if len(red) < _LEAST_CELLS:
+        return
+    unsure = float(np.mean([(cell.confidence or 0) < UNSURE for cell in red]))
+    if unsure > MANY_UNSURE:
+        infected = sum(cell.class_id == INFECTED_RBC for cell in red)
+        yield Finding(
+            "red cells",
+            "withheld" if unsure > MOST_UNSURE else "warning",
+            unsure,
+            f"The network is not sure of {unsure:.0%} of the red cells; of the {infected} it calls "
+            "infected, look at each.",
+            (PARASITAEMIA,) if unsure > MOST_UNSURE else (),
+        )

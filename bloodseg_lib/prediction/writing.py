@@ -1,0 +1,57 @@
+"""Writing, scale bars and arrows that a program has burnt into a picture.
+
+No stain is as black, and no stained cell as pure a colour; a camera writes neither. Taught by
+``notebooks/06_interactive_prediction.ipynb``.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from bloodseg_lib.optics import background_colour
+
+_BLACK = 40  # grey level of the brightest channel; nuclei are brighter in blue
+_PURE = (12, 240)  # a channel below, another above: yellow, red, green and the like
+_DARK_BACKGROUND = 235  # of green; on a brighter one white is nothing special
+_LEAST_STROKE_PX = 12
+_LEAST_PX = 60  # of all strokes together; less is dirt
+_MOST = 0.05  # of the picture; more is no writing on it
+_DARKEST_BACKGROUND = 90  # as of a picture in transmitted light
+_BORDER = 0.005  # of the sides: what lies there is the dark border of a video frame
+_AROUND_PX = 3  # smoothed edges of the letters
+
+
+def burnt_in(image: np.ndarray, outside: np.ndarray | None = None) -> np.ndarray | None:
+    """Where writing, a bar or an arrow is burnt into a picture.
+
+    Args:
+        image: ``(H, W, 3) uint8`` RGB.
+        outside: ``(h, w) bool``, the image reduced: True outside the field of view.
+
+    Returns:
+        ``(H, W) bool``; None where there is nothing.
+    """
+    height, width = image.shape[:2]
+    darkest, brightest = image.min(axis=2), image.max(axis=2)
+    drawn = (brightest <= _BLACK) | ((darkest <= _PURE[0]) & (brightest >= _PURE[1]))
+    background = background_colour(image)
+    if background.max() < _DARKEST_BACKGROUND:
+        return None
+    if background[1] < _DARK_BACKGROUND:
+        drawn |= darkest == 255
+    if outside is not None:
+        size = (width, height)
+        drawn &= cv2.resize(outside.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) == 0
+    across, down = 1 + int(_BORDER * width), 1 + int(_BORDER * height)
+    drawn[:down], drawn[-down:], drawn[:, :across], drawn[:, -across:] = (False,) * 4
+    if not drawn.any():
+        return None
+    _, numbers, stats, _ = cv2.connectedComponentsWithStats(drawn.astype(np.uint8))
+    strokes = 1 + np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= _LEAST_STROKE_PX)
+    if not _LEAST_PX <= stats[strokes, cv2.CC_STAT_AREA].sum() <= _MOST * drawn.size:
+        return None
+    kept = np.zeros(len(stats), np.uint8)
+    kept[strokes] = 1
+    square = np.ones((2 * _AROUND_PX + 1,) * 2)
+    return cv2.dilate(kept[numbers], square) > 0

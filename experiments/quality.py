@@ -1,0 +1,140 @@
+"""What the judgement of pictures says of real fields, of the same fields blurred, and of pictures
+that are no smears: the thresholds of `bloodseg_lib/prediction/quality.py` are set by these tables.
+
+    python experiments/quality.py --data FOLDER --out runs/quality [--fields 20] [--checkpoint ...]
+
+FOLDER holds folders of pictures, one a database, at any depth; pictures that are no smears are
+those that scikit-image brings and some that are drawn. Measures of a picture are kept in
+`OUT/measures.jsonl`: run again, it goes on where it stopped.
+"""
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm.auto import tqdm
+
+from bloodseg_lib.io import IMAGE_SUFFIXES, read_image
+from bloodseg_lib.prediction.appearance import Appearance
+from bloodseg_lib.prediction.results import count_field
+from bloodseg_lib.prediction.segmenter import Segmenter
+
+BLURS_PX = (0, 0.5, 1, 1.5, 2, 3, 4, 6)
+"""Standard deviations at 40x."""
+
+
+def real_fields(data: Path, number: int) -> Iterator[tuple[str, np.ndarray]]:
+    """Fields of each database, evenly from all of them."""
+    for folder in sorted(path for path in data.iterdir() if path.is_dir()):
+        files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES)
+        for i in np.linspace(0, len(files) - 1, min(number, len(files))).astype(int):
+            yield f"{folder.name}/{files[i].relative_to(folder)}", read_image(files[i])
+
+
+def no_smears() -> Iterator[tuple[str, np.ndarray]]:
+    """Pictures of other things."""
+    import skimage.data
+
+    known = (
+        "astronaut brick camera cell chelsea coffee coins color grass gravel horse ihc logo moon"
+    )
+    folder = Path(skimage.data.__file__).parent
+    for name in (*known.split(), "motorcycle_left", "page", "retina", "rocket", "text"):
+        for file in folder.glob(f"{name}.*"):
+            yield f"no smear/{file.name}", read_image(file)
+    rng, size = np.random.default_rng(0), (500, 600, 3)
+    noise = rng.integers(0, 256, size, dtype=np.uint8)
+    yield "no smear/noise", noise
+    yield "no smear/clouds", cv2.GaussianBlur(noise, (0, 0), 6)
+    yield "no smear/black", np.zeros(size, np.uint8)
+    yield "no smear/white", np.full(size, 255, np.uint8)
+    writing = np.full(size, 255, np.uint8)
+    for y in range(40, 480, 36):
+        cv2.putText(writing, "Report of the laboratory", (10, y), 0, 1, (20, 20, 20), 2)
+    yield "no smear/writing", writing
+
+
+def measure(segmenter: Segmenter, image: np.ndarray, blur_px: float = 0) -> dict:
+    """What is measured and said of one picture."""
+    if blur_px:
+        scale = segmenter.segment(image).scale.factor
+        image = cv2.GaussianBlur(image, (0, 0), blur_px / scale)
+    found = segmenter.segment(image)
+    counts = count_field(found, image)
+    share = counts.parasitaemia()
+    return {
+        **asdict(Appearance.of(image, found)),
+        "scale": str(found.scale.how),
+        "level": counts.quality.level,
+        "findings": [finding.name for finding in counts.quality.findings],
+        "withheld": bool(share.withheld),
+        "infected": share.numerator,
+        "red cells": share.denominator,
+        "interval": share.interval,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--fields", type=int, default=20, help="of each database")
+    parser.add_argument("--blurred", type=int, default=2, help="fields of each database")
+    parser.add_argument("--checkpoint", default="released")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    kept = options.out / "measures.jsonl"
+    lines = kept.read_text().splitlines() if kept.exists() else []
+    rows = {row["picture"]: row for row in map(json.loads, lines)}
+    segmenter = Segmenter(options.checkpoint)
+    with kept.open("a") as file:
+
+        def add(name: str, image: np.ndarray, blur_px: float = 0) -> None:
+            if name not in rows:
+                rows[name] = {"picture": name, **measure(segmenter, image, blur_px)}
+                file.write(json.dumps(rows[name]) + "\n")
+                file.flush()
+
+        for name, image in tqdm(no_smears(), unit="picture"):
+            add(name, image)
+        for name, image in tqdm(real_fields(options.data, options.fields), unit="field"):
+            add(name, image)
+        for name, image in tqdm(real_fields(options.data, options.blurred), unit="field"):
+            for blur_px in BLURS_PX:
+                add(f"{name} blurred {blur_px}", image, blur_px)
+    print_tables(rows)
+
+
+def print_tables(rows: dict[str, dict]) -> None:
+    """Levels by database, and the blurred fields whose interval excludes the sharp value unsaid."""
+    levels: dict[str, Counter] = {}
+    for name, row in rows.items():
+        if " blurred " not in name:
+            levels.setdefault(name.split("/")[0], Counter())[row["level"]] += 1
+    print("| database | pictures | nothing said | note | warning | withheld |")
+    print("|---|---:|---:|---:|---:|---:|")
+    for database, n in levels.items():
+        cells = (n["good"], n["note"], n["warning"], n["withheld"])
+        print(f"| {database} | {n.total()} | " + " | ".join(map(str, cells)) + " |")
+    unsaid = []
+    for name, row in rows.items():
+        field, _, blur = name.partition(" blurred ")
+        if blur and row["interval"] and row["level"] == "good":
+            sharp = rows[f"{field} blurred 0"]
+            value = sharp["infected"] / max(1, sharp["red cells"])
+            if not row["interval"][0] <= value <= row["interval"][1]:
+                unsaid.append(name)
+    blurred = sum(" blurred " in name for name in rows)
+    print(f"\nBlurred pictures whose interval excludes the sharp value, unsaid: {len(unsaid)} of")
+    print(f"{blurred}. {', '.join(unsaid)}")
+
+
+if __name__ == "__main__":
+    main()

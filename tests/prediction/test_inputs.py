@@ -1,0 +1,154 @@
+"""What a prediction is asked for, and what is left out of it with a word."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from colour_network import write_colour_network
+from pictures import write_image
+
+from bloodseg_lib.cli import main
+from bloodseg_lib.io import MOST_MEGAPIXELS, write_bytes, write_csv
+from bloodseg_lib.prediction.inputs import Input, find_inputs
+from bloodseg_lib.prediction.journal import Journal
+
+
+def picture(path, value=0):
+    """A picture of its own."""
+    path.parent.mkdir(exist_ok=True)
+    write_image(path, np.full((4, 5, 3), value, np.uint8))
+    return path
+
+
+def names(found):
+    return [item.name for item in found]
+
+
+def test_a_folder_gives_its_pictures_and_says_what_it_leaves_out(tmp_path):
+    for number, name in enumerate(("b.png", "a.JPG", "deep/c.png")):
+        picture(tmp_path / name, number)
+    for name in ("notes.txt", "more.txt", "Thumbs.db", ".DS_Store"):
+        (tmp_path / name).write_bytes(b"x")
+    found, notes = find_inputs([tmp_path])
+    assert names(found) == ["a.JPG", "b.png"]
+    assert notes == [
+        f"{tmp_path}: left out, as they are no pictures: 1 .db, 2 .txt.",
+        f"{tmp_path}: left out, as -r is not given: subfolders 1.",
+    ]
+    found, notes = find_inputs([tmp_path], recursive=True)
+    assert names(found) == ["a.JPG", "b.png", "c.png"] and len(notes) == 1
+
+
+def test_a_slide_of_a_maker_in_a_folder_is_not_left_out(tmp_path):
+    (tmp_path / "slide.czi").write_bytes(b"ZISRAWFILE")
+    assert names(find_inputs([tmp_path])[0]) == ["slide.czi"]
+
+
+def test_a_table_lists_pictures_from_its_own_folder_with_their_patients(tmp_path):
+    picture(tmp_path / "fields/a.png")
+    picture(tmp_path / "fields/b.png", 1)
+    rows = [["fields/a.png", "Müller"], ["fields/b.png", ""]]
+    write_csv(tmp_path / "list.csv", ["path", "patient"], rows)
+    found, _ = find_inputs([tmp_path / "list.csv"])
+    assert [(item.path, item.patient) for item in found] == [
+        (tmp_path / "fields/a.png", "Müller"),
+        (tmp_path / "fields/b.png", ""),
+    ]
+    write_csv(tmp_path / "other.csv", ["file"], [["a.png"]])
+    with pytest.raises(ValueError, match=r"other\.csv: expected the columns path"):
+        find_inputs([tmp_path / "other.csv"])
+
+
+def test_results_of_a_prediction_are_left_out_by_name_and_by_the_journal(tmp_path):
+    for number, name in enumerate(("a.png", "a_overlay.png", "a_classes.png")):
+        picture(tmp_path / name, number)
+    label_map = picture(tmp_path / "b.png", 3).read_bytes()
+    Journal(tmp_path).add({}, {"b.png": label_map})
+    found, notes = find_inputs(sorted(tmp_path.glob("*.png")))
+    assert names(found) == ["a.png"]
+    assert notes == [
+        "Left out, as a prediction made them: 3 (a_classes.png, a_overlay.png, b.png)."
+    ]
+    picture(tmp_path / "b.png", 4)  # a photograph of that name is none
+    assert names(find_inputs([tmp_path / "b.png"])[0]) == ["b.png"]
+
+
+def test_all_files_of_a_result_folder_are_left_out_whatever_their_kind(tmp_path):
+    write_csv(tmp_path / "a_cells.csv", ["class"], [])
+    for name in ("predicted.jsonl", "a_counts.json", "report.html"):
+        (tmp_path / name).write_bytes(b"x")
+    Journal(tmp_path).add({}, {"report.html": b"x"})
+    photo = picture(tmp_path / "photo.png")
+    found, notes = find_inputs([*sorted(tmp_path.iterdir())])
+    assert [item.path for item in found] == [photo]
+    assert notes[0].startswith("Left out, as a prediction made them: 4 (")
+
+
+def test_nothing_but_results_is_an_error_that_says_so(tmp_path):
+    picture(tmp_path / "a_classes.png")
+    with pytest.raises(ValueError, match=r"a picture to segment.*a prediction made them: 1"):
+        find_inputs([tmp_path])
+
+
+def test_the_same_picture_twice_counts_once_and_is_said(tmp_path):
+    one, other = picture(tmp_path / "a.png"), picture(tmp_path / "copy/b.png")
+    found, notes = find_inputs([one, other, one])
+    assert names(found) == ["a.png"]
+    assert notes == [f"{other}: left out, as it is the same picture as {one}."]
+
+
+def test_each_page_is_a_picture_of_its_own_if_asked_for(tmp_path):
+    import tifffile
+
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for value, side in ((1, 40), (2, 40), (3, 10)):  # the last is a thumbnail
+            file.write(np.full((side, side, 3), value, np.uint8), photometric="rgb", metadata=None)
+    picture(tmp_path / "b.png")
+    found, _ = find_inputs([tmp_path / "a.tif", tmp_path / "b.png"], page="all")
+    assert names(found) == ["a.tif, page 1", "a.tif, page 2", "b.png"]
+    assert [item.read().pixels.max() for item in found] == [1, 2, 0]
+    assert [item.own_path.name for item in found] == ["a_p1.tif", "a_p2.tif", "b.png"]
+    assert find_inputs([tmp_path / "a.tif"], page="2")[0] == [Input(tmp_path / "a.tif", 2)]
+    with pytest.raises(ValueError, match=r"--page with a number, or all. Received 'first'"):
+        find_inputs([tmp_path / "a.tif"], page="first")
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, ["predict", *map(str, arguments)])
+
+
+def test_pages_and_notes_come_out_of_the_command(tmp_path):
+    import tifffile
+
+    checkpoint = write_colour_network(tmp_path / "network" / "best.npz")
+    fields = [np.full((60, 60), value, np.uint8) for value in (200, 220)]
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for image in fields:
+            file.write(image, photometric="minisblack", metadata=None)
+    write_bytes(tmp_path / "notes.txt", b"x")
+    out = tmp_path / "out"
+    done = run(tmp_path / "a.tif", "--checkpoint", checkpoint, "--out", out)
+    assert done.exit_code == 1
+    assert (
+        "a.tif: expected one picture. Received 2 pages of 60 x 60. Choose one (--page 1 to 2)"
+        in done.stderr
+    )
+    how = ("--checkpoint", checkpoint, "--out", out, "--page", "all")
+    done = run(tmp_path, *how)
+    assert done.exit_code == 0, done.output
+    assert "left out, as they are no pictures: 1 .txt" in done.stderr
+    assert "a.tif, page 2: It has no colour: stains cannot be told apart." in done.output
+    written = {path.name for path in out.iterdir()}
+    assert {"a_p1_counts.json", "a_p2_counts.json", "pooled_counts.json"} <= written
+    again = run(tmp_path, *how)
+    assert again.output.count("these results are there already") == 2
+    assert "a.tif, page 2: It has no colour" in again.output
+    lines = (out / "predicted.jsonl").read_text("utf-8").splitlines()
+    made_of = [json.loads(line)["made_of"] for line in lines]
+    assert [entry.get("page") for entry in made_of if entry.get("image")] == [1, 2]
+
+
+def test_the_command_refuses_what_the_reader_refuses():
+    option = next(p for p in main.commands["predict"].params if p.name == "max_megapixels")
+    assert option.default == MOST_MEGAPIXELS
