@@ -18,6 +18,7 @@ import numpy as np
 
 from bloodseg_lib.classes import CLASSES, NUM_CLASSES
 from bloodseg_lib.io import png_bytes, read_image, read_label_map, write_bytes, write_csv
+from bloodseg_lib.runs import within
 from bloodseg_lib.samples.labelled_field import LabelledField
 from bloodseg_lib.samples.splits import SPLITS
 
@@ -103,14 +104,21 @@ def read_field_index(bank: Path) -> list[FieldEntry]:
     if not index.is_file():
         return []
     entries = []
-    with open(index, newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            if set(row) != set(_COLUMNS) or row["split"] not in SPLITS:
-                raise ValueError(
-                    f"{index}: expected the columns {', '.join(_COLUMNS)}. "
-                    f"Received {','.join(map(str, row.values()))}. Build the bank again."
-                )
-            entries.append(FieldEntry(**row))
+    try:
+        with open(index, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"{index}: expected a table as CSV in UTF-8. Received {error}. Build the bank again."
+        ) from error
+    for row in rows:
+        whole = set(row) == set(_COLUMNS) and None not in row.values()
+        if not whole or row["split"] not in SPLITS or not row["path"].endswith(".png"):
+            raise ValueError(
+                f"{index}: expected the columns {', '.join(_COLUMNS)}. "
+                f"Received {','.join(map(str, row.values()))}. Build the bank again."
+            )
+        entries.append(FieldEntry(**row))
     return entries
 
 
@@ -120,8 +128,8 @@ def read_field(bank: Path, entry: FieldEntry) -> LabelledField:
     Raises:
         FileNotFoundError, ValueError: a file of it is missing, damaged, or not of the other's size.
     """
-    image: np.ndarray = read_image(bank / entry.path)
-    labels = read_label_map(bank / entry.labels_path, unknown=True)
+    image: np.ndarray = read_image(within(bank, entry.path))
+    labels = read_label_map(within(bank, entry.labels_path), unknown=True)
     if labels.shape != image.shape[:2]:
         raise ValueError(
             f"{bank / entry.labels_path}: expected the size of its picture, {image.shape[:2]}. "

@@ -16,6 +16,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from bloodseg_lib.io import read_rgba
+from bloodseg_lib.runs import within
 from bloodseg_lib.samples.bank import BankEntry, SampleBank
 from bloodseg_lib.samples.duplicates import near_duplicates, thumbnail
 from bloodseg_lib.samples.field_bank import FieldEntry
@@ -122,8 +123,8 @@ def _field_changes(bank: Path, entry: FieldEntry) -> Iterable[str]:
     digest = hashlib.sha256()
     try:
         for path in (entry.path, entry.labels_path):
-            digest.update((bank / path).read_bytes())
-    except OSError as error:
+            digest.update(within(bank, path).read_bytes())
+    except (OSError, ValueError) as error:
         yield str(error)
         return
     if digest.hexdigest() != entry.sha256:

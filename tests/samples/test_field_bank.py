@@ -82,3 +82,13 @@ def test_a_finished_bank_gets_its_fields_without_being_read_again(bank):
     index = (bank / "index.csv").read_bytes()
     assert build_bank({"chula": "root"}, bank, fields=True).startswith("4 whole fields in ")
     assert (bank / "index.csv").read_bytes() == index
+
+
+def test_a_field_outside_of_the_bank_is_refused_and_verify_says_so(bank):
+    made, _ = add_fields({"chula": "root"}, bank, progress=False)
+    index = bank / field_bank.FIELD_INDEX
+    index.write_text(index.read_text().replace(made.fields[0].path, "../outside.png"))
+    entry = next(e for e in SampleBank(bank).fields if e.path == "../outside.png")
+    with pytest.raises(ValueError, match=r"bank: expected names of files in this folder"):
+        field_bank.read_field(bank, entry)
+    assert any("outside of it" in problem for problem in verify_bank(bank).problems)
