@@ -286,8 +286,7 @@ class PanelSession:
         return ", ".join(f"{n} {name}" for n, name in numbers if n) or "no cells"
 
     def content(self, name: str) -> bytes:
-        """The bytes of one of the files, or of all as a zip, whose bytes depend on
-        theirs only.
+        """The bytes of one of the files, or of all as a zip, whose bytes depend on theirs only.
 
         Raises:
             ValueError: there is no such file.
