@@ -167,8 +167,7 @@ class _Batch:
                 with contextlib.suppress(OSError):  # it cannot be read: told when its turn comes
                     self.journal.done(self.made_of(item), self.files(item))
         several = len(self.names) > 1 and not self.label_maps_only
-        summary = () if self.label_maps_only else SUMMARY_FILES
-        for names in ((SKIPPED,), summary, POOLED_FILES if several else ()):
+        for names in ((SKIPPED,), (*POOLED_FILES, *SUMMARY_FILES) if several else ()):
             for present in self.journal.existing(names):
                 fields = self.journal.fields_of(present)
                 if fields is not None and fields <= set(self.names.values()):
@@ -263,8 +262,8 @@ class _Batch:
         return counts
 
     def save_summary(self, results: Sequence[FileResult], pooled: Counts | None) -> None:
-        """Write the table and the page of all images."""
-        if self.label_maps_only or not any(result.counts for result in results):
+        """Write the table and the page of all images, if there are several."""
+        if len(self.names) < 2 or not any(result.counts for result in results):
             return
 
         def overlay_of(result: FileResult) -> Path:
