@@ -4,6 +4,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+import bloodseg_lib
 from bloodseg_lib.cli import main
 from bloodseg_lib.samples.bank import SampleBank
 from bloodseg_lib.smears.manifest import DatasetConfig
@@ -70,7 +71,7 @@ def test_a_finished_bank_is_not_overwritten(tmp_path):
     assert invoke("bank", "phantom=3", "--out", tmp_path / "bank").exit_code == 0
     before = (tmp_path / "bank/index.csv").read_bytes()
     again = invoke("bank", "phantom=4", "--out", tmp_path / "bank")
-    assert "already" in again.output
+    assert "holds a bank of other databases or options" in again.output
     assert (tmp_path / "bank/index.csv").read_bytes() == before
 
 
@@ -136,11 +137,11 @@ def test_sizes_of_a_dataset_default_to_those_of_its_configuration():
             assert defaults[field.name] == field.default
 
 
-def test_an_option_of_the_network_is_checked_by_its_configuration(tmp_path):
-    (tmp_path / "dataset.json").write_text("{}")
+def test_an_option_of_the_network_is_checked_by_its_configuration(tmp_path, monkeypatch):
+    monkeypatch.setattr(bloodseg_lib, "Dataset", lambda folder: None)
     result = invoke("train", "--dataset", tmp_path, "--out", tmp_path / "out", "--width", "0")
     assert result.exit_code == 1
-    assert "UNetConfig.width: expected at least 1. Received 0" in result.output
+    assert "UNetConfig.width: expected 1 to 512. Received 0" in result.output
 
 
 @pytest.mark.parametrize("setting", ["epochs", "epochs="])

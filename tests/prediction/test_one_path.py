@@ -137,7 +137,7 @@ def test_a_large_image_goes_through_the_panel(checkpoint, monkeypatch):
         and "probability of Healthy RBC" in panel.controls.picture.alt
     )
 
-    with zipfile.ZipFile(io.BytesIO(panel.session.archive())) as archive:
+    with zipfile.ZipFile(io.BytesIO(panel.session.content("large.zip"))) as archive:
         classes = np.array(Image.open(archive.open("large_classes.png")))
         assert classes.shape == (3000, 4000) and all(
             classes[y, x] == class_id for x, y, class_id in cells

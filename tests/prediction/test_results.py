@@ -130,7 +130,8 @@ def test_files_are_predicted_one_by_one_and_one_that_cannot_be_read_stops_none(t
     assert results[0].scale == Scale.of_factor(0.5) and pooled == pool(
         [results[0].counts, results[2].counts]
     )
-    assert len(list((tmp_path / "out").iterdir())) == 2 * 4 + 2 + 2  # skipped.csv, journal
+    # besides the four of each and the pooled: skipped.csv, journal, table and page
+    assert len(list((tmp_path / "out").iterdir())) == 2 * 4 + 2 + 2 + 2
 
 
 def test_one_image_is_not_pooled_and_label_maps_alone_are_not_counted(tmp_path):
