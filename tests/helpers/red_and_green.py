@@ -21,6 +21,6 @@ class RedAndGreen:
         labels[(tiles[..., 1] > 128) & (tiles[..., 0] < 128)] = HEALTHY_RBC
         return np.eye(10, dtype=np.float32)[labels]
 
-    def segment(self, image, scale=None, on_progress=None):
+    def segment(self, image, scale=AT_40X, on_progress=None):
         plain = PredictionConfig(preprocess=False)
-        return segment_image(image, self.predict, scale or AT_40X, plain, on_progress=on_progress)
+        return segment_image(image, self.predict, scale, plain, on_progress=on_progress)
