@@ -17,6 +17,7 @@ from .evaluation import annotated_fields, evaluate_counts, evaluate_dataset, eva
 from .network.config import UNetConfig
 from .network.unet import build_unet
 from .prediction import (
+    CountingConfig,
     PredictionConfig,
     Scale,
     Segmenter,
@@ -36,6 +37,7 @@ from .training.config import TrainingConfig
 from .training.train import train
 
 __all__ = [
+    "CountingConfig",
     "Dataset",
     "DatasetConfig",
     "PredictionConfig",

@@ -118,7 +118,10 @@ def parameterize(profile: str, out: Path, folder: Path) -> None:
     click.echo(f"{len(made)} notebooks in {folder}.")
 
 
-@main.command()
+_COUNTING = "infected_share border_rule minimum_rbc minimum_wbc"
+
+
+@main.command(cls=Configured, config="CountingConfig", fields=_COUNTING)
 @_files("images")
 @_checkpoint
 @_tta
@@ -141,6 +144,7 @@ def predict(images: Any, out: Path, rbc_diameter: Any, **how: Any) -> None:
     click.echo("".join(f"{note}\n" for note in notes), nl=False, err=True)
     bloodseg_lib.prediction.try_folder(out, [item.path for item in inputs])
     network = _segmenter(how.pop("checkpoint"), how.pop("tta"))
+    counting = bloodseg_lib.CountingConfig(**{name: how.pop(name) for name in _COUNTING.split()})
 
     def show(result: bloodseg_lib.prediction.FileResult) -> None:
         if result.counts or result.kept:
@@ -148,7 +152,9 @@ def predict(images: Any, out: Path, rbc_diameter: Any, **how: Any) -> None:
         bar.update()
 
     with tqdm(total=len(inputs), unit="image") as bar:
-        done = bloodseg_lib.predict_files(inputs, network, out, scale, on_result=show, **how)
+        done = bloodseg_lib.predict_files(
+            inputs, network, out, scale, counting, on_result=show, **how
+        )
     click.echo(bloodseg_lib.prediction.pooled_words(*done, out), nl=False)
     if failed := bloodseg_lib.prediction.failures(done[0]):
         raise click.ClickException(failed)

@@ -54,7 +54,8 @@ class Configured(click.Command):
         config = getattr(bloodseg_lib, self.config)
         text = config.attribute_texts().get  # none under python -OO
         made = [
-            click.Option([f"--{n}"], default=getattr(config, n), help=text(n)) for n in self.fields
+            click.Option([f"--{n.replace('_', '-')}"], default=getattr(config, n), help=text(n))
+            for n in self.fields
         ]
         return [*made, *super().get_params(ctx)]
 

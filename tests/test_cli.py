@@ -169,3 +169,11 @@ def test_options_of_a_configuration_need_no_docstring(monkeypatch):
     result = invoke("dataset", "--help")
     assert result.exit_code == 0, result.exception
     assert "--train" in result.output
+
+
+def test_how_cells_are_counted_is_an_option(tmp_path):
+    result = invoke("predict", tmp_path, "--infected-share", "1.5", "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    options = invoke("predict", "--help").output
+    for name in ("--infected-share", "--border-rule", "--minimum-rbc", "--minimum-wbc"):
+        assert name in options

@@ -48,10 +48,12 @@ def count_field(
     """
     written = burnt_in(image, segmentation.preprocessing.outside)
     labels, probabilities = segmentation.labels, segmentation.probabilities
-    scale = segmentation.scale
-    counts = count_cells(
-        labels, probabilities, scale, config, field, written, on_progress=on_progress
-    )
+    scale, config = segmentation.scale, config or CountingConfig()
+    # one cell that was cut out touches every border
+    border_rule = config.border_rule and not segmentation.preprocessing.one_cell
+    how = replace(config, border_rule=border_rule)
+    counts = count_cells(labels, probabilities, scale, how, field, written, on_progress=on_progress)
+    counts = replace(counts, config=config)
     quality = judge(image, segmentation, counts.cells, counts.under_writing)
     return replace(counts, quality=quality)
 

@@ -141,6 +141,14 @@ def test_one_cell_cut_out_on_black_is_brought_to_the_reference_on_white():
     assert cv2.LUT(image, prepared.levels[None])[0, 0].tolist() == [250, 250, 250]
 
 
+def test_a_cell_cut_out_is_counted_though_it_touches_every_border():
+    image = np.zeros((133, 133, 3), np.uint8)
+    cv2.circle(image, (66, 66), 66, (215, 150, 145), -1)
+    labels = cv2.circle(np.zeros((133, 133), np.uint8), (66, 66), 66, HEALTHY_RBC, -1)
+    counts = count_field(segmented(image, labels, Scale.given(130)), image)
+    assert counts.watershed["healthy_rbc"] == 1 and counts.config.border_rule
+
+
 def test_withheld_figures_are_nowhere_in_the_summary():
     image, labels = field()
     counts = count_field(segmented(255 - image, labels), 255 - image)
