@@ -18,7 +18,6 @@ from bloodseg_lib.io import label_map_bytes, png_bytes, write_bytes
 from bloodseg_lib.prediction.counts import CountingConfig, Counts, count_cells, pool
 from bloodseg_lib.prediction.quality import judge
 from bloodseg_lib.prediction.segmenter import Segmentation
-from bloodseg_lib.prediction.writing import burnt_in
 
 OVERLAY_PX = 4096
 """The longer side of an overlay is at most this; the label map always has the image's own size."""
@@ -46,13 +45,14 @@ def count_field(
         field: name of the image, kept with each cell.
         on_progress: receives the fraction that is done, 0..1.
     """
-    written = burnt_in(image, segmentation.preprocessing.outside)
     labels, probabilities = segmentation.labels, segmentation.probabilities
     scale, config = segmentation.scale, config or CountingConfig()
     # one cell that was cut out touches every border
     border_rule = config.border_rule and not segmentation.preprocessing.one_cell
     how = replace(config, border_rule=border_rule)
-    counts = count_cells(labels, probabilities, scale, how, field, written, on_progress=on_progress)
+    counts = count_cells(
+        labels, probabilities, scale, how, field, segmentation.written, on_progress=on_progress
+    )
     counts = replace(counts, config=config)
     quality = judge(image, segmentation, counts.cells, counts.under_writing)
     return replace(counts, quality=quality)

@@ -36,6 +36,7 @@ from bloodseg_lib.prediction.tiling import (
     ResampledImage,
     blended_rows,
 )
+from bloodseg_lib.prediction.writing import burnt_in, without_writing
 
 KEPT_PX = 2**24
 """Probabilities of images of more pixels than this are kept on disk unless asked for otherwise: in
@@ -98,12 +99,15 @@ class Segmentation:
             1, up to rounding. Of a large image ``uint8``, in 255ths, in a temporary file.
         scale: that the image was resampled to 40x with.
         preprocessing: that the network saw it after.
+        written: ``(H, W) bool``, where something is burnt into the image; the network saw it filled
+            with what is around. None: nowhere.
     """
 
     labels: np.ndarray
     probabilities: np.ndarray
     scale: Scale
     preprocessing: Preprocessing = field(default_factory=Preprocessing.none)
+    written: np.ndarray | None = None
 
     @property
     def confidence(self) -> np.ndarray:
@@ -224,9 +228,11 @@ def segment_image(
     """
     config, (height, width) = config or PredictionConfig(), _checked_image(image).shape[:2]
     scale = scale or find_scale(image)
-    preparation = Preprocessing.none()
+    preparation, written = Preprocessing.none(), None
     if config.preprocess:
         preparation = Preprocessing.of(image, scale.factor, config.reference_stain)
+        written = burnt_in(image, preparation.outside)
+        image = image if written is None else without_writing(image, written)
     resampled = ResampledImage(preparation.within_border(image), scale.factor, preparation.levels)
     keep = config.keep_probabilities
     on_disk = height * width > KEPT_PX if keep is None else not keep
@@ -237,7 +243,7 @@ def segment_image(
         )
         bands = preparation.with_border(bands, height, width)
         labels, probabilities = label_map_and_probabilities(bands, height, width, on_disk)
-    return Segmentation(labels, probabilities, scale, preparation)
+    return Segmentation(labels, probabilities, scale, preparation, written)
 
 
 def _checked_image(image: np.ndarray) -> np.ndarray:

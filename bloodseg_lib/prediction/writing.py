@@ -55,3 +55,16 @@ def burnt_in(image: np.ndarray, outside: np.ndarray | None = None) -> np.ndarray
     kept[strokes] = 1
     square = np.ones((2 * _AROUND_PX + 1,) * 2)
     return cv2.dilate(kept[numbers], square) > 0
+
+
+def without_writing(image: np.ndarray, written: np.ndarray) -> np.ndarray:
+    """A copy of a picture with the writing filled with what is around it (Telea 2004).
+
+    Args:
+        image: ``(H, W, 3) uint8`` RGB.
+        written: ``(H, W) bool``, see :func:`burnt_in`.
+    """
+    filled = cv2.inpaint(
+        np.ascontiguousarray(image), written.astype(np.uint8), _AROUND_PX, cv2.INPAINT_TELEA
+    )
+    return np.asarray(filled)

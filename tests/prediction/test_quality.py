@@ -14,6 +14,7 @@ from bloodseg_lib.prediction.quality import Finding, Quality, judge
 from bloodseg_lib.prediction.results import count_field
 from bloodseg_lib.prediction.scale import AT_40X, Scale
 from bloodseg_lib.prediction.segmenter import Segmentation
+from bloodseg_lib.prediction.writing import burnt_in, without_writing
 
 MEASURED = Scale(1.0, "measured", RBC_DIAMETER_PX, 60)
 BACKGROUND, CELL = (246, 240, 248), (190, 150, 195)
@@ -33,7 +34,9 @@ def field(background=BACKGROUND, cell=CELL, blur_px=0.0):
 def segmented(image, labels, scale=MEASURED, sure=0.95):
     probabilities = np.full((*labels.shape, 10), (1 - sure) / 9, np.float16)
     np.put_along_axis(probabilities, labels[:, :, None].astype(int), np.float16(sure), axis=2)
-    return Segmentation(labels, probabilities, scale, Preprocessing.of(image, scale.factor))
+    preparation = Preprocessing.of(image, scale.factor)
+    written = burnt_in(image, preparation.outside)
+    return Segmentation(labels, probabilities, scale, preparation, written)
 
 
 def judged(image, labels, scale=MEASURED, sure=0.95):
@@ -175,3 +178,10 @@ def test_withheld_pictures_are_left_out_of_what_is_pooled():
     assert len(both.cells) == len(good.cells) and both.parasitaemia().value == 0
     assert "1 of 2 pictures are left out" in both.quality.findings[0].sentence
     assert pool([bad, bad]).parasitaemia().value is None
+
+
+def test_what_the_network_sees_under_writing_is_what_is_around_it():
+    image, _ = field()
+    written = cv2.line(image.copy(), (60, 110), (360, 110), (20, 20, 20), 2)  # between cells
+    filled = without_writing(written, burnt_in(written))
+    assert np.abs(filled.astype(int) - image).max() <= 12
