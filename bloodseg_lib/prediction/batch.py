@@ -204,7 +204,7 @@ class _Batch:
                 f"{path}: expected an image that can be segmented. Received one of unusual size or "
                 f"damaged ({type(error).__name__}: {str(error).strip()}). Save it again as PNG."
             )
-        return FileResult(path, error=printable(words), page=item.page)
+        return FileResult(path, None, None, printable(words), False, item.page, item.patient)
 
     def _kept(self, item: Input, made_of: dict[str, Any]) -> FileResult | None:
         try:
@@ -220,7 +220,7 @@ class _Batch:
             table = (self.out / f"{self.names[item]}_cells.csv").read_bytes().decode()
             counts = counts_of(table, entry["counts"], self.counting)
         notes = (*entry.get("notes", ()), *self.alike.note(item.name, entry.get("looks", "")))
-        return FileResult(item.path, scale, counts, kept=True, page=item.page, notes=notes)
+        return FileResult(item.path, scale, counts, "", True, item.page, item.patient, notes)
 
     def _segmented(self, item: Input, made_of: dict[str, Any]) -> FileResult:
         picture = item.read()
@@ -236,7 +236,7 @@ class _Batch:
         self._save(files, made_of, scale=scale, counts=known, notes=picture.notes, looks=looks)
         notes = (*picture.notes, *self.alike.note(item.name, looks))
         kept = None if self.label_maps_only else counts
-        return FileResult(item.path, found.scale, kept, page=item.page, notes=notes)
+        return FileResult(item.path, found.scale, kept, "", False, item.page, item.patient, notes)
 
     def _save(self, files: dict[str, bytes], made_of: dict[str, Any], **known: Any) -> None:
         self.journal.add(made_of, files, **known)

@@ -24,6 +24,7 @@ class FileResult:
         error: why it was not segmented, in words; empty if it was.
         kept: its results were there already. The cells have no probabilities then.
         page: of the file; None: the only one.
+        patient: whose picture it is, where a list of pictures told it.
         notes: what was done to the picture or ignored, see :class:`bloodseg_lib.io.Picture`.
     """
 
@@ -33,10 +34,16 @@ class FileResult:
     error: str = ""
     kept: bool = False
     page: int | None = None
+    patient: str = ""
     notes: tuple[str, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """The picture, for people."""
+        return printable(self.path.name) + (f", page {self.page}" if self.page else "")
+
     def __str__(self) -> str:
-        name = printable(self.path.name) + (f", page {self.page}" if self.page else "")
+        name = self.name
         kept = " Skipped: these results are there already." if self.kept else ""
         if self.counts is None:
             first = f"{self.error or self.scale}{kept and '.' + kept}"

@@ -27,7 +27,17 @@ SUMMARY_FILES = ("results.csv", "report.html")
 _THUMBNAIL_PX = 760
 _KEYS = [c.key for c in CELL_CLASSES]
 _COLUMNS = [
-    *("picture", "page", "quality", "remarks", "scale", "rbc_diameter_px", "scale_how", *_KEYS),
+    *(
+        "picture",
+        "page",
+        "patient",
+        "quality",
+        "remarks",
+        "scale",
+        "rbc_diameter_px",
+        "scale_how",
+        *_KEYS,
+    ),
     *("red_cells", "white_cells", "parasitaemia_percent", "lower_percent", "upper_percent"),
     *("under_writing", "cut_by_border", "error"),
 ]
@@ -42,9 +52,9 @@ def results_table(results: Sequence[FileResult]) -> bytes:
 
 
 def _row(result: FileResult) -> list[object]:
-    where = [printable(str(result.path)), result.page or ""]
+    where = [printable(str(result.path)), result.page or "", result.patient]
     if result.counts is None or result.scale is None:
-        return [*where, *[""] * (len(_COLUMNS) - 3), result.error]
+        return [*where, *[""] * (len(_COLUMNS) - 4), result.error]
     counts, scale, share = result.counts, result.scale, result.counts.parasitaemia()
     known = {} if counts.quality.reason(COUNTS) else counts.watershed
     diameter = "" if scale.rbc_diameter_px is None else f"{scale.rbc_diameter_px:.1f}"
@@ -86,7 +96,7 @@ def report_page(
     cards = "".join(_card(result, picture_of(result)) for result in counted)
     together = ""
     if pooled is not None:
-        found = ", ".join(f.sentence for f in pooled.quality.findings)
+        found = " ".join(f.sentence for f in pooled.quality.findings)
         together = (
             f"<p><b>All together:</b> parasitaemia {html.escape(str(pooled.parasitaemia()))}. "
             f"{html.escape(found)}</p>"
@@ -106,7 +116,7 @@ def report_page(
 
 
 def _line(result: FileResult) -> str:
-    name = html.escape(printable(result.path.name) + (f" {result.page}" if result.page else ""))
+    name = html.escape(result.name)
     if result.counts is None:
         return f"<tr><td>{name}<td colspan='5' class='bad'>{html.escape(result.error)}</tr>"
     counts, share = result.counts, result.counts.parasitaemia()
@@ -126,7 +136,7 @@ def _line(result: FileResult) -> str:
 
 def _card(result: FileResult, picture: Path) -> str:
     assert result.counts is not None
-    counts, name = result.counts, html.escape(printable(result.path.name))
+    counts, name = result.counts, html.escape(result.name)
     sentences = "".join(
         f"<li class='{f.level}'>{html.escape(f.sentence)}" for f in counts.quality.findings
     )

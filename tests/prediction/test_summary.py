@@ -19,7 +19,7 @@ from bloodseg_lib.prediction.summary import report_page, results_table
 LABELS = np.zeros((80, 120), np.uint8)
 LABELS[20:52, 10:42] = LABELS[20:52, 60:92] = HEALTHY_RBC
 COUNTS = count_cells(LABELS, config=CountingConfig(minimum_rbc=1))
-GOOD = FileResult(Path("a/field <1>.png"), AT_40X, COUNTS)
+GOOD = FileResult(Path("a/field <1>.png"), AT_40X, COUNTS, patient="P7")
 LOST = Finding("likeness", "withheld", 0.5, "The network is lost.", EVERYTHING)
 WITHHELD = replace(GOOD, path=Path("b.png"), counts=replace(COUNTS, quality=Quality((LOST,))))
 FAILED = FileResult(Path("c.png"), error="c.png: there is none.")
@@ -38,6 +38,7 @@ def test_the_table_has_a_row_for_each_picture_and_opens_in_excel():
     assert results_table([GOOD]).startswith(b"\xef\xbb\xbf")
     good, _, failed = table(GOOD, WITHHELD, FAILED)
     assert (good["healthy_rbc"], good["red_cells"], good["quality"]) == ("2", "2", "good")
+    assert (good["patient"], failed["patient"]) == ("P7", "")
     assert (good["parasitaemia_percent"], good["lower_percent"]) == ("0.000", "0.000")
     assert failed["error"] == "c.png: there is none." and failed["red_cells"] == ""
 
