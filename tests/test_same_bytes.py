@@ -41,7 +41,10 @@ def test_twice_the_same_command_writes_the_same_bytes(work, tmp_path, name, thre
 
 @pytest.mark.skipif(os.name != "posix", reason="kills a process group")
 @pytest.mark.parametrize("name", ["bank", "realistic", "train", "predict"])
-@pytest.mark.parametrize("fraction", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize(
+    "fraction",
+    [0.6, *(pytest.param(part, marks=pytest.mark.thorough) for part in (0.3, 0.9))],
+)
 def test_killed_the_same_command_ends_with_the_same_bytes(work, name, fraction):
     result = kill(name, work, fraction * undisturbed(name, work), group=fraction == 0.6)
     assert result["same"], result
