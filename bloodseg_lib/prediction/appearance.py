@@ -84,7 +84,7 @@ def _in_pieces(outside: np.ndarray | None) -> bool:
         return False
     _, _, stats, _ = cv2.connectedComponentsWithStats((~outside).astype(np.uint8))
     areas = stats[1:, cv2.CC_STAT_AREA]
-    return len(areas) == 0 or areas.max() < 0.5 * areas.sum()
+    return not len(areas) or bool(areas.max() < 0.5 * areas.sum())
 
 
 def _measures(
