@@ -148,7 +148,10 @@ def figure(session: PanelSession) -> Figure:
     """
     if session.segmentation is None or session.image is None or session.counts is None:
         raise ValueError(NOT_YET)
-    made = comparison_figure([(session.image, None, session.segmentation.labels)], [session.name])
+    labels = session.segmentation.labels
+    if session.result and session.result.found.label_map is not None:
+        labels = session.result.found.label_map  # each cell in its one class
+    made = comparison_figure([(session.image, None, labels)], [session.name])
     words = f"{session.found_words()}. Parasitaemia {session.counts.parasitaemia()}. {NOTICE}"
     made.suptitle(words, fontsize=10)
     return made
