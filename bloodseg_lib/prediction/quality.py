@@ -3,7 +3,7 @@ lit, and is the network sure of what it sees?
 
 Each finding is a sentence with a figure and a level. Where the figures would be confident and
 wrong, they are *withheld*, as they are for too few cells. The thresholds are measured by
-``python experiments/quality.py`` on sharp fields of eight databases, on the same fields blurred,
+``python experiments/quality.py`` on sharp fields of public databases, on the same fields blurred,
 and on pictures that are no smears. Taught by ``notebooks/06_interactive_prediction.ipynb``.
 """
 

@@ -55,14 +55,6 @@ class Stain:
         factors = np.array(REFERENCE_DENSITY) / np.maximum(self.density, FLOOR)
         return np.clip(factors, *_FACTORS).astype(np.float32)
 
-    @property
-    def beyond(self) -> bool:
-        """Whether the stain is too far from the reference to be brought there wholly."""
-        if self.density is None:
-            return False
-        factors = np.array(REFERENCE_DENSITY) / np.maximum(self.density, FLOOR)
-        return bool((factors != np.clip(factors, *_FACTORS)).any())
-
     def __str__(self) -> str:
         if self.density is None:
             return "stain left as it is: too few red blood cells were found to measure it"

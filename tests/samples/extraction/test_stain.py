@@ -58,10 +58,8 @@ def test_a_large_image_is_measured_in_windows_all_over_it():
     assert Stain.of(image, 1.0, AS_IS).density == pytest.approx((0.4, 0.6, 0.3), abs=0.02)
 
 
-def test_factors_are_clipped_and_a_stain_beyond_them_says_so():
+def test_factors_are_clipped():
     assert Stain((2.5, 0.37, 0.01)).factors == pytest.approx([0.4, 1, 2.5])
-    assert Stain((2.5, 0.37, 0.01)).beyond
-    assert not Stain((0.3, 0.37, 0.2)).beyond
 
 
 def test_preprocessing_brings_the_red_cells_to_the_reference_and_keeps_the_background_white():
