@@ -1,59 +1,104 @@
 """Leave one database out: how well a network does on a laboratory that it was never shown.
 
     python experiments/leave_one_out.py --bank BANK --data FOLDER --out runs/leave_one_out \\
-        [--fold lisc ...] [--variant without ...] [--images 8000] [--width 8]
+        [--fold lisc ...] [--variant no-stain ...] [--images 8000] [--epochs 4] [--width 8] \\
+        [--batch-size 4] [--fields 150] [--until scores]
 
 For each fold a bank without one database is made (links, no copies), a `realistic` dataset is
 composed of it, a network is trained from scratch, and the database that was left out is scored by
 `evaluate_fields`, its scale and stain measured in each image. All folds and variants get the same
 compute. Run again, it goes on where it stopped: every step is one of the package's own, in a folder
-of its own. It prints the table of `docs/carries_over.md`.
+of its own, and networks and datasets that two folds share are made once. `--until training` stops
+before the databases are needed, so that a machine with a GPU can train what another one scores. It
+prints the table of `docs/carries_over.md`.
 
-FOLDER holds the databases: lisc, zheng, pbc, mamic. Leaving MAMIC out leaves one source of infected
-cells, KAGGLE.
+FOLDER holds the databases: lisc, zheng, pbc_full, txl_pbc, mamic, chula. Leaving MAMIC out leaves
+one source of infected cells, KAGGLE.
 """
 
 import argparse
 import csv
+import itertools
 import json
 import os
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-VARIANTS = {"with": True, "without": False}
-"""Name -> whether images and samples are brought to the reference stain."""
-FOLDS = ("lisc", "zheng", "pbc", "mamic")
+FOLDS = {
+    "lisc": "lisc",
+    "zheng": "zheng",
+    "pbc": "pbc_full",
+    "txl_pbc": "txl_pbc",
+    "mamic": "mamic",
+    "chula": "chula",
+}
+"""Source -> its folder among the databases."""
 
 
-def bank_without(bank: Path, source: str, folder: Path) -> Path:
-    """A bank of all samples but those of one source, as hard links to the pictures of another."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(bank / "index.csv", newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        kept = [row for row in rows if row["source"] != source]
-        columns = rows.fieldnames
-    for row in kept:  # the same file under another name: no copy, and within the folder
-        link = folder / row["path"]
-        link.parent.mkdir(exist_ok=True)
-        if not link.exists():
-            os.link(bank / row["path"], link)
-    with open(folder / "index.csv", "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(kept)
+@dataclass(frozen=True)
+class Variant:
+    """What is done otherwise than in the training of the released network.
+
+    Attributes:
+        without: sources that no fold is shown.
+        reference_stain: whether images and samples are brought to it.
+        training: settings of the training.
+    """
+
+    without: frozenset[str] = frozenset()
+    reference_stain: bool = True
+    training: dict[str, Any] = field(default_factory=dict)
+
+
+VARIANTS = {
+    "all": Variant(),
+    "no-stain": Variant(reference_stain=False),
+    "old-sources": Variant(without=frozenset({"pbc", "txl_pbc", "chula"})),
+    "strong": Variant(training={"stain": 0.35, "brightness": 0.1, "blur_px": 1.5}),
+}
+
+
+def bank_without(bank: Path, sources: frozenset[str], folder: Path) -> Path:
+    """A bank of all samples and fields but those of some sources, as hard links to the pictures of
+    another.
+    """
+    for index in ("fields.csv", "index.csv"):
+        if not (bank / index).exists():
+            continue
+        with open(bank / index, newline="", encoding="utf-8") as file:
+            rows = csv.DictReader(file)
+            kept = [row for row in rows if row["source"] not in sources]
+            columns = rows.fieldnames or ()
+        for row in kept:  # the same file under another name: no copy, and within the folder
+            pictures = [Path(row["path"])]
+            if index == "fields.csv":
+                pictures.append(pictures[0].with_name(f"{pictures[0].stem}_labels.png"))
+            for picture in pictures:
+                link = folder / picture
+                link.parent.mkdir(parents=True, exist_ok=True)
+                if not link.exists():
+                    os.link(bank / picture, link)
+        with open(folder / index, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, columns, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(kept)
     return folder
 
 
-def score(options: argparse.Namespace, fold: str, variant: str) -> list[dict]:
-    """The scores of one fold, computed or read: a row for each annotated cell."""
-    folder = options.out / f"{fold}-{variant}-{options.images}-w{options.width}"
-    rows = folder / "scores.json"
-    if rows.exists():
-        return json.loads(rows.read_text())
-    from bloodseg_lib.evaluation import annotated
-    from bloodseg_lib.evaluation.fields import evaluate_fields
+def trained(options: argparse.Namespace, fold: str, variant: Variant) -> Path | None:
+    """The weights of a fold's network, trained or found; None where training was not asked."""
+    sources = variant.without | {fold}
+    name = "-".join(("without", *sorted(sources))) + ("" if variant.reference_stain else "-stain")
+    folder = options.out / f"{name}-{options.images}"
+    settings = {"stain": 0.2, **variant.training}
+    of = "-".join(f"{key}{value}" for key, value in settings.items())
+    network = folder / f"width{options.width}-{of}" / "network.npz"
+    if network.exists():
+        return network
+    from bloodseg_lib.network.checkpoint import write_compact
     from bloodseg_lib.network.config import UNetConfig
-    from bloodseg_lib.prediction.segmenter import PredictionConfig, Segmenter
     from bloodseg_lib.samples.bank import SampleBank
     from bloodseg_lib.smears.build import build_dataset
     from bloodseg_lib.smears.manifest import DatasetConfig
@@ -61,33 +106,52 @@ def score(options: argparse.Namespace, fold: str, variant: str) -> list[dict]:
     from bloodseg_lib.training.config import TrainingConfig
     from bloodseg_lib.training.train import train
 
-    brought = VARIANTS[variant]
-    bank = SampleBank(bank_without(options.bank, fold, folder / "bank"))
     config = DatasetConfig(
         train=options.images,
         valid=200,
         test=105,
         backgrounds=max(300, options.images // 10),
         seed=1,
-        recipe=replace(RECIPES["realistic"], reference_stain=brought),
+        recipe=replace(RECIPES["realistic"], reference_stain=variant.reference_stain),
     )
-    dataset = build_dataset(config, bank, folder / "dataset", workers=-1)
+    bank = SampleBank(bank_without(options.bank, sources, folder / "bank"))
+    dataset = build_dataset(config, bank, folder / "dataset", workers=options.workers)
+    if options.until == "dataset":
+        return None
     training = TrainingConfig(
-        batch_size=4,
-        epochs=4,
-        images_per_epoch=options.images // 4,
+        batch_size=options.batch_size,
+        epochs=options.epochs,
+        images_per_epoch=options.images,
         schedule="cosine",
-        learning_rate=0.003,
+        learning_rate=options.learning_rate,
         warmup_steps=100,
         weight_exponent=0.5,
         flips=True,
-        stain=0.2,
         precision="auto",
+        **settings,
     )
     unet = UNetConfig(width=options.width, normalization="batch", dropout=0.0)
-    trained = train(dataset, unet, training, folder / "training")
-    segmenter = Segmenter(trained.latest, PredictionConfig(reference_stain=brought))
-    report = evaluate_fields(segmenter, annotated.read(fold, options.data / fold))
+    write_compact(train(dataset, unet, training, network.parent).latest, network)
+    return network
+
+
+def scores_of(options: argparse.Namespace, fold: str, name: str) -> list[dict]:
+    """The scores of one fold, computed or read: an entry for each annotated cell."""
+    rows = options.out / f"scores-{fold}-{name}.json"
+    if rows.exists():
+        return json.loads(rows.read_text())
+    variant = VARIANTS[name]
+    network = trained(options, fold, variant)
+    if network is None or options.until != "scores":
+        return []
+    from bloodseg_lib.evaluation import annotated
+    from bloodseg_lib.evaluation.fields import evaluate_fields
+    from bloodseg_lib.prediction.segmenter import PredictionConfig, Segmenter
+
+    segmenter = Segmenter(network, PredictionConfig(reference_stain=variant.reference_stain))
+    fields = list(annotated.read(fold, options.data / FOLDS[fold]))
+    every = max(1, len(fields) // options.fields)  # evenly over the names, and so over the classes
+    report = evaluate_fields(segmenter, itertools.islice(fields, 0, None, every))
     found = [
         {"true": s.true_id, "called": s.predicted_id, "iou": s.iou, "field": s.field}
         for s in report.scores
@@ -96,12 +160,12 @@ def score(options: argparse.Namespace, fold: str, variant: str) -> list[dict]:
     return found
 
 
-def row(fold: str, variant: str, scores: list[dict]) -> str:
+def row(fold: str, variant: str, scores: Sequence[dict]) -> str:
     """A line of the table."""
     from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, WBC_IDS
     from bloodseg_lib.prediction.proportion import wilson_interval
 
-    def fraction(of: list[dict], called: int | None = None) -> str:
+    def fraction(of: Sequence[dict], called: int | None = None) -> str:
         if not of:
             return "-"
         right = sum(s["called"] == (s["true"] if called is None else called) for s in of)
@@ -124,20 +188,28 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--bank", type=Path, required=True)
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=Path, help="not needed before the scores")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--fold", nargs="+", choices=FOLDS, default=FOLDS)
+    parser.add_argument("--fold", nargs="+", choices=FOLDS, default=list(FOLDS))
     parser.add_argument("--variant", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--images", type=int, default=8000)
+    parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--width", type=int, default=8)
+    parser.add_argument("--batch-size", type=int, default=4)
+    parser.add_argument("--learning-rate", type=float, default=0.003)
+    parser.add_argument("--fields", type=int, default=150, help="about how many a database")
+    parser.add_argument("--workers", type=int, default=-1, help="that compose; -1: all cores")
+    parser.add_argument("--until", choices=("dataset", "training", "scores"), default="scores")
     options = parser.parse_args()
     scored = {
-        (fold, variant): score(options, fold, variant)
+        (fold, variant): scores_of(options, fold, variant)
         for fold in options.fold
         for variant in options.variant
     }
+    if options.until != "scores":
+        return
     print(
-        "| left out | reference stain | white cells, right class | cell IoU "
+        "| left out | variant | white cells, right class | cell IoU "
         "| infected called infected | healthy called infected |"
     )
     print("|---|---|---:|---:|---:|---:|")
