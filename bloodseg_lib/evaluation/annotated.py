@@ -1,7 +1,7 @@
 """Real fields that somebody annotated: what a network is scored on beside composed smears.
 
 Two kinds of truth: one labelled cell a field, with or without its mask (LISC, Zheng, PBC), or boxes
-around some of a field's cells (MAMIC, one's own). Nothing is known of the other cells of a field,
+around a field's cells, or some of them (MAMIC, TXL-PBC, Chula, one's own). Nothing is known of the other cells of a field,
 so they are not scored. Taught by ``notebooks/04_evaluation.ipynb``.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from bloodseg_lib.samples.extraction.boxes import CellBox
 from bloodseg_lib.samples.sample import Skipped
-from bloodseg_lib.samples.sources import lisc, mamic, own_fields, pbc, zheng
+from bloodseg_lib.samples.sources import chula, lisc, mamic, own_fields, pbc, txl_pbc, zheng
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,12 @@ class AnnotatedField:
 
 
 _LABELLED = {module.SOURCE: module.labelled for module in (lisc, zheng, pbc)}
-_BOXED = (mamic.SOURCE, own_fields.SOURCE)
+_BOXED = {
+    mamic.SOURCE: own_fields.labelled,  # the same layout
+    txl_pbc.SOURCE: txl_pbc.labelled,
+    chula.SOURCE: chula.labelled,
+    own_fields.SOURCE: own_fields.labelled,
+}
 
 SOURCES = (*_LABELLED, *_BOXED)
 """Keys of the databases with annotated fields."""
@@ -57,7 +62,7 @@ def read(source: str, root: Path | str) -> Iterator[AnnotatedField | Skipped]:
 
     Examples:
         >>> SOURCES
-        ('lisc', 'zheng', 'pbc', 'mamic', 'own')
+        ('lisc', 'zheng', 'pbc', 'mamic', 'txl_pbc', 'chula', 'own')
     """
     if source not in SOURCES:
         raise ValueError(
@@ -69,7 +74,7 @@ def read(source: str, root: Path | str) -> Iterator[AnnotatedField | Skipped]:
             replace(item, source=source)
             if isinstance(item, Skipped)
             else AnnotatedField(source, item[0], boxes=tuple(item[1]))
-            for item in own_fields.labelled(root)
+            for item in _BOXED[source](root)
         )
     return (
         item if isinstance(item, Skipped) else AnnotatedField(source, *item)

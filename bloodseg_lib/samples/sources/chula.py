@@ -23,7 +23,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from bloodseg_lib.classes import HEALTHY_RBC
+from bloodseg_lib.classes import HEALTHY_RBC, Box
+from bloodseg_lib.samples.extraction.boxes import CellBox
 from bloodseg_lib.samples.extraction.field import RED_CELLS_PER_FIELD, Field, spread
 from bloodseg_lib.samples.extraction.label_maps import labelled_field
 from bloodseg_lib.samples.extraction.masks import Unusable
@@ -71,6 +72,28 @@ def fields(root: Path | str) -> Iterator[LabelledField | Skipped]:
 
     images, _ = _folders(root)
     yield from folders.read_each(folders.image_files(images, SOURCE, HEALTHY_RBC), SOURCE, labelled)
+
+
+def labelled(root: Path | str) -> Iterator[tuple[Path, list[CellBox]] | Skipped]:
+    """The fields that have points, by name, each with a box of a healthy red cell around every
+    point.
+
+    Raises:
+        FileNotFoundError: see :func:`read`.
+    """
+    images, points = _folders(root)
+    side = round(SOURCE_RBC_DIAMETER_PX)
+
+    def boxed(path: Path, _: int) -> Iterator[tuple[Path, list[CellBox]]]:
+        corners = [
+            (max(0, round(x) - side // 2), max(0, round(y) - side // 2))
+            for x, y, _ in _points(points / f"{path.stem}.txt")
+        ]
+        if corners:
+            boxes = [Box(left, top, side, side) for left, top in corners]
+            yield path, [CellBox(path.name, box, HEALTHY_RBC) for box in boxes]
+
+    yield from folders.read_each(folders.image_files(images, SOURCE, HEALTHY_RBC), SOURCE, boxed)
 
 
 def _folders(root: Path | str) -> tuple[Path, Path]:

@@ -28,7 +28,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bloodseg_lib.classes import THROMBOCYTE, WBC_IDS, Box, class_by_key
+from bloodseg_lib.classes import HEALTHY_RBC, THROMBOCYTE, WBC_IDS, Box, class_by_key
+from bloodseg_lib.samples.extraction.boxes import CellBox
 from bloodseg_lib.samples.extraction.field import Field
 from bloodseg_lib.samples.extraction.label_maps import labelled_field
 from bloodseg_lib.samples.extraction.masks import ShapeLimits, Unusable
@@ -167,12 +168,33 @@ def fields(root: Path | str) -> Iterator[LabelledField | Skipped]:
     )
 
 
+def labelled(root: Path | str) -> Iterator[tuple[Path, list[CellBox]] | Skipped]:
+    """The fields, by name, each with the boxes of its red cells, its platelets, and the white cells
+    of a known class.
+
+    Raises:
+        FileNotFoundError, ValueError: see :func:`read`.
+    """
+    rows = _table(root)
+
+    def boxed(path: Path, _: int) -> Iterator[tuple[Path, list[CellBox]]]:
+        field, others = _field(path, rows)
+        boxes = _boxes(_labels_of(path), field.image.shape[:2])
+        red = [(box, HEALTHY_RBC) for kind, box in boxes if kind == RED_CELL]
+        known = [(box, class_id) for box, class_id in (*others, *red) if class_id]
+        yield path, [CellBox(path.name, box, class_id) for box, class_id in known]
+
+    yield from folders.read_each(
+        folders.image_files(Path(root) / "images", SOURCE, 0), SOURCE, boxed
+    )
+
+
 def _field(path: Path, rows: dict[str, _Row]) -> tuple[Field, list[tuple[Box, int]]]:
     """A field, and the boxes of its white cells and platelets with their classes, or 0."""
     if path.stem not in rows:
         raise Unusable(NO_LABEL, f"{path}: {TABLE} has no line for it. Add the line.")
     row, image = rows[path.stem], folders.colour_image(path)
-    boxes = _boxes(path.parent.parent / "labels" / f"{path.stem}.txt", image.shape[:2])
+    boxes = _boxes(_labels_of(path), image.shape[:2])
     white = [box for kind, box in boxes if kind == WHITE_CELL]
     largest = max(white, key=lambda box: box.width * box.height, default=None)
     others = [
@@ -183,6 +205,10 @@ def _field(path: Path, rows: dict[str, _Row]) -> tuple[Field, list[tuple[Box, in
     boxed = tuple(box for box, _ in others)
     expected = SOURCE_RBC_DIAMETER_PX[row.source]
     return Field(image, SOURCE, row.group, path, expected, boxed=boxed), others
+
+
+def _labels_of(path: Path) -> Path:
+    return path.parent.parent / "labels" / f"{path.stem}.txt"
 
 
 def _mask(field: Field, box: Box, class_id: int) -> np.ndarray:
