@@ -200,7 +200,8 @@ def _evaluate_fields(
 ) -> bloodseg_lib.evaluation.Report:
     """Score a network on real annotated fields, e.g. `evaluate fields lisc=~/lisc mamic=~/mamic`.
 
-    KEY is lisc, zheng, pbc, mamic, txl_pbc, chula, or own for fields with a boxes.csv. Nothing here was composed.
+    KEY is lisc, zheng, pbc, mamic, txl_pbc, chula, or own for fields with a boxes.csv. Nothing here
+    was composed.
     """
     fields = (field for root in roots.items() for field in bloodseg_lib.annotated_fields(*root))
     return bloodseg_lib.evaluate_fields(network, fields, rbc_diameter)
