@@ -213,12 +213,7 @@ def count_cells(
         else:
             cells.append(cell)
     on_progress(1)
-    pixel_um = PixelSize.of(scale).um
-    cells.sort(key=lambda cell: (cell.box.y, cell.box.x, cell.class_id))
-    cells = [
-        dataclasses.replace(cell, number=number, pixel_um=pixel_um)
-        for number, cell in enumerate(cells, start=1)
-    ]
+    cells = _numbered(cells, scale)
     tally = Counter(cell.class_id for cell in cells)
     # by rows, because bincount makes 64-bit copies
     pixels = np.sum([np.bincount(row, minlength=NUM_CLASSES) for row in painted], axis=0)
@@ -235,6 +230,16 @@ def count_cells(
         under_writing=left_out,
         label_map=painted,
     )
+
+
+def _numbered(cells: list[Cell], scale: Scale) -> list[Cell]:
+    """Cells from top to bottom, with their numbers."""
+    pixel_um = PixelSize.of(scale).um
+    cells = sorted(cells, key=lambda cell: (cell.box.y, cell.box.x, cell.class_id))
+    return [
+        dataclasses.replace(cell, number=number, pixel_um=pixel_um)
+        for number, cell in enumerate(cells, start=1)
+    ]
 
 
 def pool(fields: Sequence[Counts]) -> Counts:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from bloodseg_lib.classes import HEALTHY_RBC, LYMPHOCYTE
 from bloodseg_lib.cli import main
-from bloodseg_lib.io import label_map_bytes, png_bytes, read_image
+from bloodseg_lib.io import ENCODING, label_map_bytes, png_bytes, read_image
 from bloodseg_lib.panel.panel import SegmentationPanel
 from bloodseg_lib.prediction import segmenter as prediction
 from bloodseg_lib.prediction.results import count_field
@@ -75,7 +75,10 @@ def test_panel_command_line_and_notebook_agree_to_the_byte(diameter, checkpoint,
     found = Segmenter(checkpoint).segment(image, Scale.given(diameter) if diameter else None)
     counts = count_field(found, image, field="smear")
     assert label_map_bytes(counts.label_map) == written["smear_classes.png"]
-    assert counts == panel.session.counts and counts.to_csv().encode() == written["smear_cells.csv"]
+    assert (
+        counts == panel.session.counts
+        and counts.to_csv().encode(ENCODING) == written["smear_cells.csv"]
+    )
     summary = json.loads(written["smear_counts.json"])
     assert counts.to_dict().items() <= summary.items() and len(counts.cells) > 20
 
