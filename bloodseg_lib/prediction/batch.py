@@ -8,7 +8,6 @@ import contextlib
 import errno
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -236,8 +235,7 @@ class _Batch:
     def _segmented(self, item: Input, made_of: dict[str, Any]) -> FileResult:
         picture = item.read()
         image = picture.pixels
-        found = self.segmenter.segment(image, self.scale)
-        found = replace(found, scale=replace(found.scale, file_um=picture.pixel_size_um))
+        found = self.segmenter.segment(image, self.scale).of_file(picture.pixel_size_um)
         name, how = self.names[item], self.outputs
         counts, files = result_files(
             found, image, name, self.counting, decimal_comma=how.decimal_comma
