@@ -236,7 +236,7 @@ _STYLE = """
 body { margin: 0 auto; max-width: 60rem; padding: 2rem 1.25rem; background: var(--paper);
   color: var(--ink); font: 15px/1.5 system-ui, sans-serif }
 h1 { margin: 0; font-size: 1.6rem; color: var(--accent) }
-h2 { font-size: 1.05rem; margin: 0 0 .6rem }
+h2 { font-size: 1.05rem; margin: 0 0 .6rem } table + h2 { margin-top: 1.8rem }
 .notice, .small, footer { color: var(--pale); font-size: .88rem }
 .notice { margin: .2rem 0 1.6rem }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
