@@ -60,7 +60,7 @@ lint: $(READY)  ## Check style, formatting and types.
 
 constraints: $(READY)  ## Write constraints.txt (newest versions) and constraints-lowest.txt (oldest) from pyproject.toml.
 	$(BIN)/python -m pip install --quiet uv
-	$(COMPILE) $(addprefix --extra=,notebooks dev heic onnx kaggle cluster jax tensorboard) --output-file constraints.txt
+	$(COMPILE) $(addprefix --extra=,notebooks dev heic imagej onnx kaggle cluster jax tensorboard) --output-file constraints.txt
 	$(COMPILE) --resolution lowest-direct $(addprefix --extra=,notebooks dev) --output-file constraints-lowest.txt
 
 notebooks: $(READY)  ## Run the solutions; put their outputs and those of the last 'make tutorial', begun without a runs/tutorial, into the committed notebooks.

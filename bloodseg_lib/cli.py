@@ -118,6 +118,8 @@ def parameterize(profile: str, out: Path, folder: Path) -> None:
     click.echo(f"{len(made)} notebooks in {folder}.")
 
 
+_EXPORT = "For other programs: instances, geojson (QuPath), imagej, coco, probabilities."
+_INPUTS = "recursive patient_folders page level max_megapixels"
 _COUNTING = "infected_share border_rule minimum_rbc minimum_wbc"
 
 
@@ -129,7 +131,11 @@ _COUNTING = "infected_share border_rule minimum_rbc minimum_wbc"
 @_rbc_diameter
 @_flag("--label-maps-only", "--class-maps-only", help="Write only the label maps.")
 @_flag("--overwrite", help="Replace existing results of something else.")
+@_option("--export", default="", metavar="NAME,...", help=_EXPORT)
+@_flag("--decimal-comma", help="Tables with decimal commas and semicolons.")
+@_option("--report/--no-report", default=True, help="A page of several images.")
 @_flag("-r", "--recursive", help="Take the images of subfolders too.")
+@_flag("--patient-folders", help="Folders are patients: figures are pooled by them.")
 @_option("--page", default="", help="Of a file with several: its number, or all.")
 @_option("--level", default=0, help="Of a pyramid; 0: the largest.")
 @_option("--max-megapixels", default=500.0, help="Refuse larger images.")
@@ -139,7 +145,10 @@ def predict(images: Any, out: Path, rbc_diameter: Any, **how: Any) -> None:
     IMAGES are files, folders, or tables (CSV) with the columns path and, if you like, patient.
     """
     scale = None if rbc_diameter is None else bloodseg_lib.Scale.given(rbc_diameter)
-    of_inputs = {name: how.pop(name) for name in ("recursive", "page", "level", "max_megapixels")}
+    export = tuple(filter(None, how.pop("export").split(",")))
+    comma, report = how.pop("decimal_comma"), how.pop("report")
+    outputs = bloodseg_lib.prediction.OutputConfig(export, comma, report)
+    of_inputs = {name: how.pop(name) for name in _INPUTS.split()}
     inputs, notes = bloodseg_lib.prediction.find_inputs(images, **of_inputs)
     click.echo("".join(f"{note}\n" for note in notes), nl=False, err=True)
     bloodseg_lib.prediction.try_folder(out, [item.path for item in inputs])
@@ -153,7 +162,7 @@ def predict(images: Any, out: Path, rbc_diameter: Any, **how: Any) -> None:
 
     with tqdm(total=len(inputs), unit="image") as bar:
         done = bloodseg_lib.predict_files(
-            inputs, network, out, scale, counting, on_result=show, **how
+            inputs, network, out, scale, counting, outputs=outputs, on_result=show, **how
         )
     click.echo(bloodseg_lib.prediction.pooled_words(*done, out), nl=False)
     if failed := bloodseg_lib.prediction.failures(done[0]):

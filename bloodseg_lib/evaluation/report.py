@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from tqdm.auto import tqdm
 
-from bloodseg_lib.io import write_bytes, write_json
+from bloodseg_lib.io import ENCODING, write_bytes, write_json
 from bloodseg_lib.prediction.segmenter import PredictionConfig, Segmenter
 from bloodseg_lib.prediction.tiling import Predict
 from bloodseg_lib.smears.dataset import Dataset
@@ -44,7 +44,7 @@ class Report(Protocol):
         folder = Path(folder)
         write_json(folder / f"{self.stem}.json", self.to_dict())
         for name, text in {**self.tables(), f"{self.stem}.md": self.to_markdown()}.items():
-            write_bytes(folder / name, text.encode())
+            write_bytes(folder / name, text.encode(ENCODING if name.endswith(".csv") else "utf-8"))
 
 
 def predicted_batches(

@@ -15,14 +15,16 @@ from bloodseg_lib.io.picture import (
     read_rgba,
 )
 from bloodseg_lib.io.png import png_bytes, resized
-from bloodseg_lib.io.tables import csv_text, read_table, write_csv
+from bloodseg_lib.io.tables import ENCODING, csv_rows, csv_text, read_table, write_csv
 
 __all__ = [
+    "ENCODING",
     "FOREIGN_SUFFIXES",
     "IMAGE_SUFFIXES",
     "MOST_MEGAPIXELS",
     "Picture",
     "WriteError",
+    "csv_rows",
     "csv_text",
     "label_map_bytes",
     "pages_of",

@@ -4,26 +4,58 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from bloodseg_lib.io.atomic import write_bytes
 
+ENCODING = "utf-8-sig"
+"""Of tables that people open: UTF-8 with a byte order mark, by which spreadsheet programs know it.
+"""
 
-def csv_text(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
+
+def csv_text(
+    columns: Sequence[str], rows: Iterable[Iterable[Any]], decimal_comma: bool = False
+) -> str:
     """A table as CSV. A text that a spreadsheet program would run, as ``=cmd``, gets an apostrophe
     before it.
+
+    Args:
+        columns: the headings.
+        rows: of texts and numbers.
+        decimal_comma: write numbers (``float``, ``Decimal``) with a comma, and semicolons between
+            columns, as spreadsheet programs of most of Europe read them.
 
     Examples:
         >>> csv_text(["class", "pixels"], [["neutrophil", 4879]])
         'class,pixels\\nneutrophil,4879\\n'
+        >>> csv_text(["mm", "name"], [[0.5, "1.5"]], decimal_comma=True)
+        'mm;name\\n0,5;1.5\\n'
     """
     table = StringIO()
-    writer = csv.writer(table, lineterminator="\n")
+    writer = csv.writer(table, lineterminator="\n", delimiter=";" if decimal_comma else ",")
     writer.writerow(columns)
-    writer.writerows([_harmless(value) for value in row] for row in rows)
+    for row in rows:
+        writer.writerow(
+            str(value).replace(".", ",")
+            if decimal_comma and isinstance(value, (float, Decimal))
+            else _harmless(value)
+            for value in row
+        )
     return table.getvalue()
+
+
+def csv_rows(text: str) -> csv.DictReader[str]:
+    """The rows of a table of :func:`csv_text` by heading, with or without byte order mark."""
+    text = text.removeprefix("\ufeff")
+    return csv.DictReader(StringIO(text, newline=""), delimiter=_separator(text))
+
+
+def _separator(text: str) -> str:
+    head = text.split("\n", 1)[0]
+    return max(",;\t", key=head.count)
 
 
 def _harmless(value: Any) -> Any:
@@ -36,9 +68,20 @@ def _harmless(value: Any) -> Any:
     return value
 
 
-def write_csv(path: Path | str, columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
-    """Write a table to ``path`` as CSV, atomically; see :func:`csv_text`."""
-    write_bytes(path, csv_text(columns, rows).encode())
+def write_csv(
+    path: Path | str,
+    columns: Sequence[str],
+    rows: Iterable[Iterable[Any]],
+    encoding: str = "utf-8",
+) -> None:
+    """Write a table to ``path`` as CSV, atomically; see :func:`csv_text`.
+
+    Args:
+        path: of the table.
+        columns, rows: of it.
+        encoding: :data:`ENCODING` of a table that people open.
+    """
+    write_bytes(path, csv_text(columns, rows).encode(encoding))
 
 
 def read_table(
@@ -74,10 +117,8 @@ def read_table(
             f"{path}: expected a table with the columns {wanted}, there is none."
         )
     text = _decoded(path.read_bytes())
-    head = text.split("\n", 1)[0]
-    separator = max(",;\t", key=head.count)
     try:
-        rows = csv.DictReader(StringIO(text, newline=""), delimiter=separator, restval="")
+        rows = csv.DictReader(StringIO(text, newline=""), delimiter=_separator(text), restval="")
         names = [name.strip() for name in rows.fieldnames or ()]
         known = {name.lower(): name for name in (*columns, *optional)}
         rows.fieldnames = [known.get(name.lower(), name) for name in names]

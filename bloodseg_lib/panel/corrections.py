@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES, NUM_CLASSES, class_by_key
-from bloodseg_lib.io import csv_text
+from bloodseg_lib.io import ENCODING, csv_text
 from bloodseg_lib.prediction.counts import Cell, Counts
 
 UNIDENTIFIED = NUM_CLASSES
@@ -155,7 +155,7 @@ def corrected_files(
     summary["corrections_note"] = PICTURES_NOTE
     return {
         **files,
-        f"{stem}_cells.csv": _table(counts, corrections).encode(),
+        f"{stem}_cells.csv": _table(counts, corrections).encode(ENCODING),
         f"{stem}_counts.json": (json.dumps(summary, indent=1) + "\n").encode(),
     }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bloodseg_lib.io import IMAGE_SUFFIXES, read_image
+from bloodseg_lib.io import IMAGE_SUFFIXES, Picture, read_picture
 
 SHOWN_PX = (896, 1800)
 """The longer side of the picture in the panel, at least and at most; files for download have the
@@ -31,7 +31,7 @@ def shown_size(height: int, width: int) -> tuple[int, int]:
 
 def offered_images(
     images: Mapping[str, np.ndarray] | Path | str | None,
-) -> dict[str, np.ndarray | Path]:
+) -> dict[str, np.ndarray | Path | Picture]:
     """The images to pick from by name: those given, or the files of a folder.
 
     Raises:
@@ -51,8 +51,24 @@ def offered_images(
     }
 
 
-def decoded_image(name: str, data: bytes) -> np.ndarray:
-    """The image in an uploaded file, ``(H, W, 3) uint8`` RGB, read as any other file is.
+def opened(image: np.ndarray | Path | Picture) -> Picture:
+    """An image as a picture, read where it is a file.
+
+    Raises:
+        FileNotFoundError, ValueError: it cannot be read.
+    """
+    if isinstance(image, Picture):
+        return image
+    return read_picture(image) if isinstance(image, Path) else Picture(image, Path())
+
+
+def told_um(picture: Picture | None, image: np.ndarray) -> float | None:
+    """Micrometres of a pixel of an image, as the picture tells that it was opened as."""
+    return picture.pixel_size_um if picture and picture.pixels is image else None
+
+
+def decoded_image(name: str, data: bytes) -> Picture:
+    """The picture in an uploaded file, read as any other file is.
 
     Raises:
         ValueError: it is no image; the message has the name that the file had.
@@ -61,7 +77,7 @@ def decoded_image(name: str, data: bytes) -> np.ndarray:
         path = Path(folder) / f"upload{Path(name).suffix}"
         path.write_bytes(data)
         try:
-            return read_image(path)
+            return read_picture(path)
         except ValueError as error:
             raise ValueError(str(error).replace(str(path), name)) from error
 

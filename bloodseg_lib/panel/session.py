@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from bloodseg_lib.classes import CELL_CLASSES
-from bloodseg_lib.io import read_image
+from bloodseg_lib.io import Picture
 from bloodseg_lib.panel.corrections import (
     Correction,
     ListedCell,
@@ -22,7 +22,7 @@ from bloodseg_lib.panel.corrections import (
     corrected_files,
     listed_cells,
 )
-from bloodseg_lib.panel.images import decoded_image, offered_images
+from bloodseg_lib.panel.images import decoded_image, offered_images, opened, told_um
 from bloodseg_lib.panel.keeping import Keeper, image_key, zipped
 from bloodseg_lib.panel.result import NO_IMAGE, NOT_YET, Result, counted
 from bloodseg_lib.panel.trail import found_again, read_record, redone, step_of, undone
@@ -72,6 +72,7 @@ class PanelSession:
         self.segmenter = segmenter
         self.config = config or CountingConfig()
         self.images = offered_images(images)
+        self._opened: Picture | None = None
         self.keeper = Keeper(folder)
         self._begin(None, "")
 
@@ -102,8 +103,8 @@ class PanelSession:
         """
         if name is None:
             raise ValueError(NO_IMAGE)
-        image = self.images[name]
-        return read_image(image) if isinstance(image, Path) else image
+        self._opened = opened(self.images[name])
+        return self._opened.pixels
 
     def pick(self, name: str | None) -> None:
         """Look at one of the images, or at none. What was found and corrected of it before is there
@@ -153,12 +154,12 @@ class PanelSession:
         on_step(f"{name}: segmenting ...")
         scale = None if rbc_diameter_px is None else Scale.given(rbc_diameter_px)
         segmentation = self.segmenter.segment(image, scale=scale, on_progress=on_progress)
+        segmentation = segmentation.of_file(told_um(self._opened, image))
         on_step(f"{name}: counting ...")
         result = counted(segmentation, image, name, self.config, on_progress)
         words = self._show(image, result)
-        size = f"{image.shape[1]} x {image.shape[0]} pixels"
-        found = f"{name}: {size}, {len(result.found.cells)} cells counted; {segmentation.scale}."
-        on_step(f"{found} {words}".rstrip())
+        found = f"{image.shape[1]} x {image.shape[0]} pixels, {len(result.found.cells)} cells"
+        on_step(f"{name}: {found} counted; {segmentation.scale}. {words}".rstrip())
         return segmentation
 
     def _show(self, image: np.ndarray, result: Result) -> str:
@@ -275,8 +276,7 @@ class PanelSession:
 
     def cell(self, number: int) -> ListedCell | None:
         """The cell of a number, or ``None`` if there is none."""
-        cells = self.cells()
-        return cells[number - 1] if 1 <= number <= len(cells) else None
+        return next((cell for cell in self.cells() if cell.number == number), None)
 
     def found_words(self) -> str:
         """The number of cells of each class."""

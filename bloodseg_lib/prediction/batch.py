@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bloodseg_lib.io import WriteError, csv_text, write_bytes
+from bloodseg_lib.io import ENCODING, WriteError, csv_text, write_bytes
 from bloodseg_lib.prediction.cells import CountingConfig
 from bloodseg_lib.prediction.counts import Counts
 from bloodseg_lib.prediction.file_result import FileResult
 from bloodseg_lib.prediction.inputs import Input
+from bloodseg_lib.prediction.interchange import OutputConfig, exported_files
 from bloodseg_lib.prediction.journal import (
     MEND,
     Journal,
@@ -25,6 +26,7 @@ from bloodseg_lib.prediction.journal import (
 )
 from bloodseg_lib.prediction.likeness import Alike, looks_of
 from bloodseg_lib.prediction.out_folder import is_file, try_folder
+from bloodseg_lib.prediction.pixel_size import PixelSize
 from bloodseg_lib.prediction.result_names import printable, result_names
 from bloodseg_lib.prediction.results import (
     POOLED_FILES,
@@ -34,7 +36,7 @@ from bloodseg_lib.prediction.results import (
 )
 from bloodseg_lib.prediction.scale import Scale
 from bloodseg_lib.prediction.segmenter import Segmenter
-from bloodseg_lib.prediction.summary import SUMMARY_FILES, report_page, results_table
+from bloodseg_lib.prediction.summary import SUMMARY_FILES, summary_files
 from bloodseg_lib.runs import owned
 
 SKIPPED = "skipped.csv"
@@ -50,6 +52,7 @@ def predict_files(
     scale: Scale | None = None,
     counting: CountingConfig | None = None,
     *,
+    outputs: OutputConfig | None = None,
     label_maps_only: bool = False,
     overwrite: bool = False,
     on_result: Callable[[FileResult], None] | None = None,
@@ -69,6 +72,7 @@ def predict_files(
             :func:`bloodseg_lib.prediction.result_names.result_names`.
         scale: of all images; None: measured in each.
         counting: how to count; the defaults if not given.
+        outputs: which files are written besides, and how; the defaults if not given.
         label_maps_only: write only the label maps, ``<name>.png``.
         overwrite: replace existing files that are something else.
         on_result: called after each image.
@@ -83,10 +87,13 @@ def predict_files(
         BlockingIOError: another command is writing to ``out``.
     """
     inputs = [path if isinstance(path, Input) else Input(Path(path)) for path in paths]
+    outputs = outputs or OutputConfig()
+    if label_maps_only and outputs.export:
+        raise ValueError("Expected label maps only, or exports of cells. Received both.")
     try_folder(out, [item.path for item in inputs])
     with owned(out):
         return _predicted(
-            _Batch(inputs, segmenter, Path(out), scale, counting, label_maps_only),
+            _Batch(inputs, segmenter, Path(out), scale, counting, label_maps_only, outputs),
             overwrite,
             on_result,
         )
@@ -122,6 +129,7 @@ class _Batch:
         scale: Scale | None,
         counting: CountingConfig | None,
         label_maps_only: bool,
+        outputs: OutputConfig,
     ):
         same: dict[str, list[Input]] = {}
         for item in inputs:
@@ -131,7 +139,7 @@ class _Batch:
         self.names = {item: names[item.own_path] for item in once}
         self.segmenter, self.out, self.scale = segmenter, out, scale
         self.counting = counting or CountingConfig()
-        self.label_maps_only = label_maps_only
+        self.label_maps_only, self.outputs = label_maps_only, outputs
         self.journal = Journal(out)
         self.alike = Alike()
         self.hopeless = ""
@@ -139,11 +147,13 @@ class _Batch:
             **segmenter.identity,
             "scale": None if scale is None else scale_fields(scale),
             "counting": None if label_maps_only else self.counting.to_dict(),
+            "outputs": None if label_maps_only else [outputs.endings, outputs.decimal_comma],
         }
 
     def files(self, item: Input) -> list[str]:
         """The names of the files of an image's result."""
         endings = (".png",) if self.label_maps_only else RESULT_ENDINGS
+        endings = (*endings, *self.outputs.endings)
         return [self.names[item] + ending for ending in endings]
 
     def made_of(self, item: Input) -> dict[str, Any]:
@@ -218,16 +228,19 @@ class _Batch:
         scale, counts = Scale(**entry["scale"]), None
         if not self.label_maps_only:
             table = (self.out / f"{self.names[item]}_cells.csv").read_bytes().decode()
-            counts = counts_of(table, entry["counts"], self.counting)
+            counts = counts_of(table, entry["counts"], self.counting, PixelSize.of(scale).um)
         notes = (*entry.get("notes", ()), *self.alike.note(item.name, entry.get("looks", "")))
         return FileResult(item.path, scale, counts, "", True, item.page, item.patient, notes)
 
     def _segmented(self, item: Input, made_of: dict[str, Any]) -> FileResult:
         picture = item.read()
         image = picture.pixels
-        found = self.segmenter.segment(image, self.scale)
-        name = self.names[item]
-        counts, files = result_files(found, image, name, self.counting)
+        found = self.segmenter.segment(image, self.scale).of_file(picture.pixel_size_um)
+        name, how = self.names[item], self.outputs
+        counts, files = result_files(
+            found, image, name, self.counting, decimal_comma=how.decimal_comma
+        )
+        files |= exported_files(how.export, found, counts, name, item.path.name)
         counts = counts.without_pixels()
         if self.label_maps_only:
             files = {f"{name}.png": files[f"{name}_classes.png"]}
@@ -248,7 +261,9 @@ class _Batch:
         with contextlib.suppress(WriteError):  # the caller has the reasons too
             if failed:
                 rows = [[printable(str(result.path)), result.error] for result in failed]
-                self._save({SKIPPED: csv_text(["image", "reason"], rows).encode()}, {})
+                comma = self.outputs.decimal_comma
+                table = csv_text(["image", "reason"], rows, comma).encode(ENCODING)
+                self._save({SKIPPED: table}, {})
             elif self.journal.fields_of(self.out / SKIPPED) is not None:
                 (self.out / SKIPPED).unlink()
 
@@ -257,20 +272,22 @@ class _Batch:
         fields = {self.names[Input(r.path, r.page)]: r.counts for r in results if r.counts}
         if len(fields) < 2:
             return None
-        counts, files = pooled_files(list(fields.values()))
+        counts, files = pooled_files(list(fields.values()), self.outputs.decimal_comma)
         self._save(files, self.made_by, fields=list(fields))
         return counts
 
     def save_summary(self, results: Sequence[FileResult], pooled: Counts | None) -> None:
-        """Write the table and the page of all images, if there are several."""
+        """Write the tables and the page of all images, if there are several."""
         if len(self.names) < 2 or not any(result.counts for result in results):
             return
 
         def overlay_of(result: FileResult) -> Path:
             return self.out / f"{self.names[Input(result.path, result.page)]}_overlay.png"
 
-        page = report_page(results, overlay_of, pooled, self.made_by["network"])
-        files = dict(zip(SUMMARY_FILES, (results_table(results), page), strict=True))
+        network = self.made_by["network"]
+        files = summary_files(results, overlay_of, pooled, network, self.outputs)
+        for name in set(SUMMARY_FILES) - set(files):  # of an earlier call
+            (self.out / name).unlink(missing_ok=True)
         self._save(files, self.made_by, fields=list(self.names.values()))
 
 

@@ -31,14 +31,10 @@ from bloodseg_lib.classes import (
 from bloodseg_lib.config import Config
 from bloodseg_lib.prediction.pallor import fill_pale_centres
 from bloodseg_lib.prediction.scale import Scale
+from bloodseg_lib.prediction.shape import perimeter_and_circularity
 
 GROUPS = (WBC_IDS, PLATELET_IDS, RBC_IDS)
 """Classes that the pixels of one cell may have: a cell of two colours of its group is one cell."""
-
-CSV_COLUMNS = [
-    *("field", "class", "agreement", "confidence", "area_px"),
-    *("x", "y", "width", "height", "centroid_x", "centroid_y"),
-]
 
 _Cut = tuple[tuple[bool, bool], tuple[bool, bool]]
 
@@ -106,6 +102,10 @@ class Cell:
         probabilities: mean of each class over its pixels, 0..1, ten of them; empty without
             probabilities.
         mask: ``(height, width) bool``, its pixels in ``box``; None where they were not kept.
+        number: in its field, from 1, as tables, exports and the panel have it; 0: not numbered.
+        perimeter_px, circularity: see
+            :func:`bloodseg_lib.prediction.shape.perimeter_and_circularity`.
+        pixel_um: micrometres of a pixel of the image; None: not known.
     """
 
     class_id: int
@@ -117,6 +117,10 @@ class Cell:
     field: str = ""
     probabilities: tuple[float, ...] = ()
     mask: np.ndarray | None = dataclasses.field(default=None, repr=False, compare=False)
+    number: int = 0
+    perimeter_px: float = 0.0
+    circularity: float = 0.0
+    pixel_um: float | None = None
 
     @classmethod
     def of(
@@ -144,6 +148,7 @@ class Cell:
             group = next(group for group in GROUPS if class_id in group)
             class_id = max(group, key=lambda i: (mean[i], fractions[i]))
         rows, columns = np.nonzero(instance.mask)
+        perimeter, circularity = perimeter_and_circularity(instance.mask)
         return cls(
             class_id,
             len(rows),
@@ -154,19 +159,9 @@ class Cell:
             field,
             tuple(mean),
             instance.mask,
+            perimeter_px=perimeter,
+            circularity=circularity,
         )
-
-    def csv_row(self) -> list[str | int]:
-        """The cell in :data:`CSV_COLUMNS`."""
-        return [
-            self.field,
-            CLASSES[self.class_id].key,
-            f"{self.agreement:.4f}",
-            "" if self.confidence is None else f"{self.confidence:.4f}",
-            self.area_px,
-            *self.box,
-            *(f"{value:.1f}" for value in self.centroid),
-        ]
 
 
 def find_instances(

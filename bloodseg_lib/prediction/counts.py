@@ -28,15 +28,15 @@ from bloodseg_lib.classes import (
     WBC_IDS,
     check_labels,
 )
-from bloodseg_lib.io import csv_text
+from bloodseg_lib.prediction.cell_table import NOTICE, cell_table
 from bloodseg_lib.prediction.cells import (
-    CSV_COLUMNS,
     GROUPS,
     Cell,
     CountingConfig,
     Instance,
     find_instances,
 )
+from bloodseg_lib.prediction.pixel_size import PixelSize
 from bloodseg_lib.prediction.probabilities import mean_probabilities
 from bloodseg_lib.prediction.proportion import Proportion
 from bloodseg_lib.prediction.quality import (
@@ -50,7 +50,6 @@ from bloodseg_lib.prediction.quality import (
 )
 from bloodseg_lib.prediction.scale import AT_40X, Scale
 
-NOTICE = "Not for diagnosis."
 BORDER_RULE = (
     "Cells that touch the top or left border are counted, "
     "those that touch the bottom or right border are not."
@@ -142,12 +141,9 @@ class Counts:
             "config": self.config.to_dict(),
         }
 
-    def to_csv(self) -> str:
-        """One row a cell, in pixels of the image; the last column says that it is not for
-        diagnosis.
-        """
-        rows = ([*cell.csv_row(), NOTICE] for cell in self.cells)
-        return csv_text([*CSV_COLUMNS, "notice"], rows)
+    def to_csv(self, decimal_comma: bool = False) -> str:
+        """One row a cell; see :func:`bloodseg_lib.prediction.cell_table.cell_table`."""
+        return cell_table(self.cells, decimal_comma)
 
 
 def count_cells(
@@ -217,7 +213,7 @@ def count_cells(
         else:
             cells.append(cell)
     on_progress(1)
-    cells.sort(key=lambda cell: (cell.box.y, cell.box.x, cell.class_id))
+    cells = _numbered(cells, scale)
     tally = Counter(cell.class_id for cell in cells)
     # by rows, because bincount makes 64-bit copies
     pixels = np.sum([np.bincount(row, minlength=NUM_CLASSES) for row in painted], axis=0)
@@ -234,6 +230,16 @@ def count_cells(
         under_writing=left_out,
         label_map=painted,
     )
+
+
+def _numbered(cells: list[Cell], scale: Scale) -> list[Cell]:
+    """Cells from top to bottom, with their numbers."""
+    pixel_um = PixelSize.of(scale).um
+    cells = sorted(cells, key=lambda cell: (cell.box.y, cell.box.x, cell.class_id))
+    return [
+        dataclasses.replace(cell, number=number, pixel_um=pixel_um)
+        for number, cell in enumerate(cells, start=1)
+    ]
 
 
 def pool(fields: Sequence[Counts]) -> Counts:

@@ -67,7 +67,8 @@ def pooled_words(results: Sequence[FileResult], pooled: Counts | None, out: Path
     number = sum(result.counts is not None for result in results)
     where = printable(str(out / "pooled_counts.json"))
     left_out = "".join(f" {finding.sentence}" for finding in pooled.quality.findings)
-    return f"All {number} together: {len(pooled.cells)} cells, in {where}.{left_out}\n"
+    cells = "no figures" if pooled.quality.reason(COUNTS) else f"{len(pooled.cells)} cells"
+    return f"All {number} together: {cells}, in {where}.{left_out}\n"
 
 
 def failures(results: Sequence[FileResult]) -> str:

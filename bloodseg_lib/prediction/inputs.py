@@ -31,7 +31,7 @@ ALL_PAGES = "all"
 _LISTS = (".csv", ".tsv", ".txt")
 _PICTURES = (*IMAGE_SUFFIXES, *FOREIGN_SUFFIXES, ".npy")
 _RESULT = re.compile(
-    r"_(classes|overlay|instances)\.\w+$|_cells\.csv$|_counts\.json$|^predicted\.jsonl$"
+    r"_(classes|overlay|instances|probabilities)\.\w+$|_cells\.csv$|_counts\.json$|^predicted\.jsonl$"
 )
 
 
@@ -85,6 +85,7 @@ def find_inputs(
     paths: Iterable[Path],
     *,
     recursive: bool = False,
+    patient_folders: bool = False,
     page: str = "",
     level: int = 0,
     max_megapixels: float = MOST_MEGAPIXELS,
@@ -95,6 +96,8 @@ def find_inputs(
         paths: files; folders, whose pictures are taken by name; tables (CSV) with a column
             ``path``, from the table's folder, and perhaps ``patient``.
         recursive: whether subfolders are taken too.
+        patient_folders: each folder is of a patient and has the patient's name: with ``recursive``
+            those in the folder that is given, else that folder itself.
         page: its number, or ``"all"``: each page for a picture of its own; empty: the only one.
         level, max_megapixels: see :class:`Input`.
 
@@ -115,6 +118,8 @@ def find_inputs(
             if is_result(item.path):
                 results.append(item.name)
             else:
+                if patient_folders and not item.patient:
+                    item = replace(item, patient=_patient_of(item.path, path))
                 found.setdefault(os.path.realpath(item.path), item)
     if results:
         names = ", ".join(results[:3]) + (", ..." if results[3:] else "")
@@ -131,6 +136,12 @@ def find_inputs(
         replace(item, page=number, level=level, max_megapixels=max_megapixels)
         for item, number in numbers
     ], notes
+
+
+def _patient_of(picture: Path, given: Path) -> str:
+    """The name of the folder below one that was given, or of the picture's own folder."""
+    below = picture.relative_to(given).parts[:-1] if given.is_dir() else ()
+    return printable(below[0] if below else picture.absolute().parent.name)
 
 
 def _within(path: Path, recursive: bool, notes: list[str]) -> Iterator[Input]:

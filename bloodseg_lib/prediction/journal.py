@@ -6,19 +6,17 @@ is written before its files are: whenever a prediction is stopped, what it left 
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from bloodseg_lib.classes import CELL_CLASSES, Box
 from bloodseg_lib.io import WriteError
-from bloodseg_lib.prediction.cells import Cell, CountingConfig
+from bloodseg_lib.prediction.cell_table import cells_of
+from bloodseg_lib.prediction.cells import CountingConfig
 from bloodseg_lib.prediction.counts import Counts
 from bloodseg_lib.prediction.quality import Quality
 
@@ -125,27 +123,17 @@ def tallies(counts: Counts) -> dict[str, Any]:
     return {"quality": counts.quality.to_dict()} | {n: getattr(counts, n) for n in _TALLIES}
 
 
-def counts_of(table: str, known: Mapping[str, Any], config: CountingConfig) -> Counts:
+def counts_of(
+    table: str, known: Mapping[str, Any], config: CountingConfig, pixel_um: float | None
+) -> Counts:
     """The counts that a table of cells and :func:`tallies` were made of.
 
     The figures and tables made of them are the same; the cells have no probabilities, and are
     rounded as in the table.
     """
-    ids = {c.key: c.id for c in CELL_CLASSES}
-    cells = tuple(
-        Cell(
-            class_id=ids[row["class"]],
-            area_px=int(row["area_px"]),
-            box=Box(*(int(row[name]) for name in ("x", "y", "width", "height"))),
-            centroid=(float(row["centroid_x"]), float(row["centroid_y"])),
-            agreement=float(row["agreement"]),
-            confidence=float(row["confidence"]) if row["confidence"] else None,
-            field=row["field"],
-        )
-        for row in csv.DictReader(StringIO(table, newline=""))
-    )
     quality = Quality.from_dict(known["quality"])
     tallied = {name: known[name] for name in _TALLIES}
+    cells = cells_of(table, pixel_um)
     return Counts(cells=cells, config=config, quality=quality, **tallied)
 
 

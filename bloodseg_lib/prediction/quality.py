@@ -18,6 +18,7 @@ import numpy as np
 from bloodseg_lib.classes import INFECTED_RBC, RBC_IDS
 from bloodseg_lib.prediction.appearance import Appearance
 from bloodseg_lib.prediction.cells import Cell
+from bloodseg_lib.prediction.pixel_size import PixelSize
 from bloodseg_lib.prediction.scale import Scale, measure_rbc_diameter
 from bloodseg_lib.prediction.segmenter import Segmentation
 
@@ -197,6 +198,14 @@ def _of_the_scale(image: np.ndarray, scale: Scale) -> Iterator[Finding]:
             "Give their diameter in pixels.",
             FRACTIONS,
         )
+    pixel = PixelSize.of(scale)
+    if scale.file_um and scale.rbc_diameter_px and pixel.source != "file":
+        size = scale.file_um * scale.rbc_diameter_px
+        words = (
+            f"By its file a pixel measures {scale.file_um:.3g} micrometres, and its red cells "
+            f"{size:.1f}, which they never do: micrometres are those of usual red cells."
+        )
+        yield Finding("pixel size", "warning", size, words)
     if scale.how != "given" or scale.rbc_diameter_px is None:
         return
     measured, cells = measure_rbc_diameter(image)

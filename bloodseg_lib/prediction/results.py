@@ -14,8 +14,9 @@ import numpy as np
 
 from bloodseg_lib.classes import CELL_CLASSES
 from bloodseg_lib.figures.overlays import legend_strip, overlay
-from bloodseg_lib.io import label_map_bytes, png_bytes, write_bytes
+from bloodseg_lib.io import ENCODING, label_map_bytes, png_bytes, write_bytes
 from bloodseg_lib.prediction.counts import CountingConfig, Counts, count_cells, pool
+from bloodseg_lib.prediction.pixel_size import PixelSize
 from bloodseg_lib.prediction.quality import judge
 from bloodseg_lib.prediction.segmenter import Segmentation
 
@@ -64,6 +65,7 @@ def result_files(
     stem: str,
     config: CountingConfig | None = None,
     on_progress: Callable[[float], None] = lambda fraction: None,
+    decimal_comma: bool = False,
 ) -> tuple[Counts, dict[str, bytes]]:
     """Count the cells of a segmented image and make its files. The same segmentation gives the same
     bytes.
@@ -74,6 +76,7 @@ def result_files(
         stem: first part of the file names, usually the image's name without its ending.
         config: how to count; the defaults if not given.
         on_progress: receives the fraction that is counted, 0..1.
+        decimal_comma: write the table so, see :func:`bloodseg_lib.io.csv_text`.
 
     Returns:
         the counts, and the files by name: ``<stem>_classes.png`` (indexed label map),
@@ -97,13 +100,14 @@ def result_files(
         "size": list(labels.shape),
         "scale": scale.factor,
         "scale_found": scale.to_dict(),
+        "pixel_size": PixelSize.of(scale).to_dict(),
         "stain": segmentation.preprocessing.stain.to_dict(),
         **counts.to_dict(),
     }
     return counts, {
         f"{stem}_classes.png": label_map_bytes(labels),
         f"{stem}_overlay.png": png_bytes(_tinted(image, labels)),
-        f"{stem}_cells.csv": counts.to_csv().encode(),
+        f"{stem}_cells.csv": counts.to_csv(decimal_comma).encode(ENCODING),
         f"{stem}_counts.json": (json.dumps(summary, indent=1) + "\n").encode(),
     }
 
@@ -136,7 +140,9 @@ def save_segmentation(
     return counts
 
 
-def pooled_files(fields: Sequence[Counts]) -> tuple[Counts, dict[str, bytes]]:
+def pooled_files(
+    fields: Sequence[Counts], decimal_comma: bool = False
+) -> tuple[Counts, dict[str, bytes]]:
     """The counts of several fields as those of one, and their files by name: ``pooled_cells.csv``
     and ``pooled_counts.json``.
 
@@ -146,7 +152,7 @@ def pooled_files(fields: Sequence[Counts]) -> tuple[Counts, dict[str, bytes]]:
     counts = pool(fields)
     summary = {"fields": len(fields), **counts.to_dict()}
     return counts, {
-        "pooled_cells.csv": counts.to_csv().encode(),
+        "pooled_cells.csv": counts.to_csv(decimal_comma).encode(ENCODING),
         "pooled_counts.json": (json.dumps(summary, indent=1) + "\n").encode(),
     }
 

@@ -53,6 +53,8 @@ class Scale:
             not be measured.
         rbc_diameter_px: of a red blood cell in the image, in its own pixels; ``None`` when assumed.
         cells: number of red blood cells measured.
+        file_um: micrometres of a pixel, as the image's file tells; ``None``: it does not. See
+            :class:`bloodseg_lib.prediction.pixel_size.PixelSize`.
 
     Raises:
         ValueError: a factor out of range.
@@ -68,6 +70,7 @@ class Scale:
     how: Literal["given", "measured", "assumed"] = "given"
     rbc_diameter_px: float | None = None
     cells: int = 0
+    file_um: float | None = None
 
     def __post_init__(self) -> None:
         if not 0.01 <= self.factor <= 20:

@@ -15,7 +15,7 @@ import contextlib
 import functools
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +116,10 @@ class Segmentation:
         if highest.dtype != np.uint8:
             highest = np.rint(highest.astype(np.float32) * 255).astype(np.uint8)
         return highest
+
+    def of_file(self, pixel_um: float | None) -> Segmentation:
+        """The same, with the micrometres of a pixel that the image's file tells."""
+        return replace(self, scale=replace(self.scale, file_um=pixel_um))
 
 
 class Segmenter:

@@ -1,5 +1,5 @@
-"""A batch on one page and in one table: ``report.html``, which needs no other file, and
-``results.csv``, a row a picture.
+"""A batch on one page and in two tables: ``report.html``, which needs no other file,
+``results.csv``, a row a picture, and ``pooled.csv``, a row a patient and one of all.
 
 Taught by ``notebooks/06_interactive_prediction.ipynb``.
 """
@@ -16,60 +16,110 @@ from PIL import Image
 
 import bloodseg_lib
 from bloodseg_lib.classes import CELL_CLASSES, RBC_IDS, WBC_IDS
-from bloodseg_lib.io import csv_text
-from bloodseg_lib.prediction.counts import NOTICE, Counts
+from bloodseg_lib.io import ENCODING, csv_text
+from bloodseg_lib.prediction.cell_table import NOTICE, decimal
+from bloodseg_lib.prediction.counts import Counts
 from bloodseg_lib.prediction.file_result import FileResult
+from bloodseg_lib.prediction.interchange import OutputConfig
+from bloodseg_lib.prediction.patients import Together, by_patient
+from bloodseg_lib.prediction.pixel_size import PixelSize
 from bloodseg_lib.prediction.quality import COUNTS
 from bloodseg_lib.prediction.result_names import printable
 
-SUMMARY_FILES = ("results.csv", "report.html")
+SUMMARY_FILES = ("results.csv", "pooled.csv", "report.html")
 
 _THUMBNAIL_PX = 760
 _KEYS = [c.key for c in CELL_CLASSES]
-_COLUMNS = [
-    *(
-        "picture",
-        "page",
-        "patient",
-        "quality",
-        "remarks",
-        "scale",
-        "rbc_diameter_px",
-        "scale_how",
-        *_KEYS,
-    ),
-    *("red_cells", "white_cells", "parasitaemia_percent", "lower_percent", "upper_percent"),
-    *("under_writing", "cut_by_border", "error"),
+_FIGURES = [
+    *(*_KEYS, "red_cells", "white_cells"),
+    *("parasitaemia_percent", "lower_percent", "upper_percent"),
 ]
+_COLUMNS = [
+    *("picture", "page", "patient", "quality", "remarks", "scale", "rbc_diameter_px", "scale_how"),
+    *("pixel_um", "pixel_um_from", *_FIGURES, "under_writing", "cut_by_border", "error", NOTICE),
+]
+_POOLED = ["patient", "pictures", "withheld", "not_segmented", *_FIGURES, NOTICE]
 
 
-def results_table(results: Sequence[FileResult]) -> bytes:
+def summary_files(
+    results: Sequence[FileResult],
+    picture_of: Callable[[FileResult], Path],
+    pooled: Counts | None,
+    network: str,
+    outputs: OutputConfig,
+) -> dict[str, bytes]:
+    """The files of a batch, by name, of :data:`SUMMARY_FILES`.
+
+    Args:
+        results, picture_of, pooled, network: see :func:`report_page`.
+        outputs: which, and how.
+    """
+    files = {
+        "results.csv": results_table(results, outputs.decimal_comma),
+        "pooled.csv": pooled_table(results, outputs.decimal_comma),
+    }
+    if outputs.report:
+        files["report.html"] = report_page(results, picture_of, pooled, network)
+    return files
+
+
+def results_table(results: Sequence[FileResult], decimal_comma: bool = False) -> bytes:
     """A row for each picture, as CSV in UTF-8 with a byte order mark, by which Excel knows it.
 
     Figures that are withheld, or not known for too few cells, are empty.
+
+    Args:
+        results: of a batch.
+        decimal_comma: see :func:`bloodseg_lib.io.csv_text`.
     """
-    return ("\ufeff" + csv_text(_COLUMNS, map(_row, results))).encode()
+    return csv_text(_COLUMNS, map(_row, results), decimal_comma).encode(ENCODING)
+
+
+def pooled_table(results: Sequence[FileResult], decimal_comma: bool = False) -> bytes:
+    """A row for each patient and one for all pictures, as :func:`results_table`. Cells are added,
+    percentages are not averaged.
+    """
+    rows = (
+        [
+            *(part.name, part.pictures, part.withheld, part.failed),
+            *(_figures(part.counts) if part.counts else [""] * len(_FIGURES)),
+            "",
+        ]
+        for part in by_patient(results)
+    )
+    return csv_text(_POOLED, rows, decimal_comma).encode(ENCODING)
 
 
 def _row(result: FileResult) -> list[object]:
     where = [printable(str(result.path)), result.page or "", result.patient]
     if result.counts is None or result.scale is None:
-        return [*where, *[""] * (len(_COLUMNS) - 4), result.error]
-    counts, scale, share = result.counts, result.scale, result.counts.parasitaemia()
-    known = {} if counts.quality.reason(COUNTS) else counts.watershed
-    diameter = "" if scale.rbc_diameter_px is None else f"{scale.rbc_diameter_px:.1f}"
-    percent: list[object] = ["", "", ""]
-    if share.value is not None and share.interval is not None:
-        percent = [f"{100 * value:.3f}" for value in (share.value, *share.interval)]
+        return [*where, *[""] * (len(_COLUMNS) - 5), result.error, ""]
+    counts, scale, pixel = result.counts, result.scale, PixelSize.of(result.scale)
     return [
         *where,
         counts.quality.level,
         " ".join([*result.notes, *(f.sentence for f in counts.quality.findings)]),
-        *(f"{scale.factor:.4f}", diameter, scale.how),
+        decimal(scale.factor, 4),
+        "" if scale.rbc_diameter_px is None else decimal(scale.rbc_diameter_px, 1),
+        scale.how,
+        "" if pixel.um is None else decimal(pixel.um, 4),
+        pixel.source,
+        *_figures(counts),
+        *(counts.under_writing, counts.cut_by_border, "", ""),
+    ]
+
+
+def _figures(counts: Counts) -> list[object]:
+    """The columns :data:`_FIGURES`."""
+    known = {} if counts.quality.reason(COUNTS) else counts.watershed
+    share = counts.parasitaemia()
+    percent: list[object] = ["", "", ""]
+    if share.value is not None and share.interval is not None:
+        percent = [decimal(100 * value, 3) for value in (share.value, *share.interval)]
+    return [
         *(known.get(key, "") for key in _KEYS),
         *(_total(known, ids) for ids in (RBC_IDS, WBC_IDS)),
         *percent,
-        *(counts.under_writing, counts.cut_by_border, ""),
     ]
 
 
@@ -94,6 +144,13 @@ def report_page(
     counted = [result for result in results if result.counts]
     rows = "".join(_line(result) for result in results)
     cards = "".join(_card(result, picture_of(result)) for result in counted)
+    *patients, _ = by_patient(results)
+    of_patients = "".join(map(_patient_line, patients))
+    if patients:
+        of_patients = (
+            f"<h2>Patients</h2><table><thead><tr><th>Patient<th>Pictures{_HEADINGS}</tr></thead>"
+            f"<tbody>{of_patients}</tbody></table>"
+        )
     together = ""
     if pooled is not None:
         found = " ".join(f.sentence for f in pooled.quality.findings)
@@ -106,8 +163,8 @@ def report_page(
         f"<meta name='viewport' content='width=device-width'><style>{_STYLE}</style>"
         f"<header><h1>Blood smears</h1><p class='notice'>{NOTICE} Made by bloodseg-lib "
         f"{bloodseg_lib.__version__}, network {network[:12]}.</p></header><main>"
-        f"<table><thead><tr><th>Picture<th>Judgement<th>Red cells<th>Infected<th>Parasitaemia"
-        f"<th>White cells</tr></thead><tbody>{rows}</tbody></table>{together}"
+        f"<table><thead><tr><th>Picture<th>Judgement{_HEADINGS}</tr></thead>"
+        f"<tbody>{rows}</tbody></table>{of_patients}{together}"
         f"<p class='small'>An interval tells how few cells were counted, not how often the network "
         f"errs.</p>{cards}<footer>Looked at by: <span class='line'></span> Date: "
         f"<span class='line'></span></footer></main></html>\n"
@@ -119,7 +176,21 @@ def _line(result: FileResult) -> str:
     name = html.escape(result.name)
     if result.counts is None:
         return f"<tr><td>{name}<td colspan='5' class='bad'>{html.escape(result.error)}</tr>"
-    counts, share = result.counts, result.counts.parasitaemia()
+    level = result.counts.quality.level
+    return f"<tr><td>{name}<td><span class='{level}'>{level}</span>{_shown(result.counts)}</tr>"
+
+
+def _patient_line(patient: Together) -> str:
+    figures = _shown(patient.counts) if patient.counts else "<td><td><td class='n'>withheld<td>"
+    return f"<tr><td>{html.escape(patient.name)}<td>{patient}{figures}</tr>"
+
+
+_HEADINGS = "<th>Red cells<th>Infected<th>Parasitaemia<th>White cells"
+
+
+def _shown(counts: Counts) -> str:
+    """The figures in the columns :data:`_HEADINGS`."""
+    share = counts.parasitaemia()
     known = {} if counts.quality.reason(COUNTS) else counts.watershed
     red, white = (_total(known, ids) for ids in (RBC_IDS, WBC_IDS))
     infected = "" if share.withheld or not known else share.numerator
@@ -127,11 +198,7 @@ def _line(result: FileResult) -> str:
     if share.value is not None and share.interval is not None:
         low, high = share.interval
         figure = f"{share.value:.1%} <span class='small'>({low:.1%} to {high:.1%})</span>"
-    level = counts.quality.level
-    return (
-        f"<tr><td>{name}<td><span class='{level}'>{level}</span><td class='n'>{red}"
-        f"<td class='n'>{infected}<td class='n'>{figure}<td class='n'>{white}</tr>"
-    )
+    return f"<td class='n'>{red}<td class='n'>{infected}<td class='n'>{figure}<td class='n'>{white}"
 
 
 def _card(result: FileResult, picture: Path) -> str:
@@ -169,7 +236,7 @@ _STYLE = """
 body { margin: 0 auto; max-width: 60rem; padding: 2rem 1.25rem; background: var(--paper);
   color: var(--ink); font: 15px/1.5 system-ui, sans-serif }
 h1 { margin: 0; font-size: 1.6rem; color: var(--accent) }
-h2 { font-size: 1.05rem; margin: 0 0 .6rem }
+h2 { font-size: 1.05rem; margin: 0 0 .6rem } table + h2 { margin-top: 1.8rem }
 .notice, .small, footer { color: var(--pale); font-size: .88rem }
 .notice { margin: .2rem 0 1.6rem }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }

@@ -18,7 +18,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES
-from bloodseg_lib.io import read_json, write_bytes, write_csv, write_json
+from bloodseg_lib.io import ENCODING, read_json, write_bytes, write_csv, write_json
 from bloodseg_lib.runs import owned
 from bloodseg_lib.samples.bank import INDEX, BankWriter, SampleBank, is_a_bank
 from bloodseg_lib.samples.collection import REJECTIONS, Collection
@@ -171,7 +171,7 @@ def _write_rejections(folder: Path, collection: Collection) -> None:
         for s in collection.skipped
     )
     columns = ("source", "class", "file", "reason", "detail")
-    write_csv(folder / REJECTIONS, columns, rows)
+    write_csv(folder / REJECTIONS, columns, rows, ENCODING)
 
 
 def _drawn(class_id: int, split: str, number: int, seed: int) -> list[CellSample]:

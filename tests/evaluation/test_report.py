@@ -43,7 +43,7 @@ def test_a_report_is_saved_as_json_markdown_and_tables(tmp_path):
     Tally(7).save(tmp_path / "new")
     assert read_json(tmp_path / "new" / "tally.json") == {"cells": 7}
     assert (tmp_path / "new" / "tally.md").read_text() == "7 cells\n"
-    assert (tmp_path / "new" / "cells.csv").read_text() == "cells\n7\n"
+    assert (tmp_path / "new" / "cells.csv").read_text("utf-8-sig") == "cells\n7\n"
 
 
 @pytest.mark.parametrize(

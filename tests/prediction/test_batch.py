@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from click.testing import CliRunner
 from colour_network import write_colour_network
 from drawn_fields import drawn_field
@@ -22,6 +23,7 @@ from bloodseg_lib.io import WriteError, png_bytes
 from bloodseg_lib.prediction import batch
 from bloodseg_lib.prediction.batch import predict_files, try_folder
 from bloodseg_lib.prediction.inputs import Input
+from bloodseg_lib.prediction.interchange import OutputConfig
 from bloodseg_lib.prediction.segmenter import PredictionConfig, Segmenter
 
 
@@ -116,16 +118,61 @@ def test_a_second_run_keeps_every_file_and_says_so(checkpoint, tmp_path):
     assert "All 3 together" in second.output
 
 
-@pytest.mark.parametrize("label_maps_only", [False, True])
-def test_a_stopped_batch_goes_on_and_ends_as_one_that_was_not(label_maps_only, network, tmp_path):
-    paths = [field(tmp_path / f"{i}.png", i) for i in range(3)]
-    options = {"label_maps_only": label_maps_only}
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"label_maps_only": True},
+        {"outputs": OutputConfig(("geojson", "instances"), decimal_comma=True)},
+    ],
+)
+def test_a_stopped_batch_goes_on_and_ends_as_one_that_was_not(options, network, tmp_path):
+    paths = [Input(field(tmp_path / f"{i}.png", i), patient=f"P{i % 2}") for i in range(3)]
     predict_files(paths, network, tmp_path / "whole", **options)
     interrupted_after(2, paths, network, tmp_path / "out", **options)
     results, _ = predict_files(paths, network, tmp_path / "out", **options)
     assert [result.kept for result in results] == [True, True, False]
     whole, out = files(tmp_path / "whole"), files(tmp_path / "out")
-    assert whole == out
+    assert whole == out and ("report.html" in out) == ("label_maps_only" not in options)
+
+
+def test_without_a_report_none_is_written_nor_left(checkpoint, tmp_path):
+    paths = [field(tmp_path / f"{i}.png", i) for i in range(2)]
+    arguments = [*paths, "--checkpoint", checkpoint, "--out", tmp_path / "out"]
+    for option, there in (("--report", True), ("--no-report", False)):
+        assert run(*arguments, option).exit_code == 0
+        assert ("report.html" in files(tmp_path / "out")) == there
+
+
+def test_exports_are_named_by_the_command_and_are_no_pictures_of_the_next(checkpoint, tmp_path):
+    arguments = [field(tmp_path / "a.png"), "--checkpoint", checkpoint, "--out", tmp_path]
+    done = run(*arguments, "--export", "instances,coco")
+    assert done.exit_code == 0, done.output
+    assert {"a_instances.tif", "a_coco.json"} <= set(files(tmp_path))
+    again = run(tmp_path, *arguments[1:], "--export", "instances,coco")
+    assert again.exit_code == 0 and again.output.count("Skipped: these results") == 1
+    assert "these results are there" not in run(*arguments, "--export", "yolo").output
+
+
+def test_micrometres_are_those_of_the_file_also_when_its_results_are_kept(network, tmp_path):
+    per_cm = 1e4 / 0.18  # red cells of 42 pixels measure 7.6 micrometres
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        drawn_field(),
+        photometric="rgb",
+        resolution=(per_cm, per_cm),
+        resolutionunit="CENTIMETER",
+    )
+    (made,), _ = predict_files([tmp_path / "a.tif"], network, tmp_path / "out")
+    (kept,), _ = predict_files([tmp_path / "a.tif"], network, tmp_path / "out")
+    assert kept.kept and kept.counts.cells[0].pixel_um == made.counts.cells[0].pixel_um
+    summary = json.loads((tmp_path / "out" / "a_counts.json").read_text())
+    assert summary["pixel_size"] == {"um": 0.18, "from": "file"}
+
+
+def test_label_maps_alone_and_exports_exclude_each_other(network, tmp_path):
+    with pytest.raises(ValueError, match="label maps only, or exports"):
+        predict_files([], network, tmp_path, outputs=OutputConfig(("coco",)), label_maps_only=True)
 
 
 def test_a_result_of_which_a_file_is_missing_is_made_again(network, tmp_path):
@@ -208,7 +255,9 @@ def test_bad_images_cost_the_others_nothing_and_are_listed(checkpoint, tmp_path)
     done = run(good[0], *bad, good[1], "--checkpoint", checkpoint, "--out", tmp_path / "out")
     assert done.exit_code == 1 and not isinstance(done.exception, ValueError), done.output
     assert done.stderr.strip().endswith("2 of 6 images segmented.")
-    rows = list(csv.DictReader(io.StringIO((tmp_path / "out" / "skipped.csv").read_text())))
+    rows = list(
+        csv.DictReader(io.StringIO((tmp_path / "out" / "skipped.csv").read_text("utf-8-sig")))
+    )
     assert [Path(row["image"]) for row in rows] == bad
     assert all(Path(row["image"]).name in row["reason"] in done.stderr for row in rows)
     written = set(files(tmp_path / "out"))

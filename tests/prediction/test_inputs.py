@@ -16,7 +16,7 @@ from bloodseg_lib.prediction.journal import Journal
 
 def picture(path, value=0):
     """A picture of its own."""
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_image(path, np.full((4, 5, 3), value, np.uint8))
     return path
 
@@ -58,6 +58,20 @@ def test_a_table_lists_pictures_from_its_own_folder_with_their_patients(tmp_path
     write_csv(tmp_path / "other.csv", ["file"], [["a.png"]])
     with pytest.raises(ValueError, match=r"other\.csv: expected the columns path"):
         find_inputs([tmp_path / "other.csv"])
+
+
+def test_folders_are_patients_if_it_is_said(tmp_path):
+    for number, name in enumerate(("all/P1/day 2/a.png", "all/P1/b.png", "all/c.png", "P2/d.png")):
+        picture(tmp_path / name, number)
+    write_csv(tmp_path / "P2" / "list.csv", ["path", "patient"], [["d.png", "Müller"]])
+
+    def patients(*paths, **options):
+        return [item.patient for item in find_inputs(paths, recursive=True, **options)[0]]
+
+    assert patients(tmp_path / "all", patient_folders=True) == ["P1", "P1", "all"]
+    assert patients(tmp_path / "P2/d.png", patient_folders=True) == ["P2"]
+    assert patients(tmp_path / "P2/list.csv", patient_folders=True) == ["Müller"]
+    assert patients(tmp_path / "all") == ["", "", ""]
 
 
 def test_results_of_a_prediction_are_left_out_by_name_and_by_the_journal(tmp_path):

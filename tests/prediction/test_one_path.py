@@ -10,6 +10,7 @@ import zipfile
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from click.testing import CliRunner
 from colour_network import write_colour_network
 from pictures import write_image
@@ -17,7 +18,7 @@ from PIL import Image
 
 from bloodseg_lib.classes import HEALTHY_RBC, LYMPHOCYTE
 from bloodseg_lib.cli import main
-from bloodseg_lib.io import label_map_bytes, png_bytes, read_image
+from bloodseg_lib.io import ENCODING, label_map_bytes, read_image
 from bloodseg_lib.panel.panel import SegmentationPanel
 from bloodseg_lib.prediction import segmenter as prediction
 from bloodseg_lib.prediction.results import count_field
@@ -75,22 +76,30 @@ def test_panel_command_line_and_notebook_agree_to_the_byte(diameter, checkpoint,
     found = Segmenter(checkpoint).segment(image, Scale.given(diameter) if diameter else None)
     counts = count_field(found, image, field="smear")
     assert label_map_bytes(counts.label_map) == written["smear_classes.png"]
-    assert counts == panel.session.counts and counts.to_csv().encode() == written["smear_cells.csv"]
+    assert (
+        counts == panel.session.counts
+        and counts.to_csv().encode(ENCODING) == written["smear_cells.csv"]
+    )
     summary = json.loads(written["smear_counts.json"])
     assert counts.to_dict().items() <= summary.items() and len(counts.cells) > 20
 
 
-def test_an_uploaded_image_gives_what_the_same_file_gives(checkpoint, tmp_path):
-    image = smear(300, 400, 60, 90)[0]
-    write_image(tmp_path / "a.png", image)
+def test_an_uploaded_image_gives_what_the_same_file_gives_in_the_file_s_micrometres(
+    checkpoint, tmp_path
+):
+    path, per_cm = tmp_path / "a.tif", 1e4 / 0.13
+    how = {"resolution": (per_cm, per_cm), "resolutionunit": "CENTIMETER"}
+    tifffile.imwrite(path, smear(300, 400, 60, 90)[0], photometric="rgb", **how)
     picked, uploaded = (
         SegmentationPanel(Segmenter(checkpoint), tmp_path),
         SegmentationPanel(Segmenter(checkpoint)),
     )
-    content = png_bytes(image)
-    uploaded.controls.upload.receive({"name": "a.png", "size": len(content), "start": 0}, [content])
+    content = path.read_bytes()
+    uploaded.controls.upload.receive({"name": "a.tif", "size": len(content), "start": 0}, [content])
     for panel in (picked, uploaded):
         panel.controls.run.click()
+    summary = json.loads(picked.session.files["a_counts.json"])
+    assert summary["pixel_size"] == {"um": 0.13, "from": "file"}
     assert picked.session.files == uploaded.session.files
 
 

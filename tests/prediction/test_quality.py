@@ -91,6 +91,12 @@ def test_a_given_diameter_is_held_against_the_measured_one(given, level):
     assert [f.level for f in quality.findings if f.name == "scale"] == ([level] if level else [])
 
 
+@pytest.mark.parametrize(("um", "said"), [(None, False), (0.2, False), (0.05, True)])
+def test_a_pixel_size_that_red_cells_contradict_is_said(um, said):
+    quality = judged(*field(), scale=replace(MEASURED, file_um=um))  # 37 pixels are 7.5 um at 0.2
+    assert names(quality, "warning") == (["pixel size"] if said else [])
+
+
 @pytest.mark.parametrize(("sure", "level"), [(0.95, None), (0.79, "warning"), (0.6, "withheld")])
 def test_a_network_that_is_lost_gives_no_figures(sure, level):
     quality = judged(*field(), sure=sure)

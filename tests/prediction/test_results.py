@@ -35,7 +35,7 @@ def test_the_files_hold_map_overlay_cells_and_summary(tmp_path):
         np.testing.assert_array_equal(np.array(picture), LABELS)
     with Image.open(tmp_path / "out" / names[3]) as picture:
         assert picture.width == 120 and picture.height > 100  # the legend is beneath
-    (row,) = csv.DictReader(io.StringIO((tmp_path / "out" / names[0]).read_text()))
+    (row,) = csv.DictReader(io.StringIO((tmp_path / "out" / names[0]).read_text("utf-8-sig")))
     assert (
         row["class"] == "healthy_rbc"
         and row["field"] == "field 1"
@@ -102,7 +102,9 @@ def test_several_fields_are_pooled_into_files_of_their_own(tmp_path):
     )
     assert [
         row["field"]
-        for row in csv.DictReader(io.StringIO((tmp_path / "pooled_cells.csv").read_text()))
+        for row in csv.DictReader(
+            io.StringIO((tmp_path / "pooled_cells.csv").read_text("utf-8-sig"))
+        )
     ] == ["a", "b"]
 
 
@@ -130,8 +132,8 @@ def test_files_are_predicted_one_by_one_and_one_that_cannot_be_read_stops_none(t
     assert results[0].scale == Scale.of_factor(0.5) and pooled == pool(
         [results[0].counts, results[2].counts]
     )
-    # besides the four of each and the pooled: skipped.csv, journal, table and page
-    assert len(list((tmp_path / "out").iterdir())) == 2 * 4 + 2 + 2 + 2
+    # besides the four of each and the pooled: skipped.csv, journal, two tables and the page
+    assert len(list((tmp_path / "out").iterdir())) == 2 * 4 + 2 + 2 + 3
 
 
 def test_one_image_is_not_pooled_and_label_maps_alone_are_not_counted(tmp_path):

@@ -14,7 +14,7 @@ from bloodseg_lib.prediction.counts import count_cells
 from bloodseg_lib.prediction.file_result import FileResult
 from bloodseg_lib.prediction.quality import EVERYTHING, Finding, Quality
 from bloodseg_lib.prediction.scale import AT_40X
-from bloodseg_lib.prediction.summary import report_page, results_table
+from bloodseg_lib.prediction.summary import pooled_table, report_page, results_table
 
 LABELS = np.zeros((80, 120), np.uint8)
 LABELS[20:52, 10:42] = LABELS[20:52, 60:92] = HEALTHY_RBC
@@ -49,6 +49,27 @@ def test_withheld_figures_are_in_neither_table_nor_page():
     assert row["remarks"] == "The network is lost."
     shown = page(WITHHELD)
     assert "The network is lost." in shown and "Healthy RBC" not in shown
+
+
+def test_each_patient_is_pooled_and_all_are():
+    other = replace(GOOD, path=Path("d.png"), patient="P10")
+    results = [GOOD, replace(WITHHELD, patient="P7"), replace(FAILED, patient="P7"), other, other]
+    rows = list(csv.DictReader(io.StringIO(pooled_table(results).decode("utf-8-sig"))))
+    kept = ("patient", "pictures", "withheld", "not_segmented", "red_cells")
+    assert [tuple(row[name] for name in kept) for row in rows] == [
+        ("P10", "2", "0", "0", "4"),
+        ("P7", "3", "1", "1", "2"),
+        ("(all)", "5", "1", "1", "6"),
+    ]
+    # none of four: Wilson's upper bound is z^2 / (n + z^2) = 3.84146 / 7.84146
+    assert (rows[0]["parasitaemia_percent"], rows[0]["upper_percent"]) == ("0.000", "48.989")
+    shown = page(*results)
+    assert "P7<td>1 of 3 pictures, 1 withheld, 1 not segmented<td" in shown
+
+
+def test_a_patient_of_withheld_pictures_has_no_figures():
+    (row, _) = csv.DictReader(io.StringIO(pooled_table([WITHHELD]).decode("utf-8-sig")))
+    assert row["withheld"] == "1" and row["red_cells"] == row["parasitaemia_percent"] == ""
 
 
 def test_the_page_needs_no_other_file_and_escapes_names(tmp_path):

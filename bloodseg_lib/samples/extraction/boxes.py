@@ -22,7 +22,7 @@ from bloodseg_lib.classes import (
     THROMBOCYTE,
     Box,
 )
-from bloodseg_lib.io import read_table, write_csv
+from bloodseg_lib.io import ENCODING, read_table, write_csv
 from bloodseg_lib.samples.extraction.masks import (
     CUT,
     ShapeLimits,
@@ -150,6 +150,7 @@ def write_boxes(path: Path | str, boxes: Iterable[CellBox]) -> None:
         path,
         [*BOX_COLUMNS, RBC_COLUMN],
         ((b.field, *b.box, CLASSES[b.class_id].key, b.rbc_diameter_px or "") for b in boxes),
+        ENCODING,
     )
 
 

@@ -1,0 +1,61 @@
+"""The shape of a cell: its outline as other programs draw it, how long that is, and how round.
+
+Taught by ``notebooks/06_interactive_prediction.ipynb``.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy import ndimage
+from skimage.measure import find_contours, perimeter_crofton
+
+
+def perimeter_and_circularity(mask: np.ndarray) -> tuple[float, float]:
+    """How long the outer outline of a cell is, and how round the cell is.
+
+    The length is estimated by Crofton's formula, in four directions, because a line along the
+    pixels' edges is longer than what they show. Holes, as the pale centre of a red cell may leave,
+    are filled.
+
+    Args:
+        mask: ``(H, W) bool``, the pixels of a cell.
+
+    Returns:
+        the perimeter in pixels, and the circularity: 4 pi times the area through the square of the
+        perimeter, about 1 for a disc, less for everything else.
+
+    Examples:
+        >>> rows, columns = np.ogrid[-30:31, -30:31]
+        >>> perimeter, circularity = perimeter_and_circularity(rows**2 + columns**2 <= 20**2)
+        >>> round(perimeter / (2 * 20 * math.pi), 2), round(circularity, 2)
+        (1.0, 1.0)
+    """
+    whole = np.pad(ndimage.binary_fill_holes(mask), 1)
+    perimeter = float(perimeter_crofton(whole))
+    return perimeter, 4 * math.pi * float(whole.sum()) / perimeter**2
+
+
+def outline(mask: np.ndarray, x: int = 0, y: int = 0) -> np.ndarray:
+    """The outer outline of a cell as a closed polygon, half a pixel around its pixels' centres.
+
+    Args:
+        mask: ``(H, W) bool``, pixels that are connected by their sides.
+        x, y: column and row of its upper left pixel in the image.
+
+    Returns:
+        ``(N, 2) float64``, x and y in pixels of the image, whose upper left corner is (0, 0); the
+        first point is the last.
+
+    Examples:
+        >>> outline(np.ones((1, 2), bool), x=10, y=5).tolist()
+        [[12.0, 5.5], [11.5, 5.0], [10.5, 5.0], [10.0, 5.5], [10.5, 6.0], [11.5, 6.0], [12.0, 5.5]]
+    """
+    found = find_contours(np.pad(mask, 1).astype(np.float32), 0.5, fully_connected="low")
+    points = max(found, key=len)[:, ::-1]
+    steps = np.diff(points, axis=0)
+    turns = np.any(steps != np.roll(steps, 1, axis=0), axis=1)  # the others lie on a straight line
+    corners = points[:-1][turns]
+    # the padding adds 1, the centre of the first pixel lies at 0.5
+    return np.concatenate([corners, corners[:1]]) - 0.5 + (x, y)

@@ -1,0 +1,41 @@
+"""Perimeter, roundness and outline of a cell."""
+
+import math
+
+import numpy as np
+import pytest
+from skimage.draw import polygon2mask
+
+from bloodseg_lib.prediction.shape import outline, perimeter_and_circularity
+
+
+def disc(radius):
+    rows, columns = np.ogrid[-radius - 4 : radius + 5, -radius - 4 : radius + 5]
+    return rows**2 + columns**2 <= radius**2
+
+
+@pytest.mark.parametrize("radius", [9, 18, 60])
+def test_a_disc_has_the_perimeter_of_a_circle_and_is_round(radius):
+    perimeter, circularity = perimeter_and_circularity(disc(radius))
+    assert perimeter == pytest.approx(2 * math.pi * radius, rel=0.02)
+    assert circularity == pytest.approx(1, abs=0.05)
+
+
+def test_what_is_long_is_not_round():
+    _, circularity = perimeter_and_circularity(np.ones((20, 80), bool))
+    assert circularity == pytest.approx(4 * math.pi * 1600 / 200**2, rel=0.15)  # 0.50
+
+
+def test_a_pale_centre_changes_neither():
+    hollow = disc(18)
+    hollow[18:27, 18:27] = 0
+    assert perimeter_and_circularity(hollow) == perimeter_and_circularity(disc(18))
+
+
+def test_an_outline_holds_the_centres_of_the_cell_s_pixels_and_no_others():
+    mask = disc(18) & (np.arange(45) % 44 > 0)
+    mask[10:20, 20:] = False  # a bay
+    points = outline(mask, x=100, y=50)
+    assert (points[0] == points[-1]).all()
+    rows_and_columns = points[:, ::-1] - (50, 100) - 0.5  # centres of pixels at whole numbers
+    np.testing.assert_array_equal(polygon2mask(mask.shape, rows_and_columns), mask)
