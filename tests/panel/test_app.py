@@ -38,16 +38,43 @@ def test_the_app_needs_no_run():
     assert "bank" not in source and "SegmentationPanel" in source
 
 
+SLOW = """
+import pathlib, time
+from bloodseg_lib.panel import drawing
+at_once = drawing.details
+
+def details(session, cell):
+    if pathlib.Path("slow").exists():
+        time.sleep(1)
+    return at_once(session, cell)
+
+drawing.details = details
+"""
+"""For the notebook: while there is a file ``slow``, the kernel takes a second over each cell."""
+
+
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
+def app_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("app")
+
+
+@pytest.fixture
+def slow_kernel(app_folder):
+    (app_folder / "slow").touch()
+    yield
+    (app_folder / "slow").unlink()
+
+
+@pytest.fixture(scope="module")
+def address(app_folder):
     """The app in Voila, with a network that calls light cells healthy and dark ones white."""
-    root = tmp_path_factory.mktemp("app")
+    root = app_folder
     write_colour_network(root / "best.npz")
     (root / "images").mkdir()
     write_image(root / "images" / "other.png", FIELD)
     values = {"image_dir": "images", "folder": "panel", "network": str(root / "best.npz")}
     notebook = nbformat.read(app.NOTEBOOK, 4)
-    notebook.cells[0].source = "\n".join(f"{k} = {json.dumps(v)}" for k, v in values.items())
+    notebook.cells[0].source = "\n".join(f"{k} = {json.dumps(v)}" for k, v in values.items()) + SLOW
     nbformat.write(notebook, root / "app.ipynb")
     write_json(root / "config" / "voila.json", {"Voila": {"open_browser": False}})
     port = free_port()
@@ -83,6 +110,19 @@ def opened(page, address):
     page.goto(address)
     page.locator(".bloodseg-picture[data-drawn]").wait_for()
     return page.locator(".bloodseg-panel").first
+
+
+def upload(page, files):
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Upload images").click()
+    chooser.value.set_files(files)
+
+
+def segmented(panel, page, file):
+    upload(page, write_smear(file))
+    panel.get_by_text(f"{file.name}: press Segment.").wait_for()
+    panel.get_by_role("button", name="Segment", exact=True).click()
+    panel.get_by_text("of 1, 12 cells").wait_for()
 
 
 def described(panel, words):
@@ -150,10 +190,8 @@ class TestInTheBrowser:
 
     def test_several_cells_of_the_gallery_are_changed_at_once(self, address, page, tmp_path):
         panel = opened(page, address)
-        with page.expect_file_chooser() as chooser:
-            panel.get_by_role("button", name="Upload images").click()
-        chooser.value.set_files([write_smear(tmp_path / name) for name in ("a.png", "b.png")])
-        panel.get_by_text("b.png: ").first.wait_for()
+        upload(page, [write_smear(tmp_path / name) for name in ("a.png", "b.png")])
+        panel.get_by_text("b.png: press Segment.").wait_for()
         panel.get_by_role("button", name="Segment all").click()
         panel.get_by_text(re.compile("All . together")).wait_for()
         tiles = panel.locator(".bloodseg-gallery button")
@@ -162,3 +200,34 @@ class TestInTheBrowser:
         page.keyboard.press("8")
         panel.get_by_text("3 cells: Healthy RBC was changed to Infected RBC").first.wait_for()
         assert not panel.get_by_role("alert").count()
+
+    def test_the_gallery_drawn_anew_keeps_press_and_focus(self, address, page, tmp_path):
+        panel = opened(page, address)
+        segmented(panel, page, tmp_path / "gallery.png")
+        panel.get_by_label("Gallery", exact=True).select_option("Healthy RBC")
+        panel.get_by_text("of 1, 11 cells").wait_for()
+        panel.locator(".bloodseg-gallery button").last.click()
+        described(panel, "Cell 11: Healthy RBC")
+        page.keyboard.press("8")
+        panel.get_by_text("of 1, 10 cells").wait_for()
+        panel.locator(".bloodseg-gallery button").first.hover()
+        page.mouse.down()
+        page.keyboard.press("u")
+        panel.get_by_text("of 1, 11 cells").wait_for()
+        page.mouse.up()
+        described(panel, "Cell 1: Healthy RBC")
+
+    def test_a_press_acts_on_what_was_chosen_before_it(self, address, page, tmp_path, slow_kernel):
+        panel = opened(page, address)
+        segmented(panel, page, tmp_path / "press.png")
+        tiles = panel.locator(".bloodseg-gallery button")
+        tiles.nth(2).click()
+        tiles.nth(4).click(modifiers=["Shift"])
+        page.keyboard.press("8")
+        panel.get_by_text("3 cells: Healthy RBC was changed to Infected RBC").first.wait_for()
+        described(panel, "Cell 5: Infected RBC")
+        for tile, words in enumerate(("Monocyte", "Basophil")):
+            tiles.nth(tile).click()
+            panel.get_by_label("It is a", exact=True).select_option(words)
+        panel.get_by_role("button", name="Change class").click()
+        panel.get_by_text("Cell 2: Healthy RBC was changed to Basophil").first.wait_for()
