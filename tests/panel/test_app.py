@@ -3,14 +3,13 @@
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 from click.testing import CliRunner
 from colour_network import write_colour_network
-from pages import CENTRES, CHROMIUM, FLAGS, NEEDED, free_port, wait_for, write_smear
+from pages import CENTRES, NEEDED, free_port, new_page, served, write_smear
 from pictures import write_image
 from red_and_green import FIELD
 
@@ -78,32 +77,15 @@ def address(app_folder):
     nbformat.write(notebook, root / "app.ipynb")
     write_json(root / "config" / "voila.json", {"Voila": {"open_browser": False}})
     port = free_port()
-    options = [*app.options(port), "--no-browser"]
-    with open(root / "log", "wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "voila", str(root / "app.ipynb"), *options],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            cwd=root,
-        )
-    try:
-        wait_for(f"http://127.0.0.1:{port}/voila/static/", server, root / "log")
+    command = ["voila", str(root / "app.ipynb"), *app.options(port), "--no-browser"]
+    with served(command, f"http://127.0.0.1:{port}/voila/static/", root):
         yield f"http://127.0.0.1:{port}/"
-    finally:
-        server.terminate()
-        server.wait(20)
 
 
 @pytest.fixture
-def page(address):
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 1000}, accept_downloads=True)
-        page.set_default_timeout(60000)
+def page():
+    with new_page() as page:
         yield page
-        browser.close()
 
 
 def opened(page, address):
@@ -135,12 +117,11 @@ class TestInTheBrowser:
     def test_three_cells_are_corrected_undone_left_and_found_again(self, address, page, tmp_path):
         panel = opened(page, address)
         smear = write_smear(tmp_path / "smear.png")
-        with page.expect_file_chooser() as chooser:
-            panel.get_by_role("button", name="Upload images").click()
-        chooser.value.set_files(smear)
+        upload(page, smear)
         panel.get_by_text("smear.png: press Segment.").wait_for()
         panel.get_by_role("button", name="Segment", exact=True).dblclick()
         panel.get_by_text("12 cells counted").wait_for()
+        panel.get_by_text("of 1, 12 cells").wait_for()  # they are in the picture and its lists
 
         picture = panel.locator(".bloodseg-picture")
         bounds = panel.locator(".bloodseg-stage").bounding_box()
@@ -176,16 +157,12 @@ class TestInTheBrowser:
 
         # another kernel: the folder has the corrections of the same pixels
         panel = opened(page, address)
-        with page.expect_file_chooser() as chooser:
-            panel.get_by_role("button", name="Upload images").click()
-        chooser.value.set_files(smear)
+        upload(page, smear)
         panel.get_by_text("3 corrections made before hold again").wait_for()
         for _ in range(4):
             panel.get_by_role("button", name="Undo").click()
         panel.get_by_text("There is nothing to undo").first.wait_for()
-        with page.expect_file_chooser() as chooser:
-            panel.get_by_role("button", name="Upload images").click()
-        chooser.value.set_files(zipped)
+        upload(page, zipped)
         panel.get_by_text("smear.zip: 3 corrections are loaded").first.wait_for()
 
     def test_several_cells_of_the_gallery_are_changed_at_once(self, address, page, tmp_path):
