@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import ipywidgets
@@ -83,6 +83,7 @@ class PanelControls:
             [ipywidgets.HTML(title), *inputs, result, self.fields, self.downloads]
         )
         self.widget.add_class("bloodseg-panel")
+        self.picture.controls = [control.model_id for control in _within(self.widget)]
 
     def toggle_all(self, shown: bool) -> None:
         """Show all classes or none."""
@@ -194,6 +195,13 @@ class PanelControls:
         how += "the list, 0 unidentified, Delete, U undo, Z redo."
         hints = ipywidgets.HTML(f"<div class='bloodseg-small'>{how}</div>")
         return [_row([self.gallery_class, self.page, self.pages]), hints, self.gallery]
+
+
+def _within(widget: Any) -> Iterator[Any]:
+    """A widget and all that are in it."""
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from _within(child)
 
 
 def _heading(text: str) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Mapping
+from copy import copy
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -195,9 +196,7 @@ class SegmentationPanel:
             self.session.pick(name)
         finally:
             self._show_new_result()
-        words = (
-            "Upload an image, then press Segment." if name is None else f"{name}: press Segment."
-        )
+        words = f"{name}: press Segment." if name else "Upload an image, then press Segment."
         if self.session.found:
             kept = self.session.corrected_cells()
             words = f"{name}: as you left it, with {kept} corrected cells."
@@ -217,13 +216,14 @@ class SegmentationPanel:
     def _segment_all(self) -> None:
         """Segment what has no result yet. A file that cannot be read is told at the end."""
         diameter, names, errors = self._diameter(), list(self.session.images), []
+        aside = copy(self.session)  # what is pressed meanwhile is for the image that is shown
 
         def action(**watch: Callable[..., None]) -> None:
             for name in names:
                 try:
-                    self.session.pick(name)
-                    if not self.session.found and self.session.image is not None:
-                        self.session.segment(self.session.image, Path(name).stem, diameter, **watch)
+                    aside.pick(name)
+                    if not aside.found and aside.image is not None:
+                        aside.segment(aside.image, Path(name).stem, diameter, **watch)
                 except (ValueError, OSError) as error:
                     errors.append(str(error))
 
@@ -253,7 +253,7 @@ class SegmentationPanel:
         session, controls = self.session, self.controls
         controls.picture.cells = drawing.marks(session)
         self.cells.show()
-        results = session.keeper.results.values()
+        results = list(session.keeper.results.values())  # another thread may add one
         controls.fields.value = fields_table([(r.name, r.counts()) for r in results])
         controls.undo.disabled = controls.redo.disabled = not session.corrections
         if session.counts is None or session.found is None:

@@ -57,6 +57,8 @@ class CellPicture(anywidget.AnyWidget):
         selected: number of the cell that is described, 0: none. A click sets it, or Python.
         chosen: numbers of the cells that a correction changes.
         alt: the content of the picture in words.
+        controls: ``model_id`` of each widget whose changes hold before the next press of a key or a
+            button.
     """
 
     _esm = _HERE / "cell_picture.js"
@@ -73,6 +75,7 @@ class CellPicture(anywidget.AnyWidget):
     selected = traitlets.Int(0).tag(sync=True)
     chosen = traitlets.List(traitlets.Int()).tag(sync=True)
     alt = traitlets.Unicode("").tag(sync=True)
+    controls = traitlets.List(traitlets.Unicode()).tag(sync=True)
 
     def __init__(
         self,

@@ -116,7 +116,11 @@ class Feed:
             for values in next(self._generate())
         )
         dataset = tf.data.Dataset.from_generator(self._generate, output_signature=shapes)
-        return dataset.prefetch(tf.data.AUTOTUNE)
+        # There is nothing to tune. The thread that would is waited for when the iterator ends: when
+        # it misses its call, until its next round, up to a minute later.
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        return dataset.prefetch(2).with_options(options)
 
     def _generate(self) -> Iterator[Batch]:
         mine, processes = process()

@@ -1,10 +1,14 @@
 """What the tests in a real browser share: Chromium, a server on a free port, a smear to upload."""
 
+import os
 import shutil
 import socket
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from importlib.util import find_spec
 
 import numpy as np
@@ -27,7 +31,7 @@ NEEDED = [
 ]
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-STARTS_WITHIN_S = 60
+WAIT_S = 180  # for a server, for words on a page: a limit for what never comes, also under load
 CENTRES = [(60 + 90 * column, 60 + 80 * row) for row in range(3) for column in range(4)]  # x, y
 
 
@@ -37,9 +41,28 @@ def free_port():
         return free.getsockname()[1]
 
 
-def wait_for(address, server, log):
+@contextmanager
+def served(command, address, folder, env=None):
+    """A server with ``address``, started in ``folder`` by ``python -m command``."""
+    with open(folder / "log", "wb") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", *command],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(env or {})},
+            cwd=folder,
+        )
+    try:
+        _wait_for(address, server, folder / "log")
+        yield
+    finally:
+        server.terminate()
+        server.wait(WAIT_S)
+
+
+def _wait_for(address, server, log):
     """Wait until a server answers at all."""
-    ends = time.monotonic() + STARTS_WITHIN_S
+    ends = time.monotonic() + WAIT_S
     while time.monotonic() < ends and server.poll() is None:
         try:
             urllib.request.urlopen(address, timeout=2).close()
@@ -49,6 +72,20 @@ def wait_for(address, server, log):
         except OSError:
             time.sleep(0.2)
     pytest.fail(f"The server did not start:\n{log.read_text()[-2000:]}")
+
+
+@contextmanager
+def new_page():
+    """An empty page in Chromium."""
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=1000 * WAIT_S)
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1280, "height": 1000}, accept_downloads=True)
+        page.set_default_timeout(1000 * WAIT_S)
+        yield page
+        browser.close()
 
 
 def write_smear(path, more_bytes=0):

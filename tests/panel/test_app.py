@@ -3,14 +3,13 @@
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 from click.testing import CliRunner
 from colour_network import write_colour_network
-from pages import CENTRES, CHROMIUM, FLAGS, NEEDED, free_port, wait_for, write_smear
+from pages import CENTRES, NEEDED, free_port, new_page, served, write_smear
 from pictures import write_image
 from red_and_green import FIELD
 
@@ -38,51 +37,74 @@ def test_the_app_needs_no_run():
     assert "bank" not in source and "SegmentationPanel" in source
 
 
+SLOW = """
+import pathlib, time
+from bloodseg_lib.panel import drawing
+at_once = drawing.details
+
+def details(session, cell):
+    if pathlib.Path("slow").exists():
+        time.sleep(1)
+    return at_once(session, cell)
+
+drawing.details = details
+"""
+"""For the notebook: while there is a file ``slow``, the kernel takes a second over each cell."""
+
+
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
+def app_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("app")
+
+
+@pytest.fixture
+def slow_kernel(app_folder):
+    (app_folder / "slow").touch()
+    yield
+    (app_folder / "slow").unlink()
+
+
+@pytest.fixture(scope="module")
+def address(app_folder):
     """The app in Voila, with a network that calls light cells healthy and dark ones white."""
-    root = tmp_path_factory.mktemp("app")
+    root = app_folder
     write_colour_network(root / "best.npz")
     (root / "images").mkdir()
     write_image(root / "images" / "other.png", FIELD)
     values = {"image_dir": "images", "folder": "panel", "network": str(root / "best.npz")}
     notebook = nbformat.read(app.NOTEBOOK, 4)
-    notebook.cells[0].source = "\n".join(f"{k} = {json.dumps(v)}" for k, v in values.items())
+    notebook.cells[0].source = "\n".join(f"{k} = {json.dumps(v)}" for k, v in values.items()) + SLOW
     nbformat.write(notebook, root / "app.ipynb")
     write_json(root / "config" / "voila.json", {"Voila": {"open_browser": False}})
     port = free_port()
-    options = [*app.options(port), "--no-browser"]
-    with open(root / "log", "wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "voila", str(root / "app.ipynb"), *options],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            cwd=root,
-        )
-    try:
-        wait_for(f"http://127.0.0.1:{port}/voila/static/", server, root / "log")
+    command = ["voila", str(root / "app.ipynb"), *app.options(port), "--no-browser"]
+    with served(command, f"http://127.0.0.1:{port}/voila/static/", root):
         yield f"http://127.0.0.1:{port}/"
-    finally:
-        server.terminate()
-        server.wait(20)
 
 
 @pytest.fixture
-def page(address):
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 1000}, accept_downloads=True)
-        page.set_default_timeout(60000)
+def page():
+    with new_page() as page:
         yield page
-        browser.close()
 
 
 def opened(page, address):
     page.goto(address)
     page.locator(".bloodseg-picture[data-drawn]").wait_for()
     return page.locator(".bloodseg-panel").first
+
+
+def upload(page, files):
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Upload images").click()
+    chooser.value.set_files(files)
+
+
+def segmented(panel, page, file):
+    upload(page, write_smear(file))
+    panel.get_by_text(f"{file.name}: press Segment.").wait_for()
+    panel.get_by_role("button", name="Segment", exact=True).click()
+    panel.get_by_text("of 1, 12 cells").wait_for()
 
 
 def described(panel, words):
@@ -95,12 +117,11 @@ class TestInTheBrowser:
     def test_three_cells_are_corrected_undone_left_and_found_again(self, address, page, tmp_path):
         panel = opened(page, address)
         smear = write_smear(tmp_path / "smear.png")
-        with page.expect_file_chooser() as chooser:
-            panel.get_by_role("button", name="Upload images").click()
-        chooser.value.set_files(smear)
+        upload(page, smear)
         panel.get_by_text("smear.png: press Segment.").wait_for()
         panel.get_by_role("button", name="Segment", exact=True).dblclick()
         panel.get_by_text("12 cells counted").wait_for()
+        panel.get_by_text("of 1, 12 cells").wait_for()  # they are in the picture and its lists
 
         picture = panel.locator(".bloodseg-picture")
         bounds = panel.locator(".bloodseg-stage").bounding_box()
@@ -136,24 +157,18 @@ class TestInTheBrowser:
 
         # another kernel: the folder has the corrections of the same pixels
         panel = opened(page, address)
-        with page.expect_file_chooser() as chooser:
-            panel.get_by_role("button", name="Upload images").click()
-        chooser.value.set_files(smear)
+        upload(page, smear)
         panel.get_by_text("3 corrections made before hold again").wait_for()
         for _ in range(4):
             panel.get_by_role("button", name="Undo").click()
         panel.get_by_text("There is nothing to undo").first.wait_for()
-        with page.expect_file_chooser() as chooser:
-            panel.get_by_role("button", name="Upload images").click()
-        chooser.value.set_files(zipped)
+        upload(page, zipped)
         panel.get_by_text("smear.zip: 3 corrections are loaded").first.wait_for()
 
     def test_several_cells_of_the_gallery_are_changed_at_once(self, address, page, tmp_path):
         panel = opened(page, address)
-        with page.expect_file_chooser() as chooser:
-            panel.get_by_role("button", name="Upload images").click()
-        chooser.value.set_files([write_smear(tmp_path / name) for name in ("a.png", "b.png")])
-        panel.get_by_text("b.png: ").first.wait_for()
+        upload(page, [write_smear(tmp_path / name) for name in ("a.png", "b.png")])
+        panel.get_by_text("b.png: press Segment.").wait_for()
         panel.get_by_role("button", name="Segment all").click()
         panel.get_by_text(re.compile("All . together")).wait_for()
         tiles = panel.locator(".bloodseg-gallery button")
@@ -162,3 +177,34 @@ class TestInTheBrowser:
         page.keyboard.press("8")
         panel.get_by_text("3 cells: Healthy RBC was changed to Infected RBC").first.wait_for()
         assert not panel.get_by_role("alert").count()
+
+    def test_the_gallery_drawn_anew_keeps_press_and_focus(self, address, page, tmp_path):
+        panel = opened(page, address)
+        segmented(panel, page, tmp_path / "gallery.png")
+        panel.get_by_label("Gallery", exact=True).select_option("Healthy RBC")
+        panel.get_by_text("of 1, 11 cells").wait_for()
+        panel.locator(".bloodseg-gallery button").last.click()
+        described(panel, "Cell 11: Healthy RBC")
+        page.keyboard.press("8")
+        panel.get_by_text("of 1, 10 cells").wait_for()
+        panel.locator(".bloodseg-gallery button").first.hover()
+        page.mouse.down()
+        page.keyboard.press("u")
+        panel.get_by_text("of 1, 11 cells").wait_for()
+        page.mouse.up()
+        described(panel, "Cell 1: Healthy RBC")
+
+    def test_a_press_acts_on_what_was_chosen_before_it(self, address, page, tmp_path, slow_kernel):
+        panel = opened(page, address)
+        segmented(panel, page, tmp_path / "press.png")
+        tiles = panel.locator(".bloodseg-gallery button")
+        tiles.nth(2).click()
+        tiles.nth(4).click(modifiers=["Shift"])
+        page.keyboard.press("8")
+        panel.get_by_text("3 cells: Healthy RBC was changed to Infected RBC").first.wait_for()
+        described(panel, "Cell 5: Infected RBC")
+        for tile, words in enumerate(("Monocyte", "Basophil")):
+            tiles.nth(tile).click()
+            panel.get_by_label("It is a", exact=True).select_option(words)
+        panel.get_by_role("button", name="Change class").click()
+        panel.get_by_text("Cell 2: Healthy RBC was changed to Basophil").first.wait_for()

@@ -9,8 +9,6 @@ import io
 import json
 import os
 import re
-import subprocess
-import sys
 import time
 import zipfile
 from pathlib import Path
@@ -18,13 +16,16 @@ from pathlib import Path
 import nbformat
 import pytest
 from colour_network import write_colour_network
-from pages import CENTRES, CHROMIUM, FLAGS, NEEDED, free_port, wait_for, write_smear
+from pages import CENTRES, NEEDED, free_port, new_page, served, write_smear
 
 from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC
 from bloodseg_lib.io import write_json
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 pytestmark = NEEDED
+PROMPTS = "[...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]"
+ERRORS = """[...document.querySelectorAll(
+    '[data-mime-type$="jupyter.stderr"], [data-mime-type$="jupyter.error"]')]"""
 UPLOADED_WITHIN_S = 9  # 15 MiB; two to three seconds when nothing else runs
 _HOMES = (
     "JUPYTER_CONFIG_DIR",
@@ -88,43 +89,25 @@ def lab(run_folder, tmp_path_factory):
         "--IdentityProvider.token=",
         f"--ServerApp.root_dir={folder}",
     ]
-    with open(folder / "lab.log", "wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", *options],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **homes},
-            cwd=folder,
-        )
     address = f"http://127.0.0.1:{port}"
-    try:
-        wait_for(f"{address}/api/status", server, folder / "lab.log")
+    with served(["jupyterlab", *options], f"{address}/api/status", folder, homes):
         yield f"{address}/lab/tree/06.ipynb"
-    finally:
-        server.terminate()
-        server.wait(20)
 
 
 @pytest.fixture(scope="module")
 def page(lab):
     """Notebook 06 in Chromium, all its cells executed."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 1000}, accept_downloads=True)
-        page.set_default_timeout(30000)
+    with new_page() as page:
         page.goto(lab)
         # before the kernel is there, JupyterLab would ask for one
         page.get_by_text(re.compile(r"Python 3.*\| Idle")).wait_for()
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        kinds = (f'[data-mime-type="application/vnd.jupyter.{k}"]' for k in ("stderr", "error"))
-        error = page.locator(", ".join(kinds))
-        page.locator(".bloodseg-panel").or_(error).first.wait_for()
-        assert not error.count(), error.first.inner_text()
+        # Later cells use the panel too. The kernel is idle for a moment between any two of them.
+        page.wait_for_function(f"{ERRORS}.length || {PROMPTS}.every(p => /\\d/.test(p.innerText))")
+        assert not page.evaluate(f"{ERRORS}.map(error => error.innerText)")
+        page.locator(".bloodseg-picture[data-drawn]").first.wait_for()
         yield page
-        browser.close()
 
 
 @pytest.fixture
@@ -159,6 +142,11 @@ def click_at(page, x, y):
 TINT = "document.querySelector('.bloodseg-tint').toDataURL()"
 
 
+TINTED = """(canvas => canvas.width && canvas.getContext('2d')
+    .getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean)
+)(document.querySelector('.bloodseg-tint'))"""
+
+
 def expect_change(page, before):
     """Wait until the tint of the picture is another one."""
     page.wait_for_function(f"before => {TINT} !== before", arg=before)
@@ -172,10 +160,9 @@ def row_of(page, name):
 
 
 def test_an_image_goes_through_the_panel_by_hand(page, shot, smear_file):
+    from playwright.sync_api import expect
+
     panel = panel_of(page)
-    # Later cells of the notebook use the panel too; the last one has run when no cell waits any
-    # more.
-    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
     panel.scroll_into_view_if_needed()
     shot("1_notebook_executed")
 
@@ -188,12 +175,14 @@ def test_an_image_goes_through_the_panel_by_hand(page, shot, smear_file):
     shot("2_uploaded")
     panel.get_by_role("button", name="Segment", exact=True).click()
     panel.get_by_text("12 cells counted").wait_for()
+    panel.get_by_text("of 1, 12 cells").wait_for()  # they are in the picture and its lists
     shot("3_segmented")
     assert row_of(page, "Healthy RBC")[:2] == ["11", "11"] and row_of(page, "Infected RBC")[:2] == [
         "0",
         "0",
     ]
 
+    page.wait_for_function(TINTED)
     before = page.evaluate(TINT)
     panel.get_by_role("checkbox", name="Healthy RBC").uncheck()
     expect_change(page, before)
@@ -206,8 +195,8 @@ def test_an_image_goes_through_the_panel_by_hand(page, shot, smear_file):
 
     click_at(page, *CENTRES[5])
     panel.get_by_text("Cell 6: Healthy RBC").wait_for()
-    assert panel.get_by_label("Cells", exact=True).input_value() != ""
-    assert panel.get_by_text("37 x 37 pixels at (132, 122)").is_visible()
+    expect(panel.get_by_label("Cells", exact=True)).not_to_have_value("")
+    panel.get_by_text("37 x 37 pixels at (132, 122)").wait_for()
     shot("6_cell_clicked")
     page.keyboard.press("ArrowRight")
     panel.get_by_text("Cell 7: Healthy RBC").wait_for()
@@ -215,10 +204,12 @@ def test_an_image_goes_through_the_panel_by_hand(page, shot, smear_file):
     panel.get_by_label("It is a", exact=True).select_option("Infected RBC")
     panel.get_by_role("button", name="Change class").click()
     panel.get_by_text("Healthy RBC was changed to Infected RBC").first.wait_for()
-    page.wait_for_timeout(500)  # what the browser might answer to the new list has arrived
+    # what the browser might answer to the new list arrives before this
+    panel.get_by_label("Gallery", exact=True).select_option("Infected RBC")
+    panel.get_by_text("of 1, 1 cells").wait_for()
     assert panel.locator(".bloodseg-cell", has_text="Cell 7: Infected RBC").is_visible()
     assert row_of(page, "Healthy RBC")[0] == "10" and row_of(page, "Infected RBC")[0] == "1"
-    assert panel.get_by_text("1 of 11: too few cells").first.is_visible()
+    panel.get_by_text("1 of 11: too few cells").first.wait_for()
     panel.get_by_label("Cells", exact=True).select_option(index=0)
     panel.get_by_text("Cell 1: Healthy RBC").wait_for()
     panel.get_by_role("button", name="Delete cell").click()
@@ -239,8 +230,9 @@ def test_an_image_goes_through_the_panel_by_hand(page, shot, smear_file):
 
 
 def test_keys_pressed_in_the_panel_stay_in_it(page, shot):
+    from playwright.sync_api import expect
+
     panel = panel_of(page)
-    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
     page.evaluate("document.addEventListener('keydown', e => (window.heard ??= []).push(e.key))")
     cells = panel.get_by_label("Cells", exact=True)
     cells.select_option(index=0)
@@ -249,7 +241,7 @@ def test_keys_pressed_in_the_panel_stay_in_it(page, shot):
     panel.locator(".bloodseg-cell", has_text="Cell 2:").wait_for()
     new_class = panel.get_by_label("It is a", exact=True)
     new_class.press("m")  # in JupyterLab: make the cell Markdown, which would remove the panel
-    assert new_class.evaluate("list => list.selectedOptions[0].text") == "Monocyte"
+    expect(new_class.locator("option:checked")).to_have_text("Monocyte")
     panel.get_by_label("Outlines").press("ArrowUp")
     assert panel.is_visible() and page.evaluate("window.heard") is None
     shot("8_keys")

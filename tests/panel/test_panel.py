@@ -234,6 +234,21 @@ def test_all_images_are_segmented_and_their_figures_pooled(panel):
     assert panel.session.name == "field"  # the one that is picked is shown
 
 
+def test_what_is_corrected_while_all_are_segmented_is_the_image_that_is_shown(panel):
+    panel.controls.run.click()
+    segment = panel.session.segmenter.segment
+
+    def corrected_meanwhile(*args, **options):
+        panel.correct(2, INFECTED_RBC)
+        return segment(*args, **options)
+
+    panel.session.segmenter.segment = corrected_meanwhile
+    panel.controls.run_all.click()
+    assert panel.session.name == "field" and panel.session.corrected_cells() == 1
+    panel.controls.picker.value = "other"
+    assert len(panel.session.cells()) == 2 and panel.session.corrected_cells() == 0
+
+
 def test_an_image_that_cannot_be_read_does_not_stop_the_others(tmp_path):
     (tmp_path / "a.png").write_bytes(b"broken")
     write_image(tmp_path / "b.png", FIELD)

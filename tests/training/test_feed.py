@@ -63,3 +63,10 @@ def test_keras_compiles_for_the_size_of_the_batches_where_all_are_alike(
     batches = feed.batches()
     assert {spec.shape[0] for spec in batches.element_spec} == {known}
     assert sum(1 for _ in batches) == count
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="JAX has no tf.data")
+def test_nothing_of_a_feed_is_waited_for_when_it_ends():
+    batch = (np.zeros((2, 4, 4, 3), np.uint8), np.zeros((2, 4, 4), np.uint8))
+    dataset = Feed(lambda: iter([batch]), size=0, count=1, even=True).batches()
+    assert dataset.options().autotune.enabled is False

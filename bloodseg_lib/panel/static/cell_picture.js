@@ -1,6 +1,6 @@
 // The front end of bloodseg_lib.panel.widgets.CellPicture: a picture that is zoomed and moved like a map, and whose cells answer to the pointer and to
 // the keyboard. Traits: picture and map (PNG), size [width, height] in pixels of the image, cells [{number, box, centre, class, words, mark}],
-// colours [[r, g, b]] by class, shown [class], mode, opacity, outlines, selected, chosen, alt.
+// colours [[r, g, b]] by class, shown [class], mode, opacity, outlines, selected, chosen, alt, controls [model_id].
 
 const SVG = "http://www.w3.org/2000/svg";
 const MOST_ZOOM = 16; // screen pixels for a pixel of the image
@@ -44,27 +44,46 @@ function neighbour(cells, from, dx, dy) {
 
 const ARROWS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
 
+// ipywidgets holds back a change of a control until the kernel is through with the change before, but no message and no press of a button:
+// a press would overtake the change, and act on the cell that was chosen before. So what is held back is sent before the press.
+async function sender(model) {
+  const found = await Promise.allSettled(model.get("controls").map((id) => model.widget_manager.get_model(id)));
+  const controls = found.flatMap(({ value }) => value ?? []);
+  return () => {
+    for (const control of controls) {
+      if (!control._msg_buffer) continue;
+      control.rememberLastUpdateFor(control.send_sync_message(control._msg_buffer, control._msg_buffer_callbacks));
+      control._msg_buffer = null;
+    }
+  };
+}
+
 // JupyterLab has shortcuts on bare keys: m makes a notebook cell Markdown, d d deletes it, arrows leave it. A key pressed
 // anywhere in the panel stays in the panel; those with Ctrl, Alt or Cmd pass. The panel is known once el is part of the page.
 // In the picture, the list and the gallery (bloodseg-keys) the keys of corrections go to the kernel.
-function keepKeys(el, correct, classes) {
+function keepKeys(el, model) {
+  let sendHeld = () => {};
+  sender(model).then((send) => (sendHeld = send));
+  const pressed = () => sendHeld();
   const bare = (event) => !event.ctrlKey && !event.altKey && !event.metaKey;
   const stop = (event) => bare(event) && event.stopPropagation();
   const first = (event) => {
     if (!bare(event) || !/^([0-9uz]|Delete)$/i.test(event.key) || !event.target.closest(".bloodseg-keys")) return;
     event.preventDefault(); // a list would look for an entry that begins with it
     event.stopPropagation();
-    correct(event.key);
+    sendHeld();
+    model.send({ key: event.key });
   };
   // The boxes of the classes answer here, before the kernel has heard of it.
   const switched = (event) => {
     const boxes = [...panel.querySelectorAll(".bloodseg-classes input")];
-    if (boxes.includes(event.target)) classes(boxes.flatMap((box, i) => (box.checked ? [i + 1] : [])));
+    if (boxes.includes(event.target)) model.set("shown", boxes.flatMap((box, i) => (box.checked ? [i + 1] : [])));
   };
   let panel = null;
   const placed = new ResizeObserver(() => {
     panel = el.closest(".bloodseg-panel") ?? el;
     panel.addEventListener("change", switched);
+    panel.addEventListener("click", pressed, true);
     panel.addEventListener("keydown", first, true);
     panel.addEventListener("keydown", stop);
     placed.disconnect();
@@ -74,6 +93,7 @@ function keepKeys(el, correct, classes) {
     placed.disconnect();
     panel?.removeEventListener("keydown", first, true);
     panel?.removeEventListener("keydown", stop);
+    panel?.removeEventListener("click", pressed, true);
     panel?.removeEventListener("change", switched);
   };
 }
@@ -427,11 +447,7 @@ function render({ model, el }) {
   describe();
   load();
   mark();
-  const release = keepKeys(
-    el,
-    (key) => model.send({ key }),
-    (ids) => model.set("shown", ids),
-  );
+  const release = keepKeys(el, model);
   return () => {
     release();
     sized.disconnect();

@@ -7,6 +7,7 @@ function render({ model, el }) {
   list.setAttribute("role", "listbox");
   list.setAttribute("aria-label", "Close-ups of cells");
   list.setAttribute("aria-multiselectable", "true");
+  list.tabIndex = -1; // has the focus when its last cell has left it
   el.appendChild(list);
   let url = null;
   let last = 0; // where a choice of several begins
@@ -33,18 +34,25 @@ function render({ model, el }) {
     [...list.children].forEach((tile, i) => tile.setAttribute("aria-selected", String(chosen.has(model.get("cells")[i]?.number))));
   }
 
+  function newTile(index) {
+    const tile = document.createElement("button");
+    tile.setAttribute("role", "option");
+    tile.addEventListener("click", (event) => choose(index, event));
+    return tile;
+  }
+
   function draw() {
     if (url) URL.revokeObjectURL(url);
     url = URL.createObjectURL(new Blob([model.get("sheet")], { type: "image/png" }));
     const focused = [...list.children].indexOf(document.activeElement);
-    const [side, columns] = [model.get("side"), model.get("columns")];
-    list.replaceChildren();
-    model.get("cells").forEach((cell, i) => {
-      const tile = document.createElement("button");
-      tile.setAttribute("role", "option");
+    const [side, columns, cells] = [model.get("side"), model.get("columns"), model.get("cells")];
+    // Tiles that are there stay: a press on one that is replaced before it is let go would be no click.
+    while (list.children.length > cells.length) list.lastChild.remove();
+    cells.forEach((cell, i) => {
+      const tile = list.children[i] ?? list.appendChild(newTile(i));
       tile.setAttribute("aria-label", cell.words);
       tile.title = cell.words;
-      if (cell.mark) tile.classList.add(`bloodseg-${cell.mark}`);
+      tile.className = cell.mark && `bloodseg-${cell.mark}`;
       Object.assign(tile.style, {
         width: `${side}px`,
         height: `${side}px`,
@@ -52,10 +60,8 @@ function render({ model, el }) {
         backgroundPosition: `${-side * (i % columns)}px ${-side * Math.floor(i / columns)}px`,
         borderBottomColor: cell.colour,
       });
-      tile.addEventListener("click", (event) => choose(i, event));
-      list.appendChild(tile);
     });
-    list.children[focused]?.focus();
+    if (focused >= cells.length) (list.lastChild ?? list).focus(); // a key is for a cell, or for undo
     mark();
   }
 
@@ -67,11 +73,11 @@ function render({ model, el }) {
     next.focus();
     next.click();
   });
-  model.on("change:cells", draw);
+  model.on("change:cells change:sheet", draw);
   model.on("change:chosen", mark);
   draw();
   return () => {
-    model.off("change:cells", draw);
+    model.off("change:cells change:sheet", draw);
     model.off("change:chosen", mark);
     if (url) URL.revokeObjectURL(url);
   };
