@@ -117,8 +117,13 @@ def corrected(counts: Counts, corrections: Sequence[Correction]) -> Counts:
     """
     if not corrections:
         return counts
+    named = {correction.cell for correction in corrections}  # by a person, who is not uncertain
     cells = tuple(
-        replace(cell.found, class_id=cell.class_id)
+        replace(
+            cell.found,
+            class_id=cell.class_id,
+            uncertain=cell.found.uncertain and cell.number not in named,
+        )
         for cell in listed_cells(counts, corrections)
         if cell.class_id is not None and cell.class_id != UNIDENTIFIED
     )

@@ -12,7 +12,7 @@ import numpy as np
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES, RBC_IDS, WBC_IDS, class_by_key
 from bloodseg_lib.io import png_bytes
 from bloodseg_lib.panel.corrections import UNIDENTIFIED, ListedCell, class_name, class_of_key
-from bloodseg_lib.prediction.counts import ALL_CELLS, BORDER_RULE, NOTICE, Counts, pool
+from bloodseg_lib.prediction.counts import ALL_CELLS, BORDER_RULE, NOTICE, UNCERTAIN, Counts, pool
 
 UNIDENTIFIED_COLOUR = (158, 158, 158)
 """Red, green and blue of the cells that a person could not name."""
@@ -70,7 +70,7 @@ def figures_table(counts: Counts, corrected_cells: int = 0, unidentified: int = 
         values = f"<td>{cells}</td><td>{pieces}</td><td>{counts.by_area[c.key]:.1f}</td>"
         rows.append(f"<tr{pale}><th scope='row'>{swatch(c.id)}{c.name}</th>{values}</tr>")
     white = [
-        f"{class_by_key(key).name}: {fraction}"
+        f"{key.capitalize() if key == UNCERTAIN else class_by_key(key).name}: {fraction}"
         for key, fraction in counts.differential().items()
         if fraction.numerator
     ]
@@ -130,6 +130,8 @@ def cell_words(cell: ListedCell) -> str:
     if cell.class_id is None:
         return f"{cell.number}: deleted (found as {found})"
     name = class_name(cell.class_id)
+    if cell.found.uncertain and not cell.mark:
+        sure = f", uncertain{sure}"
     return f"{cell.number}: {name}" + (f" (found as {found}{sure})" if cell.mark else sure)
 
 

@@ -16,7 +16,7 @@ from bloodseg_lib.prediction.cells import Cell
 NOTICE = "Not for diagnosis."
 
 CELL_COLUMNS = [
-    *("field", "cell", "class", "agreement", "confidence", "area_px"),
+    *("field", "cell", "class", "agreement", "confidence", "uncertain", "area_px"),
     *("x", "y", "width", "height", "centroid_x", "centroid_y"),
     *("diameter_px", "perimeter_px", "circularity", "area_um2", "diameter_um", NOTICE),
 ]
@@ -44,6 +44,7 @@ def _row(cell: Cell) -> list[str | int | Decimal]:
         CLASSES[cell.class_id].key,
         decimal(cell.agreement, 4),
         "" if cell.confidence is None else decimal(cell.confidence, 4),
+        "yes" if cell.uncertain else "",
         cell.area_px,
         *cell.box,
         *(decimal(value, 1) for value in (*cell.centroid, diameter, cell.perimeter_px)),
@@ -80,6 +81,7 @@ def cells_of(table: str, pixel_um: float | None) -> tuple[Cell, ...]:
             agreement=_number(row["agreement"]),
             confidence=_number(row["confidence"]) if row["confidence"] else None,
             field=row["field"],
+            uncertain=bool(row["uncertain"]),
             number=int(row["cell"]),
             perimeter_px=_number(row["perimeter_px"]),
             circularity=_number(row["circularity"]),

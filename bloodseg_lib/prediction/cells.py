@@ -52,6 +52,9 @@ class CountingConfig(Config):
         infected_share: a red cell counts as infected from this fraction of its probability of being
             red; 0.5 is the plain vote. Lower values find more of the infected cells and take more
             healthy ones for infected.
+        most_entropy: a white cell is uncertain where the entropy of its mean probabilities is
+            greater, in nats. 0: sure of one class; 0.7: between two; 1.1: between three. At 1.0 one
+            in twenty cells of the five classes is (``python experiments/uncertain.py``).
         border_rule: count only the cells at two borders, see
             :data:`bloodseg_lib.prediction.counts.BORDER_RULE`; otherwise every visible cell.
         minimum_wbc: least number of white blood cells for a differential.
@@ -63,6 +66,7 @@ class CountingConfig(Config):
     minimum_area: float = 0.25
     split_depth: float = 0.05
     infected_share: float = 0.5
+    most_entropy: float = 1.0
     border_rule: bool = True
     minimum_wbc: int = 20
     minimum_rbc: int = 100
@@ -72,6 +76,7 @@ class CountingConfig(Config):
         self.expect(0 <= self.minimum_area <= 1, "minimum_area", "a fraction, 0 to 1")
         self.expect(0 < self.split_depth <= 1, "split_depth", "a fraction above 0, up to 1")
         self.expect(0 < self.infected_share < 1, "infected_share", "a fraction between 0 and 1")
+        self.expect(0 < self.most_entropy < math.inf, "most_entropy", "above 0")
         self.expect(self.minimum_wbc >= 1, "minimum_wbc", "at least 1")
         self.expect(self.minimum_rbc >= 1, "minimum_rbc", "at least 1")
         self.expect(0 < self.disagreement <= 1, "disagreement", "a fraction above 0, up to 1")
@@ -102,6 +107,8 @@ class Cell:
         probabilities: mean of each class over its pixels, 0..1, ten of them; empty without
             probabilities.
         mask: ``(height, width) bool``, its pixels in ``box``; None where they were not kept.
+        uncertain: a white cell of which the network cannot say which class it is, or whether it is
+            any of the five: see ``most_entropy``. It has the most probable class all the same.
         number: in its field, from 1, as tables, exports and the panel have it; 0: not numbered.
         perimeter_px, circularity: see
             :func:`bloodseg_lib.prediction.shape.perimeter_and_circularity`.
@@ -117,6 +124,7 @@ class Cell:
     field: str = ""
     probabilities: tuple[float, ...] = ()
     mask: np.ndarray | None = dataclasses.field(default=None, repr=False, compare=False)
+    uncertain: bool = False
     number: int = 0
     perimeter_px: float = 0.0
     circularity: float = 0.0
@@ -128,7 +136,7 @@ class Cell:
         instance: Instance,
         fractions: np.ndarray,
         mean: Sequence[float] = (),
-        infected_share: float = 0.5,
+        config: CountingConfig | None = None,
         field: str = "",
     ) -> Cell:
         """The cell of some pixels.
@@ -137,12 +145,13 @@ class Cell:
             instance: its pixels.
             fractions: ``(10,)``, the fraction of them that each class has.
             mean: ``(10,)``, the mean probability of each class over them; empty if not known.
-            infected_share: see :class:`CountingConfig`.
+            config: its ``infected_share`` and ``most_entropy``; the defaults if not given.
             field: name of the image.
         """
+        config = config or CountingConfig()
         class_id = int(fractions.argmax())
         if len(mean) and class_id in RBC_IDS:
-            infected = mean[INFECTED_RBC] >= infected_share * sum(mean[i] for i in RBC_IDS)
+            infected = mean[INFECTED_RBC] >= config.infected_share * sum(mean[i] for i in RBC_IDS)
             class_id = INFECTED_RBC if infected else HEALTHY_RBC
         elif len(mean):
             group = next(group for group in GROUPS if class_id in group)
@@ -159,9 +168,20 @@ class Cell:
             field,
             tuple(mean),
             instance.mask,
+            class_id in WBC_IDS and len(mean) > 0 and entropy(mean) > config.most_entropy,
             perimeter_px=perimeter,
             circularity=circularity,
         )
+
+
+def entropy(probabilities: Sequence[float]) -> float:
+    """Shannon's entropy of probabilities, in nats: 0 where one is 1, the greater the more are alike.
+
+    Examples:
+        >>> round(entropy([0.5, 0.5, 0.0]), 3)
+        0.693
+    """
+    return -sum(p * math.log(p) for p in probabilities if p > 0)
 
 
 def find_instances(

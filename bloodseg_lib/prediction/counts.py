@@ -54,6 +54,7 @@ BORDER_RULE = (
     "Cells that touch the top or left border are counted, "
     "those that touch the bottom or right border are not."
 )
+UNCERTAIN = "uncertain"
 ALL_CELLS = "All cells are counted, also those cut by the border."
 
 
@@ -89,11 +90,23 @@ class Counts:
         return dataclasses.replace(self, cells=cells, label_map=None)
 
     def differential(self) -> dict[str, Proportion]:
-        """Fraction of each class among the white blood cells, by class key."""
-        cells = {CLASSES[i].key: self.watershed[CLASSES[i].key] for i in WBC_IDS}
-        total = sum(cells.values())
+        """Fraction of each class among the white blood cells, by class key, and of those that are
+        uncertain, which count for no class, as :data:`UNCERTAIN`.
+        """
+        white, unsure = (
+            {CLASSES[i].key: self.watershed[CLASSES[i].key] for i in WBC_IDS},
+            self.uncertain(),
+        )
+        cells = {key: n - unsure[key] for key, n in white.items()}
+        cells[UNCERTAIN] = sum(unsure.values())
+        total = sum(white.values())
         needed, withheld = self.config.minimum_wbc, self.quality.reason(DIFFERENTIAL)
         return {key: Proportion(n, total, needed, withheld) for key, n in cells.items()}
+
+    def uncertain(self) -> dict[str, int]:
+        """Of each class of white cells, by key, how many are uncertain."""
+        tally = Counter(cell.class_id for cell in self.cells if cell.uncertain)
+        return {CLASSES[i].key: tally[i] for i in WBC_IDS}
 
     def parasitaemia(self) -> Proportion:
         """Fraction of infected cells among the red blood cells."""
@@ -135,6 +148,7 @@ class Counts:
                 }
                 for c in CELL_CLASSES
             },
+            "uncertain": None if self.quality.reason(COUNTS) else self.uncertain(),
             "disagreements": self.disagreements(),
             "differential": {key: part.to_dict() for key, part in self.differential().items()},
             "parasitaemia": self.parasitaemia().to_dict(),
@@ -206,7 +220,7 @@ def count_cells(
         mean: list[float] = []
         if probabilities is not None:
             mean = mean_probabilities(probabilities, box.window, mask).tolist()
-        cell = Cell.of(instance, votes / votes.sum(), mean, config.infected_share, field)
+        cell = Cell.of(instance, votes / votes.sum(), mean, config, field)
         painted[box.window][mask] = cell.class_id
         if config.border_rule and (box.bottom == labels.shape[0] or box.right == labels.shape[1]):
             cut += 1

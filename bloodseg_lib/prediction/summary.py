@@ -31,7 +31,7 @@ SUMMARY_FILES = ("results.csv", "pooled.csv", "report.html")
 _THUMBNAIL_PX = 760
 _KEYS = [c.key for c in CELL_CLASSES]
 _FIGURES = [
-    *(*_KEYS, "red_cells", "white_cells"),
+    *(*_KEYS, "red_cells", "white_cells", "uncertain_white_cells"),
     *("parasitaemia_percent", "lower_percent", "upper_percent"),
 ]
 _COLUMNS = [
@@ -119,6 +119,7 @@ def _figures(counts: Counts) -> list[object]:
     return [
         *(known.get(key, "") for key in _KEYS),
         *(_total(known, ids) for ids in (RBC_IDS, WBC_IDS)),
+        sum(counts.uncertain().values()) if known else "",
         *percent,
     ]
 
@@ -220,6 +221,7 @@ def _card(result: FileResult, picture: Path) -> str:
     cells = ""
     if not counts.quality.reason(COUNTS):
         found = [(c.name, counts.watershed[c.key]) for c in CELL_CLASSES]
+        found.append(("of these uncertain", sum(counts.uncertain().values())))
         cells = "".join(f"<tr><td>{text}<td class='n'>{n}</tr>" for text, n in found if n)
         cells = f"<table class='cells'>{cells}</table>"
     return (

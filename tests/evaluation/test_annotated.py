@@ -88,5 +88,7 @@ def test_every_point_of_chula_is_a_box_of_a_healthy_red_cell(tmp_path):
 
 
 def test_an_unknown_source_is_answered_with_the_known_ones(tmp_path):
-    with pytest.raises(ValueError, match=r"zheng, pbc, mamic, txl_pbc, chula, own. Received 'kaggle'"):
+    with pytest.raises(
+        ValueError, match=r"zheng, pbc, mamic, txl_pbc, chula, own. Received 'kaggle'"
+    ):
         read("kaggle", tmp_path)

@@ -1,0 +1,106 @@
+"""How often a white cell is said to be uncertain: cells of the five classes, and cells of none.
+
+    python experiments/uncertain.py --data FOLDER [--network released] [--each 60]
+
+FOLDER holds the databases lisc, zheng and pbc_full; of each class `--each` pictures are taken,
+evenly over the names. Immature granulocytes (`ig`) and erythroblasts are none of the ten classes,
+and no network was trained on them. It prints, for each database and kind, how many white cells are
+uncertain, how many of the classes are right, and how many are of those that are certain; the share
+of cells of no class that would be uncertain at 5 % of those of the five classes; and the expected
+calibration error (ECE, ten bins) of the probability that a cell is of its class.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from bloodseg_lib.classes import CLASSES, WBC_IDS
+from bloodseg_lib.evaluation import annotated
+from bloodseg_lib.io import read_image
+from bloodseg_lib.prediction.cells import Cell, CountingConfig, entropy
+from bloodseg_lib.prediction.counts import count_cells
+from bloodseg_lib.prediction.segmenter import Segmenter
+
+DATABASES = {"lisc": "lisc", "zheng": "zheng", "pbc": "pbc_full"}
+"""Source -> its folder."""
+OF_NO_CLASS = ("ig", "erythroblast")
+
+
+def spread(paths: list[Path], count: int) -> list[Path]:
+    """About so many of some files, evenly over their names."""
+    return sorted(paths)[:: max(1, len(paths) // count)][:count]
+
+
+def pictures(data: Path, each: int) -> Iterator[tuple[str, int, Path]]:
+    """Name of the row, class (0: none of the five) and file."""
+    for source, folder in DATABASES.items():
+        by_class: dict[int, list[Path]] = {}
+        for field in annotated.read(source, data / folder):
+            if isinstance(field, annotated.AnnotatedField) and field.class_id in WBC_IDS:
+                by_class.setdefault(field.class_id, []).append(field.path)
+        for class_id, paths in by_class.items():
+            yield from ((source, class_id, path) for path in spread(paths, each))
+    for kind in OF_NO_CLASS:
+        folder = data / DATABASES["pbc"] / "PBC_dataset_normal_DIB" / kind
+        yield from ((kind, 0, path) for path in spread(list(folder.glob("*.jpg")), 2 * each))
+
+
+def white_cell(segmenter: Segmenter, path: Path) -> Cell | None:
+    """The largest white cell of a picture."""
+    found = segmenter.segment(read_image(path))
+    counting = CountingConfig(border_rule=False)
+    cells = count_cells(found.labels, found.probabilities, found.scale, counting).cells
+    white = [cell for cell in cells if cell.class_id in WBC_IDS]
+    return max(white, key=lambda cell: cell.area_px, default=None)
+
+
+def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
+    """Expected calibration error over ten bins (Guo et al. 2017)."""
+    bins = np.minimum((10 * confidence).astype(int), 9)
+    return sum(
+        (bins == b).mean() * abs(right[bins == b].mean() - confidence[bins == b].mean())
+        for b in np.unique(bins)
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--network", default="released")
+    parser.add_argument("--each", type=int, default=60)
+    options = parser.parse_args()
+    segmenter = Segmenter(options.network)
+    rows: dict[str, list[tuple[int, Cell]]] = {}
+    for name, class_id, path in tqdm(list(pictures(options.data, options.each))):
+        if (cell := white_cell(segmenter, path)) is not None:
+            rows.setdefault(name, []).append((class_id, cell))
+    print("| pictures | white cells | uncertain | right class | right of the certain | ECE |")
+    print("|---|---:|---:|---:|---:|---:|")
+    for name, found in rows.items():
+        uncertain = np.array([cell.uncertain for _, cell in found])
+        right = np.array([cell.class_id == class_id for class_id, cell in found])
+        confidence = np.array([cell.confidence for _, cell in found])
+        line = f"| {name} | {len(found)} | {uncertain.mean():.1%} | "
+        if name in OF_NO_CLASS:
+            called = np.bincount([cell.class_id for _, cell in found], minlength=len(CLASSES))
+            line += f"called {CLASSES[called.argmax()].key}: {called.max()} | - | - |"
+        else:
+            line += f"{right.mean():.1%} | {right[~uncertain].mean():.1%} | "
+            line += f"{calibration_error(confidence, right):.3f} |"
+        print(line)
+    known = [entropy(c.probabilities) for n in DATABASES for _, c in rows.get(n, [])]
+    limit = float(np.quantile(known, 0.95))
+    none = [entropy(c.probabilities) > limit for n in OF_NO_CLASS for _, c in rows[n]]
+    print(
+        f"At an entropy of {limit:.2f}, 5 % of the {len(known)} cells of the five classes are "
+        f"uncertain, and {np.mean(none):.1%} of the {len(none)} of none."
+    )
+
+
+if __name__ == "__main__":
+    main()
