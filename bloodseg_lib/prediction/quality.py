@@ -224,7 +224,13 @@ def _of_the_scale(image: np.ndarray, scale: Scale) -> Iterator[Finding]:
 
 
 def _of_the_cells(cells: Sequence[Cell]) -> Iterator[Finding]:
-    """How sure the network is of them."""
+    """Whether there are any, and how sure the network is of them."""
+    if not cells:
+        words = (
+            "No cell is counted: the slide is empty, or the picture shows nothing but the inside "
+            "of cells, whose colour is taken for that of the slide."
+        )
+        yield Finding("cells", "warning", 0, words)
     sure = [cell.confidence for cell in cells if cell.confidence is not None]
     if sure and (mean := float(np.mean(sure))) < HESITANT:
         lost = mean < LOST
