@@ -138,6 +138,12 @@ def judge(
         *_of_the_scale(image, segmentation.scale),
         *_of_the_cells(cells),
     ]
+    if not cells and not any(f.withholds == EVERYTHING for f in findings):
+        words = (
+            "No cell is counted: the slide is empty, or the picture shows nothing but the inside "
+            "of cells, whose colour is taken for that of the slide."
+        )
+        findings.append(Finding("cells", "warning", 0, words))
     if written:
         findings.append(
             Finding(
@@ -224,13 +230,7 @@ def _of_the_scale(image: np.ndarray, scale: Scale) -> Iterator[Finding]:
 
 
 def _of_the_cells(cells: Sequence[Cell]) -> Iterator[Finding]:
-    """Whether there are any, and how sure the network is of them."""
-    if not cells:
-        words = (
-            "No cell is counted: the slide is empty, or the picture shows nothing but the inside "
-            "of cells, whose colour is taken for that of the slide."
-        )
-        yield Finding("cells", "warning", 0, words)
+    """How sure the network is of them."""
     sure = [cell.confidence for cell in cells if cell.confidence is not None]
     if sure and (mean := float(np.mean(sure))) < HESITANT:
         lost = mean < LOST
