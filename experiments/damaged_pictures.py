@@ -22,7 +22,7 @@ import tifffile
 from PIL import Image
 from tqdm.auto import tqdm
 
-from bloodseg_lib.io import read_image, read_picture
+from bloodseg_lib.io import Picture, read_image, read_picture
 from bloodseg_lib.prediction.results import count_field
 from bloodseg_lib.prediction.scale import AT_40X
 from bloodseg_lib.prediction.segmenter import Segmenter
@@ -85,7 +85,7 @@ def figures(segmenter: Segmenter, image: np.ndarray) -> tuple[Any, str]:
     return [counts.watershed, str(counts.parasitaemia())], counts.quality.level
 
 
-def outcome(path: Path, right: np.ndarray, segmenter: Segmenter, known: list[Any]) -> str:
+def outcome(path: Path, right: Picture, segmenter: Segmenter, known: list[Any]) -> str:
     """What becomes of a damaged file, one of :data:`OUTCOMES`."""
     try:
         picture = read_picture(path)
@@ -93,9 +93,9 @@ def outcome(path: Path, right: np.ndarray, segmenter: Segmenter, known: list[Any
         return "refused" if str(error).startswith(f"{path}: expected") else "traceback"
     except Exception:
         return "traceback"
-    if np.array_equal(picture.pixels, right):
+    if np.array_equal(picture.pixels, right.pixels):
         return "same"
-    if picture.notes:
+    if set(picture.notes) - set(right.notes):
         return "said"
     found, level = figures(segmenter, picture.pixels)
     if found == known:
@@ -118,12 +118,12 @@ def main(out: Path, changes: int, seed: int) -> None:
         for name, write in kinds(image).items():
             path, known = out / name, []
             write(path)
-            data, right = path.read_bytes(), read_image(path)
+            data, right = path.read_bytes(), read_picture(path)
             for number in range(changes):
                 what, content = damaged(data, np.random.default_rng([seed, number, *name.encode()]))
                 if (name, number) not in done:
                     path.write_bytes(content)
-                    known = known or figures(segmenter, right)[0]
+                    known = known or figures(segmenter, right.pixels)[0]
                     done[name, number] = outcome(path, right, segmenter, known)
                     row = {"kind": name, "number": number, "what": what}
                     file.write(json.dumps({**row, "outcome": done[name, number]}) + "\n")

@@ -17,7 +17,7 @@ from bloodseg_lib.prediction.counts import (
 from bloodseg_lib.prediction.export import export_checkpoint, load_exported
 from bloodseg_lib.prediction.file_result import FileResult, failures, pooled_words
 from bloodseg_lib.prediction.inputs import Input, find_inputs
-from bloodseg_lib.prediction.interchange import EXPORTS, OutputConfig
+from bloodseg_lib.prediction.interchange import OutputConfig
 from bloodseg_lib.prediction.out_folder import try_folder
 from bloodseg_lib.prediction.probabilities import class_picture
 from bloodseg_lib.prediction.proportion import Proportion, wilson_interval
@@ -36,7 +36,6 @@ __all__ = [
     "ALL_CELLS",
     "AT_40X",
     "BORDER_RULE",
-    "EXPORTS",
     "NOTICE",
     "Cell",
     "CountingConfig",

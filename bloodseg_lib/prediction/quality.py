@@ -138,6 +138,12 @@ def judge(
         *_of_the_scale(image, segmentation.scale),
         *_of_the_cells(cells),
     ]
+    if not cells and not any(f.withholds == EVERYTHING for f in findings):
+        words = (
+            "No cell is counted: the slide is empty, or the picture shows nothing but the inside "
+            "of cells, whose colour is taken for that of the slide."
+        )
+        findings.append(Finding("cells", "warning", 0, words))
     if written:
         findings.append(
             Finding(

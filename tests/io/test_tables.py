@@ -2,7 +2,7 @@
 
 import pytest
 
-from bloodseg_lib.io import read_table
+from bloodseg_lib.io import ENCODING, csv_rows, csv_text, read_table, write_csv
 
 TEXT = "Field;X;note\nMüller 1.png;3;a\n\n;;\nb.png;4\n"
 ROWS = [(2, {"field": "Müller 1.png", "x": "3"}), (5, {"field": "b.png", "x": "4"})]
@@ -33,3 +33,21 @@ def test_a_missing_column_is_named(tmp_path, text):
 def test_a_missing_table_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"a\.csv: expected a table"):
         read_table(tmp_path / "a.csv", ["x"])
+
+
+@pytest.mark.parametrize("comma", [False, True])
+def test_a_table_that_was_written_is_read_back_whatever_the_comma(tmp_path, comma):
+    text = csv_text(["field", "x"], [["Müller, 1.5;", 0.5], ["b", 2]], comma)
+    (tmp_path / "a.csv").write_bytes(text.encode(ENCODING))
+    x = "0,5" if comma else "0.5"
+    expected = [{"field": "Müller, 1.5;", "x": x}, {"field": "b", "x": "2"}]
+    assert [row for _, row in read_table(tmp_path / "a.csv", ["field", "x"])] == expected
+    for read in (text, (tmp_path / "a.csv").read_text("utf-8")):  # with the mark and without
+        assert list(csv_rows(read)) == expected
+
+
+def test_tables_of_a_program_have_no_mark_and_those_of_people_have(tmp_path):
+    write_csv(tmp_path / "index.csv", ["a"], [])
+    write_csv(tmp_path / "boxes.csv", ["a"], [], ENCODING)
+    assert (tmp_path / "index.csv").read_bytes() == b"a\n"
+    assert (tmp_path / "boxes.csv").read_bytes() == b"\xef\xbb\xbfa\n"

@@ -71,6 +71,11 @@ def test_a_negative_and_a_dark_picture_give_no_figures():
         assert quality.reason("counts") and quality.reason("differential")
 
 
+def test_a_picture_without_cells_is_warned_of():
+    image, labels = field()
+    assert names(judged(image, 0 * labels)) == ["cells"]
+
+
 def test_an_empty_slide_gives_no_figures():
     empty = np.full((300, 300, 3), BACKGROUND, np.uint8)
     assert "contrast" in names(judged(empty, np.zeros((300, 300), np.uint8)), "withheld")

@@ -14,7 +14,7 @@ def disc(radius):
     return rows**2 + columns**2 <= radius**2
 
 
-@pytest.mark.parametrize("radius", [9, 18, 60])
+@pytest.mark.parametrize("radius", [9, 18, 60, 1500])
 def test_a_disc_has_the_perimeter_of_a_circle_and_is_round(radius):
     perimeter, circularity = perimeter_and_circularity(disc(radius))
     assert perimeter == pytest.approx(2 * math.pi * radius, rel=0.02)
