@@ -1,8 +1,8 @@
 """Real fields that somebody annotated: what a network is scored on beside composed smears.
 
 Two kinds of truth: one labelled cell a field, with or without its mask (LISC, Zheng, PBC), or boxes
-around a field's cells, or some of them (MAMIC, TXL-PBC, Chula, one's own). Nothing is known of the other cells of a field,
-so they are not scored. Taught by ``notebooks/04_evaluation.ipynb``.
+around a field's cells, or some of them (MAMIC, TXL-PBC, Chula, one's own). Nothing is known of the
+other cells of a field, so they are not scored. Taught by ``notebooks/04_evaluation.ipynb``.
 """
 
 from __future__ import annotations

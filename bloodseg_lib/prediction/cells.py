@@ -175,7 +175,7 @@ class Cell:
 
 
 def entropy(probabilities: Sequence[float]) -> float:
-    """Shannon's entropy of probabilities, in nats: 0 where one is 1, the greater the more are alike.
+    """Shannon's entropy of probabilities, in nats: the greater, the less one of them prevails.
 
     Examples:
         >>> round(entropy([0.5, 0.5, 0.0]), 3)

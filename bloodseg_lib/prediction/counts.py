@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 
 from bloodseg_lib.classes import (
@@ -49,6 +48,7 @@ from bloodseg_lib.prediction.quality import (
     Quality,
 )
 from bloodseg_lib.prediction.scale import AT_40X, Scale
+from bloodseg_lib.prediction.shape import components
 
 BORDER_RULE = (
     "Cells that touch the top or left border are counted, "
@@ -234,7 +234,7 @@ def count_cells(
     return Counts(
         cells=tuple(cells),
         components={
-            c.key: _components(painted == c.id, least_px[c.id], config.border_rule)
+            c.key: components(painted == c.id, least_px[c.id], config.border_rule)
             for c in CELL_CLASSES
         },
         watershed={c.key: tally[c.id] for c in CELL_CLASSES},
@@ -294,13 +294,3 @@ def pool(fields: Sequence[Counts]) -> Counts:
         sum(counts.under_writing for counts in fields),
         quality,
     )
-
-
-def _components(mask: np.ndarray, minimum_px: float, border_rule: bool) -> int:
-    """Connected components of at least ``minimum_px``, by the same border rule as cells."""
-    _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
-    left, top, width, height, area = stats[1:].T
-    counted = area >= minimum_px
-    if border_rule:
-        counted &= (top + height < mask.shape[0]) & (left + width < mask.shape[1])
-    return int(counted.sum())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
 from scipy import ndimage
 from skimage.measure import find_contours, perimeter_crofton
@@ -63,3 +64,19 @@ def outline(mask: np.ndarray, x: int = 0, y: int = 0) -> np.ndarray:
     corners = points[:-1][turns]
     # the padding adds 1, the centre of the first pixel lies at 0.5
     return np.concatenate([corners, corners[:1]]) - 0.5 + (x, y)
+
+
+def components(mask: np.ndarray, minimum_px: float, border_rule: bool) -> int:
+    """How many connected components there are.
+
+    Args:
+        mask: ``(H, W) bool``.
+        minimum_px: smaller ones do not count.
+        border_rule: nor do those that touch the bottom or right border.
+    """
+    _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
+    left, top, width, height, area = stats[1:].T
+    counted = area >= minimum_px
+    if border_rule:
+        counted &= (top + height < mask.shape[0]) & (left + width < mask.shape[1])
+    return int(counted.sum())

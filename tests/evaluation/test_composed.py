@@ -153,4 +153,5 @@ def test_the_command_line_saves_the_report_it_prints(options, tmp_path):
         json.loads((tmp_path / "report" / "report.json").read_text())["confusion"]
         == report.confusion.tolist()
     )
-    assert {"per_class.csv": (tmp_path / "report" / "per_class.csv").read_text()} == report.tables()
+    table = (tmp_path / "report" / "per_class.csv").read_text(encoding="utf-8-sig")
+        assert {"per_class.csv": table} == report.tables()

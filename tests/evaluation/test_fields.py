@@ -157,7 +157,7 @@ def test_a_bad_field_or_box_costs_the_others_nothing_and_is_said(tmp_path):
 def test_an_unknown_database_is_named():
     result = CliRunner().invoke(main, ["evaluate", "fields", "kaggle=x"])
     assert result.exit_code == 1
-    assert "one of lisc, zheng, pbc, mamic, own. Received 'kaggle'" in result.output
+    assert "one of lisc, zheng, pbc, mamic, txl_pbc, chula, own. Received 'kaggle'" in result.output
 
 
 def test_the_real_fields_are_all_read(real_data):

@@ -1,0 +1,99 @@
+"""White cells that the network cannot name."""
+
+import csv
+import io
+import math
+
+import cv2
+import numpy as np
+import pytest
+
+from bloodseg_lib.classes import (
+    CLASSES,
+    EOSINOPHIL,
+    HEALTHY_RBC,
+    INFECTED_RBC,
+    LYMPHOCYTE,
+    MONOCYTE,
+    NEUTROPHIL,
+)
+from bloodseg_lib.panel.corrections import Correction, corrected
+from bloodseg_lib.prediction.cell_table import cells_of
+from bloodseg_lib.prediction.cells import CountingConfig, entropy
+from bloodseg_lib.prediction.counts import UNCERTAIN, Counts, count_cells, pool
+
+
+def disc(x: int, radius: int, shape: tuple[int, int] = (110, 110)) -> np.ndarray:
+    return cv2.circle(np.zeros(shape, np.uint8), (x, 50), radius, 1, -1) > 0
+
+
+def field(*cells: dict[int, float], config: CountingConfig | None = None) -> Counts:
+    """The counts of white or red cells in a row, each with these probabilities of classes."""
+    labels = np.zeros((110, 100 * len(cells)), np.uint8)
+    probabilities = np.zeros((*labels.shape, len(CLASSES)), np.float32)
+    probabilities[..., 0] = 1
+    for i, of in enumerate(cells):
+        class_id = max(of, key=lambda key: of[key])
+        mask = disc(50 + 100 * i, 18 if class_id >= INFECTED_RBC else 36, labels.shape)
+        labels[mask] = class_id
+        probabilities[mask] = [of.get(c.id, 0) for c in CLASSES]
+    return count_cells(labels, probabilities, config=config)
+
+
+SURE = {NEUTROPHIL: 0.95, MONOCYTE: 0.05}  # entropy 0.20
+BETWEEN_TWO = {NEUTROPHIL: 0.55, EOSINOPHIL: 0.45}  # 0.69
+LOST = {MONOCYTE: 0.4, LYMPHOCYTE: 0.3, NEUTROPHIL: 0.3}  # 1.09
+
+
+@pytest.mark.parametrize("classes", [1, 2, 5])
+def test_the_entropy_of_equally_likely_classes_is_the_logarithm_of_their_number(classes):
+    assert entropy([1 / classes] * classes) == pytest.approx(math.log(classes))
+
+
+def test_a_white_cell_between_three_classes_is_uncertain_and_one_between_two_is_not():
+    assert [cell.uncertain for cell in field(SURE, BETWEEN_TWO, LOST).cells] == [False, False, True]
+
+
+def test_the_limit_is_an_option():
+    strict = CountingConfig(most_entropy=0.6)
+    assert [cell.uncertain for cell in field(SURE, BETWEEN_TWO, config=strict).cells] == [
+        False,
+        True,
+    ]
+
+
+def test_a_red_cell_is_infected_or_not_and_never_uncertain():
+    cells = field({HEALTHY_RBC: 0.4, INFECTED_RBC: 0.3, MONOCYTE: 0.3}).cells
+    assert [cell.uncertain for cell in cells] == [False]
+
+
+def test_without_probabilities_no_cell_is_uncertain():
+    labels = np.zeros((110, 110), np.uint8)
+    labels[disc(50, 36)] = MONOCYTE
+    assert not count_cells(labels).cells[0].uncertain
+
+
+def test_in_the_differential_an_uncertain_cell_is_of_no_class():
+    counts = field(SURE, SURE, LOST, {MONOCYTE: 1.0})
+    parts = {key: part.numerator for key, part in counts.differential().items() if part.numerator}
+    assert parts == {"neutrophil": 2, "monocyte": 1, UNCERTAIN: 1}
+    assert {part.denominator for part in counts.differential().values()} == {4}
+    assert counts.watershed["monocyte"] == 2 and counts.uncertain()["monocyte"] == 1
+    assert counts.to_dict()["uncertain"]["monocyte"] == 1
+
+
+def test_uncertain_cells_of_several_fields_are_added():
+    together = pool([field(LOST, SURE), field(LOST)])
+    assert together.differential()[UNCERTAIN].numerator == 2
+
+
+def test_a_cell_that_a_person_named_is_certain():
+    counts = corrected(field(LOST, LOST), [Correction(1, MONOCYTE)])
+    assert [cell.uncertain for cell in counts.cells] == [False, True]
+    assert counts.differential()["monocyte"].numerator == 1
+
+
+def test_the_table_says_it_and_is_read_back():
+    table = field(LOST, SURE).to_csv()
+    assert [row["uncertain"] for row in csv.DictReader(io.StringIO(table))] == ["yes", ""]
+    assert [cell.uncertain for cell in cells_of(table, None)] == [True, False]
