@@ -154,4 +154,4 @@ def test_the_command_line_saves_the_report_it_prints(options, tmp_path):
         == report.confusion.tolist()
     )
     table = (tmp_path / "report" / "per_class.csv").read_text(encoding="utf-8-sig")
-        assert {"per_class.csv": table} == report.tables()
+    assert {"per_class.csv": table} == report.tables()
