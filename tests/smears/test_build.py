@@ -136,7 +136,7 @@ def test_workers_end_with_the_process_that_started_them(bank, tmp_path, number):
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(number)
-    process.communicate(timeout=30)
+    process.communicate(timeout=180)
     assert process.returncode
 
 
