@@ -31,9 +31,8 @@ $(LOWEST_READY): constraints-lowest.txt pyproject.toml
 tutorial: $(READY)  ## Run the seven notebooks: draws cells, composes smears, trains, measures, animates (12 minutes on two cores).
 	$(BIN)/python -m bloodseg_lib run --profile tutorial --out runs/tutorial
 
-test: $(READY)  ## Run all tests and the examples in docstrings, then the notebooks in the quick profile against their committed outputs.
-	$(BIN)/python -m pytest
-	$(BIN)/python -m pytest --doctest-modules bloodseg_lib
+test: $(READY)  ## Run all tests and the examples in docstrings in two processes, then the notebooks in the quick profile against their committed outputs.
+	$(BIN)/python -m pytest -n 2 --dist loadfile --doctest-modules tests bloodseg_lib
 	rm -rf runs/.nbval
 	$(BIN)/python -m bloodseg_lib parameterize --profile quick --out runs/.nbval/run --notebooks runs/.nbval/notebooks
 	$(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout 900 -p no:cacheprovider runs/.nbval/notebooks

@@ -14,6 +14,7 @@ import joblib
 import numpy as np
 import pytest
 from discs import disc
+from locks import wait_until_owned
 from small_smears import CONFIG, SMALL
 
 import bloodseg_lib
@@ -136,7 +137,7 @@ def test_workers_end_with_the_process_that_started_them(bank, tmp_path, number):
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(number)
-    process.communicate(timeout=30)
+    process.communicate(timeout=180)
     assert process.returncode
 
 
@@ -173,8 +174,7 @@ def test_a_build_killed_at_random_moments_ends_with_the_same_bytes(bank, tmp_pat
 def test_a_second_build_is_refused_and_the_first_undisturbed(bank, dataset, tmp_path):
     folder = tmp_path / "dataset"
     process = building(CONFIG, bank, folder, workers=2)
-    while not (folder / LOCK).exists() and process.poll() is None:
-        time.sleep(0.002)
+    wait_until_owned(folder, process)
     os.kill(process.pid, signal.SIGSTOP)  # so that it does not end before the second begins
     try:
         with pytest.raises(BlockingIOError, match=r"dataset: .*another command is writing to now"):

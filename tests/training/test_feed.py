@@ -42,7 +42,7 @@ def test_each_batch_is_made_while_the_one_before_is_learned_from():
 
     taken = []
     for number in one_ahead(batches()):
-        assert all(event.wait(5) for event in made[: number + 2])  # ours and the next
+        assert all(event.wait(60) for event in made[: number + 2])  # ours and the next
         assert not any(event.is_set() for event in made[number + 2 :])
         taken.append(number)
     assert taken == [0, 1, 2, 3]

@@ -5,11 +5,11 @@ import json
 import os
 import shutil
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from locks import wait_until_owned
 from tiny_training import CONFIG, UNET, TinyDataset, bits, run, start
 
 from bloodseg_lib.network.checkpoint import load_model, read_sidecar
@@ -130,8 +130,7 @@ def test_best_is_the_first_epoch_with_the_highest_validation_accuracy(undisturbe
 
 def test_a_second_training_is_refused_and_the_first_undisturbed(undisturbed, tmp_path):
     process = start(tmp_path, dataset={"pause_s": 0.1})
-    while not (tmp_path / LOCK).exists() and process.poll() is None:
-        time.sleep(0.01)
+    wait_until_owned(tmp_path, process)
     with pytest.raises(BlockingIOError, match="another command is writing to now"):
         run(tmp_path, config=dataclasses.replace(CONFIG, learning_rate=0.1))
     output = process.communicate()[0]
