@@ -33,3 +33,9 @@ def test_a_missing_column_is_named(tmp_path, text):
 def test_a_missing_table_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"a\.csv: expected a table"):
         read_table(tmp_path / "a.csv", ["x"])
+
+
+def test_a_table_with_zeros_in_it_is_refused(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"path,patient\na.png,\0\0\n")
+    with pytest.raises(ValueError, match=r"t\.csv: .*characters that no text has"):
+        read_table(tmp_path / "t.csv", ["path"])
