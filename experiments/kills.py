@@ -75,7 +75,9 @@ def undisturbed(name: str, work: Path) -> float:
     return json.loads(took.read_text())
 
 
-def kill(name: str, work: Path, after_s: float, group: bool) -> dict[str, object]:
+def kill(
+    name: str, work: Path, after_s: float, group: bool, by: str = "SIGKILL"
+) -> dict[str, object]:
     """Kill a command once, run it again, and compare."""
     out = work / "killed" / name
     shutil.rmtree(out, ignore_errors=True)
@@ -84,7 +86,7 @@ def kill(name: str, work: Path, after_s: float, group: bool) -> dict[str, object
     time.sleep(after_s)
     interrupted = process.poll() is None
     if interrupted:
-        (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
+        (os.killpg if group else os.kill)(process.pid, signal.Signals[by])
     process.wait()
     again = subprocess.run(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     got, expected = content(out), content(work / name)
@@ -93,6 +95,7 @@ def kill(name: str, work: Path, after_s: float, group: bool) -> dict[str, object
         "command": name,
         "after_s": round(after_s, 3),
         "group": group,
+        "by": by,
         "interrupted": interrupted,
         "same": again.returncode == 0 and not differing,
         "differing": [file for file, _ in differing][:5],
@@ -105,7 +108,8 @@ def kill(name: str, work: Path, after_s: float, group: bool) -> dict[str, object
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to work in.")
 @click.option("--kills", default=30, show_default=True, help="Of each command.")
 @click.option("--seed", default=0, show_default=True)
-def main(names: tuple[str, ...], out: Path, kills: int, seed: int) -> None:
+@click.option("--by", default="SIGKILL", show_default=True, help="The signal.")
+def main(names: tuple[str, ...], out: Path, kills: int, seed: int, by: str) -> None:
     """Kill commands (bank, white, realistic, train, predict, run) and compare."""
     out.mkdir(parents=True, exist_ok=True)
     results = out / "results.jsonl"
@@ -118,7 +122,7 @@ def main(names: tuple[str, ...], out: Path, kills: int, seed: int) -> None:
         mine = [result for result in done if result["command"] == name]
         for number in tqdm(range(len(mine), kills), desc=name):
             fraction = np.random.default_rng([seed, number]).uniform(0.02, 0.98)
-            mine.append(kill(name, out, fraction * undisturbed(name, out), number % 2 == 0))
+            mine.append(kill(name, out, fraction * undisturbed(name, out), number % 2 == 0, by))
             with open(results, "a", encoding="utf-8") as file:
                 file.write(json.dumps(mine[-1]) + "\n")
         hit = [result for result in mine if result["interrupted"]]
