@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -110,6 +111,8 @@ def deferred() -> Iterator[list[int]]:
     def wait(number: int, _frame: object) -> None:
         asked.append(number)
         restore()
+        # not print, which the signal may have interrupted
+        os.write(2, b"\nStopping after this step. Ctrl-C again stops at once.\n")
 
     if process()[1] > 1 or threading.current_thread() is not threading.main_thread():
         yield asked
