@@ -81,6 +81,17 @@ def test_a_background_has_the_green_that_is_frequent_not_the_blue():
     assert colour.tolist() == [240, 230, 220] and colour.dtype == np.float32
 
 
+def test_a_glint_of_less_than_two_in_a_hundred_pixels_is_no_background():
+    image = flat(50, 100, 225)
+    image[20:30, 40:51] = 255  # further above than the span of 24 grey levels
+    assert background_colour(image).tolist() == [225, 225, 225]
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_scaled_densities_are_grey_levels_again(channels):
+    assert scale_density(np.full((2, 2, channels), 200, np.uint8), 1.5).dtype == np.uint8
+
+
 def test_no_background_is_below_one_so_that_it_can_be_divided_by():
     assert background_colour(flat(20, 20, 0)).tolist() == [1, 1, 1]
 
@@ -145,6 +156,7 @@ def test_white_levels_make_a_background_white_and_keep_the_fractions():
 def test_white_levels_of_what_no_transmitted_light_leaves_change_nothing(brightest, changed):
     levels = white_levels(np.array([20, brightest, 30]))
     assert (levels.tolist() != [[level] * 3 for level in range(256)]) == changed
+    assert levels.dtype == np.uint8
 
 
 def test_windows_are_at_most_nine_spread_over_the_image_at_40x():
