@@ -175,6 +175,17 @@ def test_windows_of_a_small_image_are_the_whole_of_it_at_40x():
     assert window.shape == (200, 300, 3)
 
 
+def test_windows_are_means_where_they_shrink_and_interpolated_where_they_grow():
+    same = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    image = flat(8, 8, 0)
+    image[:, ::4] = 100  # one column in four
+    ((_, shrunk),) = windows_at_40x(image, 0.25, same)
+    assert np.unique(shrunk).tolist() == [25]
+    image[:, 4:], image[:, :4] = 100, 0
+    ((_, grown),) = windows_at_40x(image, 2.0, same)
+    assert grown[5, 6:10, 0].tolist() == [0, 25, 75, 100]
+
+
 def test_the_density_that_a_fraction_exceeds_is_one_of_a_pixel_inside_channel_by_channel():
     rgba = np.array(
         [[[10, 100, 200, 255], [20, 110, 210, 128], [30, 120, 220, 255], [0, 0, 0, 127]]], np.uint8

@@ -116,3 +116,8 @@ class TestSplitGroups:
             "b43": "test",
             "b44": "valid",
         }
+
+    def test_the_order_of_groups_of_equal_size_is_that_of_the_seed(self):
+        groups = {str(i): Counter({3: 1}) for i in range(50)}
+        first, again, other = (split_groups(groups, seed) for seed in (1, 1, 2))
+        assert first == again != other
