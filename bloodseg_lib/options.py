@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 import bloodseg_lib
+from bloodseg_lib.runs import free_addresses
 
 _GO_ON = {"dataset", "train", "run", "predict", "fetch"}
 _RENAMED = {"score": "evaluate fields", "count-error": "evaluate counts"}
@@ -18,15 +19,34 @@ _NO_LIBGL = (
 )
 
 
+_NO_MEMORY = "There is no memory left to load it: close other programs, or raise ulimit -v."
+
+_LEAST_ADDRESSES = 1536 << 20
+"""``predict`` works with 1500 MiB, on two cores. While the packages load, it hangs with 600 and
+crashes with 500, which nobody can catch.
+"""
+
+
+def _check_addresses() -> None:
+    free = free_addresses()
+    if free is not None and free < _LEAST_ADDRESSES:
+        raise MemoryError(
+            f"Expected {_LEAST_ADDRESSES >> 20} MiB of address space (ulimit -v) at least. "
+            f"Received {free >> 20} MiB; raise or lift that limit."
+        )
+
+
 class Group(click.Group):
     """Turns the library's errors, which are sentences, into the command line's."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
+            _check_addresses()
             return super().invoke(ctx)
         # ImportError: an optional package is missing; the last two: from a training
         except (ValueError, OSError, ImportError, MemoryError, FloatingPointError) as error:
-            mend = f" {_NO_LIBGL}" if "libGL" in str(error) else ""
+            mends = {"libGL": _NO_LIBGL, "failed to map segment": _NO_MEMORY}
+            mend = "".join(f" {mend}" for cause, mend in mends.items() if cause in str(error))
             click.echo(f"Error: {error}{mend}", err=True)
             sys.exit(getattr(error, "exit_code", 1))
         except KeyboardInterrupt:

@@ -1,11 +1,12 @@
-"""The names of the files in a run folder, through which the notebooks pass everything; and the lock
-of a folder, so that one command at a time writes to it.
+"""The names of the files in a run folder, through which the notebooks pass everything; the lock of
+a folder, so that one command at a time writes to it; and the room on its disk.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from tqdm.auto import tqdm
 LOCK = ".bloodseg.lock"
 """Name of the lock file in a folder that a command writes to; a leftover one locks nothing."""
 
+MIB = 1 << 20
 _NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
 
 
@@ -104,6 +106,41 @@ def within(folder: Path | str, name: str) -> Path:
             "Take the folder from a source that you trust, or build it again."
         )
     return path
+
+
+def check_room(folder: Path | str, needed: int, what: str) -> None:
+    """Refuse to begin what the disk has no room for.
+
+    Args:
+        folder: to write to; it need not be there yet.
+        needed: bytes, as estimated.
+        what: they are for.
+
+    Raises:
+        OSError: fewer are free.
+    """
+    whole = Path(folder).absolute()
+    free = shutil.disk_usage(
+        next(place for place in (whole, *whole.parents) if place.exists())
+    ).free
+    if needed > free:
+        raise OSError(
+            f"{folder}: expected {needed / MIB:,.0f} MiB of disk for {what}. Received "
+            f"{free / MIB:,.0f} MiB free; make room, or choose another folder."
+        )
+
+
+def free_addresses() -> int | None:
+    """Bytes that ``ulimit -v`` leaves this process; ``None`` where there is no such limit."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    limit, size = resource.getrlimit(resource.RLIMIT_AS)[0], Path("/proc/self/statm")
+    if limit == resource.RLIM_INFINITY:
+        return None
+    pages = int(size.read_text().split()[0]) if size.exists() else 0
+    return limit - pages * resource.getpagesize()
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -2,13 +2,15 @@
 
     python experiments/kills.py --out /tmp/kills --kills 30 bank white realistic train predict run
 
-Every other kill hits the whole process group, the others the main process alone. Kill number n of a
-command comes at the same fraction of its time in every run (``--seed``). What was done is in
-``results.jsonl``: the same call again goes on. It takes one core; ``run`` takes minutes a kill.
+Every other kill hits the whole process group, the others the main process alone. Try number n of a
+command comes at the same fraction of its time in every run (``--seed``); what ended before its
+kill does not count. What was done is in ``results.jsonl``: the same call again goes on. It takes
+one core; ``run`` takes minutes a kill.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -75,16 +77,21 @@ def undisturbed(name: str, work: Path) -> float:
     return json.loads(took.read_text())
 
 
-def kill(name: str, work: Path, after_s: float, group: bool) -> dict[str, object]:
+def kill(
+    name: str, work: Path, after_s: float, group: bool, by: str = "SIGKILL"
+) -> dict[str, object]:
     """Kill a command once, run it again, and compare."""
     out = work / "killed" / name
     shutil.rmtree(out, ignore_errors=True)
     arguments = [*PROGRAM, *command(name, work, out)]
+    started = time.monotonic()
     process = subprocess.Popen(arguments, start_new_session=True, **QUIET)
-    time.sleep(after_s)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(after_s)
+    after_s = time.monotonic() - started
     interrupted = process.poll() is None
     if interrupted:
-        (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
+        (os.killpg if group else os.kill)(process.pid, signal.Signals[by])
     process.wait()
     again = subprocess.run(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     got, expected = content(out), content(work / name)
@@ -93,6 +100,7 @@ def kill(name: str, work: Path, after_s: float, group: bool) -> dict[str, object
         "command": name,
         "after_s": round(after_s, 3),
         "group": group,
+        "by": by,
         "interrupted": interrupted,
         "same": again.returncode == 0 and not differing,
         "differing": [file for file, _ in differing][:5],
@@ -105,7 +113,8 @@ def kill(name: str, work: Path, after_s: float, group: bool) -> dict[str, object
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to work in.")
 @click.option("--kills", default=30, show_default=True, help="Of each command.")
 @click.option("--seed", default=0, show_default=True)
-def main(names: tuple[str, ...], out: Path, kills: int, seed: int) -> None:
+@click.option("--by", default="SIGKILL", show_default=True, help="The signal.")
+def main(names: tuple[str, ...], out: Path, kills: int, seed: int, by: str) -> None:
     """Kill commands (bank, white, realistic, train, predict, run) and compare."""
     out.mkdir(parents=True, exist_ok=True)
     results = out / "results.jsonl"
@@ -116,9 +125,15 @@ def main(names: tuple[str, ...], out: Path, kills: int, seed: int) -> None:
     )
     for name in names:
         mine = [result for result in done if result["command"] == name]
-        for number in tqdm(range(len(mine), kills), desc=name):
+        bar = tqdm(total=kills, initial=sum(result["interrupted"] for result in mine), desc=name)
+        while bar.n < kills:
+            number = len(mine)
             fraction = np.random.default_rng([seed, number]).uniform(0.02, 0.98)
-            mine.append(kill(name, out, fraction * undisturbed(name, out), number % 2 == 0))
+            # a command that ended before its kill is faster today
+            times = [result["after_s"] for result in mine if not result["interrupted"]]
+            longest_s = min([undisturbed(name, out), *times])
+            mine.append(kill(name, out, fraction * longest_s, number % 2 == 0, by))
+            bar.update(mine[-1]["interrupted"])
             with open(results, "a", encoding="utf-8") as file:
                 file.write(json.dumps(mine[-1]) + "\n")
         hit = [result for result in mine if result["interrupted"]]

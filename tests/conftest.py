@@ -1,6 +1,8 @@
-"""The real images, where there are any."""
+"""The real images, where there are any; and a full disk."""
 
 import os
+import shutil
+from collections import namedtuple
 from pathlib import Path
 
 import pytest
@@ -18,3 +20,9 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real images in {folder}: set BLOODSEG_DATA to their folder")
     return folder
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """A disk that says it has 100 bytes left."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: namedtuple("Disk", "free")(100))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bloodseg_lib.io import replacing, write_bytes
+from bloodseg_lib.io import delete_leftovers, replacing, write_bytes
 
 
 def test_who_has_the_old_file_open_keeps_it_whole(tmp_path):
@@ -35,3 +35,11 @@ def test_a_process_that_dies_while_it_replaces_leaves_the_old_file(tmp_path, mon
     with pytest.raises(KeyboardInterrupt):
         write_bytes(path, b"new")
     assert path.read_bytes() == b"old"
+
+
+def test_leftovers_of_some_files_are_deleted_and_nothing_else(tmp_path):
+    keep = (".other-abcdefgh.json", ".a-abcdefgh.csv", "a-abcdefgh.json", ".hidden")
+    for name in (".a-abcdefgh.json", f".{'n' * 40}-01234567.csv", *keep):
+        (tmp_path / name).touch()
+    delete_leftovers([tmp_path / "a.json", tmp_path / f"{'n' * 41}.csv"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(keep)

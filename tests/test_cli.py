@@ -1,4 +1,8 @@
 import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -8,6 +12,8 @@ import bloodseg_lib
 from bloodseg_lib.cli import main
 from bloodseg_lib.samples.bank import SampleBank
 from bloodseg_lib.smears.manifest import DatasetConfig
+
+ROOT = Path(__file__).parents[1]
 
 EVALUATIONS = ("dataset", "fields", "counts")
 
@@ -177,3 +183,14 @@ def test_how_cells_are_counted_is_an_option(tmp_path):
     options = invoke("predict", "--help").output
     for name in ("--infected-share", "--border-rule", "--minimum-rbc", "--minimum-wbc"):
         assert name in options
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there is no ulimit")
+@pytest.mark.parametrize("mib", [300, 1500])
+def test_too_low_a_limit_of_memory_is_told_before_anything_is_loaded(tmp_path, mib):
+    # in a process of its own: the limit cannot be lifted again
+    command = f"ulimit -v {mib * 1024}; {sys.executable} -m bloodseg_lib verify {tmp_path}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 1
+    assert "Error: Expected 1536 MiB of address space (ulimit -v)" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

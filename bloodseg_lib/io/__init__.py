@@ -2,7 +2,14 @@
 mend, written atomically.
 """
 
-from bloodseg_lib.io.atomic import WriteError, read_json, replacing, write_bytes, write_json
+from bloodseg_lib.io.atomic import (
+    WriteError,
+    delete_leftovers,
+    read_json,
+    replacing,
+    write_bytes,
+    write_json,
+)
 from bloodseg_lib.io.formats import FOREIGN_SUFFIXES, IMAGE_SUFFIXES
 from bloodseg_lib.io.label_maps import label_map_bytes, read_label_map, write_label_map
 from bloodseg_lib.io.picture import (
@@ -26,6 +33,7 @@ __all__ = [
     "WriteError",
     "csv_rows",
     "csv_text",
+    "delete_leftovers",
     "label_map_bytes",
     "pages_of",
     "png_bytes",

@@ -10,7 +10,7 @@ import errno
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,20 @@ def replacing(path: Path | str) -> Iterator[Path]:
         if temporary:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+def delete_leftovers(paths: Iterable[Path | str]) -> None:
+    """Delete what processes that were killed within :func:`replacing` left of these files.
+
+    Nobody else may be writing them: own their folder, see :func:`bloodseg_lib.runs.owned`.
+    """
+    folders: dict[Path, set[tuple[str, str]]] = {}
+    for path in map(Path, paths):
+        folders.setdefault(path.parent, set()).add((f".{path.stem[:40]}", path.suffix))
+    for folder, names in folders.items():
+        for left in folder.glob(".*-*.*"):
+            if (left.stem.rpartition("-")[0], left.suffix) in names:
+                left.unlink()
 
 
 def write_bytes(path: Path | str, data: bytes) -> None:

@@ -11,6 +11,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from bloodseg_lib.io import raster, tiff
@@ -125,6 +126,8 @@ def _read(path: Path, page: int | None, level: int, most: float) -> tuple[Stored
     except MemoryError:
         raise
     except Exception as error:  # its type depends on the decoder and the damage
+        if getattr(error, "code", 0) == cv2.Error.StsNoMem:  # OpenCV's own
+            raise MemoryError(str(error)) from error
         raise ValueError(
             f"{path}: expected an image, received {path.stat().st_size} bytes that cannot be "
             f"decoded ({str(error).strip() or type(error).__name__}). Download or copy it again."

@@ -117,6 +117,11 @@ def read_table(
             f"{path}: expected a table with the columns {wanted}, there is none."
         )
     text = _decoded(path.read_bytes())
+    if "\0" in text:
+        raise ValueError(
+            f"{path}: expected a table as CSV. Received one with characters that no text has; the "
+            "file is damaged, or no CSV. Copy it again, or save it again as CSV."
+        )
     try:
         rows = csv.DictReader(StringIO(text, newline=""), delimiter=_separator(text), restval="")
         names = [name.strip() for name in rows.fieldnames or ()]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bloodseg_lib.io import ENCODING, WriteError, csv_text, write_bytes
+from bloodseg_lib.io import ENCODING, WriteError, csv_text, delete_leftovers, write_bytes
 from bloodseg_lib.prediction.cells import CountingConfig
 from bloodseg_lib.prediction.counts import Counts
 from bloodseg_lib.prediction.file_result import FileResult
@@ -103,6 +103,8 @@ def _predicted(
     batch: _Batch, overwrite: bool, on_result: Callable[[FileResult], None] | None
 ) -> tuple[list[FileResult], Counts | None]:
     batch.check(overwrite)
+    files = [name for item in batch.names for name in batch.files(item)]
+    delete_leftovers(batch.out / n for n in (*files, SKIPPED, *POOLED_FILES, *SUMMARY_FILES))
     results: list[FileResult] = []
     for item in batch.names:
         results.append(batch.result(item))
@@ -202,17 +204,18 @@ class _Batch:
             if error.errno in _HOPELESS:
                 self.hopeless = f"Nothing can be written any more: {error}"
             words = f"{path}: its results cannot be written. {error}"
-        except MemoryError:
-            words = (
-                f"{path}: expected an image that fits into memory. Received {path.stat().st_size} "
-                "bytes, too many for it. Cut it in parts, or close other programs."
-            )
         except (ValueError, OSError) as error:
             words = str(error) if path.name in str(error) else f"{path}: {error}"
         except Exception as error:  # of any decoder: the other images are worth their results
+            # MemoryError, and what OpenCV and OpenVINO raise in its place
+            no_memory = isinstance(error, MemoryError) or "alloc" in str(error)
             words = (
-                f"{path}: expected an image that can be segmented. Received one of unusual size or "
-                f"damaged ({type(error).__name__}: {str(error).strip()}). Save it again as PNG."
+                f"{path}: expected an image that fits into memory. Received {path.stat().st_size} "
+                "bytes, too many for it. Cut it in parts, or close other programs."
+                if no_memory
+                else f"{path}: expected an image that can be segmented. Received one of unusual "
+                f"size or damaged ({type(error).__name__}: {str(error).strip()}). Save it again as "
+                "PNG."
             )
         return FileResult(path, None, None, printable(words), False, item.page, item.patient)
 

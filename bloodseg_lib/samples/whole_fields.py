@@ -11,10 +11,11 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from bloodseg_lib.runs import owned
+from bloodseg_lib.io import delete_leftovers
+from bloodseg_lib.runs import check_room, owned
 from bloodseg_lib.samples.bank import INDEX, SampleBank
-from bloodseg_lib.samples.collect import collect
-from bloodseg_lib.samples.field_bank import FieldEntry, write_field, write_field_index
+from bloodseg_lib.samples.collect import collect, room_needed
+from bloodseg_lib.samples.field_bank import FIELD_INDEX, FieldEntry, write_field, write_field_index
 from bloodseg_lib.samples.sample import Skipped
 from bloodseg_lib.samples.sources import catalog
 
@@ -54,11 +55,14 @@ def add_fields(
 
     Raises:
         ValueError: an unknown database, or two fields of one name.
+        OSError: the disk has too little room.
         BlockingIOError: another command is writing there.
         FileNotFoundError: there is no bank, or a database's folder is not laid out as it should be.
     """
     readers = {key: read for key in roots if (read := catalog.field_reader(key))}
     bank, skipped = SampleBank(folder), list[Skipped]()
+    # five databases of 140 MB gave whole fields of 234 MB
+    check_room(folder, 2 * room_needed({key: roots[key] for key in readers}), "the fields")
     splits = {entry.group_key: entry.split for entry in bank.entries}
     entries: dict[str, FieldEntry] = {}
     with owned(folder), tqdm(unit="field", desc="fields", disable=not progress) as bar:
@@ -75,5 +79,7 @@ def add_fields(
                     )
                 entries[entry.path] = entry
                 bar.update()
+        written = [FIELD_INDEX, *(p for e in entries.values() for p in (e.path, e.labels_path))]
+        delete_leftovers(bank.folder / name for name in written)
         write_field_index(bank.folder, list(entries.values()))
     return SampleBank(folder), skipped

@@ -23,8 +23,15 @@ from tqdm.auto import tqdm
 
 import bloodseg_lib
 from bloodseg_lib.classes import CLASSES, RBC_IDS, UNKNOWN
-from bloodseg_lib.io import WriteError, label_map_bytes, png_bytes, read_json, write_json
-from bloodseg_lib.runs import LOCK, owned
+from bloodseg_lib.io import (
+    WriteError,
+    delete_leftovers,
+    label_map_bytes,
+    png_bytes,
+    read_json,
+    write_json,
+)
+from bloodseg_lib.runs import LOCK, check_room, owned
 from bloodseg_lib.samples.bank import SPLITS, SampleBank
 from bloodseg_lib.samples.field_bank import read_field
 from bloodseg_lib.smears.compose import compose_background, compose_smear
@@ -45,7 +52,11 @@ from bloodseg_lib.smears.pool import (
     at_reference_stain,
     combinations,
 )
+from bloodseg_lib.smears.recipe import Recipe
 from bloodseg_lib.smears.smear import Smear
+
+_BYTES_OF_A_SMEAR = {True: 50_000, False: 90_000}
+"""Of its three files, of the plain recipe or another; 49 and 89 kB were measured on a disk."""
 
 
 def build_dataset(
@@ -74,6 +85,7 @@ def build_dataset(
     Raises:
         ValueError: the folder holds a dataset of another recipe, or a split of the bank has no RBCs
             or nothing to affix.
+        OSError: the disk has too little room.
         BlockingIOError: another command is building there.
     """
     folder, digest = Path(folder), _digest(config, bank)
@@ -103,6 +115,7 @@ def _build(
     sets = [(split, i) for split in SPLITS for i in range(config.sets_of_backgrounds(split))]
     jobs = [job for job in sets if not _part(folder, *job).exists()]
     smears = sum(len(config.smears_of(*job)) for job in jobs)
+    check_room(folder, smears * _BYTES_OF_A_SMEAR[config.recipe == Recipe()], f"{smears} smears")
     with tqdm(total=smears, unit="smear", desc="composing", disable=not progress) as bar:
         parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
         build = joblib.delayed(_build_set)
@@ -153,8 +166,7 @@ def _clear(folder: Path) -> None:
     manifest left.
     """
     shutil.rmtree(folder / PARTS, ignore_errors=True)
-    for path in folder.glob(f".{Path(MANIFEST).stem}-*{Path(MANIFEST).suffix}"):
-        path.unlink()
+    delete_leftovers([folder / MANIFEST])
 
 
 def _part(folder: Path, split: str, number: int) -> Path:

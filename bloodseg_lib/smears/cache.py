@@ -22,6 +22,7 @@ _BLOCK = 64  # smears that a thread decodes at a time
 def write_cache(
     count: int,
     smear: Callable[[int], tuple[np.ndarray, np.ndarray]],
+    check: Callable[[], None],
     images_path: Path,
     labels_path: Path,
 ) -> None:
@@ -31,6 +32,7 @@ def write_cache(
     Args:
         count: number of smears.
         smear: number of a smear -> its image and label map.
+        check: raises what is wrong with smears that could be decoded.
         images_path, labels_path: where, in a folder that nobody else writes a cache to.
 
     Raises:
@@ -58,6 +60,7 @@ def write_cache(
 
         for _ in threads.map(decode, range(0, count, _BLOCK)):
             pass
+        check()
         images.flush()
         labels.flush()
 

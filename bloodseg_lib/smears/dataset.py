@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from bloodseg_lib.classes import CLASSES
+from bloodseg_lib.classes import CLASSES, SMEAR_SIZE_PX
 from bloodseg_lib.io import read_image, read_label_map
 from bloodseg_lib.runs import owned
 from bloodseg_lib.samples.bank import SPLITS
 from bloodseg_lib.smears.cache import read_rows, write_cache
 from bloodseg_lib.smears.described import read_cells, read_manifest
-from bloodseg_lib.smears.manifest import MANIFEST, PARTS
+from bloodseg_lib.smears.manifest import MANIFEST, PARTS, changed_files
 
 
 class Dataset:
@@ -93,8 +93,11 @@ class Dataset:
         """All of a split, memory-mapped: images ``(N, 224, 224, 3) uint8`` and label maps ``(N,
         224, 224) uint8``.
 
-        The PNGs are decoded into two files beside them the first time. Reading those costs no
-        decoding and no memory but the page cache, so a loader keeps up with any network.
+        The PNGs are checked and decoded into two files beside them the first time. Reading those
+        costs no decoding and no memory but the page cache, so a loader keeps up with any network.
+
+        Raises:
+            ValueError: a file of the split is damaged, or not the one that was written.
         """
         if split not in self._arrays:
             # The digest is in the names: a dataset built anew in the same folder never meets the
@@ -112,10 +115,23 @@ class Dataset:
         return self._arrays[split]
 
     def _unpack(self, split: str, images: Path, labels: Path) -> None:
-        count = len(self.names(split))
-        write_cache(
-            count, lambda i: (self.image(split, i), self.label_map(split, i)), images, labels
-        )
+        names = self.names(split)
+
+        def smear(i: int) -> tuple[np.ndarray, np.ndarray]:
+            image, label_map = self.image(split, i), self.label_map(split, i)
+            if not image.shape[:2] == label_map.shape == (SMEAR_SIZE_PX, SMEAR_SIZE_PX):
+                raise ValueError(
+                    f"{self.folder / split}: expected image and label map {names[i]} to be "
+                    f"{SMEAR_SIZE_PX} x {SMEAR_SIZE_PX}. Received {image.shape[:2]} and "
+                    f"{label_map.shape}. Copy the dataset again, or build it again."
+                )
+            return image, label_map
+
+        def check() -> None:
+            for problem in changed_files(self.folder / split, self.manifest, names):
+                raise ValueError(problem)
+
+        write_cache(len(names), smear, check, images, labels)
 
     def batches(
         self,

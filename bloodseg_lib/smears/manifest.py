@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -166,6 +166,30 @@ def add_file(digest: Any, name: str, data: bytes) -> None:
     """
     digest.update(f"{name} {len(data)}\n".encode())
     digest.update(data)
+
+
+def changed_files(folder: Path, manifest: Mapping[str, Any], names: Iterable[str]) -> Iterator[str]:
+    """Say which files of a split are not to the byte what was written, by sets of backgrounds.
+
+    Args:
+        folder: of the split.
+        manifest: of the dataset; one by an older version has no digests, and nothing is said.
+        names: of the split's smears.
+    """
+    config = DatasetConfig.from_dict(manifest["config"])
+    by_number = {name.rpartition("_")[2]: name for name in names}
+    for number, expected in enumerate(manifest.get("files", {}).get(folder.name, [])):
+        digest, smears = hashlib.sha256(), config.smears_of(folder.name, number)
+        for name in (by_number.get(f"{k:05d}") for k in smears):
+            for part, suffix in FILES.items() if name else ():
+                add_file(digest, f"{part}/{name}", (folder / part / f"{name}{suffix}").read_bytes())
+        if digest.hexdigest() != expected:
+            yield (
+                f"{folder}: the files of set {number} of its backgrounds, smears "
+                f"{smears.start:05d} to {smears.stop - 1:05d}, are not those that were written: "
+                f"expected sha256 {expected}, received {digest.hexdigest()}. "
+                "Copy the dataset again, or build it again."
+            )
 
 
 def manifest(

@@ -6,8 +6,7 @@ Taught by ``notebooks/01_dataset_creation.ipynb``.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from bloodseg_lib.samples.verify import Verification, verify_bank
 from bloodseg_lib.smears.cache import leftovers
 from bloodseg_lib.smears.dataset import Dataset
 from bloodseg_lib.smears.described import read_cells
-from bloodseg_lib.smears.manifest import FILES, MANIFEST, DatasetConfig, Tally, add_file
+from bloodseg_lib.smears.manifest import FILES, MANIFEST, Tally, changed_files
 
 
 def verify(folder: Path | str, progress: bool = True) -> Verification:
@@ -75,7 +74,7 @@ def verify_dataset(folder: Path | str, progress: bool = True) -> Verification:
             if not unreadable:
                 found.problems += _count_problems(dataset, split, tally)
                 found.problems += _mean_problems(dataset, split, tally)
-            found.problems += _digest_problems(dataset, split, complete)
+            found.problems += changed_files(dataset.folder / split, dataset.manifest, complete)
         sets = len(dataset.manifest.get("files", {}).get(split, []))
         digests = (
             f"files of {sets} sets of backgrounds by sha256."
@@ -100,24 +99,6 @@ def _missing_files(dataset: Dataset, split: str, stems: dict[str, set[str]]) -> 
         yield (
             f"{folder}: expected {expected} smears, found {len(names)}. Build the dataset again."
         )
-
-
-def _digest_problems(dataset: Dataset, split: str, names: Collection[str]) -> Iterator[str]:
-    """Sets of backgrounds whose files are not to the byte what was written."""
-    config, folder = DatasetConfig.from_dict(dataset.manifest["config"]), dataset.folder / split
-    by_number = {name.rpartition("_")[2]: name for name in names}
-    for number, expected in enumerate(dataset.manifest.get("files", {}).get(split, [])):
-        digest, smears = hashlib.sha256(), config.smears_of(split, number)
-        for name in (by_number.get(f"{k:05d}") for k in smears):
-            for part, suffix in FILES.items() if name else ():
-                add_file(digest, f"{part}/{name}", (folder / part / f"{name}{suffix}").read_bytes())
-        if digest.hexdigest() != expected:
-            yield (
-                f"{folder}: the files of set {number} of its backgrounds, smears "
-                f"{smears.start:05d} to {smears.stop - 1:05d}, are not those that were written: "
-                f"expected sha256 {expected}, received {digest.hexdigest()}. "
-                "Copy the dataset again, or build it again."
-            )
 
 
 def _smear_problems(folder: Path, name: str, tally: Tally) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 
 from tqdm.auto import tqdm
 
@@ -30,6 +31,7 @@ from bloodseg_lib.training.feed import Feed, batches
 from bloodseg_lib.training.record import EpochRecord
 from bloodseg_lib.training.schedule import TableSchedule, adam, learning_rates
 from bloodseg_lib.training.state import TrainingState
+from bloodseg_lib.training.unfinished import Unfinished, take_up
 
 
 class Trainer:
@@ -67,6 +69,10 @@ class Trainer:
             self._schedule.first_step = done - state.epoch * self.steps
         elif config.start_from:
             restore_weights(checkpoint_path(config.start_from), self.model)
+        before = state_of(self.model, self.optimizer)
+        self._begun = take_up(state.folder, state.sidecar, parts, self.model, self.optimizer)
+        self._before = before if self._begun else None
+        self._asked: Sequence[int] = ()
 
     def split(self, parts: int) -> None:
         """Compile anew for batches cut into ``parts``, whose gradients are accumulated."""
@@ -82,7 +88,9 @@ class Trainer:
                 self._schedule, self.config.weight_decay, self._accumulated, devices
             )
             self.optimizer.build(self.model.trainable_variables)
-            self._compile(self._learner, PixelMean(is_right, "accuracy"), self.optimizer)
+            means = self._compile(self._learner, PixelMean(is_right, "accuracy"), self.optimizer)
+            means.insert(0, self._learner.metrics[0])  # of the loss; Keras lists the others late
+            self._sums = [variable for mean in means for variable in mean.variables]
             self._compile(self._evaluator, self._confusion)
 
     def _compile(
@@ -90,7 +98,7 @@ class Trainer:
         model: keras.Model,
         accuracy: keras.metrics.Metric,
         optimizer: keras.optimizers.Optimizer | None = None,
-    ) -> None:
+    ) -> list[keras.metrics.Metric]:
         # Keras' own mean of the loss counts images that fill a batch up
         filled = [PixelMean(self._loss.call, "pixel_loss")] if self._fill else []
         self._loss_name = "pixel_loss" if self._fill else "loss"
@@ -100,19 +108,27 @@ class Trainer:
             weighted_metrics=[*filled, accuracy],
             jit_compile=self.config.jit or keras.backend.backend() == "jax",
         )
+        return [*filled, accuracy]
 
-    def epoch(self, number: int) -> EpochRecord:
+    def epoch(self, number: int, asked: Sequence[int] = ()) -> EpochRecord | Unfinished:
         """Train and validate one epoch; where memory runs out, begin it again with each batch cut
         into twice as many parts, whose gradients are accumulated.
+
+        Args:
+            number: from 1.
+            asked: once something is in it, the epoch stops after the step under way.
 
         Raises:
             FloatingPointError: a loss or a weight is not finite.
             MemoryError: one image at a time is too much.
         """
-        before = state_of(self.model, self.optimizer)
+        self._asked = asked
+        before = self._before or state_of(self.model, self.optimizer)
         while True:
             try:
-                return self._epoch(number)
+                record = self._epoch(number)
+                self._begun = self._before = None
+                return record
             except Exception as error:
                 # the other processes would not begin again
                 if not is_out_of_memory(error) or process()[1] > 1:
@@ -124,20 +140,25 @@ class Trainer:
                     ) from error
                 self.split(2 * self.parts)
                 set_state(self.model, self.optimizer, before)
+                self._begun = self._before = None
                 tqdm.write(
                     f"Out of memory in epoch {number}: it begins again, each batch of "
                     f"{self.config.batch_size} in {self.parts} parts whose gradients are summed up."
                 )
 
-    def _epoch(self, number: int) -> EpochRecord:
-        start = time.perf_counter()
-        loss, accuracy = self.learn(number)
+    def _epoch(self, number: int) -> EpochRecord | Unfinished:
+        start = time.perf_counter() - (self._begun.time_s if self._begun else 0.0)
+        steps, loss, accuracy = self.learn(number)
         self._check_finite(loss, "training loss", number)
         # oneDNN's ReLU turns NaN into 0, so that the loss may be finite
         if broken := broken_variables(self.model):
             self._check_finite(math.nan, f"weight {broken[0]}", number)
         training_s = time.perf_counter() - start
-        validation, valid_loss = self.validate()
+        if not self._asked:
+            validation, valid_loss = self.validate()
+        if self._asked:
+            sums = tuple(float(value.numpy()) for value in self._sums)
+            return Unfinished(number, steps, self.parts, training_s, loss, accuracy, sums)
         self._check_finite(valid_loss, "validation loss", number)
         return EpochRecord.of_scores(
             validation,
@@ -151,10 +172,18 @@ class Trainer:
             parts=self.parts,
         )
 
-    def learn(self, number: int) -> tuple[float, float]:
-        """Train one epoch. Returns its mean loss and pixel accuracy."""
+    def learn(self, number: int) -> tuple[int, float, float]:
+        """Train one epoch, or what is left of it.
+
+        Returns:
+            How many steps of it are done, with their mean loss and pixel accuracy.
+        """
+        begun = self._begun
+        done = begun.steps if begun else 0
+        if begun and done == self.steps:
+            return done, begun.train_loss, begun.train_accuracy
         feed = Feed(
-            lambda: batches(self.dataset, self.config, number),
+            lambda: batches(self.dataset, self.config, number, done),
             self._fill,
             self._accumulated,
             even=self.images % self.config.batch_size == 0,
@@ -170,16 +199,24 @@ class Trainer:
             ) as bar,
             feed.own_errors(),
         ):
+            watch = _Progress(bar, self.config.batch_size, self._accumulated, done, self._asked)
             logs = self._learner.fit(
                 feed.batches(),
                 initial_epoch=number - 1,
                 epochs=number,
-                steps_per_epoch=self.steps * self._accumulated,
+                steps_per_epoch=(self.steps - done) * self._accumulated,
                 shuffle=False,
                 verbose=0,
-                callbacks=[_Progress(bar, self.config.batch_size, self._accumulated)],
+                callbacks=[keras.callbacks.LambdaCallback(self._restore_sums), watch],
             ).history
-        return logs[self._loss_name][-1], logs["accuracy"][-1]
+        return watch.steps, logs[self._loss_name][-1], logs["accuracy"][-1]
+
+    def _restore_sums(self, *_: object) -> None:
+        """After Keras has set them to 0 at the beginning of an epoch."""
+        for variable, value in zip(
+            self._sums, self._begun.sums if self._begun else (), strict=False
+        ):
+            variable.assign(value)
 
     def validate(self) -> tuple[Scores, float]:
         """Scores and mean loss on the validation split."""
@@ -193,7 +230,11 @@ class Trainer:
         steps = -(-images // size) * self._accumulated
         with every_device(), feed.own_errors():
             logs = self._evaluator.evaluate(
-                feed.batches(), steps=steps, verbose=0, return_dict=True
+                feed.batches(),
+                steps=steps,
+                verbose=0,
+                return_dict=True,
+                callbacks=[_Stop(self._asked)],
             )
         return scores(self._confusion.matrix()), logs[self._loss_name]
 
@@ -210,18 +251,46 @@ class Trainer:
         )
 
 
-class _Progress(keras.callbacks.Callback):
-    """Moves the bar, and stops the epoch at a loss that is not finite."""
+class _Stop(keras.callbacks.Callback):
+    """Stops a validation when asked to."""
 
-    def __init__(self, bar: tqdm, batch_size: int, accumulated: int):
+    def __init__(self, asked: Sequence[int]):
+        super().__init__()
+        self._asked = asked
+
+    def on_test_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """After each micro-batch."""
+        self.model.stop_evaluating = bool(self._asked)
+
+
+class _Progress(keras.callbacks.Callback):
+    """Moves the bar, and stops the epoch at a loss that is not finite, or when asked to.
+
+    Attributes:
+        steps: that are done of the epoch.
+    """
+
+    def __init__(
+        self,
+        bar: tqdm,
+        batch_size: int,
+        accumulated: int,
+        done: int,
+        asked: Sequence[int],
+    ):
         super().__init__()
         self._bar, self._batch_size, self._accumulated = bar, batch_size, accumulated
+        self.steps = self._done = done
+        self._asked = asked
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """After each micro-batch, with the means over the epoch so far."""
         means = logs or {}
         loss, accuracy = means.get("pixel_loss", means["loss"]), means["accuracy"]
-        self.model.stop_training = not math.isfinite(loss)
+        steps, within = divmod(batch + 1, self._accumulated)
+        self.steps = self._done + steps
+        self.model.stop_training = not math.isfinite(loss) or (bool(self._asked) and not within)
         self._bar.set_postfix(loss=f"{loss:.3f}", accuracy=f"{accuracy:.1%}", refresh=False)
-        seen = min(self._bar.total, (batch + 1) * self._batch_size // self._accumulated)
+        micro = self._done * self._accumulated + batch + 1
+        seen = min(self._bar.total, micro * self._batch_size // self._accumulated)
         self._bar.update(seen - self._bar.n)

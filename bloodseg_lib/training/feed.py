@@ -25,15 +25,17 @@ batch up, sample weights ``(B, 1, 1) float32``.
 
 
 def batches(
-    dataset: Dataset, config: TrainingConfig, epoch: int
+    dataset: Dataset, config: TrainingConfig, epoch: int, done: int = 0
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The batches of an epoch, a pure function of (seed, epoch)."""
+    """The batches of an epoch but the first ``done``, a pure function of (seed, epoch)."""
     for number, (images, labels) in enumerate(
         dataset.batches(
             "train", config.batch_size, config.seed, epoch, images_per_epoch=config.images_per_epoch
         )
     ):
-        yield augmented(images, labels, np.random.default_rng([config.seed, epoch, number]), config)
+        if number >= done:
+            rng = np.random.default_rng([config.seed, epoch, number])
+            yield augmented(images, labels, rng, config)
 
 
 def micro_batches(

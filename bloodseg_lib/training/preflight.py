@@ -5,13 +5,13 @@ Taught by ``notebooks/03_weighted_training.ipynb``.
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from bloodseg_lib.network.backend import describe_device, dtype_policy, has_gpu
 from bloodseg_lib.network.config import UNetConfig
 from bloodseg_lib.network.devices import device_count, free_memory, process
+from bloodseg_lib.runs import MIB, check_room
 from bloodseg_lib.smears.dataset import Dataset
 from bloodseg_lib.training.config import TrainingConfig
 
@@ -22,7 +22,6 @@ _BYTES = 4  # of a float32
 # in memory: weights, gradients, two moments of Adam, and the state to begin the epoch again from
 _COPIES_OF_WEIGHTS = 6
 _MARGIN = 1.1  # for what is not counted
-MIB = 1 << 20
 _CODE = 128 * MIB  # compiled functions and working space of the first steps
 
 
@@ -191,8 +190,9 @@ def check_images(dataset: Dataset, split: str, unet: UNetConfig) -> int:
 
 def _checked_disk(dataset: Dataset, unet: UNetConfig, folder: Path) -> int:
     """Bytes that checkpoints and cached images will take, if each disk has room."""
-    # best: the weights; latest: with two moments; and latest once more while it is replaced
-    checkpoints = 8 * _BYTES * unet.parameters
+    # best: the weights; latest: with two moments; as much once more while it is replaced, and once
+    # for an epoch that a signal stopped
+    checkpoints = 11 * _BYTES * unet.parameters
     checkpoints -= sum(path.stat().st_size for path in folder.glob("*.npz"))
     unpacked = 0
     for split in ("train", "valid"):
@@ -203,12 +203,5 @@ def _checked_disk(dataset: Dataset, unet: UNetConfig, folder: Path) -> int:
         (folder, checkpoints, "checkpoints"),
         (dataset.folder, unpacked, "the unpacked images"),
     ):
-        free = shutil.disk_usage(
-            next(place for place in (where, *where.absolute().parents) if place.exists())
-        ).free
-        if needed > free:
-            raise OSError(
-                f"{where}: expected {needed / MIB:,.0f} MiB of disk for {what}. Received "
-                f"{free / MIB:,.0f} MiB free; make room, or choose another folder."
-            )
+        check_room(where, needed, what)
     return max(0, checkpoints) + unpacked

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from bloodseg_lib.io import write_json
+from bloodseg_lib.io import delete_leftovers, write_json
 from bloodseg_lib.network.backend import keras
 from bloodseg_lib.network.checkpoint import read_sidecar, save_checkpoint
 from bloodseg_lib.network.config import UNetConfig
@@ -21,8 +21,9 @@ from bloodseg_lib.network.pretrained import checkpoint_path
 from bloodseg_lib.network.sidecar import Sidecar
 from bloodseg_lib.smears.dataset import Dataset
 from bloodseg_lib.training.config import TrainingConfig
-from bloodseg_lib.training.log import write_log
+from bloodseg_lib.training.log import LOG, write_log
 from bloodseg_lib.training.record import EpochRecord
+from bloodseg_lib.training.unfinished import UNFINISHED, Unfinished, forget
 
 BEST, LATEST = "best.npz", "latest.npz"
 
@@ -63,7 +64,10 @@ class TrainingState:
         before = read_sidecar(state.latest) if state.latest.exists() else None
         state.unet = _with_statistics(state, dataset, before)
         if state.writes:
-            state._delete_leftovers()
+            names = (
+                name for npz in (BEST, LATEST, UNFINISHED) for name in (npz, f"{npz[:-4]}.json")
+            )
+            delete_leftovers(state.folder / name for name in (*names, LOG))
         if before is not None:
             state._take_up(before)
         return state
@@ -125,27 +129,40 @@ class TrainingState:
         better = record.valid_accuracy > max((r.valid_accuracy for r in self.history), default=-1.0)
         self.history = (*self.history, record)
         if self.writes:
-            sidecar = self._sidecar()
+            sidecar = self.sidecar()
             try:
                 if better:
                     save_checkpoint(self.best, model, sidecar)
                 write_log(self.folder, self.history)
                 # last: from here on the epoch counts as done
                 save_checkpoint(self.latest, model, sidecar, optimizer)
+                forget(self.folder)
             except OSError as error:
                 raise self._not_kept(error) from error
         return better
 
-    def _sidecar(self) -> Sidecar:
+    def keep_unfinished(
+        self, where: Unfinished, model: keras.Model, optimizer: keras.optimizers.Optimizer
+    ) -> None:
+        """Keep the state within an epoch, in ``unfinished.npz``; the epoch before stays as it is.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        save_checkpoint(self.folder / UNFINISHED, model, self.sidecar(where), optimizer)
+
+    def sidecar(self, *unfinished: Unfinished) -> Sidecar:
+        """Describe the training as it stands; its history ends with an epoch that is not done."""
+        history = self.history
         return Sidecar(
             epoch=self.epoch,
             batch_size=self.config.batch_size,
-            learning_rate=self.history[-1].learning_rate,
+            learning_rate=history[-1].learning_rate if history else self.config.learning_rate,
             mean=self.unet.mean,
             std=self.unet.std,
-            max_valid_accuracy=max(record.valid_accuracy for record in self.history),
-            min_valid_loss=min(record.valid_loss for record in self.history),
-            history=[record.to_dict() for record in self.history],
+            max_valid_accuracy=max((record.valid_accuracy for record in history), default=0.0),
+            min_valid_loss=min((record.valid_loss for record in history), default=0.0),
+            history=[record.to_dict() for record in history] + [e.to_dict() for e in unfinished],
             unet=self.unet.to_dict(),
             training=self.config.to_dict(),
             dataset=self._digest,
@@ -212,13 +229,6 @@ class TrainingState:
                 f"{self.folder}: expected a training of the same network. "
                 f"Received one with {differing}. Choose another folder, or delete this one."
             )
-
-    def _delete_leftovers(self) -> None:
-        """Delete temporary files of a process that was killed while it wrote a checkpoint."""
-        for name in (BEST, LATEST):
-            for leftover in self.folder.glob(f".{Path(name).stem}-*"):
-                if leftover.suffix in (".npz", ".json"):
-                    leftover.unlink()
 
 
 def _settings(sidecar: Sidecar) -> dict[str, object]:

@@ -23,6 +23,7 @@ from bloodseg_lib.training.log import EventLog, tell
 from bloodseg_lib.training.preflight import preflight
 from bloodseg_lib.training.record import EpochRecord
 from bloodseg_lib.training.state import TrainingState
+from bloodseg_lib.training.unfinished import Unfinished, deferred
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,10 @@ def train(
     stopped, bit for bit on a CPU in float32. ``config`` may differ from before (more epochs,
     another learning rate or batch size), which is printed; network and dataset may not.
 
+    SIGTERM and Ctrl-C take effect after the step under way, which ``unfinished.npz`` keeps: with
+    the same ``config`` the epoch goes on from there, else it begins again. Where several processes
+    train together they take effect at once, and the epoch is lost.
+
     Where memory runs out each batch is cut into twice as many parts, whose gradients are
     accumulated, and the epoch begins again; several processes, which would have to agree on it,
     stop instead. All devices of the host share each batch, on JAX those of all processes
@@ -84,6 +89,7 @@ def train(
         MemoryError: there is not even enough for one image at a time.
         OSError: an epoch cannot be written, for example to a full disk. The one before is kept.
         BlockingIOError: another command is writing to ``folder``.
+        KeyboardInterrupt: Ctrl-C.
         ImportError: ``config.tensorboard`` without the package ``tensorboard``.
     """
     # of several processes the first one writes, and so owns the folder for all of them
@@ -112,8 +118,16 @@ def _train(
     events = EventLog(state.folder, state.history) if writes_events else None
     trainer = Trainer(dataset, state, max(found.parts, state.parts), progress)
     while not state.finished:
-        record = trainer.epoch(state.epoch + 1)
-        better = state.keep(record, trainer.model, trainer.optimizer)
+        with deferred() as asked:
+            record = trainer.epoch(state.epoch + 1, asked)
+            if isinstance(record, Unfinished):
+                state.keep_unfinished(record, trainer.model, trainer.optimizer)
+                tqdm.write(
+                    f"{state.folder}: stopped in epoch {record.epoch}, after step {record.steps} "
+                    f"of {trainer.steps}. Run the same command again to go on from there."
+                )
+                continue  # at the end of the block the signal takes effect
+            better = state.keep(record, trainer.model, trainer.optimizer)
         if state.writes:
             tell(record, config.epochs, better, progress)
         if events:

@@ -51,3 +51,9 @@ def test_tables_of_a_program_have_no_mark_and_those_of_people_have(tmp_path):
     write_csv(tmp_path / "boxes.csv", ["a"], [], ENCODING)
     assert (tmp_path / "index.csv").read_bytes() == b"a\n"
     assert (tmp_path / "boxes.csv").read_bytes() == b"\xef\xbb\xbfa\n"
+
+
+def test_a_table_with_zeros_in_it_is_refused(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"path,patient\na.png,\0\0\n")
+    with pytest.raises(ValueError, match=r"t\.csv: .*characters that no text has"):
+        read_table(tmp_path / "t.csv", ["path"])

@@ -288,6 +288,24 @@ def test_whatever_happens_at_one_image_the_others_are_done(error, network, tmp_p
     assert results[1].error.startswith(f"{paths[1]}: expected an image")
 
 
+@pytest.mark.parametrize("error", [MemoryError(), cv2.error("Failed to allocate 9 bytes")])
+def test_an_image_for_which_memory_runs_out_is_told_so(error, network, tmp_path, monkeypatch):
+    def reading(item):
+        raise error
+
+    monkeypatch.setattr(Input, "read", reading)
+    results, _ = predict_files([field(tmp_path / "a.png")], network, tmp_path / "out")
+    assert "a.png: expected an image that fits into memory" in results[0].error
+
+
+def test_what_a_kill_left_of_a_half_written_file_is_deleted(network, tmp_path):
+    image, out = field(tmp_path / "a.png"), tmp_path / "out"
+    predict_files([image], network, out)
+    (out / ".a_cells-abcdefgh.csv").touch()
+    predict_files([image], network, out)
+    assert not list(out.glob(".a_cells*"))
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only here names may be any bytes")
 def test_a_name_that_is_not_utf_8_is_segmented_under_one_that_is(checkpoint, tmp_path):
     path = field(tmp_path / "a.png").rename(tmp_path / os.fsdecode(b"a\xff.png"))

@@ -207,3 +207,10 @@ class TestCollect:
             gathered(tmp_path / "undisturbed", folder=tmp_path / "killed")
         gathered(tmp_path / "undisturbed", folder=tmp_path / "killed")
         assert content(tmp_path / "killed") == content(tmp_path / "undisturbed" / "bank")
+
+
+def test_a_bank_larger_than_the_disk_is_refused_before_a_cell_is_drawn(tmp_path, full_disk):
+    # 9 classes, 11 kB a cell: 99,000 kB, of which 1 MiB is 1,048,576 bytes
+    with pytest.raises(OSError, match="expected 94 MiB of disk for the cells"):
+        collect({"phantom": "1000"}, tmp_path / "bank", progress=False)
+    assert not (tmp_path / "bank").exists()

@@ -88,3 +88,36 @@ class TestSplitGroups:
         placed = split_groups(groups, 0, training_only=[str(i) for i in range(25)])
         assert {placed[str(i)] for i in range(25)} == {"train"}
         assert {placed[str(i)] for i in range(25, 30)} == {"valid", "test"}
+
+    def test_small_groups_are_tested_on_and_large_ones_placed_first(self):
+        sizes = {"a": 8, "b": 10, "c": 10, "d": 70, "y": 1, "z": 1}
+        split_of = split_groups({name: Counter({3: n}) for name, n in sizes.items()}, seed=0)
+        # the two of 1 to testing and validation, 70 to training; then each of 10 where a split is
+        # emptiest for its fraction, and at last 8 to training
+        filled = Counter()
+        for name, split in split_of.items():
+            filled[split] += sizes[name]
+        assert filled == {"train": 78, "valid": 11, "test": 11}
+        assert split_of["a"] == split_of["d"] == "train"
+
+    def test_a_source_of_three_groups_reaches_every_split_one_of_two_need_not(self):
+        def group(source, number):
+            return Counter({3: number, (3, source): number})
+
+        groups = {"a1": group("a", 40), "a2": group("a", 41)} | {
+            f"b{n}": group("b", n) for n in (43, 44, 45)
+        }
+        split_of = split_groups(groups, seed=0)
+        # the class takes its smallest groups, a1 and a2, and its largest, b45; then the source b
+        assert split_of == {
+            "a1": "test",
+            "a2": "valid",
+            "b45": "train",
+            "b43": "test",
+            "b44": "valid",
+        }
+
+    def test_the_order_of_groups_of_equal_size_is_that_of_the_seed(self):
+        groups = {str(i): Counter({3: 1}) for i in range(50)}
+        first, again, other = (split_groups(groups, seed) for seed in (1, 1, 2))
+        assert first == again != other

@@ -46,6 +46,12 @@ def test_one_and_two_workers_write_the_same_bytes(bank, dataset, tmp_path):
     assert content(other.folder) == content(dataset.folder)
 
 
+def test_a_dataset_larger_than_the_disk_is_refused_before_it_is_composed(bank, tmp_path, full_disk):
+    with pytest.raises(OSError, match=r"MiB of disk for \d+ smears. Received 0 MiB free"):
+        build_dataset(CONFIG, bank, tmp_path / "dataset", progress=False)
+    assert not list(tmp_path.rglob("*.png"))
+
+
 def test_only_training_smears_contain_clusters_and_background_crops(tmp_path):
     cells = [disc(c, i) for c in (HEALTHY_RBC, NEUTROPHIL) for i in range(30)]
     clusters = [

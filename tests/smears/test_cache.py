@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from small_smears import CONFIG
 
+from bloodseg_lib.io import png_bytes
 from bloodseg_lib.smears.build import build_dataset
 from bloodseg_lib.smears.verify import verify
 
@@ -22,6 +23,27 @@ def test_a_cache_that_was_cut_short_is_noticed(bank, tmp_path):
         file.truncate(images.offset + 5 * images[0].nbytes + 100)
     with pytest.raises(ValueError, match=r"images.*\.npy: expected 6 rows of 150528 bytes"):
         list(made.batches("valid", 4))
+
+
+@pytest.mark.parametrize("part", ["images", "segments"])
+def test_a_whole_picture_in_the_place_of_another_is_refused_when_the_split_is_unpacked(
+    bank, tmp_path, part
+):
+    made = build_dataset(CONFIG, bank, tmp_path / "dataset", progress=False)
+    first, second = sorted((made.folder / "valid" / part).glob("*.png"))[:2]
+    first.write_bytes(second.read_bytes())
+    with pytest.raises(ValueError, match="are not those that were written"):
+        made.arrays("valid")
+    assert not list(made.folder.rglob("*.npy"))
+
+
+@pytest.mark.parametrize("part", ["images", "segments"])
+def test_a_picture_of_another_size_is_refused_with_its_name(bank, tmp_path, part):
+    made = build_dataset(CONFIG, bank, tmp_path / "dataset", progress=False)
+    path = sorted((made.folder / "valid" / part).glob("*.png"))[0]
+    path.write_bytes(png_bytes(np.zeros((7, 224, 3) if part == "images" else (7, 224), np.uint8)))
+    with pytest.raises(ValueError, match=rf"valid: .*{path.stem} to be 224 x 224\. Received .*7"):
+        made.arrays("valid")
 
 
 def test_a_disk_without_room_for_a_cache_is_told_before_anything_is_unpacked(

@@ -5,9 +5,12 @@ Taught by ``notebooks/01_dataset_creation.ipynb``.
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import shutil
 import tempfile
 import urllib.parse
+import urllib.request
 import zipfile
 import zlib
 from pathlib import Path
@@ -15,6 +18,7 @@ from pathlib import Path
 import pooch
 from tqdm.auto import tqdm
 
+from bloodseg_lib.runs import check_room
 from bloodseg_lib.samples.sources import catalog
 from bloodseg_lib.samples.sources.database_entry import DatabaseEntry
 
@@ -46,7 +50,7 @@ def fetch(
     Raises:
         ValueError: the database must be fetched by hand, its sha256 is not known, or the file has
             another, or is a damaged archive.
-        OSError: the file cannot be fetched.
+        OSError: the file cannot be fetched, or the disk has no room for it.
     """
     entry = catalog.entry(key)
     download = entry.download
@@ -91,6 +95,8 @@ def retrieve(url: str, path: Path | str, sha256: str = "", progress: bool = True
     if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
         raise ValueError(f"{url}: expected an address that begins with http:// or https://.")
     pooch.get_logger().setLevel("WARNING")
+    if not path.exists():
+        check_room(path.parent, _length(url), "the file")
     try:
         pooch.retrieve(
             url,
@@ -111,6 +117,17 @@ def retrieve(url: str, path: Path | str, sha256: str = "", progress: bool = True
     return path
 
 
+def _length(url: str) -> int:
+    """Bytes of a file that a server has; 0 where it does not say."""
+    request = urllib.request.Request(url, method="HEAD")
+    with (
+        contextlib.suppress(OSError, ValueError, http.client.HTTPException),
+        urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer,
+    ):
+        return int(answer.headers["Content-Length"] or 0)
+    return 0
+
+
 def _unpacked(archive: Path, folder: Path) -> Path:
     """The only folder of a zip archive, else ``folder``, which exists when all of it is unpacked.
 
@@ -121,6 +138,9 @@ def _unpacked(archive: Path, folder: Path) -> Path:
             whole = Path(temporary) / folder.name
             whole.mkdir()
             try:
+                with zipfile.ZipFile(archive) as file:
+                    unpacked = sum(entry.file_size for entry in file.infolist())
+                check_room(folder, unpacked, "the unpacked archive")
                 shutil.unpack_archive(archive, whole, "zip")
             except (zipfile.BadZipFile, zlib.error, shutil.ReadError) as error:
                 raise ValueError(

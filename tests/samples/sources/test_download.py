@@ -34,6 +34,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             data, type(self).break_after = data[: self.break_after], None
         self.wfile.write(data)
 
+    def do_HEAD(self):
+        self.send_response(200 if self.path in self.files else 404)
+        self.send_header("Content-Length", str(len(self.files.get(self.path, b""))))
+        self.end_headers()
+
     def log_message(self, *_):
         pass
 
@@ -96,6 +101,12 @@ def test_a_file_that_is_not_on_the_server_is_named(server, tmp_path):
         retrieve(server, tmp_path / "a.bin", name="none.bin")
 
 
+def test_a_file_larger_than_the_disk_is_refused_before_it_is_fetched(server, tmp_path, full_disk):
+    with pytest.raises(OSError, match=r"expected 0 MiB of disk for the file. Received 0 MiB free"):
+        retrieve(server, tmp_path / "a.bin")
+    assert server.asked == []
+
+
 def test_a_server_that_is_not_there_is_named(tmp_path):
     with pytest.raises(OSError, match=r"a\.zip: cannot be fetched .*get the file by hand"):
         download.retrieve("http://127.0.0.1:9/a.zip", tmp_path / "a.zip", progress=False)
@@ -134,6 +145,15 @@ class TestFetch:
         server.files["/z.zip"] = whole[:1000] + bytes(100) + whole[1100:]
         with pytest.raises(ValueError, match=r"z\.zip: expected a zip archive"):
             self.fetch(server, tmp_path / "out", unchecked=True)
+        assert [path.name for path in (tmp_path / "out").iterdir()] == ["z.zip"]
+
+    def test_an_archive_larger_than_the_disk_is_not_unpacked(
+        self, server, archive, tmp_path, request
+    ):
+        retrieve(server, tmp_path / "out" / "z.zip", archive, "z.zip")
+        request.getfixturevalue("full_disk")
+        with pytest.raises(OSError, match="for the unpacked archive"):
+            self.fetch(server, tmp_path / "out", sha256=archive)
         assert [path.name for path in (tmp_path / "out").iterdir()] == ["z.zip"]
 
     @pytest.mark.parametrize("key", ["lisc", "iumc", "mamic"])
