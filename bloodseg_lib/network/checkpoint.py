@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -48,7 +48,7 @@ def save_checkpoint(
 
 def _write(path: Path, arrays: Mapping[str, np.ndarray], sidecar: Sidecar) -> None:
     text = json.dumps(sidecar.to_dict()).encode()
-    described = {**arrays, SIDECAR: np.frombuffer(text, dtype=np.uint8)}
+    described: dict[str, Any] = {**arrays, SIDECAR: np.frombuffer(text, dtype=np.uint8)}
     with replacing(path) as temporary:
         np.savez(temporary, **described)
     write_json(path.with_suffix(".json"), sidecar.to_dict())
