@@ -11,6 +11,7 @@ from bloodseg_lib.network.checkpoint import (
     read_sidecar,
     restore_checkpoint,
     save_checkpoint,
+    write_compact,
 )
 from bloodseg_lib.network.config import UNetConfig
 from bloodseg_lib.network.sidecar import Sidecar
@@ -97,6 +98,22 @@ def test_optimizer_and_dropout_come_back(tmp_path):
     np.testing.assert_array_equal(
         state, network.get_layer("down2_dropout").seed_generator.state.numpy()
     )
+
+
+def test_a_compact_network_has_kernels_in_half_precision_and_nothing_to_go_on_from(tmp_path):
+    model = build_unet(CONFIG)
+    optimizer = keras.optimizers.Adam()
+    optimizer.build(model.trainable_variables)
+    save_checkpoint(tmp_path / "latest.npz", model, a_sidecar(), optimizer)
+    write_compact(tmp_path / "latest.npz", tmp_path / "network.npz")
+    with np.load(tmp_path / "network.npz") as compact:
+        kinds = {name.endswith("/kernel"): compact[name].dtype for name in compact if "/" in name}
+        assert kinds == {True: np.float16, False: np.float32}
+        assert not any(name.startswith("optimizer") for name in compact)
+    loaded, sidecar = load_model(tmp_path / "network.npz")
+    assert sidecar == read_sidecar(tmp_path / "latest.npz")
+    for exact, halved in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_allclose(halved, exact, rtol=2**-11, atol=2**-24)
 
 
 def test_a_checkpoint_to_go_on_from_also_predicts(model, tmp_path):
