@@ -26,6 +26,7 @@ from bloodseg_lib.panel.controls import SHOW_CLASSES, SHOW_PIXELS, PanelControls
 from bloodseg_lib.panel.corrections import UNIDENTIFIED, trail
 from bloodseg_lib.panel.html import fields_table, figures_table, picture, trail_list
 from bloodseg_lib.panel.images import shown_size
+from bloodseg_lib.panel.report import REPORT, content
 from bloodseg_lib.panel.session import RECORD_SUFFIXES, PanelSession
 from bloodseg_lib.panel.status import Status
 from bloodseg_lib.panel.work import Work
@@ -74,7 +75,7 @@ class SegmentationPanel:
             list(self.session.images),
             self.status,
             self._take,
-            self.session.content,
+            partial(content, self.session),
             self._part,
             self._pressed,
         )
@@ -265,9 +266,8 @@ class SegmentationPanel:
         controls.table.value = figures_table(session.counts, corrected, unidentified)
         controls.trail.value = trail_list(trail(session.found, session.corrections))
         every = {"name": f"{session.name}.zip", "words": "Download all (zip)"}
-        prefix = f"{session.name}_"
-        single = [{"name": n, "words": n.removeprefix(prefix)} for n in session.files]
-        controls.downloads.files = [every, *single]
+        single = [{"name": n, "words": n.removeprefix(f"{session.name}_")} for n in session.files]
+        controls.downloads.files = [every, REPORT, *single]
 
     def _draw(self) -> None:
         """The picture: the image, with the map of its cells where it has been segmented."""

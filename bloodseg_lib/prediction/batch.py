@@ -284,8 +284,9 @@ class _Batch:
         if len(self.names) < 2 or not any(result.counts for result in results):
             return
 
-        def overlay_of(result: FileResult) -> Path:
-            return self.out / f"{self.names[Input(result.path, result.page)]}_overlay.png"
+        def overlay_of(result: FileResult) -> bytes | None:
+            path = self.out / f"{self.names[Input(result.path, result.page)]}_overlay.png"
+            return path.read_bytes() if path.is_file() else None
 
         network = self.made_by["network"]
         files = summary_files(results, overlay_of, pooled, network, self.outputs)

@@ -10,7 +10,6 @@ import base64
 import html
 from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
-from pathlib import Path
 
 from PIL import Image
 
@@ -43,7 +42,7 @@ _POOLED = ["patient", "pictures", "withheld", "not_segmented", *_FIGURES, NOTICE
 
 def summary_files(
     results: Sequence[FileResult],
-    picture_of: Callable[[FileResult], Path],
+    picture_of: Callable[[FileResult], bytes | None],
     pooled: Counts | None,
     network: str,
     outputs: OutputConfig,
@@ -130,7 +129,7 @@ def _total(known: Mapping[str, int], ids: Sequence[int]) -> int | str:
 
 def report_page(
     results: Sequence[FileResult],
-    picture_of: Callable[[FileResult], Path],
+    picture_of: Callable[[FileResult], bytes | None],
     pooled: Counts | None,
     network: str,
 ) -> bytes:
@@ -138,7 +137,7 @@ def report_page(
 
     Args:
         results: of a batch.
-        picture_of: the overlay of a result, a file; one that is not there is left out.
+        picture_of: the overlay of a result as the bytes of a file; None: there is none.
         pooled: of all together, if there are several.
         network: sha256 of the network.
     """
@@ -202,7 +201,7 @@ def _shown(counts: Counts) -> str:
     return f"<td class='n'>{red}<td class='n'>{infected}<td class='n'>{figure}<td class='n'>{white}"
 
 
-def _card(result: FileResult, picture: Path) -> str:
+def _card(result: FileResult, picture: bytes | None) -> str:
     assert result.counts is not None
     counts, name = result.counts, html.escape(result.name)
     sentences = "".join(
@@ -210,8 +209,8 @@ def _card(result: FileResult, picture: Path) -> str:
     )
     sentences += "".join(f"<li>{html.escape(note)}" for note in result.notes)
     shown = ""
-    if picture.is_file():
-        with Image.open(picture) as opened:
+    if picture:
+        with Image.open(BytesIO(picture)) as opened:
             overlay = opened.convert("RGB")
             overlay.thumbnail((_THUMBNAIL_PX, 2 * _THUMBNAIL_PX))
             data = BytesIO()

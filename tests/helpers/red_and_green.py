@@ -1,5 +1,7 @@
 """A field of one red and one green disc, and a segmenter that tells them apart by colour."""
 
+from typing import ClassVar
+
 import cv2
 import numpy as np
 
@@ -14,6 +16,8 @@ cv2.circle(FIELD, (110, 60), 18, (0, 255, 0), -1)
 
 class RedAndGreen:
     """A segmenter that calls red infected, green healthy and all else background."""
+
+    identity: ClassVar = {"network": "0123456789abcdef", "options": {}}
 
     def predict(self, tiles):
         labels = np.zeros(tiles.shape[:3], np.uint8)

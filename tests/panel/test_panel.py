@@ -309,7 +309,11 @@ def test_the_files_are_the_bytes_that_the_command_line_writes(panel):
     assert panel.session.files == expected
     with zipfile.ZipFile(io.BytesIO(panel.session.content("field.zip"))) as archive:
         assert {name: archive.read(name) for name in archive.namelist()} == expected
-    assert [file["name"] for file in panel.controls.downloads.files] == ["field.zip", *expected]
+    assert [file["name"] for file in panel.controls.downloads.files] == [
+        "field.zip",
+        "report.html",
+        *expected,
+    ]
 
 
 def test_a_button_hands_its_file_to_the_browser(panel, monkeypatch):

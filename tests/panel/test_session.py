@@ -27,7 +27,16 @@ def session():
     return session
 
 
-WITHOUT_WIDGETS = {"session", "corrections", "images", "html", "trail", "keeping", "result"}
+WITHOUT_WIDGETS = {
+    "session",
+    "corrections",
+    "images",
+    "html",
+    "trail",
+    "keeping",
+    "result",
+    "report",
+}
 
 
 @pytest.mark.parametrize("name", sorted(WITHOUT_WIDGETS))

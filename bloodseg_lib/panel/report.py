@@ -1,0 +1,55 @@
+"""The report of the command line, of what the panel holds: each field with its corrections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bloodseg_lib.panel.corrections import trail
+from bloodseg_lib.panel.result import Result
+from bloodseg_lib.panel.session import PanelSession
+from bloodseg_lib.prediction.counts import pool
+from bloodseg_lib.prediction.file_result import FileResult
+from bloodseg_lib.prediction.summary import report_page
+
+REPORT = {"name": "report.html", "words": "Report of all fields"}
+"""The file that is offered, and the words of its button."""
+
+
+def content(session: PanelSession, name: str) -> bytes:
+    """The bytes of a file to download: the report, or one of the session's.
+
+    Raises:
+        ValueError: there is no such file.
+    """
+    if name != REPORT["name"] or not session.files:
+        return session.content(name)
+    results = list(session.keeper.results.values())
+    return report(results, session.segmenter.identity["network"])
+
+
+def report(results: Sequence[Result], network: str) -> bytes:
+    """One page of HTML, see :func:`bloodseg_lib.prediction.summary.report_page`: the figures after
+    the corrections, and every correction; the pictures are as the network found the cells.
+
+    Args:
+        results: of the fields, one or more.
+        network: sha256 of the network.
+    """
+    fields = [
+        FileResult(
+            Path(result.name),
+            result.segmentation.scale,
+            result.counts(),
+            notes=tuple(
+                f"Corrected by hand: cell {step['cell']}, {step['from'] or 'deleted'} to "
+                f"{step['to'] or 'deleted'}, {step['time'][:16].replace('T', ' ')} UTC."
+                for step in trail(result.found, result.corrections)
+            ),
+        )
+        for result in results
+    ]
+    pooled = pool([result.counts() for result in results]) if len(results) > 1 else None
+    overlays = [result.files.get(f"{result.name}_overlay.png") for result in results]
+    of = dict(zip(map(id, fields), overlays, strict=True))  # names may be the same
+    return report_page(fields, lambda field: of[id(field)], pooled, network)
