@@ -68,3 +68,13 @@ def test_pixels_of_no_known_class_cost_nothing_whatever_is_predicted():
     assert float(loss(labels, logits)) == pytest.approx(2 * np.log(10) / 2)
     logits[0, 0, 1, 0] = 50
     assert float(loss(labels, logits)) == pytest.approx(2 * np.log(10) / 2)
+
+
+def test_the_loss_of_a_pixel_is_its_weight_times_minus_the_logarithm_of_the_softmax():
+    weights = np.arange(1, 11, dtype=np.float32)
+    logits = np.zeros((1, 1, 2, 10), np.float32)
+    logits[0, 0, 1, 3] = 5
+    found = np.asarray(WeightedCrossEntropy(weights).call(np.array([[[2, 3]]], np.uint8), logits))
+    # ten equal ones; and exp(5) of exp(5) + 9
+    expected = [3 * np.log(10), 4 * -np.log(np.exp(5) / (np.exp(5) + 9))]
+    np.testing.assert_allclose(found[0, 0], expected, rtol=1e-5)

@@ -52,6 +52,13 @@ def test_scores_become_json_with_none_for_undefined():
     assert values["zero_recall"] == ["basophil"]
 
 
+def test_the_json_names_every_score():
+    found = scores(confusion_matrix(np.array([0, 0, 0, 8]), np.array([0, 0, 8, 8]))).to_dict()
+    # background: 2 of 3 pixels; infected: 1 of 2
+    assert [found[name] for name in ("pixel_accuracy", "background_share")] == [0.75, 0.75]
+    assert found["mean_iou"] == pytest.approx((2 / 3 + 1 / 2) / 2)
+
+
 @given(label_maps)
 def test_perfect_prediction_scores_one(labels):
     result = scores(confusion_matrix(labels, labels))

@@ -42,3 +42,17 @@ def test_what_is_open_to_the_border_is_not_a_hole():
     mask = np.ones((20, 20), np.uint8)
     mask[:5, 8:12] = 0
     np.testing.assert_array_equal(fill_pale_centres(mask, 1000), mask)
+
+
+@pytest.mark.parametrize("edge", ["left", "top", "right", "bottom", "inside"])
+def test_a_hole_that_the_edge_of_the_picture_cuts_stays(edge):
+    mask = np.ones((30, 50), np.uint8)
+    rows, columns = {
+        "left": np.s_[10:14, 0:4],
+        "top": np.s_[0:4, 20:24],
+        "right": np.s_[10:14, 46:50],
+        "bottom": np.s_[26:30, 20:24],
+        "inside": np.s_[1:5, 1:5],
+    }[edge]
+    mask[rows, columns] = 0
+    assert (fill_pale_centres(mask, 100).all()) == (edge == "inside")

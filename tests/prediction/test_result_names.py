@@ -1,5 +1,9 @@
+import hashlib
 import itertools
+import os
 from pathlib import Path
+
+import pytest
 
 from bloodseg_lib.prediction.result_names import printable, result_names
 
@@ -28,9 +32,18 @@ def test_folders_that_would_read_alike_are_told_apart():
     assert len(set(result_names(paths).values())) == 4
 
 
+@pytest.mark.skipif(os.name != "posix", reason="paths from the root")
+def test_folders_are_added_until_names_differ_and_a_digest_where_there_are_none():
+    paths = ["/x/y/a.png", "/x/z/a.png", "/p/b", "/q/b", "/c.png", "/x/c.png"]
+    digest = hashlib.sha256(b"/c.png").hexdigest()[:8]
+    assert list(result_names(map(Path, paths)).values()) == [
+        *("y_a_png", "z_a_png", "p_b", "q_b", f"c_{digest}", "x_c_png")
+    ]
+
+
 def test_the_name_of_all_images_together_is_reserved():
     assert result_names([Path("Pooled.png")]) == {Path("Pooled.png"): "Pooled_png"}
 
 
 def test_a_printable_name_can_be_encoded():
-    printable("a\udcff\udc80\u00fc").encode()
+    assert printable("a\udcff\udc80\u00fc").encode() == "a%FF%80\u00fc".encode()
