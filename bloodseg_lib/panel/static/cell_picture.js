@@ -398,7 +398,7 @@ function render({ model, el }) {
   }
   tool("\u2212", "Zoom out", () => zoomAt(1 / 1.5));
   tool("+", "Zoom in", () => zoomAt(1.5));
-  tool("Fit", "Show the whole picture", fit);
+  tool("Fit", "Fit: show the whole picture", fit);
   tool("Full screen", "Full screen, Escape leaves it", () => (document.fullscreenElement ? document.exitFullscreen() : frame.requestFullscreen()));
   const opacity = element("label", {}, bar);
   opacity.append("Opacity ");
