@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -48,5 +46,7 @@ def serve(port: int = 8866, notebook: Path = NOTEBOOK) -> None:
         raise ImportError(
             "Expected Voila, received none. Install it: pip install 'bloodseg-lib[notebooks]'."
         )
-    command = [sys.executable, "-m", "voila", str(notebook), *options(port)]
-    subprocess.run(command, check=True)
+    from voila.app import Voila
+
+    # in this process: a signal that ends it leaves no server behind
+    Voila.launch_instance([str(notebook), *options(port)])

@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 from pathlib import Path
 
 import nbformat
@@ -19,11 +18,12 @@ from bloodseg_lib.panel import app
 
 
 def test_the_command_serves_the_notebook_of_the_app(monkeypatch):
-    commands = []
-    monkeypatch.setattr(subprocess, "run", lambda command, check: commands.append(command))
+    voila = pytest.importorskip("voila.app").Voila
+    launched = []
+    monkeypatch.setattr(voila, "launch_instance", launched.extend)
     assert CliRunner().invoke(main, ["app", "--port", "9000"]).exit_code == 0
-    ((*_, voila, notebook, port, ip),) = [command[:6] for command in commands]
-    assert (voila, Path(notebook), port) == ("voila", app.NOTEBOOK, "--port=9000")
+    notebook, port, ip = launched[:3]
+    assert (Path(notebook), port) == (app.NOTEBOOK, "--port=9000")
     assert ip == "--Voila.ip=127.0.0.1"
 
 
