@@ -1,11 +1,18 @@
-"""The real images, where there are any; and a full disk."""
+"""The real images, where there are any; a full disk; and Ctrl-C."""
 
 import os
 import shutil
+import signal
 from collections import namedtuple
 from pathlib import Path
 
 import pytest
+
+
+def pytest_configure() -> None:
+    """What a shell starts in the background ignores Ctrl-C, and so would its children."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
