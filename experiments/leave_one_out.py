@@ -87,14 +87,25 @@ def bank_without(bank: Path, sources: frozenset[str], folder: Path) -> Path:
     return folder
 
 
+def network_of(
+    out: Path, sources: frozenset[str], images: int, width: int, variant: Variant = VARIANTS["all"]
+) -> Path:
+    """Where the weights of the network without some sources are."""
+    name = "-".join(("without", *sorted(sources))) + ("" if variant.reference_stain else "-stain")
+    of = "-".join(f"{key}{value}" for key, value in settings_of(variant).items())
+    return out / f"{name}-{images}" / f"width{width}-{of}" / "network.npz"
+
+
+def settings_of(variant: Variant) -> dict[str, Any]:
+    """The settings of the training in which variants differ."""
+    return {"stain": 0.2, **variant.training}
+
+
 def trained(options: argparse.Namespace, fold: str, variant: Variant) -> Path | None:
     """The weights of a fold's network, trained or found; None where training was not asked."""
     sources = variant.without | {fold}
-    name = "-".join(("without", *sorted(sources))) + ("" if variant.reference_stain else "-stain")
-    folder = options.out / f"{name}-{options.images}"
-    settings = {"stain": 0.2, **variant.training}
-    of = "-".join(f"{key}{value}" for key, value in settings.items())
-    network = folder / f"width{options.width}-{of}" / "network.npz"
+    network = network_of(options.out, sources, options.images, options.width, variant)
+    folder = network.parents[1]
     if network.exists():
         return network
     from bloodseg_lib.network.checkpoint import write_compact
@@ -128,7 +139,7 @@ def trained(options: argparse.Namespace, fold: str, variant: Variant) -> Path | 
         weight_exponent=0.5,
         flips=True,
         precision="auto",
-        **settings,
+        **settings_of(variant),
     )
     unet = UNetConfig(width=options.width, normalization="batch", dropout=0.0)
     write_compact(train(dataset, unet, training, network.parent).latest, network)
@@ -197,7 +208,9 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=8)
     parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--learning-rate", type=float, default=0.003)
-    parser.add_argument("--fields", type=int, default=150, help="about how many a database")
+    parser.add_argument(
+        "--fields", type=int, default=150, help="at least, of a database that has more"
+    )
     parser.add_argument("--workers", type=int, default=-1, help="that compose; -1: all cores")
     parser.add_argument("--until", choices=("dataset", "training", "scores"), default="scores")
     options = parser.parse_args()

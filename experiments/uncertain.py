@@ -23,15 +23,11 @@ from bloodseg_lib.io import read_image
 from bloodseg_lib.prediction.cells import Cell, CountingConfig, entropy
 from bloodseg_lib.prediction.counts import count_cells
 from bloodseg_lib.prediction.segmenter import Segmenter
+from bloodseg_lib.samples.extraction.field import spread
 
 DATABASES = {"lisc": "lisc", "zheng": "zheng", "pbc": "pbc_full"}
 """Source -> its folder."""
 OF_NO_CLASS = ("ig", "erythroblast")
-
-
-def spread(paths: list[Path], count: int) -> list[Path]:
-    """About so many of some files, evenly over their names."""
-    return sorted(paths)[:: max(1, len(paths) // count)][:count]
 
 
 def pictures(data: Path, each: int) -> Iterator[tuple[str, int, Path]]:
@@ -42,10 +38,10 @@ def pictures(data: Path, each: int) -> Iterator[tuple[str, int, Path]]:
             if isinstance(field, annotated.AnnotatedField) and field.class_id in WBC_IDS:
                 by_class.setdefault(field.class_id, []).append(field.path)
         for class_id, paths in by_class.items():
-            yield from ((source, class_id, path) for path in spread(paths, each))
+            yield from ((source, class_id, path) for path in spread(sorted(paths), each))
     for kind in OF_NO_CLASS:
         folder = data / DATABASES["pbc"] / "PBC_dataset_normal_DIB" / kind
-        yield from ((kind, 0, path) for path in spread(list(folder.glob("*.jpg")), 2 * each))
+        yield from ((kind, 0, path) for path in spread(sorted(folder.glob("*.jpg")), 2 * each))
 
 
 def white_cell(segmenter: Segmenter, path: Path) -> Cell | None:

@@ -11,7 +11,7 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -65,11 +65,13 @@ class ListedCell(NamedTuple):
         number: of the cell, from 1.
         found: the cell as the network found it.
         class_id: its class now, 1..9, :data:`UNIDENTIFIED`, or ``None``: deleted.
+        named: whether a person gave it its class, be it the one that was found.
     """
 
     number: int
     found: Cell
     class_id: int | None
+    named: bool = False
 
     @property
     def mark(self) -> str:
@@ -77,6 +79,11 @@ class ListedCell(NamedTuple):
         if self.class_id is None:
             return "deleted"
         return "changed" if self.class_id != self.found.class_id else ""
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether the network could not name it, and nobody has."""
+        return self.found.uncertain and not self.named
 
     @property
     def certainty(self) -> float:
@@ -91,15 +98,19 @@ def listed_cells(counts: Counts, corrections: Sequence[Correction]) -> list[List
     Raises:
         ValueError: a correction of a cell that does not exist.
     """
-    classes: list[int | None] = [cell.class_id for cell in counts.cells]
+    cells = [ListedCell(n, cell, cell.class_id) for n, cell in enumerate(counts.cells, start=1)]
     for correction in corrections:
-        if not 1 <= correction.cell <= len(classes):
+        if not 1 <= correction.cell <= len(cells):
             raise ValueError(
-                f"Expected the number of a cell, 1 to {len(classes)}. Received {correction.cell}."
+                f"Expected the number of a cell, 1 to {len(cells)}. Received {correction.cell}."
             )
-        classes[correction.cell - 1] = correction.class_id
-    pairs = zip(counts.cells, classes, strict=True)
-    return [ListedCell(number, *pair) for number, pair in enumerate(pairs, start=1)]
+        before = cells[correction.cell - 1]
+        # Back to the class that was found, it is as the network left it; from that class to the
+        # same one, a person agreed.
+        agreed = not before.mark and correction.action != "undo"
+        after = before._replace(class_id=correction.class_id)
+        cells[correction.cell - 1] = after._replace(named=bool(after.mark) or agreed)
+    return cells
 
 
 def corrected(counts: Counts, corrections: Sequence[Correction]) -> Counts:
@@ -117,13 +128,8 @@ def corrected(counts: Counts, corrections: Sequence[Correction]) -> Counts:
     """
     if not corrections:
         return counts
-    named = {correction.cell for correction in corrections}  # by a person, who is not uncertain
     cells = tuple(
-        replace(
-            cell.found,
-            class_id=cell.class_id,
-            uncertain=cell.found.uncertain and cell.number not in named,
-        )
+        replace(cell.found, class_id=cell.class_id, uncertain=cell.uncertain)
         for cell in listed_cells(counts, corrections)
         if cell.class_id is not None and cell.class_id != UNIDENTIFIED
     )
@@ -138,7 +144,8 @@ def corrected_files(
 
     ``<stem>_cells.csv`` keeps a row for each cell that was found: the column ``class`` is the
     corrected class, empty where the cell was deleted, and three columns are added: ``found_class``,
-    ``correction`` (``changed``, ``deleted``, ``restored`` or empty) and ``corrected_at`` (UTC).
+    ``correction`` (``changed``, ``deleted``, ``confirmed``, ``restored`` or empty) and
+    ``corrected_at`` (UTC).
     ``<stem>_counts.json`` has the corrected figures and every correction in the order it was made.
 
     Args:
@@ -185,16 +192,16 @@ def trail(counts: Counts, corrections: Sequence[Correction]) -> list[dict[str, A
 def _table(counts: Counts, corrections: Sequence[Correction]) -> str:
     """The CSV of the cells with its three columns of corrections."""
     columns, *rows = csv.reader(io.StringIO(counts.to_csv()))
-    column = columns.index("class")
+    column, uncertain = columns.index("class"), columns.index("uncertain")
     last = {correction.cell: correction for correction in corrections}
-    for number, row in enumerate(rows, start=1):
-        found, correction = row[column], last.get(number)
+    for cell, row in zip(listed_cells(counts, corrections), rows, strict=True):
+        found, correction = row[column], last.get(cell.number)
         if correction is None:
             row += [found, "", ""]
             continue
-        row[column] = class_key(correction.class_id)
-        changed = "restored" if row[column] == found else "changed"
-        what = "deleted" if correction.class_id is None else changed
+        row[column] = class_key(cell.class_id)
+        row[uncertain] = row[uncertain] if cell.uncertain else ""
+        what = cell.mark or ("confirmed" if cell.named else "restored")
         row += [found, what, correction.time.isoformat()]
     return csv_text([*columns, "found_class", "correction", "corrected_at"], rows)
 
@@ -227,3 +234,16 @@ def class_of_key(key: str) -> int | None:
     if key in ("", "unidentified"):
         return UNIDENTIFIED if key else None
     return class_by_key(key).id
+
+
+def change_words(before: Collection[int | None], after: int | None) -> str:
+    """What a correction of cells did to their classes.
+
+    Examples:
+        >>> change_words({9}, 8), change_words({9}, 9)
+        ('Healthy RBC was changed to Infected RBC', 'confirmed as Healthy RBC')
+    """
+    others = sorted(class_name(class_id) for class_id in before if class_id != after)
+    if not others:
+        return f"confirmed as {class_name(after)}"
+    return f"{' and '.join(others)} was changed to {class_name(after)}"

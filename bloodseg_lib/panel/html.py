@@ -130,7 +130,7 @@ def cell_words(cell: ListedCell) -> str:
     if cell.class_id is None:
         return f"{cell.number}: deleted (found as {found})"
     name = class_name(cell.class_id)
-    if cell.found.uncertain and not cell.mark:
+    if cell.uncertain:
         sure = f", uncertain{sure}"
     return f"{cell.number}: {name}" + (f" (found as {found}{sure})" if cell.mark else sure)
 

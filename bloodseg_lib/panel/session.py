@@ -17,7 +17,7 @@ from bloodseg_lib.io import Picture
 from bloodseg_lib.panel.corrections import (
     Correction,
     ListedCell,
-    class_name,
+    change_words,
     class_of_key,
     corrected_files,
     listed_cells,
@@ -211,12 +211,11 @@ class PanelSession:
         step = step_of(self.corrections, numbers, new)
         listed_cells(self.found, step)  # refuses cells that are not there
         now = self.cells()
-        step = tuple(c for c in step if now[c.cell - 1].class_id != new)
+        step = tuple(c for c in step if (n := now[c.cell - 1]).class_id != new or n.uncertain)
         if not step:
             subject = f"Cell {numbers[0]} is" if len(numbers) == 1 else f"{len(numbers)} cells are"
             return f"{subject} that already; nothing was changed."
-        before = {class_name(now[c.cell - 1].class_id) for c in step}
-        return self._add(step, f"{' and '.join(sorted(before))} was changed to {class_name(new)}")
+        return self._add(step, change_words({now[c.cell - 1].class_id for c in step}, new))
 
     def restore(self, cells: Iterable[int]) -> str:
         """Give cells the classes that the network found; see :meth:`correct`."""

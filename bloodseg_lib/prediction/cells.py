@@ -53,8 +53,8 @@ class CountingConfig(Config):
             red; 0.5 is the plain vote. Lower values find more of the infected cells and take more
             healthy ones for infected.
         most_entropy: a white cell is uncertain where the entropy of its mean probabilities is
-            greater, in nats. 0: sure of one class; 0.7: between two; 1.1: between three. At 1.0 one
-            in twenty cells of the five classes is (``python experiments/uncertain.py``).
+            greater, in nats. 0: sure of one class; 0.7: between two; 1.1: between three. At 1.0
+            4 to 14 % of the five classes are (``docs/carries_over.md``).
         border_rule: count only the cells at two borders, see
             :data:`bloodseg_lib.prediction.counts.BORDER_RULE`; otherwise every visible cell.
         minimum_wbc: least number of white blood cells for a differential.

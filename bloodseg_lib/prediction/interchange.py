@@ -137,7 +137,7 @@ def _geojson(cells: Sequence[Cell]) -> dict[str, Any]:
                 "geometry": {"type": "Polygon", "coordinates": [_outline(cell).tolist()]},
                 "properties": {
                     "objectType": "detection",
-                    "name": str(cell.number),
+                    "name": f"{cell.number}{' uncertain' if cell.uncertain else ''}",
                     "classification": {
                         "name": CLASSES[cell.class_id].name,
                         "color": list(CLASSES[cell.class_id].colour),
@@ -164,6 +164,7 @@ def _coco(cells: Sequence[Cell], shape: tuple[int, ...], picture: str) -> dict[s
                 "area": cell.area_px,
                 "segmentation": [_outline(cell)[:-1].ravel().tolist()],
                 "iscrowd": 0,
+                "uncertain": cell.uncertain,
                 "score": None if cell.confidence is None else round(cell.confidence, 4),
             }
             for cell in cells
@@ -178,6 +179,7 @@ def _rois(cells: Sequence[Cell]) -> bytes:
     with zipfile.ZipFile(file, "w") as archive:
         for cell in cells:
             name = f"{cell.number:05d}-{CLASSES[cell.class_id].key}"
+            name += "-uncertain" if cell.uncertain else ""
             roi = roifile.ImagejRoi.frompoints(_outline(cell)[:-1], name=name)
             roi.stroke_color = bytes((255, *CLASSES[cell.class_id].colour))
             # a ZipInfo has no time of its own: the same cells give the same bytes

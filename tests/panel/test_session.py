@@ -10,11 +10,19 @@ import pytest
 from red_and_green import FIELD, RedAndGreen
 
 import bloodseg_lib
-from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, Box
+from bloodseg_lib.classes import (
+    HEALTHY_RBC,
+    INFECTED_RBC,
+    LYMPHOCYTE,
+    MONOCYTE,
+    NEUTROPHIL,
+    Box,
+)
 from bloodseg_lib.io import png_bytes
 from bloodseg_lib.panel.corrections import UNIDENTIFIED
 from bloodseg_lib.panel.drawing import cell_map, figure, heat_map, image_part, marks
 from bloodseg_lib.panel.session import PanelSession
+from bloodseg_lib.prediction.cells import CountingConfig
 
 SIZE = (160, 120)
 
@@ -299,3 +307,24 @@ def test_there_is_nothing_to_have_before_segmenting():
 def test_the_figure_says_the_numbers(session):
     title = figure(session).get_suptitle()
     assert title.startswith("1 Infected RBC, 1 Healthy RBC. Parasitaemia 1 of 2: too few cells")
+
+
+def test_an_uncertain_cell_can_be_confirmed_once():
+    class Unsure(RedAndGreen):
+        """Red is one of three white cells."""
+
+        def predict(self, tiles):
+            likely = super().predict(tiles)
+            red = likely[..., INFECTED_RBC] == 1
+            likely[red] = 0
+            likely[red, MONOCYTE], likely[red, LYMPHOCYTE], likely[red, NEUTROPHIL] = 0.4, 0.3, 0.3
+            return likely
+
+    session = PanelSession(Unsure(), {"a": FIELD}, CountingConfig(minimum_area=0.05))
+    session.segment(FIELD, "a", 37)
+    number = next(cell.number for cell in session.cells() if cell.uncertain)
+    assert "confirmed as Monocyte" in session.correct(number, MONOCYTE)
+    assert not session.cell(number).uncertain and session.corrected_cells() == 0
+    assert "already" in session.correct(number, MONOCYTE)
+    session.undo()
+    assert session.cell(number).uncertain

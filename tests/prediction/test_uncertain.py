@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import math
 
 import cv2
@@ -17,10 +18,13 @@ from bloodseg_lib.classes import (
     MONOCYTE,
     NEUTROPHIL,
 )
-from bloodseg_lib.panel.corrections import Correction, corrected
+from bloodseg_lib.panel.corrections import Correction, corrected, corrected_files
 from bloodseg_lib.prediction.cell_table import cells_of
 from bloodseg_lib.prediction.cells import CountingConfig, entropy
 from bloodseg_lib.prediction.counts import UNCERTAIN, Counts, count_cells, pool
+from bloodseg_lib.prediction.interchange import exported_files
+from bloodseg_lib.prediction.scale import Scale
+from bloodseg_lib.prediction.segmenter import Segmentation
 
 
 def disc(x: int, radius: int, shape: tuple[int, int] = (110, 110)) -> np.ndarray:
@@ -91,6 +95,43 @@ def test_a_cell_that_a_person_named_is_certain():
     counts = corrected(field(LOST, LOST), [Correction(1, MONOCYTE)])
     assert [cell.uncertain for cell in counts.cells] == [False, True]
     assert counts.differential()["monocyte"].numerator == 1
+
+
+def test_a_person_can_agree_with_the_class_of_an_uncertain_cell_and_take_it_back():
+    found = field(LOST)
+    agreed = Correction(1, MONOCYTE, step=1)
+    taken_back = Correction(1, MONOCYTE, step=2, action="undo")
+    assert not corrected(found, [agreed]).cells[0].uncertain
+    assert corrected(found, [agreed, taken_back]).cells[0].uncertain
+
+
+def test_a_cell_whose_correction_is_undone_is_uncertain_again():
+    steps = [Correction(1, NEUTROPHIL, step=1), Correction(1, MONOCYTE, step=2, action="undo")]
+    assert not corrected(field(LOST), steps[:1]).cells[0].uncertain
+    assert corrected(field(LOST), steps).cells[0].uncertain
+
+
+def test_the_table_of_corrections_says_who_named_it():
+    found = field(LOST, LOST, LOST)
+    files = {"a_counts.json": b"{}"}
+    steps = [Correction(1, MONOCYTE), Correction(2, NEUTROPHIL)]
+    table = corrected_files(found, files, "a", steps)["a_cells.csv"].decode("utf-8-sig")
+    rows = csv.DictReader(io.StringIO(table))
+    assert [(row["uncertain"], row["correction"]) for row in rows] == [
+        ("", "confirmed"),
+        ("", "changed"),
+        ("yes", ""),
+    ]
+
+
+def test_files_for_other_programs_say_it():
+    counts = field(LOST, SURE)
+    found = Segmentation(np.zeros((110, 200), np.uint8), np.zeros((110, 200, 10)), Scale.given(37))
+    files = exported_files(("geojson", "coco"), found, counts, "a", "a.png")
+    cells = json.loads(files["a_cells.geojson"])["features"]
+    assert [cell["properties"]["name"] for cell in cells] == ["1 uncertain", "2"]
+    cells = json.loads(files["a_coco.json"])["annotations"]
+    assert [cell["uncertain"] for cell in cells] == [True, False]
 
 
 def test_the_table_says_it_and_is_read_back():
