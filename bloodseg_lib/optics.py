@@ -32,6 +32,25 @@ _WINDOW_PX = 672  # side at 40x
 _DARKEST_BACKGROUND = 90  # grey level; transmitted light never leaves a background darker than this
 
 
+def channel_extremes(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The least and the greatest channel of each pixel, each ``(H, W)`` of the image's dtype.
+
+    ``image.min(axis=2)`` is the same and takes ten times as long: NumPy reduces three values at a
+    time.
+
+    Args:
+        image: ``(H, W, 3)`` RGB.
+
+    Examples:
+        >>> least, greatest = channel_extremes(np.array([[[3, 1, 2]]]))
+        >>> int(least[0, 0]), int(greatest[0, 0])
+        (1, 3)
+    """
+    red, green, blue = (image[..., channel] for channel in range(3))
+    least = np.minimum(np.minimum(red, green), blue)
+    return least, np.maximum(np.maximum(red, green), blue)
+
+
 def background_colour(
     image: np.ndarray, window: tuple[slice, slice] | None = None, reach_px: int = 0
 ) -> np.ndarray:

@@ -12,7 +12,13 @@ import numpy as np
 from skimage.filters import threshold_otsu
 
 from bloodseg_lib.classes import RBC_IDS
-from bloodseg_lib.optics import GREY_DENSITIES, WHITE, background_colour, windows_at_40x
+from bloodseg_lib.optics import (
+    GREY_DENSITIES,
+    WHITE,
+    background_colour,
+    channel_extremes,
+    windows_at_40x,
+)
 from bloodseg_lib.prediction.segmenter import Segmentation
 
 _EMPTY = 0.06  # optical density; more is stained
@@ -95,8 +101,9 @@ def _measures(
     clipped = np.minimum(density[:, :, 1], 0.5)
     contrast = float(threshold_otsu(clipped)) if np.ptp(clipped) else 0.0
     in_view = max(1, int((density[:, :, 1] < _EYEPIECE).sum()))
-    empty = int((np.abs(density).max(axis=2) < _EMPTY).sum()) / in_view
-    colourful = float(np.percentile(np.ptp(original, axis=2), 99))
+    empty = int((channel_extremes(np.abs(density))[1] < _EMPTY).sum()) / in_view
+    least, greatest = channel_extremes(original)
+    colourful = float(np.percentile(greatest - least, 99))
     shown = cv2.resize(labels, seen.shape[1::-1], interpolation=cv2.INTER_NEAREST)
     return contrast, empty, colourful, _steepness(seen, np.isin(shown, RBC_IDS))
 

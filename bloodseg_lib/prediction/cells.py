@@ -1,5 +1,4 @@
-"""From a label map to cells: connected components, separated where the distance transform shows
-that several cells touch (watershed).
+"""From a label map to cells: connected components, separated where several cells touch.
 
 Taught by ``notebooks/06_interactive_prediction.ipynb``.
 """
@@ -15,8 +14,6 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from scipy import ndimage
-from skimage.morphology import local_maxima, reconstruction
-from skimage.segmentation import watershed
 
 from bloodseg_lib.classes import (
     CLASSES,
@@ -29,14 +26,12 @@ from bloodseg_lib.classes import (
     Box,
 )
 from bloodseg_lib.config import Config
-from bloodseg_lib.prediction.pallor import fill_pale_centres
 from bloodseg_lib.prediction.scale import Scale
 from bloodseg_lib.prediction.shape import perimeter_and_circularity
+from bloodseg_lib.prediction.touching import separated
 
 GROUPS = (WBC_IDS, PLATELET_IDS, RBC_IDS)
 """Classes that the pixels of one cell may have: a cell of two colours of its group is one cell."""
-
-_Cut = tuple[tuple[bool, bool], tuple[bool, bool]]
 
 
 @dataclass(frozen=True)
@@ -216,83 +211,10 @@ def find_instances(
             instances.append(Instance(Box(x, y, width, height), mask))
             continue
         cut = ((y == 0, y + height == labels.shape[0]), (x == 0, x + width == labels.shape[1]))
-        for box, part in _split(mask, config.split_depth, cell_area_px, cut):
-            instances.append(Instance(box._replace(x=x + box.x, y=y + box.y), part))
-    return instances
-
-
-def _split(mask: np.ndarray, split_depth: float, cell_area_px: float, cut: _Cut) -> list[Instance]:
-    """Separate touching cells: watershed on the distance to the rim, from its maxima of a certain
-    height above the necks between them.
-    """
-    radius = math.sqrt(cell_area_px / math.pi)
-    height = split_depth * radius
-    distance = _distance_to_rim(
-        fill_pale_centres(mask.astype(np.uint8), cell_area_px / 128, cell_area_px / 4),
-        math.ceil(radius),
-        cut,
-    )
-    # Lowered by the height and filled up again, the surface has a maximum only where the old one
-    # stood out as much (h-maxima).
-    filled = reconstruction(distance - height, distance)
-    count, seeds = cv2.connectedComponents((local_maxima(filled) & mask).astype(np.uint8))
-    if count > 4:
-        count, seeds = _without_gaps_between_cells(distance, count, seeds)
-    if count <= 2:
-        return [Instance(Box(0, 0, mask.shape[1], mask.shape[0]), mask)]
-    parts = watershed(-distance, seeds, mask=mask)
-    instances = []
-    for number, window in enumerate(ndimage.find_objects(parts), start=1):
-        if window:
+        parts = separated(mask, config.split_depth, cell_area_px, cut)
+        for part, window in enumerate(ndimage.find_objects(parts), start=1):
             rows, columns = window
             size = columns.stop - columns.start, rows.stop - rows.start
-            box = Box(columns.start, rows.start, *size)
-            instances.append(Instance(box, parts[window] == number))
+            box = Box(x + columns.start, y + rows.start, *size)
+            instances.append(Instance(box, parts[window] == part))
     return instances
-
-
-def _distance_to_rim(mask: np.ndarray, reach: int, cut: _Cut) -> np.ndarray:
-    """Distance of each pixel to the rim of a mask, in pixels, ``float32``.
-
-    Where the border of the image cuts the mask (``cut``: top, bottom; left, right), the border is
-    not its rim: the cells are continued beyond it by ``reach`` pixels.
-    """
-    (top, bottom), (left, right) = ([reach if side else 0 for side in sides] for sides in cut)
-    around = cv2.copyMakeBorder(mask, top, bottom, left, right, cv2.BORDER_REPLICATE)
-    around = np.pad(around, [[int(not side) for side in sides] for sides in cut])
-    distance = cv2.distanceTransform(around, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    # OpenCV's last bits differ from run to run, and with them the ties of the watershed. The square
-    # of a distance between pixels is a whole number.
-    distance = np.sqrt(np.rint(distance**2))
-    window = np.s_[top or 1 :, left or 1 :]
-    return np.ascontiguousarray(distance[window][: mask.shape[0], : mask.shape[1]])
-
-
-def _without_gaps_between_cells(
-    distance: np.ndarray, count: int, seeds: np.ndarray
-) -> tuple[int, np.ndarray]:
-    """Drop the seeds whose inscribed discs are covered by others: where three cells meet, the
-    middle between them is as deep as a cell.
-    """
-    height, width = distance.shape
-    covered = np.zeros(distance.shape, np.uint16)
-    discs = []
-    for number, (y, x) in enumerate(
-        ndimage.maximum_position(distance, seeds, range(1, count)), start=1
-    ):
-        radius = float(distance[y, x])
-        reach = math.ceil(radius)
-        window = np.s_[
-            max(0, y - reach) : min(height, y + reach + 1),
-            max(0, x - reach) : min(width, x + reach + 1),
-        ]
-        rows, columns = np.ogrid[window]
-        disc = (rows - y) ** 2 + (columns - x) ** 2 <= radius**2
-        covered[window] += disc
-        discs.append((radius, number, window, disc))
-    dropped = np.zeros(count, bool)
-    for _, number, window, disc in sorted(discs, key=lambda one: -one[0]):
-        if (covered[window][disc] > 1).mean() > 0.9:
-            covered[window] -= disc
-            dropped[number] = True
-    return count - int(dropped.sum()), np.where(dropped[seeds], 0, seeds)

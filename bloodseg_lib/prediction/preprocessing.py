@@ -18,7 +18,13 @@ import cv2
 import numpy as np
 
 from bloodseg_lib.classes import BACKGROUND, NUM_CLASSES
-from bloodseg_lib.optics import GREY_DENSITIES, WHITE, background_colour, white_levels
+from bloodseg_lib.optics import (
+    GREY_DENSITIES,
+    WHITE,
+    background_colour,
+    channel_extremes,
+    white_levels,
+)
 from bloodseg_lib.samples.extraction.stain import REFERENCE_DENSITY, UNKNOWN_STAIN, Stain
 
 # Of a line's pixels: a line through crowded cells still shows some background between them.
@@ -202,7 +208,7 @@ def _one_cell_levels(image: np.ndarray, scale: float) -> np.ndarray | None:
     """
     if max(image.shape[:2]) * scale > _ONE_CELL_SIDE_PX:
         return None
-    cell = (image.max(axis=2) > _OUTSIDE_A_CELL).astype(np.uint8)
+    cell = (channel_extremes(image)[1] > _OUTSIDE_A_CELL).astype(np.uint8)
     _, numbers, stats, _ = cv2.connectedComponentsWithStats(cell)
     if len(stats) < 2 or cell.mean() > 0.9:
         return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from bloodseg_lib.optics import background_colour
+from bloodseg_lib.optics import background_colour, channel_extremes
 
 _BLACK = 40  # grey level of the brightest channel; nuclei are brighter in blue
 _PURE = (12, 240)  # a channel below, another above: yellow, red, green and the like
@@ -33,7 +33,7 @@ def burnt_in(image: np.ndarray, outside: np.ndarray | None = None) -> np.ndarray
         ``(H, W) bool``; None where there is nothing.
     """
     height, width = image.shape[:2]
-    darkest, brightest = image.min(axis=2), image.max(axis=2)
+    darkest, brightest = channel_extremes(image)
     drawn = (brightest <= _BLACK) | ((darkest <= _PURE[0]) & (brightest >= _PURE[1]))
     background = background_colour(image)
     if background.max() < _DARKEST_BACKGROUND:

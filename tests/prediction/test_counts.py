@@ -22,7 +22,6 @@ from bloodseg_lib.classes import (
     PLATELET_CLUMP,
     THROMBOCYTE,
 )
-from bloodseg_lib.prediction.cells import _distance_to_rim
 from bloodseg_lib.prediction.counts import CountingConfig, Counts, count_cells, pool
 from bloodseg_lib.prediction.proportion import Proportion, wilson_interval
 from bloodseg_lib.prediction.scale import Scale
@@ -119,18 +118,6 @@ def test_a_label_map_has_the_same_cells_in_every_process_and_with_any_number_of_
 def test_a_label_map_without_any_rim_is_one_cell():
     labels = np.full((224, 224), HEALTHY_RBC, np.uint8)
     assert len(count_cells(labels, config=CountingConfig(border_rule=False)).cells) == 1
-
-
-def test_distances_to_the_rim_are_exact():
-    mask = np.ones((5, 9), np.uint8)
-    mask[0, 0] = 0
-    not_cut = ((False, False), (False, False))
-    distance = _distance_to_rim(mask, 3, not_cut)
-    assert distance[2, 4] == 3 and distance[1, 1] == np.sqrt(np.float32(2))
-    # cut at the top: continued upwards, the nearest rim is below
-    assert (
-        _distance_to_rim(np.ones((5, 9), np.uint8), 9, ((True, False), (False, False)))[0, 4] == 5
-    )
 
 
 def test_a_cell_of_two_colours_is_one_cell_of_the_larger_and_says_how_sure():

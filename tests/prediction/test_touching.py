@@ -1,0 +1,76 @@
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage.morphology import local_maxima, reconstruction
+from skimage.segmentation import watershed
+
+from bloodseg_lib.prediction.touching import _distance_to_rim, _necks, _outstanding, separated
+
+NOT_CUT = ((False, False), (False, False))
+
+
+def surface(*rows):
+    return np.array(rows, np.float32)
+
+
+def test_distances_to_the_rim_are_exact():
+    mask = np.ones((5, 9), np.uint8)
+    mask[0, 0] = 0
+    distance = _distance_to_rim(mask, 3, NOT_CUT)
+    assert distance[2, 4] == 3 and distance[1, 1] == np.sqrt(np.float32(2))
+    # cut at the top: continued upwards, the nearest rim is below
+    cut_above = ((True, False), (False, False))
+    assert _distance_to_rim(np.ones((5, 9), np.uint8), 9, cut_above)[0, 4] == 5
+
+
+def test_a_neck_is_where_two_basins_meet_farthest_from_the_rim():
+    basins = np.array([[1, 1, 2], [1, 2, 2], [3, 3, 0]])
+    distance = surface([4, 3, 5], [2, 2, 6], [1, 1, 0])
+    assert _necks(basins, distance) == [(1, 2, 3.0), (1, 3, 1.0), (2, 3, 1.0)]
+
+
+@pytest.mark.parametrize(("least", "tops"), [(0.5, [1, 2, 3]), (1.5, [1, 3]), (3, [1])])
+def test_a_top_stands_out_by_its_height_above_the_neck_to_a_higher_one(least, tops):
+    # tops of 9, 6 and 8; 2 stands out by 1 above the neck to 3, and 3 by 3 above that to 1
+    necks = _necks(np.array([[1, 1, 2, 2, 3, 3]]), surface([9, 5, 5, 6, 5, 8]))
+    assert _outstanding(necks, np.array([0.0, 9, 6, 8]), least) == tops
+
+
+def crowd(seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    mask = np.zeros((160, 160), np.uint8)
+    for x, y, radius in zip(*rng.integers(20, 140, (2, 8)), rng.integers(10, 22, 8), strict=True):
+        cv2.circle(mask, (int(x), int(y)), int(radius), 1, -1)
+    return mask
+
+
+@settings(deadline=None)  # the first call compiles
+@given(st.integers(0, 2**32 - 1))
+def test_as_many_tops_stand_out_as_by_reconstruction(seed):
+    """h-maxima, Soille 2003: lowered by the height and filled up again, a surface has a maximum
+    only where the old one stood out as much.
+    """
+    mask = crowd(seed)
+    distance = _distance_to_rim(mask, 18, NOT_CUT).astype(np.float64)
+    tops = local_maxima(distance) & (distance > 0)
+    count, numbers = cv2.connectedComponents(tops.astype(np.uint8))
+    heights = np.zeros(count)
+    heights[numbers[tops]] = distance[tops]
+    basins = watershed(-distance, numbers, mask=distance > 0)
+    filled = reconstruction(distance - 0.9, distance)
+    kept, _ = cv2.connectedComponents((local_maxima(filled) & (mask > 0)).astype(np.uint8))
+    # where nothing stands out, a whole component is one top of the filled surface, and has one here
+    assert len(_outstanding(_necks(basins, distance), heights, 0.9)) == kept - 1
+
+
+def test_two_rings_that_touch_are_two_cells_of_all_their_pixels():
+    mask = np.zeros((60, 100), np.uint8)
+    for x in (30, 62):
+        cv2.circle(mask, (x, 30), 18, 1, -1)
+        cv2.circle(mask, (x, 30), 6, 0, -1)  # the pale centre, called background
+    parts = separated(mask > 0, 0.05, 1040, NOT_CUT)
+    assert np.array_equal(parts > 0, mask > 0)
+    left, right = np.count_nonzero(parts == 1), np.count_nonzero(parts == 2)
+    assert parts.max() == 2 and abs(left - right) < 0.1 * left
