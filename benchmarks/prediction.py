@@ -1,8 +1,9 @@
-"""How fast and in how much memory a field is segmented. ``make bench`` runs it; alone: ``python
-benchmarks/prediction.py [CHECKPOINT]``.
+"""How fast and in how much memory a picture is segmented, stage by stage. ``make bench`` runs it;
+alone: ``python benchmarks/prediction.py [stages IMAGE ... | engines | start | batch | large
+[CHECKPOINT]]``.
 
 Processor seconds are printed beside wall seconds: divided by the number of cores, they estimate the
-time on an idle machine.
+time on an idle machine. Every part runs in a process of its own.
 """
 
 from __future__ import annotations
@@ -13,63 +14,187 @@ import subprocess
 import sys
 import tempfile
 import time
-from functools import partial
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
+import cv2
 import numpy as np
 
 SIDE_PX = 10_000
 FIELD_PX = (890, 1490)  # of the MAMIC fields, whose red cells measure 70 pixels
+PHOTO_PX = (3210, 2949)  # of a photograph through an eyepiece
+RED_CELL_PX = 70
+BATCH = 20  # fields
+ROUNDS = 3
+TRIAL = Path(__file__).parents[1] / "trial" / "images"
 
 
 def main() -> None:
-    """Print seconds for a field with the full network, with and without oneDNN, and the peak memory
-    of a very large image.
+    """Run every part."""
+    for part in ("stages", "engines", "start", "batch", "large"):
+        subprocess.run([sys.executable, __file__, part], check=True)
+
+
+def drawn(height: int, width: int) -> np.ndarray:
+    """A picture ``(height, width, 3) uint8`` whose red cells measure 70 pixels: the trial smears
+    side by side, enlarged.
     """
-    for words, onednn in (("field", "1"), ("field", "0"), ("field", "1"), ("large", "1")):
-        environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": onednn}
-        command = [sys.executable, __file__, words, *sys.argv[1:]]
+    from bloodseg_lib.classes import RBC_DIAMETER_PX
+    from bloodseg_lib.io import read_image
+
+    smears = [read_image(path) for path in sorted(TRIAL.glob("*.png"))]
+    factor, side = RED_CELL_PX / RBC_DIAMETER_PX, smears[0].shape[0]
+    rows, columns = (-(-round(length / factor) // side) for length in (height, width))
+    wall = np.vstack(
+        [
+            np.hstack([smears[(row * columns + column) % len(smears)] for column in range(columns)])
+            for row in range(rows)
+        ]
+    )
+    return cv2.resize(wall, None, fx=factor, fy=factor)[:height, :width]
+
+
+class Stopwatch:
+    """Wall and processor seconds of functions, by name."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, tuple[float, float]] = {}
+
+    def timed(self, name: str, function: Callable) -> Callable:
+        """The function, whose time is added to that of the name."""
+
+        def call(*args: Any, **options: Any) -> Any:
+            wall, busy = time.perf_counter(), time.process_time()
+            try:
+                return function(*args, **options)
+            finally:
+                so_far = self.spent.get(name, (0.0, 0.0))
+                self.spent[name] = (
+                    so_far[0] + time.perf_counter() - wall,
+                    so_far[1] + time.process_time() - busy,
+                )
+
+        return call
+
+
+def stages() -> None:
+    """A table of the milliseconds of each stage, from a file on disk to the bytes of the results,
+    warm: of a field and a photograph that are drawn, or of the images given.
+    """
+    from bloodseg_lib.io import png_bytes, read_image
+    from bloodseg_lib.prediction import results, segmenter
+
+    network = segmenter.Segmenter()
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(name) for name in sys.argv[2:]]
+        if not paths:
+            for name, size in (("field", FIELD_PX), ("photo", PHOTO_PX)):
+                paths.append(Path(folder) / f"{name}.png")
+                paths[-1].write_bytes(png_bytes(drawn(*size)))
+        for path in paths:
+            for _ in range(ROUNDS):  # the last is told: the first makes buffers
+                watch = Stopwatch()
+                wall, busy = time.perf_counter(), time.process_time()
+                image = watch.timed("decode", read_image)(path)
+                predict = watch.timed("network", network.network.predict)
+                with ExitStack() as patches:
+                    for module, name, words in (
+                        (segmenter, "find_scale", "measure the scale"),
+                        (segmenter, "burnt_in", "find writing"),
+                        (segmenter.Preprocessing, "of", "light and stain"),
+                        (segmenter, "label_map_and_probabilities", "tile, infer and blend"),
+                        (results, "count_cells", "count"),
+                        (results, "judge", "judge"),
+                        (results, "label_map_bytes", "encode"),
+                        (results, "png_bytes", "encode"),
+                        (results, "_tinted", "draw the overlay"),
+                    ):
+                        timed = watch.timed(words, getattr(module, name))
+                        patches.enter_context(patch.object(module, name, timed))
+                    found = segmenter.segment_image(image, predict)
+                    counts, _ = results.result_files(found, image, path.stem)
+                wall, busy = time.perf_counter() - wall, time.process_time() - busy
+            print(
+                f"{path.name}, {image.shape[1]} x {image.shape[0]}, {found.scale}, "
+                f"{len(counts.cells)} cells: {wall:.2f} s, {busy:.2f} of processor time\n\n"
+                "| stage | ms | of processor time |\n|---|---:|---:|"
+            )
+            for name, (seconds, used) in watch.spent.items():
+                print(f"| {name} | {1000 * seconds:.0f} | {1000 * used:.0f} |")
+            print(f"\nPeak memory {_peak_mib():.0f} MiB\n", flush=True)
+
+
+def engines() -> None:
+    """Tiles a second of the released network on each engine, in turn, and how many pixels of the
+    label maps differ from Keras in float32.
+    """
+    from bloodseg_lib.network.inference import load_network
+    from bloodseg_lib.network.pretrained import checkpoint_path
+    from bloodseg_lib.prediction.tiling import TILE_PX
+
+    field = drawn(2 * TILE_PX, 4 * TILE_PX)
+    tiles = field.reshape(2, TILE_PX, 4, TILE_PX, 3).swapaxes(1, 2).reshape(8, TILE_PX, TILE_PX, 3)
+    tiles = np.ascontiguousarray(tiles)
+    wanted = [
+        ("keras", "float32"),
+        ("keras", "auto"),
+        ("openvino", "float32"),
+        ("openvino", "auto"),
+    ]
+    networks = {key: load_network(checkpoint_path("released"), key[1], key[0]) for key in wanted}
+    maps = {key: network.predict(tiles).argmax(-1) for key, network in networks.items()}
+    fastest = dict.fromkeys(wanted, np.inf)
+    for _ in range(ROUNDS * 2):
+        for key, network in networks.items():
+            started = time.perf_counter()
+            network.predict(tiles)
+            fastest[key] = min(fastest[key], time.perf_counter() - started)
+    for key, seconds in fastest.items():
         print(
-            subprocess.run(
-                command, capture_output=True, text=True, check=True, env=environment
-            ).stdout,
-            end="",
+            f"{key[0]}, {key[1]}: {len(tiles) / seconds:.1f} tiles/s, "
+            f"{fastest[wanted[0]] / seconds:.2f} times as fast as Keras in float32, "
+            f"{np.mean(maps[key] != maps[wanted[0]]):.6%} of the pixels of another class",
             flush=True,
         )
 
 
-def field() -> None:
-    """The full network with fresh weights on a field, at its own size and at 40x."""
-    from bloodseg_lib.network.backend import describe_device
-    from bloodseg_lib.network.unet import build_unet
-    from bloodseg_lib.prediction.scale import Scale
-    from bloodseg_lib.prediction.segmenter import PredictionConfig, segment_image
+def start() -> None:
+    """`predict` of one field, from a cold process to the files."""
+    _commands(1)
 
-    print(f"{describe_device()}, TF_ENABLE_ONEDNN_OPTS={os.environ.get('TF_ENABLE_ONEDNN_OPTS')}")
-    model = build_unet()
-    image = np.random.default_rng(0).integers(0, 256, (*FIELD_PX, 3), dtype=np.uint8)
-    pixels, inside = 0, 0.0
 
-    def predict(tiles: np.ndarray) -> np.ndarray:
-        nonlocal pixels, inside
-        pixels += tiles[..., 0].size
-        started = time.process_time()
-        found = np.asarray(model.predict_on_batch(tiles))
-        inside += time.process_time() - started
-        return found
+def batch() -> None:
+    """`predict` of twenty fields."""
+    _commands(BATCH)
 
-    plain = PredictionConfig(preprocess=False)
-    for scale in (37 / 70, 1.0):
-        segment = partial(segment_image, image, predict, Scale.of_factor(scale), plain)
-        segment()  # the first time, TensorFlow compiles
-        pixels, inside, started, busy = 0, 0.0, time.perf_counter(), time.process_time()
-        segment()
-        wall, busy = time.perf_counter() - started, time.process_time() - busy
+
+def _commands(fields: int) -> None:
+    from bloodseg_lib.io import png_bytes
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        paths = [folder / f"field{number}.png" for number in range(fields)]
+        for number, path in enumerate(paths):  # each of other bytes: no picture is another's copy
+            path.write_bytes(png_bytes(np.roll(drawn(*FIELD_PX), 41 * number, axis=1)))
+        spent = []
+        for round_ in range(ROUNDS if fields == 1 else 1):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            wall = time.perf_counter()
+            command = [sys.executable, "-m", "bloodseg_lib", "predict", *map(str, paths)]
+            out = ["--out", str(folder / f"out{round_}")]
+            subprocess.run([*command, *out], check=True, capture_output=True)
+            wall = time.perf_counter() - wall
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            busy = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+            spent.append((wall, busy))
+        wall, busy = min(spent)
         print(
-            f"{FIELD_PX[1]} x {FIELD_PX[0]} at scale {scale:.2f}: {wall:.2f} s; "
-            f"{busy:.2f} s of processor time, {inside:.2f} s of it in the network; "
-            f"{pixels / (FIELD_PX[0] * FIELD_PX[1] * scale**2):.2f} pixels through the network "
-            f"for one of the field; peak memory {_peak_mib():.0f} MiB"
+            f"predict of {fields} field(s) of {FIELD_PX[1]} x {FIELD_PX[0]}, cold: {wall:.2f} s, "
+            f"{busy:.2f} of processor time",
+            flush=True,
         )
 
 
@@ -129,4 +254,5 @@ def _peak_mib() -> float:
 
 
 if __name__ == "__main__":
-    {"field": field, "large": large}.get(sys.argv[1] if len(sys.argv) > 1 else "", main)()
+    parts = {"stages": stages, "engines": engines, "start": start, "batch": batch, "large": large}
+    parts.get(sys.argv[1] if len(sys.argv) > 1 else "", main)()
