@@ -11,10 +11,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bloodseg_lib.io import ENCODING, WriteError, csv_text, delete_leftovers, write_bytes
+from bloodseg_lib.io import (
+    ENCODING,
+    Picture,
+    WriteError,
+    csv_text,
+    delete_leftovers,
+    write_bytes,
+)
+from bloodseg_lib.prediction.ahead import Ahead
 from bloodseg_lib.prediction.cells import CountingConfig
 from bloodseg_lib.prediction.counts import Counts
-from bloodseg_lib.prediction.file_result import FileResult
+from bloodseg_lib.prediction.file_result import FileResult, why_not
 from bloodseg_lib.prediction.inputs import Input
 from bloodseg_lib.prediction.interchange import OutputConfig, exported_files
 from bloodseg_lib.prediction.journal import (
@@ -35,7 +43,7 @@ from bloodseg_lib.prediction.results import (
     result_files,
 )
 from bloodseg_lib.prediction.scale import Scale
-from bloodseg_lib.prediction.segmenter import Segmenter
+from bloodseg_lib.prediction.segmenter import KEPT_PX, Segmentation, Segmenter
 from bloodseg_lib.prediction.summary import SUMMARY_FILES, summary_files
 from bloodseg_lib.runs import owned
 
@@ -105,11 +113,12 @@ def _predicted(
     batch.check(overwrite)
     files = [name for item in batch.names for name in batch.files(item)]
     delete_leftovers(batch.out / n for n in (*files, SKIPPED, *POOLED_FILES, *SUMMARY_FILES))
-    results: list[FileResult] = []
-    for item in batch.names:
-        results.append(batch.result(item))
-        if on_result:
-            on_result(results[-1])
+    items, results = list(batch.names), list[FileResult]()
+    with batch.ahead:
+        for item, following in zip(items, [*items[1:], None], strict=True):
+            results.append(batch.result(item, following))
+            if on_result:
+                on_result(results[-1])
     batch.save_reasons([result for result in results if result.error])
     pooled = None
     try:
@@ -145,6 +154,7 @@ class _Batch:
         self.journal = Journal(out)
         self.alike = Alike()
         self.hopeless = ""
+        self.ahead = Ahead(self._seen)
         self.made_by = {
             **segmenter.identity,
             "scale": None if scale is None else scale_fields(scale),
@@ -189,8 +199,8 @@ class _Batch:
                     f"something else. {MEND}"
                 )
 
-    def result(self, item: Input) -> FileResult:
-        """Segment one image, unless its results are there."""
+    def result(self, item: Input, following: Input | None = None) -> FileResult:
+        """Segment one image, unless its results are there; what follows is begun."""
         path = item.path
         if self.hopeless:
             return FileResult(path, error=f"{printable(str(path))}: not tried. {self.hopeless}")
@@ -198,30 +208,16 @@ class _Batch:
             if not is_file(path):
                 there = "this is a folder" if path.is_dir() else "there is none"
                 raise FileNotFoundError(f"{path}: expected an image file, {there}.")
-            made_of = self.made_of(item)
-            return self._kept(item, made_of) or self._segmented(item, made_of)
-        except WriteError as error:
-            if error.errno in _HOPELESS:
+            return self._kept(item) or self._segmented(item, following)
+        except Exception as error:
+            if isinstance(error, WriteError) and error.errno in _HOPELESS:
                 self.hopeless = f"Nothing can be written any more: {error}"
-            words = f"{path}: its results cannot be written. {error}"
-        except (ValueError, OSError) as error:
-            words = str(error) if path.name in str(error) else f"{path}: {error}"
-        except Exception as error:  # of any decoder: the other images are worth their results
-            # MemoryError, and what OpenCV and OpenVINO raise in its place
-            no_memory = isinstance(error, MemoryError) or "alloc" in str(error)
-            words = (
-                f"{path}: expected an image that fits into memory. Received {path.stat().st_size} "
-                "bytes, too many for it. Cut it in parts, or close other programs."
-                if no_memory
-                else f"{path}: expected an image that can be segmented. Received one of unusual "
-                f"size or damaged ({type(error).__name__}: {str(error).strip()}). Save it again as "
-                "PNG."
-            )
-        return FileResult(path, None, None, printable(words), False, item.page, item.patient)
+            words = why_not(path, error)
+            return FileResult(path, None, None, words, False, item.page, item.patient)
 
-    def _kept(self, item: Input, made_of: dict[str, Any]) -> FileResult | None:
+    def _kept(self, item: Input) -> FileResult | None:
         try:
-            entry = self.journal.done(made_of, self.files(item))
+            entry = self.journal.done(self.made_of(item), self.files(item))
         except ValueError:
             if not self.overwrite:
                 raise
@@ -235,15 +231,19 @@ class _Batch:
         notes = (*entry.get("notes", ()), *self.alike.note(item.name, entry.get("looks", "")))
         return FileResult(item.path, scale, counts, "", True, item.page, item.patient, notes)
 
-    def _segmented(self, item: Input, made_of: dict[str, Any]) -> FileResult:
-        picture = item.read()
-        image = picture.pixels
-        found = self.segmenter.segment(image, self.scale).of_file(picture.pixel_size_um)
-        name, how = self.names[item], self.outputs
-        counts, files = result_files(
-            found, image, name, self.counting, decimal_comma=how.decimal_comma
-        )
-        files |= exported_files(how.export, found, counts, name, item.path.name)
+    def _seen(self, item: Input) -> tuple[dict[str, Any], Picture, Segmentation]:
+        made_of, picture = self.made_of(item), item.read()
+        found = self.segmenter.segment(picture.pixels, self.scale, on_progress=self.ahead.go_on)
+        return made_of, picture, found.of_file(picture.pixel_size_um)
+
+    def _segmented(self, item: Input, following: Input | None) -> FileResult:
+        made_of, picture, found = self.ahead.take(item)
+        image, name, comma = picture.pixels, self.names[item], self.outputs.decimal_comma
+        room = found.labels.size <= KEPT_PX  # beside a large image no other is in memory
+        if following and room and not self.journal.existing(self.files(following)):
+            self.ahead.begin(following)
+        counts, files = result_files(found, image, name, self.counting, decimal_comma=comma)
+        files |= exported_files(self.outputs.export, found, counts, name, item.path.name)
         counts = counts.without_pixels()
         if self.label_maps_only:
             files = {f"{name}.png": files[f"{name}_classes.png"]}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bloodseg_lib.io import WriteError
 from bloodseg_lib.prediction.counts import Counts
 from bloodseg_lib.prediction.quality import COUNTS
 from bloodseg_lib.prediction.result_names import printable
@@ -58,6 +59,29 @@ class FileResult:
             disagreements = self.counts.disagreements().values()
             lines += [f"the three counts disagree: {words}" for words in disagreements]
         return "\n".join(f"{name}: {line}" for line in lines)
+
+
+def why_not(path: Path, error: Exception) -> str:
+    """Why an image was not segmented, in words, whatever was raised: of any decoder too, for the
+    other images are worth their results.
+    """
+    if isinstance(error, WriteError):
+        words = f"{path}: its results cannot be written. {error}"
+    elif isinstance(error, (ValueError, OSError)):
+        words = str(error) if path.name in str(error) else f"{path}: {error}"
+    # MemoryError, and what OpenCV and OpenVINO raise in its place
+    elif isinstance(error, MemoryError) or "alloc" in str(error):
+        words = (
+            f"{path}: expected an image that fits into memory. Received {path.stat().st_size} "
+            "bytes, too many for it. Cut it in parts, or close other programs."
+        )
+    else:
+        words = (
+            f"{path}: expected an image that can be segmented. Received one of unusual "
+            f"size or damaged ({type(error).__name__}: {str(error).strip()}). Save it again as "
+            "PNG."
+        )
+    return printable(words)
 
 
 def pooled_words(results: Sequence[FileResult], pooled: Counts | None, out: Path) -> str:

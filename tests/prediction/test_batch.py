@@ -6,6 +6,7 @@ import io
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 
 import cv2
@@ -389,3 +390,23 @@ def test_one_field_in_two_formats_is_said_also_when_it_was_there_already(network
     for _ in range(2):
         results, _ = predict_files([png, tmp_path / "b.jpg", other], network, tmp_path / "out")
         assert ["the same as a.png" in str(result) for result in results] == [False, True, False]
+
+
+def test_the_next_image_is_begun_before_the_results_of_one_are_made(network, tmp_path, monkeypatch):
+    paths = [field(tmp_path / f"{n}.png", n) for n in range(2)]
+    begun = [threading.Event(), threading.Event()]
+    order = iter(begun)
+    segment, result_files = Segmenter.segment, batch.result_files
+
+    def segmented(*args, **options):
+        next(order).set()
+        return segment(*args, **options)
+
+    def made(*args, **options):
+        assert begun[1].wait(timeout=60), "the second image waits for the first one's results"
+        return result_files(*args, **options)
+
+    monkeypatch.setattr(Segmenter, "segment", segmented)
+    monkeypatch.setattr(batch, "result_files", made)
+    results, _ = predict_files(paths, network, tmp_path / "out")
+    assert [result.path for result in results] == paths and not any(r.error for r in results)

@@ -113,7 +113,7 @@ class Blank:
 
     identity: ClassVar[dict] = {"network": "blank"}
 
-    def segment(self, image, scale=None):
+    def segment(self, image, scale=None, **_):
         labels = np.zeros(image.shape[:2], np.uint8)
         return Segmentation(labels, np.eye(10, dtype=np.float16)[labels], scale or AT_40X)
 

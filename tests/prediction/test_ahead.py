@@ -1,0 +1,43 @@
+import threading
+import time
+from concurrent.futures import CancelledError
+
+import pytest
+
+from bloodseg_lib.prediction.ahead import Ahead
+
+
+def test_what_is_begun_is_done_in_another_thread_and_once():
+    done = []
+    with Ahead(lambda item: done.append((item, threading.get_ident())) or item) as ahead:
+        ahead.begin("a")
+        assert ahead.take("a") == "a" and ahead.take("b") == "b"
+    assert [item for item, _ in done] == ["a", "b"]
+    assert threading.get_ident() not in {thread for _, thread in done}
+
+
+def test_what_was_begun_and_is_not_taken_next_costs_nothing():
+    with Ahead(lambda number: 1 / number) as ahead:
+        ahead.begin(0)
+        assert ahead.take(2) == 0.5
+        with pytest.raises(ZeroDivisionError):
+            ahead.take(0)
+
+
+def test_work_that_nobody_waits_for_any_more_is_told():
+    begun, told = threading.Event(), []
+
+    def work(item):
+        begun.set()
+        try:
+            while True:
+                time.sleep(0.001)
+                ahead.go_on()
+        except CancelledError:
+            told.append(item)
+
+    with pytest.raises(KeyboardInterrupt), Ahead(work) as ahead:
+        ahead.begin("a")
+        begun.wait()
+        raise KeyboardInterrupt
+    assert told == ["a"]
