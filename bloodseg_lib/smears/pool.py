@@ -105,11 +105,9 @@ class Pool:
     def draw(
         self, class_id: int, recipe: Recipe, rng: np.random.Generator, source: str | None = None
     ) -> Choice:
-        """A random sample of a class, of one source or of any; ``recipe.even_sources`` and
-        ``recipe.even_groups`` say with which probabilities.
+        """A random sample of a class, of one source or of any; ``recipe.even_groups`` says with
+        which probabilities.
         """
-        if source is None and recipe.even_sources:
-            source = one_of(self.sources([class_id]), rng)
         key = class_id, source or _ANY
         return one_of(
             one_of(self._groups[key], rng) if recipe.even_groups else self._choices[key], rng

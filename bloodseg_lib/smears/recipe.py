@@ -37,8 +37,6 @@ class Recipe(Config):
             background between ``rbc_overlap / 3`` and it.
         even_groups: each patient, slide or field that gave samples of a class is equally likely,
             however many it gave; else each sample is.
-        even_sources: each database that has a class is equally likely, however much it has of it;
-            within it ``even_groups`` says which sample.
         clusters: greatest fraction of the healthy RBCs, drawn for each background, that are
             replaced by a cluster of them, cut out of a field as one
             (:mod:`bloodseg_lib.samples.extraction.clusters`). Only in training smears: the number
@@ -94,7 +92,6 @@ class Recipe(Config):
     rbc_count: tuple[int, int] = (200, 300)
     rbc_overlap: float = 0.15
     even_groups: bool = False
-    even_sources: bool = False
     clusters: float = 0.0
     background_crops: float = 0.0
     rouleaux: float = 0.0
@@ -159,7 +156,7 @@ class Recipe(Config):
     def to_dict(self) -> dict[str, Any]:
         """The recipe as ``dataset.json`` holds it, under :data:`STORED_NAMES`."""
         values = super().to_dict()
-        for name in ("reference_stain", "real_fraction", "even_sources"):
+        for name in ("reference_stain", "real_fraction"):
             if not values[name]:
                 del values[name]  # older than it: see STORED_NAMES
         return {STORED_NAMES.get(name, name): value for name, value in values.items()}
