@@ -114,4 +114,7 @@ class WeightedCrossEntropy(keras.losses.Loss):
         # (B, H, W), the weight map
         weights = keras.ops.take(keras.ops.convert_to_tensor(self.weights), labels, axis=0)
         weights = weights * keras.ops.cast(known, weights.dtype)
-        return weights * keras.ops.sparse_categorical_crossentropy(labels, y_pred, from_logits=True)
+        # One-hot, because of ids TensorFlow takes a slower, deterministic way, whose gradient fills
+        # arrays of the size of the logits.
+        truth = keras.ops.one_hot(labels, NUM_CLASSES)
+        return weights * keras.ops.categorical_crossentropy(truth, y_pred, from_logits=True)
