@@ -78,10 +78,8 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=200)
     options = parser.parse_args()
     segmenter, known = Segmenter(options.network), trained_on(options.bank)
-    print(
-        "| database | pictures | | white cells, right class | cell IoU | healthy called infected |\n"
-        "|---|---:|---|---:|---:|---:|"
-    )
+    columns = ("database", "pictures", "", "white cells, right class", "cell IoU")
+    print(f"| {' | '.join(columns)} | healthy called infected |\n|---|---:|---|---:|---:|---:|")
     for source, folder in DATABASES.items():
         groups: dict[bool, list[annotated.AnnotatedField]] = {True: [], False: []}
         for field in annotated.read(source, options.data / folder):

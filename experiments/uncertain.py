@@ -1,6 +1,7 @@
 """How often a white cell is said to be uncertain: cells of the five classes, and cells of none.
 
     python experiments/uncertain.py --data FOLDER [--network released] [--each 60]
+    python experiments/uncertain.py --data FOLDER --without runs/leave_one_out [--each 60]
 
 FOLDER holds the databases lisc, zheng and pbc_full; of each class `--each` pictures are taken,
 evenly over the names. Immature granulocytes (`ig`) and erythroblasts are none of the ten classes,
@@ -8,13 +9,18 @@ and no network was trained on them. It prints, for each database and kind, how m
 uncertain, how many of the classes are right, and how many are of those that are certain; the share
 of cells of no class that would be uncertain at 5 % of those of the five classes; and the expected
 calibration error (ECE, ten bins) of the probability that a cell is of its class.
+
+With `--without`, a folder of `experiments/leave_one_out.py`, each database is met by the network
+that was trained without it, and cells of no class are left out.
 """
 
 import argparse
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from leave_one_out import network_of
 from tqdm.auto import tqdm
 
 from bloodseg_lib.classes import CLASSES, WBC_IDS
@@ -68,13 +74,27 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--network", default="released")
+    parser.add_argument("--without", type=Path, help="of networks that each lack one database")
+    parser.add_argument("--images", type=int, default=4000, help="as they were trained with")
+    parser.add_argument("--width", type=int, default=16, help="of those networks")
     parser.add_argument("--each", type=int, default=60)
     options = parser.parse_args()
-    segmenter = Segmenter(options.network)
+
+    @functools.cache
+    def network(name: str) -> Segmenter:
+        if options.without is None:
+            return Segmenter(options.network)
+        without = frozenset({name})
+        return Segmenter(network_of(options.without, without, options.images, options.width))
+
     rows: dict[str, list[tuple[int, Cell]]] = {}
     for name, class_id, path in tqdm(list(pictures(options.data, options.each))):
-        if (cell := white_cell(segmenter, path)) is not None:
+        if options.without is not None and name in OF_NO_CLASS:
+            continue
+        if (cell := white_cell(network(name), path)) is not None:
             rows.setdefault(name, []).append((class_id, cell))
+    if options.without is not None:
+        rows["all three"] = [found for of_name in rows.values() for found in of_name]
     print("| pictures | white cells | uncertain | right class | right of the certain | ECE |")
     print("|---|---:|---:|---:|---:|---:|")
     for name, found in rows.items():
@@ -89,6 +109,8 @@ def main() -> None:
             line += f"{right.mean():.1%} | {right[~uncertain].mean():.1%} | "
             line += f"{calibration_error(confidence, right):.3f} |"
         print(line)
+    if options.without is not None:
+        return
     known = [entropy(c.probabilities) for n in DATABASES for _, c in rows.get(n, [])]
     limit = float(np.quantile(known, 0.95))
     none = [entropy(c.probabilities) > limit for n in OF_NO_CLASS for _, c in rows[n]]
