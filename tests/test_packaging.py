@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+PROJECT = PYPROJECT["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 NEEDED = PROJECT["dependencies"] + EXTRAS["notebooks"] + EXTRAS["dev"]
 
@@ -40,7 +41,7 @@ def test_the_lowest_constraint_of_a_requirement_is_its_lower_bound(requirement):
     assert release(pins("constraints-lowest.txt")[package]) == release(bound)
 
 
-@pytest.mark.parametrize("requirement", NEEDED)
+@pytest.mark.parametrize("requirement", NEEDED + PYPROJECT["dependency-groups"]["book"])
 def test_a_requirement_is_pinned_at_or_above_its_lower_bound(requirement):
     package, bound = lowest(requirement)
     assert release(pins("constraints.txt")[package]) >= release(bound)
