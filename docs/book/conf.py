@@ -37,9 +37,12 @@ html_extra_path = ["index.html"]
 html_copy_source = False
 html_math_renderer = "mathml"
 
+highlight_language = "none"
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4
 myst_fence_as_directive = ["mermaid"]
+mermaid_height = "auto"
+mermaid_fullscreen = False
 nb_execution_mode = "off"
 nb_merge_streams = True
 nb_render_markdown_format = "gfm"
@@ -54,7 +57,9 @@ CONTENTS = {
 
 
 def prepare(app: Sphinx, page: str, source: list[str]) -> None:
-    """Add the contents; hand MyST-NB the texts of pictures, which it looks for in the cells."""
+    """Add the contents, fold the imports, and hand MyST-NB the texts of pictures, which it looks
+    for in the cells.
+    """
     source[0] += CONTENTS.get(page, "")
     if not page.startswith("notebooks/"):
         return
@@ -62,7 +67,10 @@ def prepare(app: Sphinx, page: str, source: list[str]) -> None:
     for cell in notebook["cells"]:
         for output in cell.get("outputs", []):
             for of_picture in output.get("metadata", {}).values():
-                cell["metadata"]["mystnb"] = {"image": {"alt": of_picture["alt"]}}
+                cell["metadata"]["mystnb"] = {"image": {"alt": of_picture.get("alt", "")}}
+    begins = ("import ", "from ")
+    imports = next(c for c in notebook["cells"] if "".join(c["source"]).startswith(begins))
+    imports["metadata"]["tags"] = ["hide-input"]
     source[0] = json.dumps(notebook)
 
 
