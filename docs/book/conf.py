@@ -38,7 +38,7 @@ html_copy_source = False
 html_math_renderer = "mathml"
 
 highlight_language = "none"
-myst_enable_extensions = ["dollarmath"]
+myst_enable_extensions = ["dollarmath", "html_image"]
 myst_heading_anchors = 4
 myst_fence_as_directive = ["mermaid"]
 mermaid_height = "auto"
