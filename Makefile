@@ -55,9 +55,10 @@ lab: $(READY)  ## Open the notebooks in JupyterLab.
 app: $(READY)  ## Open the panel as a page of its own, on this machine only.
 	$(BIN)/python -m bloodseg_lib app
 
-book: $(BOOK_READY)  ## Build the notebooks, with their committed outputs, and docs as a website in runs/book/html.
+book: $(BOOK_READY)  ## Build the notebooks, with their committed outputs, and docs as a website in runs/book/html, and slides.
 	rm -rf runs/book
 	$(BOOK)/bin/sphinx-build --quiet --fail-on-warning --keep-going -c docs/book . runs/book/html
+	$(BOOK)/bin/python docs/book/slides.py runs/book/html/slides
 
 bench: $(READY)  ## Measure speed: composing, training step, prediction. Ratios within one run.
 	$(BIN)/python benchmarks/composing.py

@@ -35,6 +35,7 @@ html_theme = "furo"
 html_title = project
 html_extra_path = ["index.html"]
 html_copy_source = False
+html_show_copyright = False
 html_math_renderer = "mathml"
 
 highlight_language = "none"
