@@ -63,9 +63,7 @@ def slides_of(notebook: NotebookNode) -> NotebookNode:
             continue
         if code := functions(cell.source):
             show(new_markdown_cell(code), below())
-        cell.outputs = [
-            o for o in cell.outputs if any("image/" in kind for kind in o.get("data", {}))
-        ]
+        cell.outputs = [output for output in cell.outputs if "image/png" in output.get("data", {})]
         if cell.outputs:
             show(cell, below())
     return new_notebook(cells=shown, metadata=notebook.metadata)
