@@ -13,6 +13,12 @@ PAGES = [
     *ROOT.glob("notebooks/**/0*.ipynb"),
     ROOT / "bloodseg_lib/network/weights/README.md",
 ]
+GLOSSARY = (ROOT / "docs/glossary.md").read_text("utf-8").split("## Notation")[0]
+# Term -> its anchor.
+TERMS = {
+    term: term.lower().replace("'", "").replace(" ", "-")
+    for term in re.findall(r"^### (.+)$", GLOSSARY, re.MULTILINE)
+}
 named = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 
 
@@ -83,3 +89,38 @@ def test_every_relative_link_leads_somewhere(page):
 @named
 def test_every_picture_has_an_alternative_text(page):
     assert pictures_without_text(page) == []
+
+
+def first_uses(markdown):
+    """Term -> (start, end, linked) of its first use in prose; headings, tables, code, formulas and
+    links to elsewhere are no prose. In "batch normalisation" there is no use of "batch".
+    """
+    blank = r"```.*?```|`[^`\n]*`|\$[^$]+\$|^[#|<].*?$|\[[^]]*\]\((?!\.\./docs/glossary)[^)]*\)"
+    flags = re.DOTALL | re.MULTILINE
+    text = re.sub(blank, lambda found: " " * len(found[0]), markdown, flags=flags)
+    found = {}
+    for term in sorted(TERMS, key=len, reverse=True):
+        words = re.escape(term).replace(r"\ ", r"\s")
+        pattern = rf"\b{words}(s|es)?\b(?P<linked>\]\(\.\./docs/glossary\.md#{TERMS[term]}\))?"
+        if use := re.search(pattern, text, re.IGNORECASE):
+            end = use.end() - len(use["linked"] or "")
+            found[term] = (use.start(), end, bool(use["linked"]))
+        text = re.sub(pattern, lambda use: " " * len(use[0]), text, flags=re.IGNORECASE)
+    return found
+
+
+def test_the_first_use_of_a_term_is_found_with_its_link():
+    linked = "# Batch\n`batch` [batch](../docs/glossary.md#batch) of batches, batch normalisation"
+    assert {term: use[2] for term, use in first_uses(linked).items()} == {
+        "Batch": True,
+        "Batch normalisation": False,
+    }
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("notebooks/0*.ipynb")), ids=lambda p: p.stem)
+def test_a_notebook_links_each_term_of_the_glossary_at_its_first_use(page):
+    first = {}
+    for cell in cells(page):
+        if cell["cell_type"] == "markdown":
+            first = first_uses("".join(cell["source"])) | first
+    assert [term for term, (_, _, linked) in first.items() if not linked] == []
