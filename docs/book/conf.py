@@ -42,6 +42,7 @@ highlight_language = "none"
 myst_enable_extensions = ["dollarmath", "html_image"]
 myst_heading_anchors = 4
 myst_fence_as_directive = ["mermaid"]
+mermaid_width = "22em"  # a diagram from top to bottom in the size of the text
 mermaid_height = "auto"
 mermaid_fullscreen = False
 nb_execution_mode = "off"
