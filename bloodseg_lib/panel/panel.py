@@ -162,9 +162,7 @@ class SegmentationPanel:
             self.correct(self.cells.chosen(), int(key) or UNIDENTIFIED)
 
     def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The panel for pages with a kernel; where there is a result, also the picture of it, which
-        pages without one show instead, and its alternative text.
-        """
+        """The panel; of a result also a picture with its text, for pages without a kernel."""
         bundle = dict(self.widget._repr_mimebundle_(**options))
         if self.session.segmentation is None:
             return bundle, {}
