@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help tutorial test test-lowest lab app bench lint constraints notebooks trial clean
+.PHONY: help tutorial test test-lowest lab app book bench lint constraints notebooks trial clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,6 +8,8 @@ READY := $(VENV)/.ready
 PYTHON_LOWEST ?= python3.11
 LOWEST := .venv-lowest
 LOWEST_READY := $(LOWEST)/.ready
+BOOK := .venv-book
+BOOK_READY := $(BOOK)/.ready
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make constraints" $(BIN)/uv pip compile --quiet --upgrade \
 	--no-annotate --python-version 3.11 pyproject.toml
 # Any pytest options and paths: make test-lowest TESTS="-x tests/smears"
@@ -26,6 +28,12 @@ $(READY): requirements.txt constraints.txt pyproject.toml
 $(LOWEST_READY): constraints-lowest.txt pyproject.toml
 	$(PYTHON_LOWEST) -m venv --clear $(LOWEST)
 	$(LOWEST)/bin/python -m pip install --quiet -c constraints-lowest.txt -e ".[notebooks,dev]"
+	touch $@
+
+$(BOOK_READY): constraints.txt pyproject.toml
+	$(PYTHON) -m venv --clear $(BOOK)
+	$(BOOK)/bin/python -m pip install --quiet --upgrade pip
+	$(BOOK)/bin/python -m pip install --quiet -c constraints.txt --group book
 	touch $@
 
 tutorial: $(READY)  ## Run the seven notebooks: draws cells, composes smears, trains, measures, animates (12 minutes on two cores).
@@ -47,6 +55,11 @@ lab: $(READY)  ## Open the notebooks in JupyterLab.
 app: $(READY)  ## Open the panel as a page of its own, on this machine only.
 	$(BIN)/python -m bloodseg_lib app
 
+book: $(BOOK_READY)  ## Build the notebooks, with their committed outputs, and docs as a website in runs/book/html, and slides.
+	rm -rf runs/book
+	$(BOOK)/bin/sphinx-build --quiet --fail-on-warning --keep-going -c docs/book . runs/book/html
+	$(BOOK)/bin/python docs/book/slides.py runs/book/html/slides
+
 bench: $(READY)  ## Measure speed: composing, training step, prediction. Ratios within one run.
 	$(BIN)/python benchmarks/composing.py
 	$(BIN)/python benchmarks/training.py
@@ -59,7 +72,7 @@ lint: $(READY)  ## Check style, formatting and types.
 
 constraints: $(READY)  ## Write constraints.txt (newest versions) and constraints-lowest.txt (oldest) from pyproject.toml.
 	$(BIN)/python -m pip install --quiet uv
-	$(COMPILE) $(addprefix --extra=,notebooks dev heic imagej onnx kaggle cluster jax tensorboard) --output-file constraints.txt
+	$(COMPILE) $(addprefix --extra=,notebooks dev heic imagej onnx kaggle cluster jax tensorboard) --group book --output-file constraints.txt
 	$(COMPILE) --resolution lowest-direct $(addprefix --extra=,notebooks dev) --output-file constraints-lowest.txt
 
 notebooks: $(READY)  ## Run the solutions; put their outputs and those of the last 'make tutorial', begun without a runs/tutorial, into the committed notebooks.
@@ -73,4 +86,4 @@ trial: $(READY)  ## Compose the 20 smears of trial/ again.
 	mv runs/.trial/dataset/test/images runs/.trial/dataset/test/labels runs/.trial/dataset/test/segments trial/
 
 clean:  ## Delete the environments. Runs and banks stay.
-	rm -rf $(VENV) $(LOWEST)
+	rm -rf $(VENV) $(LOWEST) $(BOOK)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+PROJECT = PYPROJECT["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 NEEDED = PROJECT["dependencies"] + EXTRAS["notebooks"] + EXTRAS["dev"]
 
@@ -34,13 +35,22 @@ def test_the_citation_has_the_version_of_the_package():
     assert re.search(r"^version: (.+)$", citation, re.MULTILINE)[1] == PROJECT["version"]
 
 
+def test_readme_and_notebooks_name_the_address_of_the_repository():
+    pages = [ROOT / "README.md", *ROOT.glob("notebooks/*.ipynb")]
+    text = "\n".join(page.read_text("utf-8") for page in pages)
+    named = re.findall(
+        r"(?:(?:colab\S+|src=https://)github(?:\.com)?|clone \S+\.com)/([^/\s]+/[^/\s)]+)", text
+    )
+    assert {f"https://github.com/{name}" for name in named} == {PROJECT["urls"]["Repository"]}
+
+
 @pytest.mark.parametrize("requirement", NEEDED)
 def test_the_lowest_constraint_of_a_requirement_is_its_lower_bound(requirement):
     package, bound = lowest(requirement)
     assert release(pins("constraints-lowest.txt")[package]) == release(bound)
 
 
-@pytest.mark.parametrize("requirement", NEEDED)
+@pytest.mark.parametrize("requirement", NEEDED + PYPROJECT["dependency-groups"]["book"])
 def test_a_requirement_is_pinned_at_or_above_its_lower_bound(requirement):
     package, bound = lowest(requirement)
     assert release(pins("constraints.txt")[package]) >= release(bound)

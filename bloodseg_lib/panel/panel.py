@@ -161,14 +161,13 @@ class SegmentationPanel:
         else:
             self.correct(self.cells.chosen(), int(key) or UNIDENTIFIED)
 
-    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
-        """The panel for pages with a kernel; where there is a result, also the picture of it, which
-        pages without one show instead.
-        """
+    def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The panel; of a result also a picture with its text, for pages without a kernel."""
         bundle = dict(self.widget._repr_mimebundle_(**options))
-        if self.session.segmentation is not None:
-            bundle["image/png"] = figure_png(drawing.figure(self.session))
-        return bundle
+        if self.session.segmentation is None:
+            return bundle, {}
+        bundle["image/png"] = figure_png(drawing.figure(self.session))
+        return bundle, {"image/png": {"alt": "The image in the panel beside its label map"}}
 
     def _take(self, name: str, data: bytes) -> None:
         """Add an uploaded file to the images, and pick it; or load its corrections."""

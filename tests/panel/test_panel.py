@@ -695,9 +695,10 @@ def test_every_control_is_labelled(panel):
 def test_a_plain_figure_stands_in_where_no_widgets_run(panel):
     with pytest.raises(ValueError, match="segment"):
         drawing.figure(panel.session)
-    assert "image/png" not in panel._repr_mimebundle_()
+    assert "image/png" not in panel._repr_mimebundle_()[0]
     panel.controls.run.click()
-    bundle = panel._repr_mimebundle_()
+    bundle, metadata = panel._repr_mimebundle_()
+    assert metadata["image/png"]["alt"]
     assert (
         bundle["image/png"].startswith(b"\x89PNG")
         and "application/vnd.jupyter.widget-view+json" in bundle
