@@ -5,6 +5,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from drawn_fields import drawn_field
 
 from bloodseg_lib.classes import HEALTHY_RBC, RBC_DIAMETER_PX, Box
 from bloodseg_lib.prediction.cells import Cell
@@ -196,3 +197,33 @@ def test_what_the_network_sees_under_writing_is_what_is_around_it():
     written = cv2.line(image.copy(), (60, 110), (360, 110), (20, 20, 20), 2)  # between cells
     filled = without_writing(written, burnt_in(written))
     assert np.abs(filled.astype(int) - image).max() <= 12
+
+
+def made_smaller(*, bar: bool, upright: bool) -> np.ndarray:
+    """A field, with or without a scale bar of 120 pixels and its length, made smaller: black is
+    grey then.
+    """
+    large = cv2.resize(drawn_field(), None, fx=2.5, fy=2.5, interpolation=cv2.INTER_CUBIC)
+    large = np.ascontiguousarray(np.rot90(large) if upright else large)
+    if bar:
+        cv2.line(large, (500, 700), (620, 700), (20, 20, 20), 2)
+        cv2.putText(large, "8 um", (530, 690), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (20, 20, 20), 1)
+    large = np.ascontiguousarray(np.rot90(large, -1) if upright else large)
+    return cv2.resize(large, None, fx=0.4, fy=0.4, interpolation=cv2.INTER_AREA)
+
+
+@pytest.mark.parametrize("upright", [False, True])
+def test_a_scale_bar_of_a_picture_that_was_made_smaller_is_found_with_its_letters(upright):
+    image, without = (made_smaller(bar=bar, upright=upright) for bar in (True, False))
+    assert image.max(axis=2).min() > 40  # nowhere black any more
+    assert burnt_in(without) is None
+    written = burnt_in(image)
+    assert written[np.abs(image.astype(int) - without).max(axis=2) > 40].all()
+    assert written.mean() < 0.03
+
+
+def test_the_thin_dark_rim_of_a_round_cell_is_no_scale_bar():
+    image = np.full((300, 400, 3), 240, np.uint8)
+    for radius in (20, 45, 80):
+        cv2.circle(image, (200, 150), radius, (60, 60, 60), 2)
+    assert burnt_in(image) is None
