@@ -65,6 +65,21 @@ def write_cache(
         labels.flush()
 
 
+def mapped(path: Path) -> np.memmap:
+    """A file of :func:`write_cache`, memory-mapped.
+
+    Raises:
+        ValueError: it is cut short or damaged.
+    """
+    try:
+        return np.load(path, mmap_mode="r")
+    except (ValueError, EOFError) as error:
+        raise ValueError(
+            f"{path}: expected the unpacked smears, received a damaged file ({error}). Delete it; "
+            "it is made again."
+        ) from error
+
+
 def leftovers(folder: Path) -> list[Path]:
     """Unfinished files of processes that were killed while they wrote a cache into a folder."""
     return sorted(folder.glob("..*-*.npy"))

@@ -17,7 +17,7 @@ from bloodseg_lib.classes import CLASSES, SMEAR_SIZE_PX
 from bloodseg_lib.io import read_image, read_label_map
 from bloodseg_lib.runs import owned
 from bloodseg_lib.samples.bank import SPLITS
-from bloodseg_lib.smears.cache import read_rows, write_cache
+from bloodseg_lib.smears.cache import mapped, read_rows, write_cache
 from bloodseg_lib.smears.described import read_cells, read_manifest
 from bloodseg_lib.smears.manifest import MANIFEST, PARTS, changed_files
 
@@ -100,19 +100,21 @@ class Dataset:
             ValueError: a file of the split is damaged, or not the one that was written.
         """
         if split not in self._arrays:
-            # The digest is in the names: a dataset built anew in the same folder never meets the
-            # old one's pixels.
-            images, labels = (
-                self.folder / split / f".{part}-{self.manifest['digest'][:12]}.npy"
-                for part in ("images", "labels")
-            )
+            images, labels = self.unpacked(split)
             if not (images.exists() and labels.exists()):
                 # several processes may train on one dataset: one unpacks it, the others wait
                 with owned(self.folder / split, wait=True):
                     if not (images.exists() and labels.exists()):
                         self._unpack(split, images, labels)
-            self._arrays[split] = np.load(images, mmap_mode="r"), np.load(labels, mmap_mode="r")
+            self._arrays[split] = mapped(images), mapped(labels)
         return self._arrays[split]
+
+    def unpacked(self, split: str) -> tuple[Path, Path]:
+        """Where :meth:`arrays` has or will have images and label maps. The digest is in the names:
+        a dataset built anew in the same folder never meets the old one's pixels.
+        """
+        folder, digest = self.folder / split, self.manifest["digest"][:12]
+        return folder / f".images-{digest}.npy", folder / f".labels-{digest}.npy"
 
     def _unpack(self, split: str, images: Path, labels: Path) -> None:
         names = self.names(split)

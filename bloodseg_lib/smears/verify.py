@@ -17,7 +17,7 @@ from bloodseg_lib.classes import CELL_CLASSES, CLASSES, NUM_CLASSES, Box
 from bloodseg_lib.io import read_image, read_label_map
 from bloodseg_lib.samples.bank import INDEX, SPLITS
 from bloodseg_lib.samples.verify import Verification, verify_bank
-from bloodseg_lib.smears.cache import leftovers
+from bloodseg_lib.smears.cache import leftovers, mapped
 from bloodseg_lib.smears.dataset import Dataset
 from bloodseg_lib.smears.described import read_cells
 from bloodseg_lib.smears.manifest import FILES, MANIFEST, Tally, changed_files
@@ -64,9 +64,10 @@ def verify_dataset(folder: Path | str, progress: bool = True) -> Verification:
         complete = sorted(set.intersection(*stems.values()))
         tally, unreadable = Tally(), 0
         bar = tqdm(complete, unit="smear", desc=f"verifying {split}", disable=not progress)
+        unpacked = _Unpacked(dataset, split)
         for name in bar:
             try:
-                found.problems += _smear_problems(dataset.folder / split, name, tally)
+                found.problems += _smear_problems(dataset.folder / split, name, tally, unpacked)
             except (OSError, ValueError) as error:
                 unreadable += 1
                 found.problems.append(str(error))
@@ -75,6 +76,7 @@ def verify_dataset(folder: Path | str, progress: bool = True) -> Verification:
                 found.problems += _count_problems(dataset, split, tally)
                 found.problems += _mean_problems(dataset, split, tally)
             found.problems += changed_files(dataset.folder / split, dataset.manifest, complete)
+            found.problems += unpacked.problems
         sets = len(dataset.manifest.get("files", {}).get(split, []))
         digests = (
             f"files of {sets} sets of backgrounds by sha256."
@@ -85,6 +87,33 @@ def verify_dataset(folder: Path | str, progress: bool = True) -> Verification:
             f"{split}: {len(complete)} smears, {tally.objects.total()} objects, {digests}"
         )
     return found
+
+
+class _Unpacked:
+    """The unpacked smears of a split, if there are any: each must be what its PNGs hold. Training
+    reads nothing else.
+    """
+
+    def __init__(self, dataset: Dataset, split: str):
+        self.problems: list[str] = []
+        self._arrays: dict[Path, np.memmap] = {}
+        for path in filter(Path.exists, dataset.unpacked(split)):
+            try:
+                self._arrays[path] = mapped(path)
+            except ValueError as error:
+                self.problems.append(str(error))
+
+    def compare(self, name: str, image: np.ndarray, labels: np.ndarray) -> None:
+        """Compare a smear with what was unpacked; the first that differs is told of each file."""
+        for path, array in list(self._arrays.items()):
+            smear = image if array.ndim == 4 else labels
+            number = int(name.rpartition("_")[2])
+            if number >= len(array) or not np.array_equal(array[number], smear):
+                del self._arrays[path]
+                self.problems.append(
+                    f"{path}: expected the pixels of {name}, received others. Delete the file; it "
+                    "is made again."
+                )
 
 
 def _missing_files(dataset: Dataset, split: str, stems: dict[str, set[str]]) -> Iterator[str]:
@@ -101,12 +130,13 @@ def _missing_files(dataset: Dataset, split: str, stems: dict[str, set[str]]) -> 
         )
 
 
-def _smear_problems(folder: Path, name: str, tally: Tally) -> list[str]:
+def _smear_problems(folder: Path, name: str, tally: Tally, unpacked: _Unpacked) -> list[str]:
     """What is wrong with one smear; adds what it holds to the tally."""
     image = read_image(folder / "images" / f"{name}.png")
     path = folder / "segments" / f"{name}.png"
     labels = read_label_map(path, unknown=True)
     cells = read_cells(folder / "labels" / f"{name}.json")
+    unpacked.compare(name, image, labels)
     areas = np.bincount(labels.ravel(), minlength=NUM_CLASSES)[:NUM_CLASSES].tolist()
     tally.add_image(image)
     tally.pixels.update(dict(enumerate(areas)))

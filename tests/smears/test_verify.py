@@ -9,6 +9,7 @@ from pictures import write_image
 from bloodseg_lib.classes import HEALTHY_RBC
 from bloodseg_lib.io import read_image, read_label_map, write_label_map
 from bloodseg_lib.smears.build import build_dataset
+from bloodseg_lib.smears.dataset import Dataset
 from bloodseg_lib.smears.manifest import FILES, DatasetConfig
 from bloodseg_lib.smears.verify import verify, verify_dataset
 
@@ -151,6 +152,29 @@ class TestDataset:
         for part, suffix in FILES.items():
             file(part, suffix).unlink()
         one(problems(built.folder), "train: expected 3 smears, found 2")
+
+    @pytest.mark.parametrize("which", [0, 1])
+    def test_an_unpacked_file_of_other_pixels(self, built, which):
+        built.arrays("train")
+        path = built.unpacked("train")[which]
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        try:
+            one(
+                verify_dataset(built.folder, progress=False).problems,
+                path.name,
+                built.names("train")[2],
+            )
+            path.write_bytes(whole[:-1])
+            one(verify_dataset(built.folder, progress=False).problems, path.name, "Delete it")
+            with pytest.raises(ValueError, match=r"damaged file .* Delete it"):
+                Dataset(built.folder).arrays("train")
+            path.write_bytes(whole)
+            assert not verify_dataset(built.folder, progress=False).problems
+        finally:
+            for unpacked in built.unpacked("train"):
+                unpacked.unlink(missing_ok=True)
+            built._arrays.clear()
 
     def test_a_manifest_with_another_number_of_objects(self, built):
         path = built.folder / "dataset.json"
