@@ -130,6 +130,8 @@ def cell_words(cell: ListedCell) -> str:
     if cell.class_id is None:
         return f"{cell.number}: deleted (found as {found})"
     name = class_name(cell.class_id)
+    if cell.drawn:
+        return f"{cell.number}: {name} (drawn by hand)"
     if cell.uncertain:
         sure = f", uncertain{sure}"
     return f"{cell.number}: {name}" + (f" (found as {found}{sure})" if cell.mark else sure)
@@ -188,6 +190,7 @@ def trail_list(steps: Sequence[Mapping[str, Any]]) -> str:
         was, now = (class_name(class_of_key(step[key])) for key in ("from", "to"))
         action = f" ({step['action']})" if step["action"] else ""
         when = f"<time>{step['time'][:19].replace('T', ' ')}</time>"
-        lines.append(f"<li>{when} cell {step['cell']}: {was} to {now}{action}</li>")
+        by = f", by {html.escape(step['by'])}" if "by" in step else ""
+        lines.append(f"<li>{when} cell {step['cell']}: {was} to {now}{action}{by}</li>")
     words = f"{len(steps)} changes on record, the last first; times in UTC"
     return f"<details><summary>{words}</summary><ul>{''.join(lines)}</ul></details>"

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from bloodseg_lib.io import read_json, write_bytes
-from bloodseg_lib.panel.corrections import trail
 from bloodseg_lib.panel.result import Result
+from bloodseg_lib.panel.trail import trail
 
 NONE_KEPT = np.empty((0, 0, 10), np.float16)
 """In the place of probabilities that were not kept."""

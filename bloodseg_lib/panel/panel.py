@@ -23,12 +23,13 @@ from bloodseg_lib.io import png_bytes
 from bloodseg_lib.panel import drawing
 from bloodseg_lib.panel.cell_list import CellList
 from bloodseg_lib.panel.controls import SHOW_CLASSES, SHOW_PIXELS, PanelControls
-from bloodseg_lib.panel.corrections import UNIDENTIFIED, trail
+from bloodseg_lib.panel.corrections import UNIDENTIFIED
 from bloodseg_lib.panel.html import fields_table, figures_table, picture, trail_list
 from bloodseg_lib.panel.images import shown_size
 from bloodseg_lib.panel.report import REPORT, content
 from bloodseg_lib.panel.session import RECORD_SUFFIXES, PanelSession
 from bloodseg_lib.panel.status import Status
+from bloodseg_lib.panel.trail import trail
 from bloodseg_lib.panel.work import Work
 from bloodseg_lib.prediction.counts import CountingConfig
 from bloodseg_lib.prediction.segmenter import Segmentation, Segmenter

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bloodseg_lib.panel.corrections import trail
 from bloodseg_lib.panel.result import Result
 from bloodseg_lib.panel.session import PanelSession
+from bloodseg_lib.panel.trail import trail
 from bloodseg_lib.prediction.counts import pool
 from bloodseg_lib.prediction.file_result import FileResult
 from bloodseg_lib.prediction.summary import report_page

@@ -37,6 +37,9 @@ def session():
 
 WITHOUT_WIDGETS = {
     "session",
+    "corrected_files",
+    "drawn",
+    "steps",
     "corrections",
     "images",
     "html",
