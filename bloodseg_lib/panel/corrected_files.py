@@ -22,6 +22,7 @@ from bloodseg_lib.panel.corrections import (
 from bloodseg_lib.panel.trail import trail
 from bloodseg_lib.prediction.cell_table import cell_table
 from bloodseg_lib.prediction.counts import Counts
+from bloodseg_lib.samples.corrected_fields import LABELS
 
 PICTURES_NOTE = (
     "The label map and the overlay show what the network found, without the corrections; the label "
@@ -61,7 +62,7 @@ def corrected_files(
     summary["corrections_note"] = PICTURES_NOTE
     return {
         **files,
-        f"{stem}_corrected.png": label_map_bytes(corrected_labels(counts, corrections)),
+        f"{stem}{LABELS}": label_map_bytes(corrected_labels(counts, corrections)),
         f"{stem}_cells.csv": _table(counts, corrections).encode(ENCODING),
         f"{stem}_counts.json": (json.dumps(summary, indent=1) + "\n").encode(),
     }

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from bloodseg_lib.io import read_json, write_bytes
+from bloodseg_lib.io import png_bytes, read_json, write_bytes
 from bloodseg_lib.panel.result import Result
 from bloodseg_lib.panel.trail import trail
+from bloodseg_lib.samples.corrected_fields import PICTURE
 
 NONE_KEPT = np.empty((0, 0, 10), np.float16)
 """In the place of probabilities that were not kept."""
@@ -58,10 +59,15 @@ class Keeper:
             result.segmentation = replace(result.segmentation, probabilities=NONE_KEPT)
 
     def save(self, image: np.ndarray, result: Result, files: Mapping[str, bytes]) -> None:
-        """Write the files of an image that have changed."""
+        """Write the files of an image that have changed, and once it is corrected the image itself,
+        so that a network can be taught by the corrections.
+        """
         place = self.place(image, result.name)
         if place is None:
             return
+        picture = place / f"{result.name}{PICTURE}"
+        if result.corrections and not picture.exists():
+            write_bytes(picture, png_bytes(image))
         for name, data in files.items():
             if result.saved.get(name) != data:
                 write_bytes(place / name, data)
