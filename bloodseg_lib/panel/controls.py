@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import ipywidgets
@@ -40,7 +40,7 @@ class PanelControls:
         taken: receives the name and the bytes of each file that was uploaded.
         content: gives the bytes of a file for download by its name.
         part: see :class:`bloodseg_lib.panel.widgets.CellPicture`.
-        on_key: the same.
+        act: the same.
 
     Attributes:
         widget: all of them, laid out.
@@ -53,7 +53,7 @@ class PanelControls:
         taken: Callable[[str, bytes], None],
         content: Callable[[str], bytes],
         part: Callable[[Box, tuple[int, int]], tuple[bytes, bytes]],
-        on_key: Callable[[str], None],
+        act: Callable[[Mapping[str, Any]], None],
     ):
         self.upload = Upload(
             taken,
@@ -66,7 +66,7 @@ class PanelControls:
         self.table = ipywidgets.HTML()
         self.trail = ipywidgets.HTML()
         self.fields = ipywidgets.HTML()
-        self.picture = CellPicture(part, on_key, status.fail)
+        self.picture = CellPicture(part, act, status.fail)
         self.scale_of_heat = ipywidgets.HTML()
         title = heading("Blood smear: find, name and count the cells", NOTICE)
         inputs = [*self._build_input(images, status), status.message]
@@ -164,16 +164,21 @@ class PanelControls:
         self.cells.add_class("bloodseg-keys")
         self.details = ipywidgets.HTML()
         classes = [(c.name, c.id) for c in CELL_CLASSES] + [("Unidentified", UNIDENTIFIED)]
-        hint = "The class that the cell should have"
+        hint = "The class that the cell should have, or that a cell is drawn as"
         self.new_class = _list("It is a", hint, classes, 60, "180px")
         self.change = _button("Change class", "Give the cell the class at the left", icon="pencil")
         self.delete = _button("Delete cell", "There is no cell here: do not count it", icon="trash")
         self.restore = _button("As found", "Take back what was changed in this cell", icon="undo")
+        hint = "Make one cell of those that are chosen, with Ctrl or Shift and a click"
+        self.merge = _button("Merge", hint, icon="compress")
+        hint = "Who corrects, for the record"
+        self.person = ipywidgets.Text(placeholder="your name", description="By", tooltip=hint)
+        self.person.layout.width, self.person.style.description_width = "200px", "60px"
         self.undo = _button("Undo", "Take back the last correction (key U)", icon="reply")
         self.redo = _button("Redo", "Do again what was undone (key Z)", icon="share")
         self.said = ipywidgets.HTML()
-        what = _row([self.new_class, self.change, self.delete, self.restore])
-        back = _row([self.undo, self.redo, self.said])
+        what = _row([self.new_class, self.change, self.delete, self.merge, self.restore])
+        back = _row([self.person, self.undo, self.redo, self.said])
         rows = [self.order, self.cells, what, back, self.details, self.trail]
         return [_heading("Cells"), *rows]
 

@@ -100,7 +100,7 @@ def tiles(cells: Sequence[ListedCell]) -> list[dict[str, Any]]:
             "number": cell.number,
             "words": cell_words(cell),
             "colour": css_colour(cell.class_id or 0),
-            "mark": cell.mark,
+            "mark": cell.mark or ("uncertain" if cell.uncertain else ""),
         }
         for cell in cells
     ]

@@ -8,7 +8,6 @@ Taught by ``notebooks/06_interactive_prediction.ipynb``.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Mapping
 from copy import copy
 from functools import partial
@@ -23,6 +22,7 @@ from bloodseg_lib.io import png_bytes
 from bloodseg_lib.panel import drawing
 from bloodseg_lib.panel.cell_list import CellList
 from bloodseg_lib.panel.controls import SHOW_CLASSES, SHOW_PIXELS, PanelControls
+from bloodseg_lib.panel.correcting import Correcting
 from bloodseg_lib.panel.corrections import UNIDENTIFIED
 from bloodseg_lib.panel.html import fields_table, figures_table, picture, trail_list
 from bloodseg_lib.panel.images import shown_size
@@ -51,6 +51,7 @@ class SegmentationPanel:
         controls: its widgets.
         session: the image, its segmentation, counts, corrections and files.
         cells: the list of cells and the gallery.
+        correcting: corrects by what is pressed and drawn.
         work: segments, and can be cancelled.
         status: the message, the progress bar and the last error, which the panel shows in words.
 
@@ -78,11 +79,14 @@ class SegmentationPanel:
             self._take,
             partial(content, self.session),
             self._part,
-            self._pressed,
+            lambda message: self.correcting.act(message),
         )
         self.widget = controls.widget
         others = (controls.run, controls.run_all, controls.picker)
         self.cells = CellList(self.session, controls, self.status)
+        self.correcting = Correcting(
+            self.session, controls, self.status, self.cells, self._show_corrected
+        )
         self.work = Work(self.status, controls.cancel, others)
         self._connect()
         self.status.guarded(self._show_choice)(None)
@@ -99,17 +103,6 @@ class SegmentationPanel:
         controls.view.observe(guarded(self._draw), "value")
         for toggle in controls.toggles.values():
             toggle.observe(guarded(self._show_classes), "value")
-        actions: dict[Any, Callable[[], str]] = {
-            controls.change: lambda: self.session.correct(
-                self.cells.chosen(), controls.new_class.value
-            ),
-            controls.delete: lambda: self.session.correct(self.cells.chosen(), None),
-            controls.restore: lambda: self.session.restore(self.cells.chosen()),
-            controls.undo: self.session.undo,
-            controls.redo: self.session.redo,
-        }
-        for button, action in actions.items():
-            button.on_click(guarded(partial(self._correct_by, action)))
 
     def segment(self, image: np.ndarray, name: str = "image") -> Segmentation:
         """Segment an image, count its cells and show the result in the panel.
@@ -141,26 +134,7 @@ class SegmentationPanel:
         """Give cells another class, or delete them, and show the new figures; see
         :meth:`bloodseg_lib.panel.session.PanelSession.correct`.
         """
-        self._corrected(self.session.correct(cells, class_id))
-
-    def _correct_by(self, action: Callable[[], str]) -> None:
-        self._corrected(action())
-
-    def _corrected(self, words: str) -> None:
-        self._show_result()
-        self.status.say(words)
-        self.controls.said.value = html.escape(words)
-
-    def _pressed(self, key: str) -> None:
-        """Do what a key in the picture, the list or the gallery means."""
-        if key in "uU":
-            self._corrected(self.session.undo())
-        elif key in "zZ":
-            self._corrected(self.session.redo())
-        elif key == "Delete":
-            self.correct(self.cells.chosen(), None)
-        else:
-            self.correct(self.cells.chosen(), int(key) or UNIDENTIFIED)
+        self.correcting.correct(lambda: self.session.correct(cells, class_id))
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         """The panel for pages with a kernel; where there is a result, also the picture of it, which
@@ -175,7 +149,7 @@ class SegmentationPanel:
         """Add an uploaded file to the images, and pick it; or load its corrections."""
         self.status.last_error = None
         if Path(name).suffix.lower() in RECORD_SUFFIXES:
-            self._corrected(self.session.load(name, data))
+            self.correcting.correct(lambda: self.session.load(name, data))
             return
         picker = self.controls.picker
         name = self.session.add(name, data)
@@ -248,6 +222,12 @@ class SegmentationPanel:
         if self.session.segmentation and self.controls.measure.value:
             factor = self.session.segmentation.scale.factor
             self.controls.diameter.value = round(RBC_DIAMETER_PX / factor, 1)
+        self._show_result()
+
+    def _show_corrected(self) -> None:
+        shown = {cell["number"] for cell in self.controls.picture.cells}
+        if shown != {cell.number for cell in self.session.cells()}:
+            self._draw()  # cells were drawn: the map of the picture is another
         self._show_result()
 
     def _show_result(self) -> None:

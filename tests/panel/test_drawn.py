@@ -13,6 +13,7 @@ from bloodseg_lib.io import read_label_map
 from bloodseg_lib.panel.corrections import UNIDENTIFIED
 from bloodseg_lib.panel.drawing import cell_map
 from bloodseg_lib.panel.drawn import instance_of, joined
+from bloodseg_lib.panel.panel import SegmentationPanel
 from bloodseg_lib.panel.session import PanelSession
 from bloodseg_lib.prediction.cells import Cell
 from bloodseg_lib.prediction.shape import outline
@@ -157,3 +158,37 @@ def test_cells_that_do_not_touch_are_joined_by_what_is_between_them():
         for points in (((2, 2), (6, 2), (6, 6), (2, 6)), ((12, 2), (16, 2), (16, 6), (12, 6)))
     )
     assert instance_of(joined([one, other]), (20, 30)).mask.sum() == 14 * 4
+
+
+@pytest.fixture
+def panel():
+    """A panel whose field was segmented."""
+    panel = SegmentationPanel(RedAndGreen(), {"field": FIELD})
+    panel.segment(FIELD, "field")
+    return panel
+
+
+def test_what_is_drawn_in_the_picture_is_a_cell_of_the_class_in_the_list(panel):
+    before = panel.controls.picture.map
+    panel.controls.new_class.value = INFECTED_RBC
+    panel.controls.picture.answer({"outline": [list(point) for point in SQUARE]})
+    assert classes(panel.session)[3] == INFECTED_RBC and panel.controls.picture.selected == 3
+    assert panel.controls.picture.map != before
+    panel.controls.picture.answer({"key": "9"})  # the drawn cell is the chosen one
+    assert classes(panel.session)[3] == HEALTHY_RBC
+
+
+def test_a_line_in_the_picture_cuts_and_the_button_joins(panel):
+    panel.controls.person.value = " A. B. "
+    panel.controls.picture.answer({"line": [list(point) for point in ACROSS], "cell": 1})
+    assert "cell 1 was cut in two" in panel.controls.said.value
+    panel.controls.picture.chosen = [3, 4]
+    panel.controls.merge.click()
+    assert classes(panel.session) == {1: None, 2: HEALTHY_RBC, 5: INFECTED_RBC}
+    assert panel.session.counts.watershed["infected_rbc"] == 1
+    assert "by A. B." in panel.controls.trail.value
+
+
+def test_a_line_beside_all_cells_says_what_to_do(panel):
+    panel.controls.picture.answer({"line": [[0, 0], [9, 9]], "cell": 0})
+    assert "Expected a cell, none is chosen" in panel.status.message.value
