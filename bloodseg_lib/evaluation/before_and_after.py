@@ -6,6 +6,8 @@ Taught by ``notebooks/06_interactive_prediction.ipynb``.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -103,7 +105,7 @@ class BeforeAndAfter(Report):
 
 def fine_tune(
     results: Path | str,
-    out: Path | str,
+    out: Path | str | None = None,
     start_from: Path | str = "released",
     on_progress: Callable[[float], None] = lambda fraction: None,
     *,
@@ -115,7 +117,8 @@ def fine_tune(
     Args:
         results: the folder where the panel keeps its results, see
             :mod:`bloodseg_lib.samples.corrected_fields`.
-        out: gets bank, dataset, training, report, and the network as ``network.npz``.
+        out: gets bank, dataset, training, report, and the network as ``network.npz``; ``None``: a
+            folder in ``results``, another one for other corrections.
         start_from: the network, a checkpoint or ``"released"``.
         on_progress: receives the fraction that is done, 0..1; an exception that it raises stops the
             training after an epoch.
@@ -130,9 +133,14 @@ def fine_tune(
     from bloodseg_lib.training.fine_tuning import TRAINING, fine_tuned
 
     taught, held_out = corrected_fields.divided(corrected_fields.read(results))
-    run = RunFiles(out)
-    with owned(out):
-        _claim(run.root, [*taught, *held_out], str(start_from))
+    claim = {
+        "start_from": str(start_from),
+        "fields": {field.name: field.digest() for field in (*taught, *held_out)},
+    }
+    name = hashlib.sha256(json.dumps(claim).encode()).hexdigest()[:8]
+    run = RunFiles(out or Path(results) / f"fine_tuned-{name}")
+    with owned(run.root):
+        _claim(run.root / CLAIM, claim)
         bank = corrected_fields.write(taught, run.bank)
         # the comparison counts as one epoch
         dataset = fine_tuned(
@@ -155,16 +163,14 @@ def _names(fields: Sequence[CorrectedField]) -> tuple[str, ...]:
     return tuple(field.name for field in fields)
 
 
-def _claim(folder: Path, fields: Sequence[CorrectedField], start_from: str) -> None:
+def _claim(path: Path, claim: dict[str, Any]) -> None:
     """Mark a folder as the fine-tuning of these corrections, or refuse it."""
-    wanted = {"start_from": start_from, "fields": {f.name: f.digest() for f in fields}}
-    path = folder / CLAIM
     if not path.exists():
-        write_json(path, wanted)
-    elif read_json(path) != wanted:
+        write_json(path, claim)
+    elif read_json(path) != claim:
         raise ValueError(
-            f"{folder}: holds a fine-tuning of other corrections or of another network, see "
-            f"{CLAIM} in it. Choose another folder, or delete this one."
+            f"{path.parent}: holds a fine-tuning of other corrections or of another network, see "
+            f"{path.name} in it. Choose another folder, or delete this one."
         )
 
 

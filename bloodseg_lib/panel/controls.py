@@ -80,7 +80,14 @@ class PanelControls:
             layout={"flex_flow": "row wrap", "align_items": "flex-start", "overflow": "visible"},
         )
         self.widget = ipywidgets.VBox(
-            [ipywidgets.HTML(title), *inputs, result, self.fields, self.downloads]
+            [
+                ipywidgets.HTML(title),
+                *inputs,
+                result,
+                self.fields,
+                self.downloads,
+                *self._build_teaching(),
+            ]
         )
         self.widget.add_class("bloodseg-panel")
         self.picture.controls = [control.model_id for control in _within(self.widget)]
@@ -181,6 +188,15 @@ class PanelControls:
         back = _row([self.person, self.undo, self.redo, self.said])
         rows = [self.order, self.cells, what, back, self.details, self.trail]
         return [_heading("Cells"), *rows]
+
+    def _build_teaching(self) -> list[Any]:
+        hint = "Fine-tune the network on the corrected fields, compared on fields held out"
+        self.teach = _button("Teach the network by the corrections", hint)
+        hint = "Segment with the fine-tuned network from now on"
+        self.use = _button("Use the fine-tuned network", hint)
+        self.use.disabled = True
+        self.taught = ipywidgets.HTML()
+        return [_heading("Corrections teach"), _row([self.teach, self.use]), self.taught]
 
     def _build_gallery(self) -> list[Any]:
         self.gallery = Gallery()

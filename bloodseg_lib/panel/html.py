@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES, RBC_IDS, WBC_IDS, class_by_key
+from bloodseg_lib.evaluation.before_and_after import BeforeAndAfter
 from bloodseg_lib.io import png_bytes
 from bloodseg_lib.panel.corrections import UNIDENTIFIED, ListedCell, class_name, class_of_key
 from bloodseg_lib.prediction.counts import ALL_CELLS, BORDER_RULE, NOTICE, UNCERTAIN, Counts, pool
@@ -116,6 +117,24 @@ def fields_table(fields: Sequence[tuple[str, Counts]]) -> str:
     columns = "".join(f"<th scope='col'>{head}</th>" for head in heads)
     return (
         f"{heading('Fields')}<table class='bloodseg-fields'><thead><tr>{columns}</tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table>"
+    )
+
+
+def before_and_after_table(report: BeforeAndAfter) -> str:
+    """What a fine-tuning changed; what became worse is marked."""
+    rows = []
+    for f in report.figures:
+        alarm = " class='bloodseg-alarm'" if f.after < f.before else ""
+        rows.append(
+            f"<tr><th scope='row'>{html.escape(f.words)}</th><td>{f.cells or '-'}</td>"
+            f"<td>{f.before:.1%}</td><td><span{alarm}>{f.after:.1%}</span></td></tr>"
+        )
+    heads = ("Classified as the person says", "cells", "before", "after")
+    columns = "".join(f"<th scope='col'>{head}</th>" for head in heads)
+    words = f"Taught by {len(report.taught)} fields, compared on {len(report.held_out)} others"
+    return (
+        f"<table><caption>{words}</caption><thead><tr>{columns}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table>"
     )
 

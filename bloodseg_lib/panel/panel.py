@@ -29,6 +29,7 @@ from bloodseg_lib.panel.images import shown_size
 from bloodseg_lib.panel.report import REPORT, content
 from bloodseg_lib.panel.session import RECORD_SUFFIXES, PanelSession
 from bloodseg_lib.panel.status import Status
+from bloodseg_lib.panel.teaching import Teaching
 from bloodseg_lib.panel.trail import trail
 from bloodseg_lib.panel.work import Work
 from bloodseg_lib.prediction.counts import CountingConfig
@@ -52,7 +53,8 @@ class SegmentationPanel:
         session: the image, its segmentation, counts, corrections and files.
         cells: the list of cells and the gallery.
         correcting: corrects by what is pressed and drawn.
-        work: segments, and can be cancelled.
+        work: segments or teaches, and can be cancelled.
+        teaching: fine-tunes the network on the corrections.
         status: the message, the progress bar and the last error, which the panel shows in words.
 
     Raises:
@@ -82,12 +84,13 @@ class SegmentationPanel:
             lambda message: self.correcting.act(message),
         )
         self.widget = controls.widget
-        others = (controls.run, controls.run_all, controls.picker)
+        others = (controls.run, controls.run_all, controls.picker, controls.teach)
         self.cells = CellList(self.session, controls, self.status)
         self.correcting = Correcting(
             self.session, controls, self.status, self.cells, self._show_corrected
         )
         self.work = Work(self.status, controls.cancel, others)
+        self.teaching = Teaching(self.session, controls, self.status, self.work)
         self._connect()
         self.status.guarded(self._show_choice)(None)
 

@@ -42,8 +42,9 @@ def report(results: Sequence[Result], network: str) -> bytes:
             result.segmentation.scale,
             result.counts(),
             notes=tuple(
-                f"Corrected by hand: cell {step['cell']}, {step['from'] or 'deleted'} to "
-                f"{step['to'] or 'deleted'}, {step['time'][:16].replace('T', ' ')} UTC."
+                f"Corrected by hand: cell {step['cell']}, {step['from'] or 'no cell'} to "
+                f"{step['to'] or 'no cell'}, {step['time'][:16].replace('T', ' ')} UTC"
+                f"{', by ' + step['by'] if 'by' in step else ''}."
                 for step in trail(result.found, result.corrections)
             ),
         )
