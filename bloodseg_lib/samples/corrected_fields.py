@@ -18,7 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bloodseg_lib.classes import CLASSES, RBC_DIAMETER_PX, UNKNOWN, Box, class_by_key
+from bloodseg_lib.classes import CLASSES, RBC_DIAMETER_PX, Box, class_by_key
 from bloodseg_lib.io import read_image, read_json, read_label_map, read_table, resized
 from bloodseg_lib.optics import field_transmittance
 from bloodseg_lib.samples.bank import SampleBank, write_bank
@@ -166,8 +166,12 @@ def divided(
 
 
 def labelled(field: CorrectedField) -> LabelledField:
-    """A corrected field with its label map, at 40x on a white background. What nobody touched is
+    """A corrected field with its label map, at 40x on a white background. What nobody touched
+    counts as right: the person looked at the field. What nobody could name is
     :data:`~bloodseg_lib.classes.UNKNOWN`.
+
+    Raises:
+        FileNotFoundError, ValueError: a file of it is missing or damaged.
     """
     image = read_image(field.picture)
     labels = read_label_map(f"{field.files}{LABELS}", unknown=True)
@@ -176,10 +180,6 @@ def labelled(field: CorrectedField) -> LabelledField:
             f"{field.files}{LABELS}: expected the size of its picture, {image.shape[:2]}. "
             f"Received {labels.shape}. Segment the image in the panel again."
         )
-    known = np.zeros(labels.shape, bool)
-    for cell in field.by_hand:
-        known[cell.box.window] |= labels[cell.box.window] == cell.class_id
-    labels[(labels > 0) & ~known] = UNKNOWN
     light = field_transmittance(image, RBC_DIAMETER_PX / field.scale)
     height, width = labels.shape
     size = (max(1, round(width * field.scale)), max(1, round(height * field.scale)))

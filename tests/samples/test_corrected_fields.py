@@ -21,7 +21,8 @@ def test_the_cells_of_a_field_are_told_apart_by_who_named_them(tmp_path):
     ("person", "at", "class_id"),
     [
         (lambda session: session.correct(1, NEUTROPHIL), RED, NEUTROPHIL),
-        (lambda session: session.correct(1, NEUTROPHIL), GREEN, UNKNOWN),  # nobody touched it
+        (lambda session: session.correct(1, NEUTROPHIL), GREEN, HEALTHY_RBC),  # nobody touched it
+        (lambda s: (s.correct(1, None), s.correct(2, UNIDENTIFIED)), GREEN, UNKNOWN),
         (lambda session: session.correct(1, None), RED, 0),
         (lambda session: session.draw(OUTLINE, INFECTED_RBC), (20, 80), INFECTED_RBC),
     ],
