@@ -31,7 +31,8 @@ from bloodseg_lib.smears.dataset import Dataset
 CLAIM = "fields.json"
 """What a fine-tuning is of: the corrected fields and the network it starts from."""
 
-BY_HAND, UNTOUCHED, DRAWN = "corrected by hand", "not touched", "drawn smears, mean IoU"
+ALL, BY_HAND, UNTOUCHED = "all cells", "corrected by hand", "not touched"
+DRAWN = "drawn smears, mean IoU"
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,10 @@ class BeforeAndAfter(Report):
     Attributes:
         network: the fine-tuned network.
         taught, held_out: names of the fields that taught, and of those it is compared on.
-        figures: the first three are of all cells corrected by hand, of all that nobody touched, and
-            of smears of drawn cells; then come the single classes of those corrected by hand.
+        figures: the first ones are of all cells, of those corrected by hand, of those that nobody
+            touched, and of smears of drawn cells; then come the classes of those corrected by hand.
+            The network that was corrected is wrong in these, and right in those nobody touched, or
+            nearly so: what tells is the change in all cells.
     """
 
     stem: ClassVar[str] = "before_and_after"
@@ -198,7 +201,7 @@ def compared(
             (c, False) for c in field.others
         ]:
             of_class = f"{BY_HAND}: {CLASSES[cell.class_id].name if cell.class_id else 'no cell'}"
-            keys = (BY_HAND, of_class) if by_hand else (UNTOUCHED,)
+            keys = (ALL, BY_HAND, of_class) if by_hand else (ALL, UNTOUCHED)
             cells.update(keys)
             for tally, labels in zip(right, maps, strict=True):
                 tally.update(keys if class_in_box(labels, cell.box) == cell.class_id else ())
@@ -210,5 +213,5 @@ def compared(
         evaluate_dataset(network, dataset, "test", progress=progress).scores.mean_iou
         for network in (before, after)
     )
-    first = [figures.pop(key) for key in (BY_HAND, UNTOUCHED) if key in figures]
+    first = [figures.pop(key) for key in (ALL, BY_HAND, UNTOUCHED) if key in figures]
     return (*first, Figure(DRAWN, 0, *ious), *figures.values())

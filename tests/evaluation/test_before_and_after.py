@@ -40,6 +40,7 @@ def test_a_comparison_counts_what_each_network_says_of_the_cells(tmp_path, drawn
     correct_fields(tmp_path, "a", "b")
     figures = compared(RedAndGreen(), Taught(), read(tmp_path), None, progress=False)
     assert figures == (
+        Figure("all cells", 4, 0.5, 1.0),
         Figure("corrected by hand", 2, 0.0, 1.0),
         Figure("not touched", 2, 1.0, 1.0),
         Figure("drawn smears, mean IoU", 0, 0.5, 0.4),
@@ -56,7 +57,7 @@ def test_a_deleted_cell_is_right_where_nothing_is_found(tmp_path, drawn_smears):
             predicted[..., 0] += 2 * predicted[..., HEALTHY_RBC]
             return predicted / predicted.sum(axis=-1, keepdims=True)
 
-    by_hand, *_ = compared(RedAndGreen(), Blind(), read(tmp_path), None, progress=False)
+    _, by_hand, *_ = compared(RedAndGreen(), Blind(), read(tmp_path), None, progress=False)
     assert (by_hand.before, by_hand.after) == (0.0, 1.0)
 
 
