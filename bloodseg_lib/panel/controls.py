@@ -14,8 +14,8 @@ from bloodseg_lib.classes import CELL_CLASSES, CLASSES, RBC_DIAMETER_PX, Box
 from bloodseg_lib.io import IMAGE_SUFFIXES
 from bloodseg_lib.panel.corrections import UNIDENTIFIED
 from bloodseg_lib.panel.html import css_colour, heading
-from bloodseg_lib.panel.session import RECORD_SUFFIXES
 from bloodseg_lib.panel.status import Status
+from bloodseg_lib.panel.trail import RECORD_SUFFIXES
 from bloodseg_lib.panel.widgets import CellPicture, Downloads, Gallery, Upload
 from bloodseg_lib.prediction.counts import NOTICE
 
@@ -85,6 +85,7 @@ class PanelControls:
                 *inputs,
                 result,
                 self.fields,
+                self._build_fields(),
                 self.downloads,
                 *self._build_teaching(),
             ]
@@ -188,6 +189,19 @@ class PanelControls:
         back = _row([self.person, self.undo, self.redo, self.said])
         rows = [self.order, self.cells, what, back, self.details, self.trail]
         return [_heading("Cells"), *rows]
+
+    def _build_fields(self) -> Any:
+        hint = "How many red cells are to be counted over all fields"
+        self.target = ipywidgets.BoundedIntText(
+            1000, min=1, max=10**6, description="Red cells to count", tooltip=hint
+        )
+        self.target.layout.width, self.target.style.description_width = "220px", "125px"
+        hint = "Why the field that is shown is left out of the figures of all"
+        self.reason = ipywidgets.Text(placeholder="why", description="Field shown", tooltip=hint)
+        self.reason.layout.width, self.reason.style.description_width = "280px", "90px"
+        self.exclude = _button("Leave out", "Leave the field out, for the reason at the left")
+        self.include = _button("Count it", "Count a field again that was left out")
+        return _row([self.target, self.reason, self.exclude, self.include])
 
     def _build_teaching(self) -> list[Any]:
         hint = "Fine-tune the network on the corrected fields, compared on fields held out"

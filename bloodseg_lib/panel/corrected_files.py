@@ -17,7 +17,7 @@ from bloodseg_lib.panel.corrections import (
     corrected,
     corrected_labels,
     listed_cells,
-    present,
+    present_cells,
 )
 from bloodseg_lib.panel.trail import trail
 from bloodseg_lib.prediction.cell_table import cell_table
@@ -70,7 +70,7 @@ def corrected_files(
 
 def _table(counts: Counts, corrections: Sequence[Correction]) -> str:
     """The CSV of the cells with its three columns of corrections."""
-    cells = present(listed_cells(counts, corrections))
+    cells = present_cells(counts, corrections)
     last = {correction.cell: correction for correction in corrections}
     table, made = csv_rows(cell_table(cell.found for cell in cells)), []
     for cell, row in zip(cells, table, strict=True):

@@ -43,10 +43,20 @@ class Correcting:
             controls.merge: lambda: session.merge(cells.chosen()),
             controls.undo: session.undo,
             controls.redo: session.redo,
+            controls.exclude: lambda: session.exclude(self._reason()),
+            controls.include: lambda: session.exclude(""),
         }
         for button, action in actions.items():
             button.on_click(status.guarded(partial(self.correct, action)))
         controls.person.observe(status.guarded(self._name), "value")
+
+    def _reason(self) -> str:
+        reason: str = self.controls.reason.value.strip()
+        if not reason:
+            raise ValueError(
+                "Expected why the field is left out, received nothing. Write a reason."
+            )
+        return reason
 
     def _name(self) -> None:
         self.session.person = self.controls.person.value.strip()

@@ -131,8 +131,9 @@ def _drawn(counts: Counts, correction: Correction, number: int) -> ListedCell:
     return ListedCell(number, replace(cell, number=number), None, drawn=True)
 
 
-def present(cells: Sequence[ListedCell]) -> list[ListedCell]:
-    """The cells without those whose drawing was undone."""
+def present_cells(counts: Counts, corrections: Sequence[Correction]) -> list[ListedCell]:
+    """The cells of :func:`listed_cells` without those whose drawing was undone."""
+    cells = listed_cells(counts, corrections)
     return [cell for cell in cells if not (cell.drawn and cell.class_id is None)]
 
 
@@ -146,7 +147,7 @@ def corrected_labels(counts: Counts, corrections: Sequence[Correction]) -> np.nd
     """
     assert counts.label_map is not None
     labels = counts.label_map.copy()
-    for cell in present(listed_cells(counts, corrections)):
+    for cell in present_cells(counts, corrections):
         if cell.mark:
             shown = UNKNOWN if cell.class_id == UNIDENTIFIED else cell.class_id or 0
             labels[cell.found.box.window][cell.found.mask] = shown

@@ -30,16 +30,27 @@ class Keeper:
 
     Args:
         folder: gets a folder for each image, with its files; ``None``: nothing is written.
+
+    Attributes:
+        results: by :func:`image_key`.
+        picked: the name that an image was picked by.
     """
 
     def __init__(self, folder: Path | str | None):
         self.folder = None if folder is None else Path(folder)
         self.results: dict[str, Result] = {}
+        self.picked: dict[str, str] = {}
 
     def place(self, image: np.ndarray, name: str) -> Path | None:
         """The folder of an image: its name for people, its pixels for certainty."""
         safe = re.sub(r"[^\w.-]+", "_", name)
         return self.folder / f"{safe}-{image_key(image)[:8]}" if self.folder else None
+
+    def excluded(self, image: np.ndarray, name: str) -> dict[str, str]:
+        """Why a field was left out, in memory or in the folder; empty if it was not."""
+        if former := self.results.get(image_key(image)):
+            return former.excluded
+        return self._summary(image, name).get("excluded", {})
 
     def steps(self, image: np.ndarray, name: str) -> list[dict[str, Any]]:
         """The corrections of an image that are known, in memory or in the folder.
@@ -47,11 +58,20 @@ class Keeper:
         Raises:
             ValueError: the file in the folder is broken.
         """
-        former, place = self.results.get(image_key(image)), self.place(image, name)
-        if former:
+        if former := self.results.get(image_key(image)):
             return trail(former.found, former.corrections)
+        return self._summary(image, name).get("corrections", [])
+
+    def _summary(self, image: np.ndarray, name: str) -> dict[str, Any]:
+        """The summary of an image in the folder; empty if there is none."""
+        place = self.place(image, name)
         path = place / f"{name}_counts.json" if place else None
-        return read_json(path).get("corrections", []) if path and path.is_file() else []
+        return read_json(path) if path and path.is_file() else {}
+
+    def fields(self) -> list[tuple[str, Result]]:
+        """The results, each with the name that its image was picked by; empty: by none."""
+        results = list(self.results.items())  # another thread may add one
+        return [(self.picked.get(key, ""), result) for key, result in results]
 
     def leave(self, key: str) -> None:
         """Keep all results but one without their probabilities, which take the most room."""

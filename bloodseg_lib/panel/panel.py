@@ -27,10 +27,10 @@ from bloodseg_lib.panel.corrections import UNIDENTIFIED
 from bloodseg_lib.panel.html import fields_table, figures_table, picture, trail_list
 from bloodseg_lib.panel.images import shown_size
 from bloodseg_lib.panel.report import REPORT, content
-from bloodseg_lib.panel.session import RECORD_SUFFIXES, PanelSession
+from bloodseg_lib.panel.session import PanelSession
 from bloodseg_lib.panel.status import Status
 from bloodseg_lib.panel.teaching import Teaching
-from bloodseg_lib.panel.trail import trail
+from bloodseg_lib.panel.trail import RECORD_SUFFIXES, trail
 from bloodseg_lib.panel.work import Work
 from bloodseg_lib.prediction.counts import CountingConfig
 from bloodseg_lib.prediction.segmenter import Segmentation, Segmenter
@@ -81,7 +81,7 @@ class SegmentationPanel:
             self._take,
             partial(content, self.session),
             self._part,
-            lambda message: self.correcting.act(message),
+            self._act,
         )
         self.widget = controls.widget
         others = (controls.run, controls.run_all, controls.picker, controls.teach)
@@ -104,6 +104,7 @@ class SegmentationPanel:
         controls.all_classes.on_click(guarded(lambda: controls.toggle_all(True)))
         controls.no_classes.on_click(guarded(lambda: controls.toggle_all(False)))
         controls.view.observe(guarded(self._draw), "value")
+        controls.target.observe(guarded(self._show_result), "value")
         for toggle in controls.toggles.values():
             toggle.observe(guarded(self._show_classes), "value")
 
@@ -138,6 +139,12 @@ class SegmentationPanel:
         :meth:`bloodseg_lib.panel.session.PanelSession.correct`.
         """
         self.correcting.correct(lambda: self.session.correct(cells, class_id))
+
+    def _act(self, message: Mapping[str, Any]) -> None:
+        if "open" in message:
+            self.controls.picker.value = message["open"]
+        else:
+            self.correcting.act(message)
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         """The panel for pages with a kernel; where there is a result, also the picture of it, which
@@ -238,8 +245,7 @@ class SegmentationPanel:
         session, controls = self.session, self.controls
         controls.picture.cells = drawing.marks(session)
         self.cells.show()
-        results = list(session.keeper.results.values())  # another thread may add one
-        controls.fields.value = fields_table([(r.name, r.counts()) for r in results])
+        controls.fields.value = fields_table(session.keeper.fields(), controls.target.value)
         controls.undo.disabled = controls.redo.disabled = not session.corrections
         if session.counts is None or session.found is None:
             controls.table.value = "They appear here when the image has been segmented."

@@ -41,7 +41,8 @@ def report(results: Sequence[Result], network: str) -> bytes:
             Path(result.name),
             result.segmentation.scale,
             result.counts(),
-            notes=tuple(
+            notes=_left_out(result)
+            + tuple(
                 f"Corrected by hand: cell {step['cell']}, {step['from'] or 'no cell'} to "
                 f"{step['to'] or 'no cell'}, {step['time'][:16].replace('T', ' ')} UTC"
                 f"{', by ' + step['by'] if 'by' in step else ''}."
@@ -50,7 +51,14 @@ def report(results: Sequence[Result], network: str) -> bytes:
         )
         for result in results
     ]
-    pooled = pool([result.counts() for result in results]) if len(results) > 1 else None
+    used = [result.counts() for result in results if not result.excluded]
+    pooled = pool(used) if len(results) > 1 and used else None
     overlays = [result.files.get(f"{result.name}_overlay.png") for result in results]
     of = dict(zip(map(id, fields), overlays, strict=True))  # names may be the same
     return report_page(fields, lambda field: of[id(field)], pooled, network)
+
+
+def _left_out(result: Result) -> tuple[str, ...]:
+    why = result.excluded
+    by = f", by {why['by']}" if why.get("by") else ""
+    return (f"Left out of the pooled figures: {why['reason']}{by}.",) if why else ()

@@ -12,28 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
-from bloodseg_lib.classes import CELL_CLASSES
 from bloodseg_lib.io import Picture
 from bloodseg_lib.panel import steps
-from bloodseg_lib.panel.corrected_files import corrected_files
-from bloodseg_lib.panel.corrections import (
-    Correction,
-    ListedCell,
-    class_of_key,
-    listed_cells,
-    present,
-)
+from bloodseg_lib.panel.corrections import Correction, ListedCell, class_of_key, present_cells
 from bloodseg_lib.panel.drawn import Outline
 from bloodseg_lib.panel.images import decoded_image, offered_images, opened, told_um
 from bloodseg_lib.panel.keeping import Keeper, image_key, zipped
-from bloodseg_lib.panel.result import NO_IMAGE, NOT_YET, Result, counted
+from bloodseg_lib.panel.result import NO_IMAGE, NOT_YET, Result, counted, found_words
 from bloodseg_lib.panel.trail import found_again, read_record
 from bloodseg_lib.prediction.counts import CountingConfig, Counts
 from bloodseg_lib.prediction.scale import Scale
 from bloodseg_lib.prediction.segmenter import Segmentation, Segmenter
-
-RECORD_SUFFIXES = (".zip", ".json")
-"""Endings of the files with corrections that can be loaded."""
 
 
 class PanelSession:
@@ -121,15 +110,15 @@ class PanelSession:
             return
         self._begin(image := self.opened(name), name)
         self.keeper.leave(key := image_key(image))
+        self.keeper.picked[key] = name
         if result := self.keeper.results.get(key):
             self._use(result)
             self._hold(result.corrections)
 
     def was_corrected(self) -> bool:
         """Whether corrections of the picked image are known that need it segmented to hold."""
-        if self.image is None or self.found:
-            return False
-        return bool(self.keeper.steps(self.image, Path(self.name).stem))
+        image = None if self.found else self.image
+        return image is not None and bool(self.keeper.steps(image, Path(self.name).stem))
 
     def segment(
         self,
@@ -168,6 +157,7 @@ class PanelSession:
     def _show(self, image: np.ndarray, result: Result) -> str:
         """Show a new result with the corrections of before, and say how many they are."""
         steps = self.keeper.steps(image, result.name)
+        result.excluded = self.keeper.excluded(image, result.name)
         result.corrections, lost = found_again(result.found, steps)
         former = self.keeper.set_aside(image, result.name) if lost else ""
         self.keeper.leave(key := image_key(image))
@@ -188,7 +178,7 @@ class PanelSession:
             raise ValueError(NOT_YET)
         self.corrections = self.result.corrections = corrections
         self.counts = self.result.counts()
-        self.files = corrected_files(self.found, self.result.files, self.name, corrections)
+        self.files = self.result.current_files()
         self.keeper.save(self.image, self.result, self.files)
 
     def correct(self, cells: int | Iterable[int], class_id: int | str | None) -> str:
@@ -246,6 +236,14 @@ class PanelSession:
         cells = f"Cell {changes[0].cell}" if len(changes) == 1 else f"{len(changes)} cells"
         return f"{cells}: {words}. The figures and the files say so."
 
+    def exclude(self, reason: str) -> str:
+        """Leave the field out of the pooled figures, or not any more where ``reason`` is empty."""
+        if self.result is None:
+            raise ValueError(NOT_YET)
+        self.result.exclude(reason, self.person)
+        self._hold(self.corrections)
+        return f"{self.name}: left out, {reason}." if reason else f"{self.name}: counted."
+
     def load(self, name: str, data: bytes) -> str:
         """Make the corrections of a zip or JSON, which the panel offered, hold for this image in
         place of those that it has, and say how many there are.
@@ -271,7 +269,7 @@ class PanelSession:
 
     def cells(self, least_certain_first: bool = False) -> list[ListedCell]:
         """The cells that were found and drawn, with the classes that they have now."""
-        cells = present(listed_cells(self.found, self.corrections)) if self.found else []
+        cells = present_cells(self.found, self.corrections) if self.found else []
         return sorted(cells, key=lambda cell: cell.certainty) if least_certain_first else cells
 
     def cell(self, number: int) -> ListedCell | None:
@@ -280,10 +278,7 @@ class PanelSession:
 
     def found_words(self) -> str:
         """The number of cells of each class."""
-        if self.counts is None:
-            return "not segmented yet"
-        numbers = ((self.counts.watershed[c.key], c.name) for c in CELL_CLASSES)
-        return ", ".join(f"{n} {name}" for n, name in numbers if n) or "no cells"
+        return found_words(self.counts)
 
     def content(self, name: str) -> bytes:
         """The bytes of one of the files, or of all as a zip, whose bytes depend on theirs only.

@@ -24,6 +24,9 @@ from bloodseg_lib.panel.corrections import (
 )
 from bloodseg_lib.prediction.counts import Counts
 
+RECORD_SUFFIXES = (".zip", ".json")
+"""Endings of the files with corrections that can be loaded."""
+
 SAME_CELL = 0.5
 """A cell is the same when its box and that of before overlap by more than this (intersection over
 union).

@@ -98,9 +98,10 @@ def read(root: Path | str) -> list[CorrectedField]:
 
 
 def _field(path: Path, patients: dict[str, str]) -> CorrectedField | None:
-    """The field of a summary; None where nothing was corrected."""
+    """The field of a summary; None where nothing was corrected, or a person left the field out."""
     summary, name = read_json(path), path.parent.name
-    if not isinstance(summary, dict) or not summary.get("corrections"):
+    corrected = isinstance(summary, dict) and summary.get("corrections")
+    if not corrected or summary.get("excluded"):
         return None
     files = str(path).removesuffix(COUNTS)
     for ending in (PICTURE, LABELS, CELLS):

@@ -79,11 +79,17 @@ function keepKeys(el, model) {
     const boxes = [...panel.querySelectorAll(".bloodseg-classes input")];
     if (boxes.includes(event.target)) model.set("shown", boxes.flatMap((box, i) => (box.checked ? [i + 1] : [])));
   };
+  // A field of the table is opened by its name.
+  const opens = (event) => {
+    const name = event.target.closest?.("[data-open]")?.dataset.open;
+    if (name) model.send({ open: name });
+  };
   let panel = null;
   const placed = new ResizeObserver(() => {
     panel = el.closest(".bloodseg-panel") ?? el;
     panel.addEventListener("change", switched);
     panel.addEventListener("click", pressed, true);
+    panel.addEventListener("click", opens);
     panel.addEventListener("keydown", first, true);
     panel.addEventListener("keydown", stop);
     placed.disconnect();
@@ -94,6 +100,7 @@ function keepKeys(el, model) {
     panel?.removeEventListener("keydown", first, true);
     panel?.removeEventListener("keydown", stop);
     panel?.removeEventListener("click", pressed, true);
+    panel?.removeEventListener("click", opens);
     panel?.removeEventListener("change", switched);
   };
 }
@@ -328,7 +335,7 @@ function render({ model, el }) {
   let mode = "";
   let stroke = null; // points of what is being drawn, in pixels of the image
   const pen = element("polyline", { class: "drawing", "vector-effect": "non-scaling-stroke" }, null, SVG);
-  const inImage = (event) => at(event).map((value, i) => (value - [view.x, view.y][i]) / view.scale);
+  const inImage = (event) => at(event).map((value, i) => Math.round((10 * (value - [view.x, view.y][i])) / view.scale) / 10);
 
   function pick(wanted) {
     mode = mode === wanted ? "" : wanted;
