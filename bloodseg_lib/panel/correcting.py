@@ -65,12 +65,16 @@ class Correcting:
         """Do something that corrects, show its result, and say what it did. A cell that it drew is
         chosen, so that the next key is for it.
         """
+        picture = self.controls.picture
         before = {cell.number for cell in self.session.cells()}
         words = action()
+        there = {cell.number for cell in self.session.cells()}
+        if picture.selected not in there:  # its drawing was undone, or it was cut
+            picture.selected = 0
+        picture.chosen = [number for number in picture.chosen if number in there]
         self.show()
-        new = {cell.number for cell in self.session.cells()} - before
-        if new:
-            self.controls.picture.selected = max(new)
+        if new := there - before:
+            picture.selected = max(new)
         self.status.say(words)
         self.controls.said.value = html.escape(words)
 

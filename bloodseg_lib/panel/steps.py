@@ -40,6 +40,8 @@ def changing(
     step = [Correction(cell, class_id) for cell in cells]
     listed_cells(counts, [*corrections, *step])  # refuses cells that are not there
     now = listed_cells(counts, corrections)
+    if any(now[cell - 1].drawn and now[cell - 1].class_id is None for cell in cells):
+        raise ValueError(NO_CELL)  # its drawing was undone
     step = [c for c in step if (n := now[c.cell - 1]).class_id != class_id or n.uncertain]
     if not step:
         subject = f"Cell {cells[0]} is" if len(cells) == 1 else f"{len(cells)} cells are"

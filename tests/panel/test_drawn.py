@@ -192,3 +192,21 @@ def test_a_line_in_the_picture_cuts_and_the_button_joins(panel):
 def test_a_line_beside_all_cells_says_what_to_do(panel):
     panel.controls.picture.answer({"line": [[0, 0], [9, 9]], "cell": 0})
     assert "Expected a cell, none is chosen" in panel.status.message.value
+
+
+def test_a_cut_or_undone_drawing_is_not_chosen_any_more(panel):
+    panel.controls.picture.answer({"outline": [list(point) for point in SQUARE]})
+    panel.controls.picture.answer({"line": [[60, 20], [100, 20]], "cell": 3})
+    assert panel.status.last_error is None and panel.controls.picture.selected == 5
+    panel.controls.undo.click()
+    assert panel.status.last_error is None and panel.controls.picture.selected in (0, 3)
+    panel.controls.undo.click()
+    panel.controls.picture.answer({"key": "8"})  # no cell is chosen
+    assert classes(panel.session) == {1: INFECTED_RBC, 2: HEALTHY_RBC}
+
+
+def test_a_drawing_that_was_undone_gets_no_class(session):
+    session.draw(SQUARE, INFECTED_RBC)
+    session.undo()
+    with pytest.raises(ValueError, match="none is chosen"):
+        session.correct(3, HEALTHY_RBC)
