@@ -457,9 +457,10 @@ function render({ model, el }) {
   tool("Fit", "Fit: show the whole picture", fit);
   tool("Full screen", "Full screen, Escape leaves it", () => (document.fullscreenElement ? document.exitFullscreen() : frame.requestFullscreen()));
   const pens = {
-    add: tool("Add cell", "Draw around a cell that was not found, or click in its middle; press again to end", () => pick("add")),
-    split: tool("Split", "Draw a line across a cell to cut it in two; press again to end", () => pick("split")),
+    add: tool("Add cell", "Add cell: draw around a cell that was not found, or click in its middle; press again to end", () => pick("add")),
+    split: tool("Split", "Split: draw a line across a cell to cut it in two; press again to end", () => pick("split")),
   };
+  bar.addEventListener("keydown", (event) => event.key === "Escape" && mode && pick(mode));
   const opacity = element("label", {}, bar);
   opacity.append("Opacity ");
   const range = element("input", { type: "range", min: 0, max: 1, step: 0.05, title: "How strongly the cells are tinted" }, opacity);
