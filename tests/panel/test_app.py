@@ -177,8 +177,8 @@ class TestInTheBrowser:
         tiles.nth(4).click(modifiers=["Shift"])
         page.keyboard.press("8")
         panel.get_by_text("3 cells: Healthy RBC was changed to Infected RBC").first.wait_for()
-        panel.get_by_role("button", name="a", exact=True).click()  # in the table of fields
-        panel.get_by_text("a.png: as you left it").wait_for()
+        panel.get_by_role("button", name="other", exact=True).click()  # in the table of fields
+        panel.get_by_text("other.png: as you left it").wait_for()
         assert not panel.get_by_role("alert").count()
 
     def test_the_gallery_drawn_anew_keeps_press_and_focus(self, address, page, tmp_path):
