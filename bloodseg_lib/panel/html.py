@@ -124,7 +124,8 @@ def fields_table(fields: Sequence[tuple[str, Result]], target: int) -> str:
     together = pool(used) if used else None
     red = sum(together.watershed[CLASSES[i].key] for i in RBC_IDS) if together else 0
     if together and len(fields) > 1:
-        rows.append(_field_row(f"All {len(used)} together", together, "", False))
+        notes = [f.sentence for f in together.quality.findings]
+        rows.append(_field_row(f"All {len(used)} together", together, " ".join(notes), False))
     heads = ("Field", "cells", "red", "white", "parasitaemia", "picture")
     columns = "".join(f"<th scope='col'>{head}</th>" for head in heads)
     goal = f"{red:,} of {target:,} red cells"
