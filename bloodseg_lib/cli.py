@@ -23,7 +23,11 @@ _folder = functools.partial(click.argument, "folder", type=click.Path(path_type=
 _files = functools.partial(click.argument, nargs=-1, required=True, type=click.Path(path_type=Path))
 _roots = functools.partial(click.argument, "roots", nargs=-1, required=True, callback=pairs)
 _rbc_diameter = _option("--rbc-diameter", type=float, help="Of a red cell in px; else measured.")
-_checkpoint = _option("--checkpoint", default="released", help="best.npz or the package's network.")
+_checkpoint = _option(
+    *("--checkpoint", "--network", "checkpoint"),
+    default="released",
+    help="best.npz, the folder of a run, or the package's network.",
+)
 _tta = _flag("--test-time-augmentation", "--tta", "tta", help="Over 8 symmetries: 8 times slower.")
 _help = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True}
 
@@ -94,6 +98,20 @@ def train(folder: Path, out: Path, settings: Any, require_gpu: bool, **shape: An
     best = max(result.history, key=lambda record: record.valid_accuracy)
     scores = f"validation accuracy {best.valid_accuracy:.2%}, mean IoU {best.mean_iou:.3f}"
     click.echo(f"{result.best}: {scores}, after epoch {best.epoch}.")
+
+
+@main.command(name="fine-tune")
+@click.argument("results", type=click.Path(path_type=Path))
+@_need("--out", help="Folder of the fine-tuning, for `predict --network`; it goes on if stopped.")
+@_checkpoint
+def fine_tune(results: Path, out: Path, checkpoint: str) -> None:
+    """Teach a network by corrections made in the panel; says what it was before, and is after.
+
+    RESULTS is the folder where the panel keeps its results, e.g. runs/panel.
+    """
+    report = bloodseg_lib.evaluation.fine_tune(results, out, checkpoint)
+    click.echo(report.to_markdown())
+    click.echo(f"Use it: python -m bloodseg_lib predict --network {out} ...")
 
 
 @main.command()

@@ -11,7 +11,7 @@ import click
 import bloodseg_lib
 from bloodseg_lib.runs import free_addresses
 
-_GO_ON = {"dataset", "train", "run", "predict", "fetch"}
+_GO_ON = {"dataset", "train", "fine-tune", "run", "predict", "fetch"}
 _RENAMED = {"score": "evaluate fields", "count-error": "evaluate counts"}
 _NO_LIBGL = (
     "Exchange OpenCV for the wheel that needs none: "

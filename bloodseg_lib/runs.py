@@ -189,6 +189,11 @@ class RunFiles:
         return self.training / "best.npz"
 
     @property
+    def network(self) -> Path:
+        """The network that a fine-tuning ends with."""
+        return self.root / "network.npz"
+
+    @property
     def evaluation(self) -> Path:
         """Folder of the report."""
         return self.root / "evaluation"

@@ -2,6 +2,7 @@
 
 from bloodseg_lib.evaluation.annotated import SOURCES, AnnotatedField
 from bloodseg_lib.evaluation.annotated import read as annotated_fields
+from bloodseg_lib.evaluation.before_and_after import BeforeAndAfter, fine_tune
 from bloodseg_lib.evaluation.composed import ComposedReport, evaluate_dataset
 from bloodseg_lib.evaluation.counts import CountsReport, evaluate_counts
 from bloodseg_lib.evaluation.fields import FieldScore, FieldsReport, evaluate_fields
@@ -10,6 +11,7 @@ from bloodseg_lib.evaluation.report import Report
 __all__ = [
     "SOURCES",
     "AnnotatedField",
+    "BeforeAndAfter",
     "ComposedReport",
     "CountsReport",
     "FieldScore",
@@ -19,4 +21,5 @@ __all__ = [
     "evaluate_counts",
     "evaluate_dataset",
     "evaluate_fields",
+    "fine_tune",
 ]

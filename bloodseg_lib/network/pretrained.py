@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bloodseg_lib.runs import RunFiles
+
 RELEASED = "released"
 """Name of the pretrained network, given instead of a path."""
 
@@ -15,17 +17,17 @@ _FOLDER = Path(__file__).resolve().parent / "weights"
 
 
 def checkpoint_path(name: Path | str = RELEASED) -> Path:
-    """The weights file of a network: ``"released"``, or a path, which is returned as it is.
+    """The weights file of a network: ``"released"``, a path, or the folder of a run or a training.
 
     Raises:
-        FileNotFoundError: the package was installed without its networks.
+        FileNotFoundError: the package was installed without its networks, or the folder has none.
 
     Examples:
         >>> checkpoint_path("released").name
         'real_cells.npz'
     """
     if str(name) != RELEASED:
-        return Path(name)
+        return _in_folder(Path(name)) if Path(name).is_dir() else Path(name)
     path = _FOLDER / "real_cells.npz"
     if not path.is_file():
         raise FileNotFoundError(
@@ -33,3 +35,14 @@ def checkpoint_path(name: Path | str = RELEASED) -> Path:
             "network of your own."
         )
     return path
+
+
+def _in_folder(folder: Path) -> Path:
+    run = RunFiles(folder)
+    for path in (run.network, run.best, folder / run.best.name):
+        if path.is_file():
+            return path
+    raise FileNotFoundError(
+        f"{folder}: expected {run.network.name} in it, or {run.best.name} of a training, found "
+        "neither. Give a folder that `fine-tune`, `train` or `run` wrote to."
+    )

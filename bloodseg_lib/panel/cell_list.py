@@ -72,7 +72,7 @@ class CellList:
         if number not in controls.picture.chosen:
             controls.picture.chosen = [number] if number else []
         cell = self.session.cell(number)
-        for control in (controls.new_class, controls.change, controls.delete, controls.restore):
+        for control in (controls.change, controls.delete, controls.merge, controls.restore):
             control.disabled = cell is None
         if cell is None:
             controls.cells.value = None

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import ipywidgets
@@ -14,8 +14,8 @@ from bloodseg_lib.classes import CELL_CLASSES, CLASSES, RBC_DIAMETER_PX, Box
 from bloodseg_lib.io import IMAGE_SUFFIXES
 from bloodseg_lib.panel.corrections import UNIDENTIFIED
 from bloodseg_lib.panel.html import css_colour, heading
-from bloodseg_lib.panel.session import RECORD_SUFFIXES
 from bloodseg_lib.panel.status import Status
+from bloodseg_lib.panel.trail import RECORD_SUFFIXES
 from bloodseg_lib.panel.widgets import CellPicture, Downloads, Gallery, Upload
 from bloodseg_lib.prediction.counts import NOTICE
 
@@ -40,7 +40,7 @@ class PanelControls:
         taken: receives the name and the bytes of each file that was uploaded.
         content: gives the bytes of a file for download by its name.
         part: see :class:`bloodseg_lib.panel.widgets.CellPicture`.
-        on_key: the same.
+        act: the same.
 
     Attributes:
         widget: all of them, laid out.
@@ -53,7 +53,7 @@ class PanelControls:
         taken: Callable[[str, bytes], None],
         content: Callable[[str], bytes],
         part: Callable[[Box, tuple[int, int]], tuple[bytes, bytes]],
-        on_key: Callable[[str], None],
+        act: Callable[[Mapping[str, Any]], None],
     ):
         self.upload = Upload(
             taken,
@@ -66,7 +66,7 @@ class PanelControls:
         self.table = ipywidgets.HTML()
         self.trail = ipywidgets.HTML()
         self.fields = ipywidgets.HTML()
-        self.picture = CellPicture(part, on_key, status.fail)
+        self.picture = CellPicture(part, act, status.fail)
         self.scale_of_heat = ipywidgets.HTML()
         title = heading("Blood smear: find, name and count the cells", NOTICE)
         inputs = [*self._build_input(images, status), status.message]
@@ -80,7 +80,15 @@ class PanelControls:
             layout={"flex_flow": "row wrap", "align_items": "flex-start", "overflow": "visible"},
         )
         self.widget = ipywidgets.VBox(
-            [ipywidgets.HTML(title), *inputs, result, self.fields, self.downloads]
+            [
+                ipywidgets.HTML(title),
+                *inputs,
+                result,
+                self.fields,
+                self._build_fields(),
+                self.downloads,
+                *self._build_teaching(),
+            ]
         )
         self.widget.add_class("bloodseg-panel")
         self.picture.controls = [control.model_id for control in _within(self.widget)]
@@ -164,18 +172,45 @@ class PanelControls:
         self.cells.add_class("bloodseg-keys")
         self.details = ipywidgets.HTML()
         classes = [(c.name, c.id) for c in CELL_CLASSES] + [("Unidentified", UNIDENTIFIED)]
-        hint = "The class that the cell should have"
+        hint = "The class that the cell should have, or that a cell is drawn as"
         self.new_class = _list("It is a", hint, classes, 60, "180px")
         self.change = _button("Change class", "Give the cell the class at the left", icon="pencil")
         self.delete = _button("Delete cell", "There is no cell here: do not count it", icon="trash")
         self.restore = _button("As found", "Take back what was changed in this cell", icon="undo")
+        hint = "Make one cell of those that are chosen, with Ctrl or Shift and a click"
+        self.merge = _button("Merge", hint, icon="compress")
+        hint = "Who corrects, for the record"
+        self.person = ipywidgets.Text(placeholder="your name", description="By", tooltip=hint)
+        self.person.layout.width, self.person.style.description_width = "200px", "60px"
         self.undo = _button("Undo", "Take back the last correction (key U)", icon="reply")
         self.redo = _button("Redo", "Do again what was undone (key Z)", icon="share")
         self.said = ipywidgets.HTML()
-        what = _row([self.new_class, self.change, self.delete, self.restore])
-        back = _row([self.undo, self.redo, self.said])
+        what = _row([self.new_class, self.change, self.delete, self.merge, self.restore])
+        back = _row([self.person, self.undo, self.redo, self.said])
         rows = [self.order, self.cells, what, back, self.details, self.trail]
         return [_heading("Cells"), *rows]
+
+    def _build_fields(self) -> Any:
+        hint = "How many red cells are to be counted over all fields"
+        self.target = ipywidgets.BoundedIntText(
+            1000, min=1, max=10**6, description="Red cells to count", tooltip=hint
+        )
+        self.target.layout.width, self.target.style.description_width = "220px", "125px"
+        hint = "Why the field that is shown is left out of the figures of all"
+        self.reason = ipywidgets.Text(placeholder="why", description="Field shown", tooltip=hint)
+        self.reason.layout.width, self.reason.style.description_width = "280px", "90px"
+        self.exclude = _button("Leave out", "Leave the field out, for the reason at the left")
+        self.include = _button("Count it", "Count a field again that was left out")
+        return _row([self.target, self.reason, self.exclude, self.include])
+
+    def _build_teaching(self) -> list[Any]:
+        hint = "Fine-tune the network on the corrected fields, compared on fields held out"
+        self.teach = _button("Teach the network by the corrections", hint)
+        hint = "Segment with the fine-tuned network from now on"
+        self.use = _button("Use the fine-tuned network", hint)
+        self.use.disabled = True
+        self.taught = ipywidgets.HTML()
+        return [_heading("Corrections teach"), _row([self.teach, self.use]), self.taught]
 
     def _build_gallery(self) -> list[Any]:
         self.gallery = Gallery()

@@ -1,33 +1,27 @@
-"""Corrections by hand: a cell gets another class, or is deleted. Nothing is overwritten, and every
-change is on record.
+"""Corrections by hand: a cell gets another class, is deleted, or is drawn. Nothing is overwritten,
+and every change is on record.
 
-The label map and the overlay stay as the network predicted them; the corrected figures stand beside
-them, with the list of corrections. Taught by ``notebooks/06_interactive_prediction.ipynb``.
+Taught by ``notebooks/06_interactive_prediction.ipynb``.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from bloodseg_lib.classes import CELL_CLASSES, CLASSES, NUM_CLASSES, class_by_key
-from bloodseg_lib.io import ENCODING, csv_text
+import numpy as np
+
+from bloodseg_lib.classes import CELL_CLASSES, CLASSES, NUM_CLASSES, UNKNOWN, class_by_key
+from bloodseg_lib.panel.drawn import Outline, drawn_cell
 from bloodseg_lib.prediction.counts import Cell, Counts
 
 UNIDENTIFIED = NUM_CLASSES
 """In the place of a class: a cell that a person looked at and could not name. It counts neither as
 a red nor as a white cell.
 """
-
-PICTURES_NOTE = (
-    "The label map and the overlay show what the network found, without the corrections."
-)
 
 
 @dataclass(frozen=True)
@@ -36,12 +30,14 @@ class Correction:
 
     Attributes:
         cell: number of the cell, from 1, in the order of ``Counts.cells``, which is that of the
-            rows in the CSV.
+            rows in the CSV; behind them come the drawn cells.
         class_id: its new class, 1..9, :data:`UNIDENTIFIED`, or ``None``: there is no cell, it was
             deleted.
         time: in UTC.
         step: number of the step, from 1; corrections made at once are one step.
         action: ``""``, or ``"undo"`` or ``"redo"`` of an earlier step.
+        outline: of a cell that is drawn by this correction; else empty.
+        by: who made it; empty where nobody said.
     """
 
     cell: int
@@ -49,6 +45,8 @@ class Correction:
     time: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
     step: int = 0
     action: str = ""
+    outline: Outline = ()
+    by: str = ""
 
     def __post_init__(self) -> None:
         if self.class_id is not None and not 1 <= self.class_id <= UNIDENTIFIED:
@@ -59,25 +57,29 @@ class Correction:
 
 
 class ListedCell(NamedTuple):
-    """A cell as the network found it, with its class after the corrections.
+    """A cell as the network found it or a person drew it, with its class after the corrections.
 
     Attributes:
         number: of the cell, from 1.
-        found: the cell as the network found it.
+        found: the cell as the network found it or the person drew it.
         class_id: its class now, 1..9, :data:`UNIDENTIFIED`, or ``None``: deleted.
         named: whether a person gave it its class, be it the one that was found.
+        drawn: whether a person drew it.
     """
 
     number: int
     found: Cell
     class_id: int | None
     named: bool = False
+    drawn: bool = False
 
     @property
     def mark(self) -> str:
-        """``"deleted"``, ``"changed"`` or empty."""
+        """``"deleted"``, ``"drawn"``, ``"changed"`` or empty."""
         if self.class_id is None:
             return "deleted"
+        if self.drawn:
+            return "drawn"
         return "changed" if self.class_id != self.found.class_id else ""
 
     @property
@@ -87,19 +89,26 @@ class ListedCell(NamedTuple):
 
     @property
     def certainty(self) -> float:
-        """The probability of its class times the fraction of its pixels that agree, 0..1."""
+        """The probability of its class times the fraction of its pixels that agree, 0..1; 1 of a
+        drawn cell.
+        """
+        if self.drawn:
+            return 1.0
         return (self.found.confidence or 0) * self.found.agreement
 
 
 def listed_cells(counts: Counts, corrections: Sequence[Correction]) -> list[ListedCell]:
-    """The cells that were found, with their classes after all corrections. Of several corrections
-    of one cell the last holds.
+    """The cells that were found and drawn, with their classes after all corrections. Of several
+    corrections of one cell the last holds. A drawn cell without a class is one whose drawing was
+    undone.
 
     Raises:
         ValueError: a correction of a cell that does not exist.
     """
     cells = [ListedCell(n, cell, cell.class_id) for n, cell in enumerate(counts.cells, start=1)]
     for correction in corrections:
+        if correction.outline:
+            cells.append(_drawn(counts, correction, len(cells) + 1))
         if not 1 <= correction.cell <= len(cells):
             raise ValueError(
                 f"Expected the number of a cell, 1 to {len(cells)}. Received {correction.cell}."
@@ -111,6 +120,38 @@ def listed_cells(counts: Counts, corrections: Sequence[Correction]) -> list[List
         after = before._replace(class_id=correction.class_id)
         cells[correction.cell - 1] = after._replace(named=bool(after.mark) or agreed)
     return cells
+
+
+def _drawn(counts: Counts, correction: Correction, number: int) -> ListedCell:
+    """A cell before the correction that draws it gives it its class."""
+    assert counts.label_map is not None
+    like = counts.cells[0] if counts.cells else None
+    shape = counts.label_map.shape[:2]
+    cell = drawn_cell(correction.outline, shape, correction.class_id or 0, like)
+    return ListedCell(number, replace(cell, number=number), None, drawn=True)
+
+
+def present_cells(counts: Counts, corrections: Sequence[Correction]) -> list[ListedCell]:
+    """The cells of :func:`listed_cells` without those whose drawing was undone."""
+    cells = listed_cells(counts, corrections)
+    return [cell for cell in cells if not (cell.drawn and cell.class_id is None)]
+
+
+def corrected_labels(counts: Counts, corrections: Sequence[Correction]) -> np.ndarray:
+    """The label map after corrections by hand, ``(H, W) uint8``: a deleted cell is background, an
+    unidentified one :data:`~bloodseg_lib.classes.UNKNOWN`.
+
+    Args:
+        counts: as the network found them, with their label map and the pixels of the cells.
+        corrections: in the order in which they were made.
+    """
+    assert counts.label_map is not None
+    labels = counts.label_map.copy()
+    for cell in present_cells(counts, corrections):
+        if cell.mark:
+            shown = UNKNOWN if cell.class_id == UNIDENTIFIED else cell.class_id or 0
+            labels[cell.found.box.window][cell.found.mask] = shown
+    return labels
 
 
 def corrected(counts: Counts, corrections: Sequence[Correction]) -> Counts:
@@ -135,75 +176,6 @@ def corrected(counts: Counts, corrections: Sequence[Correction]) -> Counts:
     )
     tally = Counter(cell.class_id for cell in cells)
     return replace(counts, cells=cells, watershed={c.key: tally[c.id] for c in CELL_CLASSES})
-
-
-def corrected_files(
-    counts: Counts, files: Mapping[str, bytes], stem: str, corrections: Sequence[Correction]
-) -> dict[str, bytes]:
-    """The files of :func:`bloodseg_lib.prediction.results.result_files` after corrections by hand.
-
-    ``<stem>_cells.csv`` keeps a row for each cell that was found: the column ``class`` is the
-    corrected class, empty where the cell was deleted, and three columns are added: ``found_class``,
-    ``correction`` (``changed``, ``deleted``, ``confirmed``, ``restored`` or empty) and
-    ``corrected_at`` (UTC).
-    ``<stem>_counts.json`` has the corrected figures and every correction in the order it was made.
-
-    Args:
-        counts: as the network found them, before corrections.
-        files: the files of ``counts``.
-        stem: the beginning of their names.
-        corrections: in the order in which they were made. Without any, the files come back as they
-            are.
-
-    Raises:
-        ValueError: a correction of a cell that does not exist.
-    """
-    if not corrections:
-        return dict(files)
-    summary = json.loads(files[f"{stem}_counts.json"])
-    summary |= corrected(counts, corrections).to_dict()
-    unidentified = sum(c.class_id == UNIDENTIFIED for c in listed_cells(counts, corrections))
-    summary |= {"unidentified": unidentified, "corrections": trail(counts, corrections)}
-    summary["corrections_note"] = PICTURES_NOTE
-    return {
-        **files,
-        f"{stem}_cells.csv": _table(counts, corrections).encode(ENCODING),
-        f"{stem}_counts.json": (json.dumps(summary, indent=1) + "\n").encode(),
-    }
-
-
-def trail(counts: Counts, corrections: Sequence[Correction]) -> list[dict[str, Any]]:
-    """Every correction for JSON, with the class that the cell had before it, and the cell's box."""
-    now: list[int | None] = [cell.class_id for cell in counts.cells]
-    steps = []
-    for c in corrections:
-        before, now[c.cell - 1] = now[c.cell - 1], c.class_id
-        box = [int(value) for value in counts.cells[c.cell - 1].box]
-        change = {
-            "cell": c.cell,
-            "box": box,
-            "from": class_key(before),
-            "to": class_key(c.class_id),
-        }
-        steps.append({**change, "time": c.time.isoformat(), "step": c.step, "action": c.action})
-    return steps
-
-
-def _table(counts: Counts, corrections: Sequence[Correction]) -> str:
-    """The CSV of the cells with its three columns of corrections."""
-    columns, *rows = csv.reader(io.StringIO(counts.to_csv()))
-    column, uncertain = columns.index("class"), columns.index("uncertain")
-    last = {correction.cell: correction for correction in corrections}
-    for cell, row in zip(listed_cells(counts, corrections), rows, strict=True):
-        found, correction = row[column], last.get(cell.number)
-        if correction is None:
-            row += [found, "", ""]
-            continue
-        row[column] = class_key(cell.class_id)
-        row[uncertain] = row[uncertain] if cell.uncertain else ""
-        what = cell.mark or ("confirmed" if cell.named else "restored")
-        row += [found, what, correction.time.isoformat()]
-    return csv_text([*columns, "found_class", "correction", "corrected_at"], rows)
 
 
 def class_key(class_id: int | None) -> str:

@@ -80,8 +80,7 @@ def cell_map(session: PanelSession, window: Box, size: tuple[int, int]) -> np.nd
     if session.segmentation is None:
         return made
     made[..., 2] = session.segmentation.labels[np.ix_(ys, xs)]
-    cells = session.result.found.cells if session.result else ()
-    for number, cell in enumerate(cells, start=1):
+    for number, cell, *_ in session.cells():
         box, mask = cell.box, cell.mask
         assert mask is not None
         top, bottom = np.searchsorted(ys, (box.y, box.bottom))
@@ -101,7 +100,7 @@ def tiles(cells: Sequence[ListedCell]) -> list[dict[str, Any]]:
             "number": cell.number,
             "words": cell_words(cell),
             "colour": css_colour(cell.class_id or 0),
-            "mark": cell.mark,
+            "mark": cell.mark or ("uncertain" if cell.uncertain else ""),
         }
         for cell in cells
     ]

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES, RBC_IDS, WBC_IDS, class_by_key
+from bloodseg_lib.evaluation.before_and_after import BeforeAndAfter
 from bloodseg_lib.io import png_bytes
 from bloodseg_lib.panel.corrections import UNIDENTIFIED, ListedCell, class_name, class_of_key
+from bloodseg_lib.panel.result import Result
 from bloodseg_lib.prediction.counts import ALL_CELLS, BORDER_RULE, NOTICE, UNCERTAIN, Counts, pool
 
 UNIDENTIFIED_COLOUR = (158, 158, 158)
@@ -99,23 +101,63 @@ def figures_table(counts: Counts, corrected_cells: int = 0, unidentified: int = 
     )
 
 
-def fields_table(fields: Sequence[tuple[str, Counts]]) -> str:
-    """A row of figures for each field, and one for all together; empty for less than two fields."""
-    if len(fields) < 2:
+def fields_table(fields: Sequence[tuple[str, Result]], target: int) -> str:
+    """A row of figures for each field, and one for all together that are not left out; empty
+    without fields.
+
+    Args:
+        fields: with the name that each can be picked by; a press on it opens the field.
+        target: how many red cells are to be counted.
+    """
+    if not fields:
         return ""
-    together = pool([counts for _, counts in fields])
-    rows = []
-    for name, counts in [*fields, (f"All {len(fields)} together", together)]:
-        red, white = (
-            sum(counts.watershed[CLASSES[i].key] for i in ids) for ids in (RBC_IDS, WBC_IDS)
-        )
-        cells = (len(counts.cells), red, white, counts.parasitaemia())
-        values = "".join(f"<td>{value}</td>" for value in cells)
-        rows.append(f"<tr><th scope='row'>{html.escape(name)}</th>{values}</tr>")
-    heads = ("Field", "cells", "red", "white", "parasitaemia")
+    rows, used = [], []
+    for name, result in fields:
+        counts, why = result.counts(), result.excluded.get("reason", "")
+        if not why:
+            used.append(counts)
+        title, opens = html.escape(result.name), html.escape(name, quote=True)
+        words = f"<button class='bloodseg-open' data-open='{opens}'>{title}</button>"
+        findings = [f.sentence for f in counts.quality.findings]
+        notes = [f"left out: {why}"] if why else findings or ["nothing to say"]
+        rows.append(_field_row(words if name else title, counts, " ".join(notes), bool(why)))
+    together = pool(used) if used else None
+    red = sum(together.watershed[CLASSES[i].key] for i in RBC_IDS) if together else 0
+    if together and len(fields) > 1:
+        notes = [f.sentence for f in together.quality.findings]
+        rows.append(_field_row(f"All {len(used)} together", together, " ".join(notes), False))
+    heads = ("Field", "cells", "red", "white", "parasitaemia", "picture")
     columns = "".join(f"<th scope='col'>{head}</th>" for head in heads)
+    goal = f"{red:,} of {target:,} red cells"
     return (
-        f"{heading('Fields')}<table class='bloodseg-fields'><thead><tr>{columns}</tr></thead>"
+        f"{heading('Fields')}<div><progress value='{red}' max='{target}' aria-label='Red cells "
+        f"counted'></progress> {goal}</div><table class='bloodseg-fields'><thead><tr>{columns}</tr>"
+        f"</thead><tbody>{''.join(rows)}</tbody></table>"
+    )
+
+
+def _field_row(words: str, counts: Counts, notes: str, pale: bool) -> str:
+    red, white = (sum(counts.watershed[CLASSES[i].key] for i in ids) for ids in (RBC_IDS, WBC_IDS))
+    cells = (len(counts.cells), red, white, counts.parasitaemia(), html.escape(notes))
+    values = "".join(f"<td>{value}</td>" for value in cells)
+    none = " class='bloodseg-none'" if pale else ""
+    return f"<tr{none}><th scope='row'>{words}</th>{values}</tr>"
+
+
+def before_and_after_table(report: BeforeAndAfter) -> str:
+    """What a fine-tuning changed; what became worse is marked."""
+    rows = []
+    for f in report.figures:
+        alarm = " class='bloodseg-alarm'" if f.after < f.before else ""
+        rows.append(
+            f"<tr><th scope='row'>{html.escape(f.words)}</th><td>{f.cells or '-'}</td>"
+            f"<td>{f.before:.1%}</td><td><span{alarm}>{f.after:.1%}</span></td></tr>"
+        )
+    heads = ("Classified as the person says", "cells", "before", "after")
+    columns = "".join(f"<th scope='col'>{head}</th>" for head in heads)
+    words = f"Taught by {len(report.taught)} fields, compared on {len(report.held_out)} others"
+    return (
+        f"<table><caption>{words}</caption><thead><tr>{columns}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table>"
     )
 
@@ -130,6 +172,8 @@ def cell_words(cell: ListedCell) -> str:
     if cell.class_id is None:
         return f"{cell.number}: deleted (found as {found})"
     name = class_name(cell.class_id)
+    if cell.drawn:
+        return f"{cell.number}: {name} (drawn by hand)"
     if cell.uncertain:
         sure = f", uncertain{sure}"
     return f"{cell.number}: {name}" + (f" (found as {found}{sure})" if cell.mark else sure)
@@ -188,6 +232,7 @@ def trail_list(steps: Sequence[Mapping[str, Any]]) -> str:
         was, now = (class_name(class_of_key(step[key])) for key in ("from", "to"))
         action = f" ({step['action']})" if step["action"] else ""
         when = f"<time>{step['time'][:19].replace('T', ' ')}</time>"
-        lines.append(f"<li>{when} cell {step['cell']}: {was} to {now}{action}</li>")
+        by = f", by {html.escape(step['by'])}" if "by" in step else ""
+        lines.append(f"<li>{when} cell {step['cell']}: {was} to {now}{action}{by}</li>")
     words = f"{len(steps)} changes on record, the last first; times in UTC"
     return f"<details><summary>{words}</summary><ul>{''.join(lines)}</ul></details>"

@@ -8,7 +8,6 @@ Taught by ``notebooks/06_interactive_prediction.ipynb``.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Mapping
 from copy import copy
 from functools import partial
@@ -23,12 +22,15 @@ from bloodseg_lib.io import png_bytes
 from bloodseg_lib.panel import drawing
 from bloodseg_lib.panel.cell_list import CellList
 from bloodseg_lib.panel.controls import SHOW_CLASSES, SHOW_PIXELS, PanelControls
-from bloodseg_lib.panel.corrections import UNIDENTIFIED, trail
+from bloodseg_lib.panel.correcting import Correcting
+from bloodseg_lib.panel.corrections import UNIDENTIFIED
 from bloodseg_lib.panel.html import fields_table, figures_table, picture, trail_list
 from bloodseg_lib.panel.images import shown_size
 from bloodseg_lib.panel.report import REPORT, content
-from bloodseg_lib.panel.session import RECORD_SUFFIXES, PanelSession
+from bloodseg_lib.panel.session import PanelSession
 from bloodseg_lib.panel.status import Status
+from bloodseg_lib.panel.teaching import Teaching
+from bloodseg_lib.panel.trail import RECORD_SUFFIXES, trail
 from bloodseg_lib.panel.work import Work
 from bloodseg_lib.prediction.counts import CountingConfig
 from bloodseg_lib.prediction.segmenter import Segmentation, Segmenter
@@ -50,7 +52,9 @@ class SegmentationPanel:
         controls: its widgets.
         session: the image, its segmentation, counts, corrections and files.
         cells: the list of cells and the gallery.
-        work: segments, and can be cancelled.
+        correcting: corrects by what is pressed and drawn.
+        work: segments or teaches, and can be cancelled.
+        teaching: fine-tunes the network on the corrections.
         status: the message, the progress bar and the last error, which the panel shows in words.
 
     Raises:
@@ -77,12 +81,16 @@ class SegmentationPanel:
             self._take,
             partial(content, self.session),
             self._part,
-            self._pressed,
+            self._act,
         )
         self.widget = controls.widget
-        others = (controls.run, controls.run_all, controls.picker)
+        others = (controls.run, controls.run_all, controls.picker, controls.teach)
         self.cells = CellList(self.session, controls, self.status)
+        self.correcting = Correcting(
+            self.session, controls, self.status, self.cells, self._show_corrected
+        )
         self.work = Work(self.status, controls.cancel, others)
+        self.teaching = Teaching(self.session, controls, self.status, self.work)
         self._connect()
         self.status.guarded(self._show_choice)(None)
 
@@ -96,19 +104,9 @@ class SegmentationPanel:
         controls.all_classes.on_click(guarded(lambda: controls.toggle_all(True)))
         controls.no_classes.on_click(guarded(lambda: controls.toggle_all(False)))
         controls.view.observe(guarded(self._draw), "value")
+        controls.target.observe(guarded(self._show_result), "value")
         for toggle in controls.toggles.values():
             toggle.observe(guarded(self._show_classes), "value")
-        actions: dict[Any, Callable[[], str]] = {
-            controls.change: lambda: self.session.correct(
-                self.cells.chosen(), controls.new_class.value
-            ),
-            controls.delete: lambda: self.session.correct(self.cells.chosen(), None),
-            controls.restore: lambda: self.session.restore(self.cells.chosen()),
-            controls.undo: self.session.undo,
-            controls.redo: self.session.redo,
-        }
-        for button, action in actions.items():
-            button.on_click(guarded(partial(self._correct_by, action)))
 
     def segment(self, image: np.ndarray, name: str = "image") -> Segmentation:
         """Segment an image, count its cells and show the result in the panel.
@@ -140,26 +138,13 @@ class SegmentationPanel:
         """Give cells another class, or delete them, and show the new figures; see
         :meth:`bloodseg_lib.panel.session.PanelSession.correct`.
         """
-        self._corrected(self.session.correct(cells, class_id))
+        self.correcting.correct(lambda: self.session.correct(cells, class_id))
 
-    def _correct_by(self, action: Callable[[], str]) -> None:
-        self._corrected(action())
-
-    def _corrected(self, words: str) -> None:
-        self._show_result()
-        self.status.say(words)
-        self.controls.said.value = html.escape(words)
-
-    def _pressed(self, key: str) -> None:
-        """Do what a key in the picture, the list or the gallery means."""
-        if key in "uU":
-            self._corrected(self.session.undo())
-        elif key in "zZ":
-            self._corrected(self.session.redo())
-        elif key == "Delete":
-            self.correct(self.cells.chosen(), None)
+    def _act(self, message: Mapping[str, Any]) -> None:
+        if "open" in message:
+            self.controls.picker.value = message["open"]
         else:
-            self.correct(self.cells.chosen(), int(key) or UNIDENTIFIED)
+            self.correcting.act(message)
 
     def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """The panel; of a result also a picture with its text, for pages without a kernel."""
@@ -173,7 +158,7 @@ class SegmentationPanel:
         """Add an uploaded file to the images, and pick it; or load its corrections."""
         self.status.last_error = None
         if Path(name).suffix.lower() in RECORD_SUFFIXES:
-            self._corrected(self.session.load(name, data))
+            self.correcting.correct(lambda: self.session.load(name, data))
             return
         picker = self.controls.picker
         name = self.session.add(name, data)
@@ -248,13 +233,18 @@ class SegmentationPanel:
             self.controls.diameter.value = round(RBC_DIAMETER_PX / factor, 1)
         self._show_result()
 
+    def _show_corrected(self) -> None:
+        shown = {cell["number"] for cell in self.controls.picture.cells}
+        if shown != {cell.number for cell in self.session.cells()}:
+            self._draw()  # cells were drawn: the map of the picture is another
+        self._show_result()
+
     def _show_result(self) -> None:
         """What the panel shows of the session in words and lists."""
         session, controls = self.session, self.controls
         controls.picture.cells = drawing.marks(session)
         self.cells.show()
-        results = list(session.keeper.results.values())  # another thread may add one
-        controls.fields.value = fields_table([(r.name, r.counts()) for r in results])
+        controls.fields.value = fields_table(session.keeper.fields(), controls.target.value)
         controls.undo.disabled = controls.redo.disabled = not session.corrections
         if session.counts is None or session.found is None:
             controls.table.value = "They appear here when the image has been segmented."

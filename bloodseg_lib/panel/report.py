@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bloodseg_lib.panel.corrections import trail
 from bloodseg_lib.panel.result import Result
 from bloodseg_lib.panel.session import PanelSession
+from bloodseg_lib.panel.trail import trail
 from bloodseg_lib.prediction.counts import pool
 from bloodseg_lib.prediction.file_result import FileResult
 from bloodseg_lib.prediction.summary import report_page
@@ -41,15 +41,24 @@ def report(results: Sequence[Result], network: str) -> bytes:
             Path(result.name),
             result.segmentation.scale,
             result.counts(),
-            notes=tuple(
-                f"Corrected by hand: cell {step['cell']}, {step['from'] or 'deleted'} to "
-                f"{step['to'] or 'deleted'}, {step['time'][:16].replace('T', ' ')} UTC."
+            notes=_left_out(result)
+            + tuple(
+                f"Corrected by hand: cell {step['cell']}, {step['from'] or 'no cell'} to "
+                f"{step['to'] or 'no cell'}, {step['time'][:16].replace('T', ' ')} UTC"
+                f"{', by ' + step['by'] if 'by' in step else ''}."
                 for step in trail(result.found, result.corrections)
             ),
         )
         for result in results
     ]
-    pooled = pool([result.counts() for result in results]) if len(results) > 1 else None
+    used = [result.counts() for result in results if not result.excluded]
+    pooled = pool(used) if len(results) > 1 and used else None
     overlays = [result.files.get(f"{result.name}_overlay.png") for result in results]
     of = dict(zip(map(id, fields), overlays, strict=True))  # names may be the same
     return report_page(fields, lambda field: of[id(field)], pooled, network)
+
+
+def _left_out(result: Result) -> tuple[str, ...]:
+    why = result.excluded
+    by = f", by {why['by']}" if why.get("by") else ""
+    return (f"Left out of the pooled figures: {why['reason']}{by}.",) if why else ()

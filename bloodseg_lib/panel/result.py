@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import numpy as np
 
+from bloodseg_lib.classes import CELL_CLASSES
+from bloodseg_lib.panel.corrected_files import corrected_files
 from bloodseg_lib.panel.corrections import Correction, corrected
 from bloodseg_lib.prediction.counts import CountingConfig, Counts
 from bloodseg_lib.prediction.results import result_files
@@ -27,6 +31,8 @@ class Result:
         files: of ``found``, by name.
         corrections: made by hand, in order.
         saved: the files as they were last written.
+        excluded: why a person left the field out of the pooled figures, ``reason``, ``time`` and
+            ``by``; empty where nobody did.
     """
 
     name: str
@@ -35,10 +41,25 @@ class Result:
     files: Mapping[str, bytes]
     corrections: tuple[Correction, ...] = ()
     saved: dict[str, bytes] = field(default_factory=dict)
+    excluded: dict[str, str] = field(default_factory=dict)
 
     def counts(self) -> Counts:
         """The cells and figures after the corrections."""
         return corrected(self.found, self.corrections)
+
+    def current_files(self) -> dict[str, bytes]:
+        """The files after the corrections, by name; the summary says if the field is left out."""
+        files = corrected_files(self.found, self.files, self.name, self.corrections)
+        if self.excluded:
+            name = f"{self.name}_counts.json"
+            summary = json.loads(files[name]) | {"excluded": self.excluded}
+            files[name] = (json.dumps(summary, indent=1) + "\n").encode()
+        return files
+
+    def exclude(self, reason: str, by: str) -> None:
+        """Leave the field out of the pooled figures, or not any more where there is no reason."""
+        time = datetime.now(UTC).replace(microsecond=0).isoformat()
+        self.excluded = {"reason": reason, "time": time, "by": by} if reason else {}
 
 
 def counted(
@@ -59,3 +80,11 @@ def counted(
     """
     found, files = result_files(segmentation, image, name, config, on_progress)
     return Result(name, segmentation, found, files)
+
+
+def found_words(counts: Counts | None) -> str:
+    """The number of cells of each class."""
+    if counts is None:
+        return "not segmented yet"
+    numbers = ((counts.watershed[c.key], c.name) for c in CELL_CLASSES)
+    return ", ".join(f"{n} {name}" for n, name in numbers if n) or "no cells"

@@ -1,6 +1,6 @@
 """The session of a panel, without widgets: image, segmentation, counts, corrections, files.
 
-``prediction`` segments and counts, ``corrections`` corrects, ``trail`` keeps what was corrected.
+``prediction`` segments and counts, ``steps`` correct, ``trail`` keeps what was corrected.
 Taught by ``notebooks/06_interactive_prediction.ipynb``.
 """
 
@@ -12,27 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
-from bloodseg_lib.classes import CELL_CLASSES
 from bloodseg_lib.io import Picture
-from bloodseg_lib.panel.corrections import (
-    Correction,
-    ListedCell,
-    change_words,
-    class_of_key,
-    corrected_files,
-    listed_cells,
-)
+from bloodseg_lib.panel import steps
+from bloodseg_lib.panel.corrections import Correction, ListedCell, class_of_key, present_cells
+from bloodseg_lib.panel.drawn import Outline
 from bloodseg_lib.panel.images import decoded_image, offered_images, opened, told_um
 from bloodseg_lib.panel.keeping import Keeper, image_key, zipped
-from bloodseg_lib.panel.result import NO_IMAGE, NOT_YET, Result, counted
-from bloodseg_lib.panel.trail import found_again, read_record, redone, step_of, undone
+from bloodseg_lib.panel.result import NO_IMAGE, NOT_YET, Result, counted, found_words
+from bloodseg_lib.panel.trail import found_again, read_record
 from bloodseg_lib.prediction.counts import CountingConfig, Counts
 from bloodseg_lib.prediction.scale import Scale
 from bloodseg_lib.prediction.segmenter import Segmentation, Segmenter
-
-RECORD_SUFFIXES = (".zip", ".json")
-"""Endings of the files with corrections that can be loaded."""
-_NO_CELL = "Expected a cell, none is chosen. Click one in the picture, or choose it from the list."
 
 
 class PanelSession:
@@ -51,6 +41,7 @@ class PanelSession:
         files: its files by name, as the command line writes them until a correction is made.
         corrections: made by hand, in order.
         result: all that is known of the image, or ``None``.
+        person: who makes the corrections, for the record; empty where nobody said.
 
     Raises:
         FileNotFoundError: ``images`` is a folder that is not there.
@@ -74,6 +65,7 @@ class PanelSession:
         self.images = offered_images(images)
         self._opened: Picture | None = None
         self.keeper = Keeper(folder)
+        self.person = ""
         self._begin(None, "")
 
     def _begin(self, image: np.ndarray | None, name: str) -> None:
@@ -118,15 +110,15 @@ class PanelSession:
             return
         self._begin(image := self.opened(name), name)
         self.keeper.leave(key := image_key(image))
+        self.keeper.picked[key] = name
         if result := self.keeper.results.get(key):
             self._use(result)
             self._hold(result.corrections)
 
     def was_corrected(self) -> bool:
         """Whether corrections of the picked image are known that need it segmented to hold."""
-        if self.image is None or self.found:
-            return False
-        return bool(self.keeper.steps(self.image, Path(self.name).stem))
+        image = None if self.found else self.image
+        return image is not None and bool(self.keeper.steps(image, Path(self.name).stem))
 
     def segment(
         self,
@@ -165,6 +157,7 @@ class PanelSession:
     def _show(self, image: np.ndarray, result: Result) -> str:
         """Show a new result with the corrections of before, and say how many they are."""
         steps = self.keeper.steps(image, result.name)
+        result.excluded = self.keeper.excluded(image, result.name)
         result.corrections, lost = found_again(result.found, steps)
         former = self.keeper.set_aside(image, result.name) if lost else ""
         self.keeper.leave(key := image_key(image))
@@ -185,65 +178,71 @@ class PanelSession:
             raise ValueError(NOT_YET)
         self.corrections = self.result.corrections = corrections
         self.counts = self.result.counts()
-        self.files = corrected_files(self.found, self.result.files, self.name, corrections)
+        self.files = self.result.current_files()
         self.keeper.save(self.image, self.result, self.files)
 
     def correct(self, cells: int | Iterable[int], class_id: int | str | None) -> str:
-        """Give cells another class, or delete them, and put that on record.
+        """Give cells another class, or delete them, put that on record, and say it in words.
 
         Args:
             cells: number of a cell, from 1, or several.
             class_id: the id or the key of their class,
                 :data:`bloodseg_lib.panel.corrections.UNIDENTIFIED`, or ``None``: they are no cells.
 
-        Returns:
-            the change in words.
-
         Raises:
             ValueError: nothing was segmented, or there is no such cell or class.
         """
-        if self.found is None:
-            raise ValueError(NOT_YET)
         numbers = [cells] if isinstance(cells, int) else list(cells)
-        if not any(numbers):
-            raise ValueError(_NO_CELL)
         new = class_of_key(class_id) if isinstance(class_id, str) else class_id
-        step = step_of(self.corrections, numbers, new)
-        listed_cells(self.found, step)  # refuses cells that are not there
-        now = self.cells()
-        step = tuple(c for c in step if (n := now[c.cell - 1]).class_id != new or n.uncertain)
-        if not step:
-            subject = f"Cell {numbers[0]} is" if len(numbers) == 1 else f"{len(numbers)} cells are"
-            return f"{subject} that already; nothing was changed."
-        return self._add(step, change_words({now[c.cell - 1].class_id for c in step}, new))
+        return self._do(steps.changing(self._counted(), self.corrections, numbers, new))
 
     def restore(self, cells: Iterable[int]) -> str:
         """Give cells the classes that the network found; see :meth:`correct`."""
-        chosen = [self.cell(number) for number in cells]
-        if None in chosen or not chosen:
-            raise ValueError(_NO_CELL)
-        if not (changed := [cell for cell in chosen if cell and cell.mark]):
-            return "As found already; nothing was changed."
-        step = step_of(self.corrections, (cell.number for cell in changed), None)
-        pairs = zip(step, changed, strict=True)
-        return self._add(
-            tuple(replace(c, class_id=cell.found.class_id) for c, cell in pairs), "as found again"
-        )
+        return self._do(steps.restoring(map(self.cell, cells)))
+
+    def draw(self, outline: Outline, class_id: int) -> str:
+        """Add a cell within an outline, x and y of three points or more; see :meth:`correct`."""
+        return self._do(steps.drawing(self._counted(), self.corrections, outline, class_id))
+
+    def split(self, cell: int, line: Outline) -> str:
+        """Cut a cell in two by a line, x and y of its points; see :meth:`correct`."""
+        return self._do(steps.splitting(self._counted(), self.corrections, self.cell(cell), line))
+
+    def merge(self, cells: Iterable[int]) -> str:
+        """Make one cell of several; see :meth:`correct`."""
+        return self._do(steps.merging(self._counted(), self.corrections, map(self.cell, cells)))
+
+    def _counted(self) -> Counts:
+        if self.found is None:
+            raise ValueError(NOT_YET)
+        return self.found
 
     def undo(self) -> str:
         """Take back the last step that holds, and say so."""
-        step = undone(self.found, self.corrections) if self.found else ()
-        return self._add(step, "undone") if step else "There is nothing to undo."
+        return self._do(steps.undone(self.found, self.corrections))
 
     def redo(self) -> str:
         """Do again what was undone last, and say so."""
-        step = redone(self.corrections)
-        return self._add(step, "done again") if step else "There is nothing to redo."
+        return self._do(steps.redone(self.corrections))
 
-    def _add(self, step: tuple[Correction, ...], words: str) -> str:
-        self._hold((*self.corrections, *step))
-        cells = f"Cell {step[0].cell}" if len(step) == 1 else f"{len(step)} cells"
+    def _do(self, step: steps.Step) -> str:
+        """Put a step on record, and say what it did."""
+        changes, words = step
+        if not changes:
+            return words
+        number = max((c.step for c in self.corrections), default=0) + 1
+        made = (replace(c, step=number, by=self.person) for c in changes)
+        self._hold((*self.corrections, *made))
+        cells = f"Cell {changes[0].cell}" if len(changes) == 1 else f"{len(changes)} cells"
         return f"{cells}: {words}. The figures and the files say so."
+
+    def exclude(self, reason: str) -> str:
+        """Leave the field out of the pooled figures, or not any more where ``reason`` is empty."""
+        if self.result is None:
+            raise ValueError(NOT_YET)
+        self.result.exclude(reason, self.person)
+        self._hold(self.corrections)
+        return f"{self.name}: left out, {reason}." if reason else f"{self.name}: counted."
 
     def load(self, name: str, data: bytes) -> str:
         """Make the corrections of a zip or JSON, which the panel offered, hold for this image in
@@ -261,16 +260,16 @@ class PanelSession:
         corrections, lost = found_again(self.found, steps)
         former = self.keeper.set_aside(self.image, self.name) if self.corrections else ""
         self._hold(corrections)
-        lost_words = f" {lost} corrected cells are not there." if lost else ""
-        return f"{name}: {self.corrected_cells()} corrections are loaded.{former}{lost_words}"
+        gone = f" {lost} corrected cells are not there." if lost else ""
+        return f"{name}: {self.corrected_cells()} corrections are loaded.{former}{gone}"
 
     def corrected_cells(self) -> int:
         """How many cells have another class than the network found."""
         return sum(bool(cell.mark) for cell in self.cells())
 
     def cells(self, least_certain_first: bool = False) -> list[ListedCell]:
-        """The cells that were found, with the classes that they have now."""
-        cells = listed_cells(self.found, self.corrections) if self.found else []
+        """The cells that were found and drawn, with the classes that they have now."""
+        cells = present_cells(self.found, self.corrections) if self.found else []
         return sorted(cells, key=lambda cell: cell.certainty) if least_certain_first else cells
 
     def cell(self, number: int) -> ListedCell | None:
@@ -279,10 +278,7 @@ class PanelSession:
 
     def found_words(self) -> str:
         """The number of cells of each class."""
-        if self.counts is None:
-            return "not segmented yet"
-        numbers = ((self.counts.watershed[c.key], c.name) for c in CELL_CLASSES)
-        return ", ".join(f"{n} {name}" for n, name in numbers if n) or "no cells"
+        return found_words(self.counts)
 
     def content(self, name: str) -> bytes:
         """The bytes of one of the files, or of all as a zip, whose bytes depend on theirs only.

@@ -1,8 +1,7 @@
-"""The record of the corrections: undone and done again, read, and brought to the cells of another
-run.
+"""The record of the corrections: written, read, and brought to the cells of another run.
 
-The record only grows. An undo is a step of its own, so that what was done can be read later. Cells
-are found again by their boxes: another run of the network, or another scale, may number them anew.
+Cells are found again by their boxes: another run of the network, or another scale, may number them
+anew.
 Taught by ``notebooks/06_interactive_prediction.ipynb``.
 """
 
@@ -11,16 +10,22 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 
 import numpy as np
 
-from bloodseg_lib.panel.corrections import Correction, class_of_key, listed_cells
+from bloodseg_lib.panel.corrections import (
+    Correction,
+    class_key,
+    class_of_key,
+    listed_cells,
+)
 from bloodseg_lib.prediction.counts import Counts
+
+RECORD_SUFFIXES = (".zip", ".json")
+"""Endings of the files with corrections that can be loaded."""
 
 SAME_CELL = 0.5
 """A cell is the same when its box and that of before overlap by more than this (intersection over
@@ -28,52 +33,32 @@ union).
 """
 
 
-def step_of(
-    corrections: Sequence[Correction], cells: Iterable[int], class_id: int | None, action: str = ""
-) -> tuple[Correction, ...]:
-    """Corrections of some cells as the next step of a record."""
-    step = max((c.step for c in corrections), default=0) + 1
-    return tuple(Correction(cell, class_id, step=step, action=action) for cell in cells)
-
-
-def undone(counts: Counts, corrections: Sequence[Correction]) -> tuple[Correction, ...]:
-    """The step that takes back the last one that holds; empty if there is none."""
-    done, _ = _stacks(corrections)
-    if not done:
-        return ()
-    start, changes = done[-1]
-    before = listed_cells(counts, corrections[:start])
-    now = step_of(corrections, (c.cell for c in changes), None, "undo")
-    return tuple(replace(c, class_id=before[c.cell - 1].class_id) for c in now)
-
-
-def redone(corrections: Sequence[Correction]) -> tuple[Correction, ...]:
-    """The step that does again what was undone last; empty if there is nothing."""
-    _, taken_back = _stacks(corrections)
-    changes = taken_back[-1][1] if taken_back else ()
-    now = step_of(corrections, (c.cell for c in changes), None, "redo")
-    return tuple(replace(c, class_id=old.class_id) for c, old in zip(now, changes, strict=True))
-
-
-_Step = tuple[int, tuple[Correction, ...]]
-
-
-def _stacks(corrections: Sequence[Correction]) -> tuple[list[_Step], list[_Step]]:
-    """The steps that hold and those that were undone, each with its place in the record."""
-    done: list[_Step] = []
-    taken_back: list[_Step] = []
-    place = 0
-    for _, group in groupby(corrections, key=lambda c: c.step):
-        changes = tuple(group)
-        if changes[0].action == "undo":
-            taken_back.append(done.pop())
-        elif changes[0].action == "redo":
-            done.append(taken_back.pop())
-        else:
-            done.append((place, changes))
-            taken_back.clear()
-        place += len(changes)
-    return done, taken_back
+def trail(counts: Counts, corrections: Sequence[Correction]) -> list[dict[str, Any]]:
+    """Every correction for JSON, with the class that the cell had before it, and the cell's box. Of
+    a drawn cell, ``drawn`` is its number among these, and its first correction has the outline.
+    """
+    cells = listed_cells(counts, corrections)
+    now = {cell.number: None if cell.drawn else cell.found.class_id for cell in cells}
+    steps = []
+    for c in corrections:
+        before, now[c.cell] = now[c.cell], c.class_id
+        change: dict[str, Any] = {
+            "cell": c.cell,
+            "box": [int(value) for value in cells[c.cell - 1].found.box],
+            "from": class_key(before),
+            "to": class_key(c.class_id),
+            "time": c.time.isoformat(),
+            "step": c.step,
+            "action": c.action,
+        }
+        if (drawn := c.cell - len(counts.cells)) > 0:
+            change["drawn"] = drawn
+        if c.outline:
+            change["outline"] = [[float(x), float(y)] for x, y in c.outline]
+        if c.by:
+            change["by"] = c.by
+        steps.append(change)
+    return steps
 
 
 def found_again(
@@ -91,23 +76,31 @@ def found_again(
     """
     boxes = np.array([cell.box for cell in counts.cells], float).reshape(-1, 4)
     try:
-        numbers = {tuple(s["box"]): _same(boxes, tuple(s["box"])) for s in steps}
+        # drawn cells come behind those that are found now
+        places = [
+            len(boxes) + int(s["drawn"]) if "drawn" in s else _same(boxes, tuple(s["box"]))
+            for s in steps
+        ]
         corrections = tuple(
             Correction(
-                numbers[tuple(s["box"])],
+                place,
                 class_of_key(s["to"]),
                 datetime.fromisoformat(s["time"]),
                 int(s["step"]),
                 str(s["action"]),
+                tuple((float(x), float(y)) for x, y in s.get("outline", ())),
+                str(s.get("by", "")),
             )
-            for s in steps
-            if numbers[tuple(s["box"])]
+            for place, s in zip(places, steps, strict=True)
+            if place
         )
+        lost = {tuple(s["box"]) for place, s in zip(places, steps, strict=True) if not place}
+        listed_cells(counts, corrections)  # refuses drawn cells without their outlines
     except (KeyError, TypeError) as error:
         raise ValueError(
             f"Expected corrections with box, to, time, step and action. Received {error!r}."
         ) from error
-    return corrections, sum(not number for number in numbers.values())
+    return corrections, len(lost)
 
 
 def _same(boxes: np.ndarray, box: Sequence[float]) -> int:

@@ -38,7 +38,8 @@ class CellPicture(anywidget.AnyWidget):
     Args:
         part: gives a part of the image (x, y, width, height) and its map at a width and height, as
             two PNGs.
-        on_key: receives the keys of corrections: 0 to 9, Delete, u, z.
+        act: receives what corrects: ``{"key"}``, of 0 to 9, Delete, u, z; ``{"outline"}`` of a cell
+            that is drawn, or ``{"line", "cell"}``, which cuts one, in pixels of the image.
         on_error: receives exceptions, which ipywidgets would swallow.
 
     Attributes:
@@ -48,7 +49,7 @@ class CellPicture(anywidget.AnyWidget):
         size: width and height of the image, in the pixels that ``cells`` are measured in.
         cells: of each cell ``number`` (from 1), ``box`` (x, y, width, height), ``centre`` (x, y),
             ``class`` (-1: deleted), ``words``, shown beside the pointer and read aloud, and
-            ``mark``: ``"changed"``, ``"deleted"`` or empty.
+            ``mark``: ``"changed"``, ``"drawn"``, ``"deleted"`` or empty.
         colours: red, green, blue of each class; the last is that of unidentified cells.
         shown: ids of the classes that are shown.
         mode: ``"cells"``: each cell in the colour of its class; ``"pixels"``: each pixel in that of
@@ -80,21 +81,21 @@ class CellPicture(anywidget.AnyWidget):
     def __init__(
         self,
         part: Callable[[Box, tuple[int, int]], tuple[bytes, bytes]],
-        on_key: Callable[[str], None],
+        act: Callable[[Mapping[str, Any]], None],
         on_error: Callable[[Exception], None],
     ):
         super().__init__(colours=[*PALETTE.tolist(), list(UNIDENTIFIED_COLOUR)])
         self.add_class("bloodseg-widget")
-        self._part, self._on_key, self._on_error = part, on_key, on_error
+        self._part, self._act, self._on_error = part, act, on_error
         self.on_msg(lambda _widget, message, _buffers: self.answer(message))
 
     def answer(self, message: Mapping[str, Any]) -> None:
-        """Answer the browser's ``{"part", "size"}`` with the pictures of that part, and hand on its
-        ``{"key"}``.
+        """Answer the browser's ``{"part", "size"}`` with the pictures of that part, and hand on
+        everything else.
         """
         try:
-            if "key" in message:
-                self._on_key(message["key"])
+            if "part" not in message:
+                self._act(message)
                 return
             width, height = (min(int(side), MOST_PART_PX) for side in message["size"])
             parts = self._part(Box(*(int(value) for value in message["part"])), (width, height))

@@ -1,6 +1,7 @@
 """The app: how it is served, and a page of it in Voila, in a real Chromium."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -176,6 +177,8 @@ class TestInTheBrowser:
         tiles.nth(4).click(modifiers=["Shift"])
         page.keyboard.press("8")
         panel.get_by_text("3 cells: Healthy RBC was changed to Infected RBC").first.wait_for()
+        panel.get_by_role("button", name="other", exact=True).click()  # in the table of fields
+        panel.get_by_text("other.png: as you left it").wait_for()
         assert not panel.get_by_role("alert").count()
 
     def test_the_gallery_drawn_anew_keeps_press_and_focus(self, address, page, tmp_path):
@@ -208,3 +211,39 @@ class TestInTheBrowser:
             panel.get_by_label("It is a", exact=True).select_option(words)
         panel.get_by_role("button", name="Change class").click()
         panel.get_by_text("Cell 2: Healthy RBC was changed to Basophil").first.wait_for()
+
+    def test_a_cell_is_drawn_cut_in_two_and_joined_again(self, address, page, tmp_path):
+        panel = opened(page, address)
+        segmented(panel, page, tmp_path / "draw.png")
+
+        def at(x, y):
+            bounds = panel.locator(".bloodseg-stage").bounding_box()
+            ratio = bounds["width"] / 400
+            return bounds["x"] + x * ratio, bounds["y"] + y * ratio
+
+        def stroke(*points):
+            page.mouse.move(*at(*points[0]))
+            page.mouse.down()
+            for point in points[1:]:
+                page.mouse.move(*at(*point), steps=4)
+            page.mouse.up()
+
+        panel.get_by_label("It is a", exact=True).select_option("Thrombocyte")
+        panel.get_by_role("button", name="Draw around a cell").click()
+        stroke((90, 85), (120, 85), (120, 115), (90, 115))
+        described(panel, "Cell 13: Thrombocyte (drawn by hand)")
+        panel.get_by_role("button", name="Draw a line across a cell").click()
+        stroke((80, 100), (130, 100))
+        panel.get_by_text("cell 13 was cut in two").first.wait_for()
+        panel.get_by_role("button", name="Draw a line across a cell").click()  # the end of drawing
+        page.mouse.click(*at(105, 92))
+        page.keyboard.down("Control")
+        page.mouse.click(*at(105, 108))
+        page.keyboard.up("Control")
+        if folder := os.environ.get("BLOODSEG_SCREENSHOTS"):
+            page.screenshot(path=f"{folder}/drawn.png", full_page=True)
+        panel.get_by_role("button", name="Merge").click()
+        panel.get_by_text("were made one").first.wait_for()
+        described(panel, "Cell 16: Thrombocyte (drawn by hand)")
+        page.keyboard.press("Escape")
+        assert not panel.get_by_role("alert").count()

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from bloodseg_lib.classes import BASOPHIL, HEALTHY_RBC, INFECTED_RBC
-from bloodseg_lib.panel.corrections import Correction, corrected, corrected_files, listed_cells
+from bloodseg_lib.panel.corrected_files import corrected_files
+from bloodseg_lib.panel.corrections import Correction, corrected, listed_cells
 from bloodseg_lib.prediction.counts import count_cells
 
 LABELS = np.zeros((80, 160), np.uint8)

@@ -226,8 +226,8 @@ def test_all_images_are_segmented_and_their_figures_pooled(panel):
     assert panel.status.last_error is None
     table = panel.controls.fields.value
     for row in (
-        "<th scope='row'>field</th><td>2</td><td>2</td><td>0</td>",
-        "<th scope='row'>other</th><td>2</td><td>2</td><td>0</td>",
+        "field</button></th><td>2</td><td>2</td><td>0</td>",
+        "other</button></th><td>2</td><td>2</td><td>0</td>",
         "<th scope='row'>All 2 together</th><td>4</td><td>4</td><td>0</td>",
     ):
         assert row in table

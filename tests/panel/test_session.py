@@ -37,6 +37,9 @@ def session():
 
 WITHOUT_WIDGETS = {
     "session",
+    "corrected_files",
+    "drawn",
+    "steps",
     "corrections",
     "images",
     "html",
@@ -124,7 +127,8 @@ def test_the_folder_of_an_image_has_all_its_files(tmp_path):
     session.correct(1, None)
     (folder,) = tmp_path.iterdir()
     assert folder.name.startswith("a_field-")
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == session.files
+    kept = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert kept == session.files | {"a field_picture.png": png_bytes(FIELD)}
 
 
 def test_corrections_of_cells_that_are_gone_are_told_and_their_record_is_kept(tmp_path):

@@ -18,7 +18,8 @@ from bloodseg_lib.classes import (
     MONOCYTE,
     NEUTROPHIL,
 )
-from bloodseg_lib.panel.corrections import Correction, corrected, corrected_files
+from bloodseg_lib.panel.corrected_files import corrected_files
+from bloodseg_lib.panel.corrections import Correction, corrected
 from bloodseg_lib.prediction.cell_table import cells_of
 from bloodseg_lib.prediction.cells import CountingConfig, entropy
 from bloodseg_lib.prediction.counts import UNCERTAIN, Counts, count_cells, pool

@@ -79,11 +79,17 @@ function keepKeys(el, model) {
     const boxes = [...panel.querySelectorAll(".bloodseg-classes input")];
     if (boxes.includes(event.target)) model.set("shown", boxes.flatMap((box, i) => (box.checked ? [i + 1] : [])));
   };
+  // A field of the table is opened by its name.
+  const opens = (event) => {
+    const name = event.target.closest?.("[data-open]")?.dataset.open;
+    if (name) model.send({ open: name });
+  };
   let panel = null;
   const placed = new ResizeObserver(() => {
     panel = el.closest(".bloodseg-panel") ?? el;
     panel.addEventListener("change", switched);
     panel.addEventListener("click", pressed, true);
+    panel.addEventListener("click", opens);
     panel.addEventListener("keydown", first, true);
     panel.addEventListener("keydown", stop);
     placed.disconnect();
@@ -94,6 +100,7 @@ function keepKeys(el, model) {
     panel?.removeEventListener("keydown", first, true);
     panel?.removeEventListener("keydown", stop);
     panel?.removeEventListener("click", pressed, true);
+    panel?.removeEventListener("click", opens);
     panel?.removeEventListener("change", switched);
   };
 }
@@ -324,12 +331,53 @@ function render({ model, el }) {
     return cellAt(shown(), (x - view.x) / view.scale, (y - view.y) / view.scale);
   }
 
+  // Drawing: the outline of a new cell, or a line through one. A click adds a round cell as wide as the others.
+  let mode = "";
+  let stroke = null; // points of what is being drawn, in pixels of the image
+  const pen = element("polyline", { class: "drawing", "vector-effect": "non-scaling-stroke" }, null, SVG);
+  const inImage = (event) => at(event).map((value, i) => Math.round((10 * (value - [view.x, view.y][i])) / view.scale) / 10);
+
+  function pick(wanted) {
+    mode = mode === wanted ? "" : wanted;
+    for (const [name, button] of Object.entries(pens)) button.setAttribute("aria-pressed", String(name === mode));
+    spoken.textContent = { add: "Draw around a cell, or click in its middle.", split: "Draw a line across a cell.", "": "" }[mode];
+  }
+
+  function draw(points) {
+    stroke = points;
+    pen.setAttribute("points", (points ?? []).map((point) => point.join(",")).join(" "));
+    if (points) marks.appendChild(pen);
+    else pen.remove();
+  }
+
+  function drawn(points) {
+    const [x, y] = points[Math.floor(points.length / 2)];
+    if (mode === "split") return model.send({ line: [points[0], points.at(-1)], cell: cellBetween(points[0], points.at(-1)) });
+    if (moved >= DRAG_PX) return model.send({ outline: points });
+    const widths = model.get("cells").map((cell) => cell.box[2]).sort((a, b) => a - b);
+    const radius = (widths[widths.length >> 1] ?? model.get("size")[0] / 20) / 2;
+    const turn = (i) => (2 * Math.PI * i) / 24;
+    model.send({ outline: Array.from({ length: 24 }, (_, i) => [x + radius * Math.cos(turn(i)), y + radius * Math.sin(turn(i))]) });
+  }
+
+  // The number of the cell that most of a line lies in.
+  function cellBetween([x0, y0], [x1, y1]) {
+    const seen = new Map();
+    for (let t = 0.025; t < 1; t += 0.05) {
+      const cell = cellAt(shown(), x0 + t * (x1 - x0), y0 + t * (y1 - y0));
+      if (cell && cell.mark !== "deleted") seen.set(cell.number, (seen.get(cell.number) ?? 0) + 1);
+    }
+    return [...seen].sort((a, b) => b[1] - a[1])[0]?.[0] ?? 0;
+  }
+
   const held = new Map(); // pointers that are down, where they were last
   let moved = 0;
   frame.addEventListener("pointerdown", (event) => {
     if (event.button) return;
     if (!held.size) moved = 0;
     held.set(event.pointerId, at(event));
+    if (mode && held.size === 1) draw([inImage(event)]);
+    else draw(null);
   });
   frame.addEventListener("pointermove", (event) => {
     if (!held.has(event.pointerId)) return hover(event);
@@ -340,7 +388,8 @@ function render({ model, el }) {
     moved += Math.hypot(x - x0, y - y0);
     if (moved < DRAG_PX) return;
     frame.setPointerCapture(event.pointerId);
-    if (other) zoomAt(Math.hypot(x - other[0], y - other[1]) / Math.max(1, Math.hypot(x0 - other[0], y0 - other[1])), ...other);
+    if (stroke) draw(mode === "split" ? [stroke[0], inImage(event)] : [...stroke, inImage(event)]);
+    else if (other) zoomAt(Math.hypot(x - other[0], y - other[1]) / Math.max(1, Math.hypot(x0 - other[0], y0 - other[1])), ...other);
     else {
       hide();
       view.x += x - x0;
@@ -348,9 +397,15 @@ function render({ model, el }) {
       place();
     }
   });
-  for (const kind of ["pointerup", "pointercancel"]) frame.addEventListener(kind, (event) => held.delete(event.pointerId));
-  frame.addEventListener("click", (event) => moved < DRAG_PX && choose(under(event), event.ctrlKey || event.metaKey || event.shiftKey));
-  frame.addEventListener("dblclick", (event) => zoomAt(2, ...at(event)));
+  for (const kind of ["pointerup", "pointercancel"]) {
+    frame.addEventListener(kind, (event) => {
+      held.delete(event.pointerId);
+      if (stroke && kind === "pointerup") drawn(stroke);
+      draw(null);
+    });
+  }
+  frame.addEventListener("click", (event) => !mode && moved < DRAG_PX && choose(under(event), event.ctrlKey || event.metaKey || event.shiftKey));
+  frame.addEventListener("dblclick", (event) => !mode && zoomAt(2, ...at(event)));
   // At its least zoom the picture lets the page scroll on.
   frame.addEventListener(
     "wheel",
@@ -380,7 +435,7 @@ function render({ model, el }) {
     hide();
     mark();
   });
-  const KEYS = { "+": () => zoomAt(1.5), "-": () => zoomAt(1 / 1.5), f: fit, Escape: () => choose(null) };
+  const KEYS = { "+": () => zoomAt(1.5), "-": () => zoomAt(1 / 1.5), f: fit, Escape: () => (mode ? pick(mode) : choose(null)) };
   frame.addEventListener("keydown", (event) => {
     const arrow = ARROWS[event.key];
     if ((!arrow && !KEYS[event.key]) || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -395,11 +450,17 @@ function render({ model, el }) {
     const button = element("button", { class: "jupyter-button widget-button", title: hint, "aria-label": hint }, bar);
     button.textContent = words;
     button.addEventListener("click", action);
+    return button;
   }
   tool("\u2212", "Zoom out", () => zoomAt(1 / 1.5));
   tool("+", "Zoom in", () => zoomAt(1.5));
   tool("Fit", "Fit: show the whole picture", fit);
   tool("Full screen", "Full screen, Escape leaves it", () => (document.fullscreenElement ? document.exitFullscreen() : frame.requestFullscreen()));
+  const pens = {
+    add: tool("Add cell", "Add cell: draw around a cell that was not found, or click in its middle; press again to end", () => pick("add")),
+    split: tool("Split", "Split: draw a line across a cell to cut it in two; press again to end", () => pick("split")),
+  };
+  bar.addEventListener("keydown", (event) => event.key === "Escape" && mode && pick(mode));
   const opacity = element("label", {}, bar);
   opacity.append("Opacity ");
   const range = element("input", { type: "range", min: 0, max: 1, step: 0.05, title: "How strongly the cells are tinted" }, opacity);

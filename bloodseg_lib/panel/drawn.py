@@ -1,0 +1,132 @@
+"""Cells that a person draws: added where the network saw none, cut in two, or joined.
+
+A drawn cell is kept as its outline, so that the record of the corrections is all that it takes to
+have it again. Taught by ``notebooks/06_interactive_prediction.ipynb``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from scipy import ndimage
+from skimage.draw import polygon2mask
+from skimage.segmentation import watershed
+
+from bloodseg_lib.classes import NUM_CLASSES, Box
+from bloodseg_lib.prediction.cells import Cell, Instance
+from bloodseg_lib.prediction.shape import outline
+
+Outline = tuple[tuple[float, float], ...]
+"""x and y of the corners of a cell in pixels of the image, whose upper left corner is (0, 0)."""
+
+LEAST_PX = 9
+"""A drawn cell has as many pixels at least; fewer are a slip of the hand."""
+
+
+@lru_cache(maxsize=4096)
+def instance_of(points: Outline, shape: tuple[int, int]) -> Instance:
+    """The pixels within an outline, as far as they are in the image.
+
+    Args:
+        points: three or more.
+        shape: height and width of the image.
+
+    Raises:
+        ValueError: hardly any pixels are within it.
+
+    Examples:
+        >>> instance_of(((1, 1), (5, 1), (5, 5), (1, 5)), (20, 20)).box
+        Box(x=1, y=1, width=4, height=4)
+    """
+    corners = np.array(points, float).reshape(-1, 2)
+    corners = np.clip(corners, 0, (shape[1], shape[0]))
+    left, top = np.floor(corners.min(axis=0)).astype(int) if len(corners) else (0, 0)
+    right, bottom = np.ceil(corners.max(axis=0)).astype(int) if len(corners) else (0, 0)
+    # the centre of the first pixel lies at 0.5
+    within = corners[:, ::-1] - 0.5 - (top, left)
+    mask = polygon2mask((bottom - top, right - left), within) if len(corners) > 2 else np.zeros(0)
+    if mask.sum() < LEAST_PX:
+        raise ValueError(
+            f"Expected the outline of a cell in the image, {LEAST_PX} pixels or more. "
+            f"Received {int(mask.sum())}: draw around the whole cell."
+        )
+    box = Box.of_mask(mask)
+    return Instance(box._replace(x=int(left + box.x), y=int(top + box.y)), mask[box.window])
+
+
+@lru_cache(maxsize=4096)
+def drawn_cell(points: Outline, shape: tuple[int, int], class_id: int, like: Cell | None) -> Cell:
+    """The cell within an outline. Its probabilities are not known.
+
+    Args:
+        points, shape: see :func:`instance_of`.
+        class_id: that the person gave it.
+        like: a cell of the same image, which knows its name and the size of its pixels.
+    """
+    fractions = np.eye(NUM_CLASSES + 1)[class_id]
+    cell = Cell.of(instance_of(points, shape), fractions)
+    return replace(cell, field=like.field, pixel_um=like.pixel_um) if like else cell
+
+
+def cut(cell: Cell, line: Sequence[tuple[float, float]]) -> tuple[Outline, Outline]:
+    """The outlines of the two cells that a line cuts a cell into; pixels on the line, and crumbs
+    beside it, go to the nearer one.
+
+    Args:
+        cell: with its pixels.
+        line: x and y of its points, in pixels of the image.
+
+    Raises:
+        ValueError: the line does not cross the cell.
+    """
+    mask, box = _mask(cell), cell.box
+    drawn = np.zeros(mask.shape, np.uint8)
+    points = np.floor(np.array(line) - (box.x, box.y)).astype(np.int32)
+    # a line of pixels that touch by their sides: nothing passes it at a corner
+    cv2.polylines(drawn, [points.reshape(-1, 1, 2)], False, 1, 1, cv2.LINE_4)
+    parts, count = ndimage.label(mask & ~drawn.astype(bool))
+    sizes = np.bincount(parts.ravel(), minlength=3)[1:]
+    largest = 1 + np.argsort(-sizes, kind="stable")[:2]
+    if count < 2 or sizes[largest[1] - 1] < LEAST_PX:
+        raise ValueError(
+            "Expected a line right across the cell, from one side of it to the other. Received one "
+            "that leaves it in one piece; begin and end the line outside of the cell."
+        )
+    seeds = sum(k * (parts == number) for k, number in enumerate(largest, start=1))
+    halves = watershed(np.zeros(mask.shape), seeds, mask=mask)
+    one, other = (_outline(halves == k, box) for k in (1, 2))
+    return one, other
+
+
+def joined(cells: Sequence[Cell]) -> Outline:
+    """The outline of several cells together; where they do not touch, of what bridges them.
+
+    Args:
+        cells: two or more, with their pixels.
+    """
+    left, top = (min(getattr(cell.box, axis) for cell in cells) for axis in "xy")
+    right, bottom = (max(getattr(cell.box, side) for cell in cells) for side in ("right", "bottom"))
+    whole = Box(left, top, right - left, bottom - top)
+    mask = np.zeros((whole.height, whole.width), np.uint8)
+    for cell in cells:
+        window = cell.box._replace(x=cell.box.x - left, y=cell.box.y - top).window
+        mask[window] |= _mask(cell)
+    if ndimage.label(mask)[1] > 1:
+        corners = cv2.findNonZero(mask)
+        cv2.fillConvexPoly(mask, cv2.convexHull(corners), 1)
+    return _outline(mask > 0, whole)
+
+
+def _mask(cell: Cell) -> np.ndarray:
+    if cell.mask is None:
+        raise ValueError("Expected a cell with its pixels. Press Segment again.")
+    return cell.mask
+
+
+def _outline(mask: np.ndarray, box: Box) -> Outline:
+    corners = outline(ndimage.binary_fill_holes(mask), box.x, box.y)[:-1]
+    return tuple((float(x), float(y)) for x, y in corners)
