@@ -1,8 +1,8 @@
 """Cells that touch, separated where the distance to the rim shows a neck between them (watershed).
 
 Every top of the distance has a basin; a top that stands out too little above the neck between it
-and a higher one is none of a cell, and its basin joins the one across that neck. So the pixels are
-flooded once, and what remains is a graph of a few hundred basins.
+and a higher one is none of a cell. Which do is told by a graph of a few hundred basins, and from
+those the pixels are flooded again.
 Taught by ``notebooks/06_interactive_prediction.ipynb``.
 """
 
@@ -59,7 +59,8 @@ def separated(mask: np.ndarray, split_depth: float, cell_area_px: float, cut: Cu
     distance = _distance_to_rim(filled, math.ceil(radius), cut)
     tops = local_maxima(distance) & (distance > 0)
     count, numbers = cv2.connectedComponents(tops.astype(np.uint8))
-    basins = watershed(-distance, numbers, mask=distance > 0)
+    # eight neighbours, as a top and a neck have: else a basin would hold bumps beyond a valley
+    basins = watershed(-distance, numbers, connectivity=2, mask=distance > 0)
     heights = np.zeros(count)
     heights[numbers[tops]] = distance[tops]
     necks = _necks(basins, distance)
@@ -68,7 +69,10 @@ def separated(mask: np.ndarray, split_depth: float, cell_area_px: float, cut: Cu
         return mask.astype(np.int32)
     if len(cells) > 3:
         cells = _without_gaps_between_cells(cells, numbers, heights)
-    return np.where(mask, _flooded(necks, cells, count)[basins], 0)
+    # four neighbours, so that the pixels of a cell are connected by their sides
+    seeds = np.zeros(count, np.int32)
+    seeds[cells] = range(1, len(cells) + 1)
+    return np.where(mask, watershed(-distance, seeds[numbers], mask=distance > 0), 0)
 
 
 def _distance_to_rim(mask: np.ndarray, reach: int, cut: Cut) -> np.ndarray:
@@ -153,18 +157,3 @@ def _without_gaps_between_cells(
             covered[window] -= disc
             kept.discard(number)
     return sorted(kept)
-
-
-def _flooded(necks: Sequence[_Neck], cells: Sequence[int], count: int) -> np.ndarray:
-    """Each basin's cell, ``(count,) int32``: basins without one join across their widest neck."""
-    lakes = DisjointSet(range(1, count))
-    cell_of = {number: cell for cell, number in enumerate(cells, start=1)}  # of the lake's root
-    for neck in necks:
-        one, other = lakes[neck.basin], lakes[neck.other]
-        if one == other or (one in cell_of and other in cell_of):
-            continue
-        cell = cell_of.pop(one, 0) or cell_of.pop(other, 0)
-        lakes.merge(one, other)
-        if cell:
-            cell_of[lakes[one]] = cell
-    return np.array([0, *(cell_of.get(lakes[basin], 0) for basin in range(1, count))], np.int32)

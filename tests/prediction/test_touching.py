@@ -58,7 +58,7 @@ def test_as_many_tops_stand_out_as_by_reconstruction(seed):
     count, numbers = cv2.connectedComponents(tops.astype(np.uint8))
     heights = np.zeros(count)
     heights[numbers[tops]] = distance[tops]
-    basins = watershed(-distance, numbers, mask=distance > 0)
+    basins = watershed(-distance, numbers, connectivity=2, mask=distance > 0)
     filled = reconstruction(distance - 0.9, distance)
     kept, _ = cv2.connectedComponents((local_maxima(filled) & (mask > 0)).astype(np.uint8))
     # where nothing stands out, a whole component is one top of the filled surface, and has one here
