@@ -10,11 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch, Rectangle
 
 from bloodseg_lib.classes import (
     CELL_CLASSES,
@@ -24,10 +22,11 @@ from bloodseg_lib.classes import (
     Box,
     labels_to_colours,
 )
-from bloodseg_lib.figures.charts import INK, class_colour, class_rectangle, expect_some
+from bloodseg_lib.figures import marks
+from bloodseg_lib.figures.charts import INK, class_rectangle, expect_some
 from bloodseg_lib.figures.overlays import HEAT, heat, overlay
 
-_PANEL_INCHES = 3.4
+_PANEL_INCHES = 2.8
 _WITHOUT_TRUTH = ("Image", "Predicted", "Both")
 
 
@@ -102,12 +101,13 @@ def smears_figure(
     figure, axes = _grid(len(smears), 3, ("Smear", "Label map", "Both, with boxes"))
     for panels, (image, labels, objects) in zip(axes, smears, strict=True):
         panels[0].imshow(image)
-        panels[1].imshow(labels_to_colours(labels))
+        marks.scale_bar(panels[0], image)
+        marks.label_map(panels[1], labels)
         panels[2].imshow(overlay(image, labels, 0.3))
         for thing in objects or ():
-            _box(panels[2], Box(**thing["box"]), thing["id"])
+            marks.box(panels[2], Box(**thing["box"]), thing["id"])
     _title_rows(axes, titles)
-    _legend(figure, _present(labels for _, labels, _ in smears))
+    marks.legend(figure, marks.present(labels for _, labels, _ in smears))
     return figure
 
 
@@ -121,7 +121,8 @@ def weight_map_figure(image: np.ndarray, labels: np.ndarray, weight_map: np.ndar
     """
     figure, axes = _grid(1, 3, ("Smear", "Label map", "Weight map"))
     axes[0, 0].imshow(image)
-    axes[0, 1].imshow(labels_to_colours(labels))
+    marks.scale_bar(axes[0, 0], image)
+    marks.label_map(axes[0, 1], labels)
     positive = weight_map[weight_map > 0]
     low, high = (float(positive.min()), float(positive.max())) if positive.size else (0.1, 10.0)
     if high <= low * 1.01:
@@ -134,13 +135,14 @@ def weight_map_figure(image: np.ndarray, labels: np.ndarray, weight_map: np.ndar
     )
     bar.set_ticks(ticks, minor=False)
     bar.ax.minorticks_off()
-    _legend(figure, _present([labels]))
+    marks.legend(figure, marks.present([labels]))
     return figure
 
 
 def comparison_figure(
     rows: Sequence[tuple[np.ndarray, np.ndarray | None, np.ndarray]],
     titles: Sequence[str] | None = None,
+    pixel_um: float | None = marks.AT_40X_UM,
 ) -> Figure:
     """Images beside the predicted label maps and, where known, the true ones; errors have a column
     of their own.
@@ -149,14 +151,16 @@ def comparison_figure(
         rows: image ``(H, W, 3) uint8``, true label map or ``None``, predicted label map ``(H, W)
             uint8``.
         titles: one a row.
+        pixel_um: micrometres of a pixel; None: not known, and no scale bar.
     """
     expect_some(rows)
     known = any(truth is not None for _, truth, _ in rows)
-    titled = ("Image", "Truth", "Predicted", "Wrong pixels, as predicted")
+    titled = ("Image", "Truth", "Predicted", "Wrong pixels (right: white)")
     figure, axes = _grid(len(rows), 4, titled) if known else _grid(len(rows), 3, _WITHOUT_TRUTH)
     for panels, (image, truth, predicted) in zip(axes, rows, strict=True):
         panels[0].imshow(image)
-        panels[2 if known else 1].imshow(labels_to_colours(predicted))
+        marks.scale_bar(panels[0], image, pixel_um)
+        marks.label_map(panels[2 if known else 1], predicted)
         if not known:
             panels[2].imshow(overlay(image, predicted))
         elif truth is None:
@@ -165,14 +169,14 @@ def comparison_figure(
                 panel.text(0.5, 0.5, "not known", transform=panel.transAxes, **middle)
         else:
             wrong = truth != predicted
-            panels[1].imshow(labels_to_colours(truth))
+            marks.label_map(panels[1], truth)
             panels[3].imshow(
                 np.where(wrong[:, :, None], labels_to_colours(predicted), np.uint8(255))
             )
             panels[3].set_xlabel(f"{1 - wrong.mean():.1%} of the pixels right", fontsize=10)
     _title_rows(axes, titles)
     maps = (labels for _, *pair in rows for labels in pair if labels is not None)
-    _legend(figure, _present(maps))
+    marks.legend(figure, marks.present(maps))
     return figure
 
 
@@ -181,6 +185,7 @@ def heat_map_figure(
     probabilities: np.ndarray,
     class_ids: Sequence[int] | None = None,
     columns: int = 5,
+    pixel_um: float | None = marks.AT_40X_UM,
 ) -> Figure:
     """An image under the heat map of each of some classes' probability.
 
@@ -189,6 +194,7 @@ def heat_map_figure(
         probabilities: ``(H, W, 10)``, 0..1.
         class_ids: classes to show; all ten if not given.
         columns: panels side by side.
+        pixel_um: micrometres of a pixel; None: not known, and no scale bar.
     """
     ids = list(range(NUM_CLASSES) if class_ids is None else class_ids)
     expect_some(ids)
@@ -205,36 +211,41 @@ def heat_map_figure(
         panel.set_title(CLASSES[i].name, fontsize=11, pad=10)
         line = {"transform": panel.transAxes, "clip_on": False, "linewidth": 0.5}
         panel.add_patch(class_rectangle(i, (0, 1.012), 1, 0.022, **line))
+    marks.scale_bar(axes.flat[0], image, pixel_um)
     scale = ScalarMappable(Normalize(0, 1), HEAT)
     figure.colorbar(scale, ax=axes, shrink=0.85, aspect=30, label="probability")
     return figure
 
 
-def cells_figure(image: np.ndarray, cells: Sequence[Cell]) -> Figure:
+def cells_figure(
+    image: np.ndarray, cells: Sequence[Cell], pixel_um: float | None = marks.AT_40X_UM
+) -> Figure:
     """An image with the box of each counted cell in the colour of its class, and a legend with the
     number of each.
 
     Args:
         image: ``(H, W, 3) uint8``.
         cells: as ``count_cells`` finds them.
+        pixel_um: micrometres of a pixel; None: not known, and no scale bar.
 
     Examples:
         >>> from types import SimpleNamespace
         >>> cell = SimpleNamespace(class_id=9, box=(2, 2, 4, 4))
         >>> figure = cells_figure(np.zeros((8, 8, 3), np.uint8), [cell])
         >>> [text.get_text() for text in figure.legends[0].get_texts()]
-        ['Healthy RBC: 1']
+        ['h  Healthy RBC: 1']
     """
     ratio = image.shape[0] / image.shape[1]
     width = 8.0 if ratio < 1.2 else 6.0
     figure = Figure(figsize=(width, width * ratio + 0.9), layout="constrained")
     axes = figure.subplots()
     axes.imshow(image)
+    marks.scale_bar(axes, image, pixel_um)
     axes.axis("off")
     numbers = {c.id: sum(cell.class_id == c.id for cell in cells) for c in CELL_CLASSES}
     for cell in cells:
-        _box(axes, cell.box, cell.class_id)
-    _legend(
+        marks.box(axes, cell.box, cell.class_id)
+    marks.legend(
         figure,
         [i for i, n in numbers.items() if n],
         {i: f"{CLASSES[i].name}: {n}" for i, n in numbers.items()},
@@ -243,7 +254,7 @@ def cells_figure(image: np.ndarray, cells: Sequence[Cell]) -> Figure:
 
 
 def _grid(rows: int, columns: int, titles: Sequence[str]) -> tuple[Figure, np.ndarray]:
-    width, height = (0.8, 0.82) if columns > 3 else (1, 1)
+    width, height = (0.9, 0.95) if columns > 3 else (1, 1)
     size = (columns * _PANEL_INCHES * width, rows * _PANEL_INCHES * height + 0.9)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
@@ -258,32 +269,6 @@ def _grid(rows: int, columns: int, titles: Sequence[str]) -> tuple[Figure, np.nd
 def _title_rows(axes: np.ndarray, titles: Sequence[str] | None) -> None:
     for panels, title in zip(axes, titles or (), strict=False):
         panels[0].set_ylabel(title, fontsize=9)
-
-
-def _present(maps: Iterable[np.ndarray]) -> list[int]:
-    return sorted({int(i) for labels in maps for i in np.unique(labels)})
-
-
-def _legend(
-    figure: Figure, class_ids: Sequence[int], names: Mapping[int, str] | None = None
-) -> None:
-    names = names or {c.id: c.name for c in CLASSES}
-    style: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.8}
-    handles = [Patch(facecolor=class_colour(i), label=names[i], **style) for i in class_ids]
-    if handles:
-        place: dict[str, Any] = {"loc": "outside lower center", "ncols": min(5, len(handles))}
-        figure.legend(handles=handles, fontsize=11, frameon=False, **place)
-
-
-def _box(axes: Axes, box: tuple[int, int, int, int], class_id: int) -> None:
-    """A box in the class's colour upon a wider one, so that it shows everywhere: dark colours upon
-    white, light ones, which pale cells would swallow, upon ink.
-    """
-    x, y, width, height = box
-    light = np.dot(class_colour(class_id), (0.2126, 0.7152, 0.0722)) > 0.5
-    for colour, line in ((INK if light else "white", 3.2), (class_colour(class_id), 1.8)):
-        style: dict[str, Any] = {"fill": False, "edgecolor": colour, "linewidth": line}
-        axes.add_patch(Rectangle((x - 0.5, y - 0.5), width, height, **style))
 
 
 def _on_white(rgba: np.ndarray, size_px: int) -> np.ndarray:
