@@ -26,7 +26,7 @@ from bloodseg_lib.figures import marks
 from bloodseg_lib.figures.charts import INK, class_rectangle, expect_some
 from bloodseg_lib.figures.overlays import HEAT, heat, overlay
 
-_PANEL_INCHES = 2.8
+_PANEL_INCHES = 2.5
 _WITHOUT_TRUTH = ("Image", "Predicted", "Both")
 
 
@@ -67,7 +67,7 @@ def sample_sheet(samples: Iterable[Sample], per_class: int = 10, cell_px: int = 
             row.append(_on_white(sample.rgba, cell_px))
     if not rows:
         raise ValueError("Expected at least one sample to show. Received none.")
-    width, height = 1.9 + per_class * 0.85, 0.4 + len(rows) * 0.85
+    width, height = 1.9 + per_class * 0.75, 0.4 + len(rows) * 0.75
     figure = Figure(figsize=(width, height))
     room = {"left": 1.8 / width, "right": 0.995, "top": 0.995, "bottom": 0.38 / height}
     axes = figure.subplots(len(rows), 1, squeeze=False, gridspec_kw={**room, "hspace": 0})[:, 0]
@@ -254,7 +254,7 @@ def cells_figure(
 
 
 def _grid(rows: int, columns: int, titles: Sequence[str]) -> tuple[Figure, np.ndarray]:
-    width, height = (0.9, 0.95) if columns > 3 else (1, 1)
+    width, height = (1.0, 1.05) if columns > 3 else (1, 1)
     size = (columns * _PANEL_INCHES * width, rows * _PANEL_INCHES * height + 0.9)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)

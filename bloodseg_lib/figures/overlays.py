@@ -28,9 +28,6 @@ HEAT = "inferno"
 DPI = 110
 """Dots per inch of the figures in notebooks."""
 
-FULL_COLOUR_BYTES = 120_000
-"""Pictures up to this size keep all their colours; more would not fit a notebook of 1 MB."""
-
 
 def overlay(
     image: np.ndarray,
@@ -170,16 +167,12 @@ def described(figure: Figure, alt: str) -> Any:
 
 
 def figure_png(figure: Figure) -> bytes:
-    """A figure as the bytes of a PNG, as large as notebooks show it. Where all its colours need
-    much room, it has 256, which make it a third of the size; class colours stay exact.
+    """A figure as the bytes of a PNG, as large as notebooks show it. Its 256 colours make it a
+    third of the size; class colours stay exact.
     """
     drawn, data = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", dpi=DPI, bbox_inches="tight")
     rgb = Image.open(drawn).convert("RGB")
-    rgb.save(data, format="png", optimize=True)
-    if data.tell() <= FULL_COLOUR_BYTES:
-        return data.getvalue()
-    data = io.BytesIO()
     reduced = rgb.quantize(256 - NUM_CLASSES, dither=Image.Dither.NONE)
     palette = np.zeros((256, 3), np.uint8)
     found = np.array(reduced.getpalette() or (), np.uint8).reshape(-1, 3)[: 256 - NUM_CLASSES]
