@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
-    from bloodseg_lib.figures.animation import heat_map_frames, write_gif
+    from bloodseg_lib.figures.animation import (
+        captioned_frames,
+        heat_map_frames,
+        write_gif,
+        write_webm,
+    )
     from bloodseg_lib.figures.architecture import network_figure
     from bloodseg_lib.figures.charts import (
         class_balance_figure,
@@ -42,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NamingGame",
     "Playground",
+    "captioned_frames",
     "cells_figure",
     "class_balance_figure",
     "class_legend",
@@ -66,12 +72,13 @@ __all__ = [
     "threshold_figure",
     "weight_map_figure",
     "write_gif",
+    "write_webm",
 ]
 
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "animation": ["heat_map_frames", "write_gif"],
+        "animation": ["captioned_frames", "heat_map_frames", "write_gif", "write_webm"],
         "architecture": ["network_figure"],
         "charts": [
             "class_balance_figure",

@@ -200,7 +200,7 @@ def heat_map_figure(
     expect_some(ids)
     columns = min(columns, len(ids))
     rows = -(-len(ids) // columns)
-    side = 2.3 if columns > 2 else _PANEL_INCHES
+    side = 1.9 if columns > 2 else _PANEL_INCHES
     height = rows * (side * image.shape[0] / image.shape[1] + 0.35)
     figure = Figure(figsize=(columns * side + 0.9, height), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
