@@ -6,6 +6,7 @@ from bloodseg_lib.evaluation.calibration import Calibration, calibration
 from bloodseg_lib.evaluation.composed import ComposedReport, evaluate_dataset
 from bloodseg_lib.evaluation.counts import CountsReport, evaluate_counts
 from bloodseg_lib.evaluation.fields import FieldScore, FieldsReport, evaluate_fields
+from bloodseg_lib.evaluation.measured import measured
 from bloodseg_lib.evaluation.report import Report
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "evaluate_counts",
     "evaluate_dataset",
     "evaluate_fields",
+    "measured",
 ]
