@@ -32,8 +32,8 @@ class _Played:
     alt: str
 
     def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        bundle = {**self.widget._repr_mimebundle_(**options), "image/png": self.picture}
-        return bundle, {"image/png": {"alt": self.alt}}
+        still = {"image/png": self.picture, "text/plain": self.alt}
+        return self.widget._repr_mimebundle_(**options) | still, {"image/png": {"alt": self.alt}}
 
 
 class Playground(_Played):

@@ -26,6 +26,7 @@ def test_pages_without_a_kernel_get_the_first_picture_and_its_text():
     bundle, about = playground._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in bundle
     assert bundle["image/png"] == figures.figure_png(empty())
+    assert bundle["text/plain"] == "empty"
     assert about == {"image/png": {"alt": "empty"}}
 
 
