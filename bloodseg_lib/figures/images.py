@@ -208,7 +208,8 @@ def heat_map_figure(
         panel.axis("off")
     for panel, i in zip(axes.flat, ids, strict=False):
         panel.imshow(heat(image, probabilities[:, :, i]))
-        panel.set_title(CLASSES[i].name, fontsize=11, pad=10)
+        largest = float(probabilities[:, :, i].max())
+        panel.set_title(f"{CLASSES[i].name}, up to {largest:.2f}", fontsize=9, pad=10)
         line = {"transform": panel.transAxes, "clip_on": False, "linewidth": 0.5}
         panel.add_patch(class_rectangle(i, (0, 1.012), 1, 0.022, **line))
     marks.scale_bar(axes.flat[0], image, pixel_um)
