@@ -98,7 +98,8 @@ def smears_figure(
         titles: one a smear.
     """
     expect_some(smears)
-    figure, axes = _grid(len(smears), 3, ("Smear", "Label map", "Both, with boxes"))
+    both = "Both, with boxes" if any(objects for _, _, objects in smears) else "Both"
+    figure, axes = _grid(len(smears), 3, ("Smear", "Label map", both))
     for panels, (image, labels, objects) in zip(axes, smears, strict=True):
         panels[0].imshow(image)
         marks.scale_bar(panels[0], image)
@@ -129,9 +130,9 @@ def weight_map_figure(image: np.ndarray, labels: np.ndarray, weight_map: np.ndar
         low, high = low / 2, low * 2
     shown = axes[0, 2].imshow(np.maximum(weight_map, low), cmap="viridis", norm=LogNorm(low, high))
     steps = (step * 10.0**power for power in range(-4, 5) for step in (1, 2, 5))
-    ticks = [weight for weight in steps if low <= weight <= high]
+    ticks = [low, *(weight for weight in steps if 1.3 * low < weight < high / 1.3), high]
     bar = figure.colorbar(
-        shown, ax=axes[0, 2], shrink=0.75, label="weight of an error (logarithmic)", format="%g"
+        shown, ax=axes[0, 2], shrink=0.75, label="weight of an error (logarithmic)", format="%.2g"
     )
     bar.set_ticks(ticks, minor=False)
     bar.ax.minorticks_off()
