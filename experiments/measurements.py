@@ -59,14 +59,20 @@ def leave_one_out(folder: Path) -> list[dict[str, Any]]:
 
 
 def exponents(folder: Path, dataset: Path) -> list[dict[str, Any]]:
-    """A row for each exponent: its epochs, and the IoU of each class after the last."""
+    """A row for each exponent that was trained: its epochs, and the IoU of each class after the
+    last.
+    """
     rows = []
     for exponent, name in EXPONENTS.items():
         latest = folder / name / "latest.npz"
+        if not latest.exists():
+            continue
         scores = evaluate_dataset(Segmenter(latest), Dataset(dataset), "valid").scores
         iou = {c.key: round(float(scores.iou[c.id]), 4) for c in CLASSES}
         history = [{key: entry[key] for key in KEPT} for entry in read_sidecar(latest).history]
         rows.append({"exponent": exponent, "history": history, "iou": iou})
+    if len({len(row["history"]) for row in rows}) != 1:
+        raise ValueError(f"{folder}: expected finished trainings of as many epochs each.")
     return rows
 
 
