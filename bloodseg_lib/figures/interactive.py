@@ -152,11 +152,12 @@ class NamingGame(_Played):
 
     def _sheet(self) -> Figure:
         """All cells, numbered, with the matrices of the others beneath."""
-        rows = -(-len(self._truth) // _COLUMNS)
+        columns = min(_COLUMNS, len(self._truth))
+        rows = -(-len(self._truth) // columns)
         figure = Figure(figsize=(9.5, 1.1 * rows + 4), layout="constrained")
         parts = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.1 * rows, 4))
         above, beneath = parts[:, 0]
-        panels = above.subplots(rows, _COLUMNS, squeeze=False).flat
+        panels = above.subplots(rows, columns, squeeze=False).flat
         for panel in panels:
             panel.axis("off")
         for number, (panel, picture) in enumerate(
