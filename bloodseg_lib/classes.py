@@ -35,6 +35,17 @@ class CellClass:
     group: str
     mean_area_px: float
 
+    @property
+    def letter(self) -> str:
+        """Its mark in pictures, for those who cannot tell the colours apart.
+
+        Examples:
+            >>> "".join(c.letter for c in CLASSES)
+            '-EBNLMTCih'
+        """
+        small = {"background": "-", "RBC": self.code[0].lower()}
+        return small.get(self.group, self.code[0])
+
 
 (
     BACKGROUND,
@@ -75,6 +86,9 @@ RBC_IDS = tuple(c.id for c in CLASSES if c.group == "RBC")
 
 RBC_DIAMETER_PX = 37.0
 """Diameter of a red blood cell at 40x, the scale of every composed smear, in pixels."""
+
+RBC_DIAMETER_UM = 7.5
+"""Usual diameter of a red blood cell on a smear."""
 
 SMEAR_SIZE_PX = 224
 """Height and width of a composed smear in pixels."""

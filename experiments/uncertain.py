@@ -25,6 +25,7 @@ from tqdm.auto import tqdm
 
 from bloodseg_lib.classes import CLASSES, WBC_IDS
 from bloodseg_lib.evaluation import annotated
+from bloodseg_lib.evaluation.calibration import calibration
 from bloodseg_lib.io import read_image
 from bloodseg_lib.prediction.cells import Cell, CountingConfig, entropy
 from bloodseg_lib.prediction.counts import count_cells
@@ -57,15 +58,6 @@ def white_cell(segmenter: Segmenter, path: Path) -> Cell | None:
     cells = count_cells(found.labels, found.probabilities, found.scale, counting).cells
     white = [cell for cell in cells if cell.class_id in WBC_IDS]
     return max(white, key=lambda cell: cell.area_px, default=None)
-
-
-def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
-    """Expected calibration error over ten bins (Guo et al. 2017)."""
-    bins = np.minimum((10 * confidence).astype(int), 9)
-    return sum(
-        (bins == b).mean() * abs(right[bins == b].mean() - confidence[bins == b].mean())
-        for b in np.unique(bins)
-    )
 
 
 def main() -> None:
@@ -107,7 +99,7 @@ def main() -> None:
             line += f"called {CLASSES[called.argmax()].key}: {called.max()} | - | - |"
         else:
             line += f"{right.mean():.1%} | {right[~uncertain].mean():.1%} | "
-            line += f"{calibration_error(confidence, right):.3f} |"
+            line += f"{calibration(confidence, right).error:.3f} |"
         print(line)
     if options.without is not None:
         return

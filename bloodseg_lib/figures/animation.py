@@ -1,11 +1,12 @@
-"""Animated GIFs of smears under the heat map of each class in turn.
+"""Animations, as GIF or video: smears under the heat map of each class in turn, and how a network
+learned.
 
 Taught by ``notebooks/05_gif_visualization.ipynb``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -78,6 +79,51 @@ def heat_map_frames(
     tinted = [overlay(image, m) for image, m in zip(images, maps, strict=True)]
     frames.append(_frame("The most probable class of each pixel", None, tinted, legend, width_px))
     return frames
+
+
+def captioned_frames(
+    pictures: Mapping[str, Sequence[np.ndarray]], class_ids: Sequence[int], width_px: int = 720
+) -> list[np.ndarray]:
+    """The frames of an animation: of each caption its pictures side by side.
+
+    Args:
+        pictures: caption -> ``(H, W, 3) uint8`` RGB, as many of one size for each.
+        class_ids: classes of the legend.
+        width_px: width of a frame.
+
+    Returns:
+        a frame ``(h, width_px, 3) uint8`` RGB for each caption.
+    """
+    legend = legend_strip(width_px, class_ids)
+    return [_frame(caption, None, side, legend, width_px) for caption, side in pictures.items()]
+
+
+def write_webm(path: Path | str, frames: Sequence[np.ndarray], frame_ms: int = FRAME_MS) -> None:
+    """Write frames as a video in the format WebM (VP8), which browsers play, atomically.
+
+    Args:
+        path: where.
+        frames: ``(H, W, 3) uint8`` RGB, all of one size; of an odd side the last pixel is left out.
+        frame_ms: how long each is shown, in milliseconds.
+
+    Raises:
+        OSError: this OpenCV was built without the encoder.
+    """
+    height, width = (side // 2 * 2 for side in frames[0].shape[:2])
+    with replacing(path) as temporary:
+        file = temporary.with_suffix(".webm")  # by which OpenCV chooses the format
+        writer = cv2.VideoWriter(
+            str(file), cv2.VideoWriter.fourcc(*"VP80"), 1000 / frame_ms, (width, height)
+        )
+        if not writer.isOpened():
+            raise OSError(
+                f"{path}: expected an OpenCV that encodes VP8, as that of opencv-python does. "
+                f"Received {cv2.__version__} without it."
+            )
+        for frame in frames:
+            writer.write(cv2.cvtColor(frame[:height, :width], cv2.COLOR_RGB2BGR))
+        writer.release()
+        file.replace(temporary)
 
 
 def write_gif(path: Path | str, frames: Sequence[np.ndarray], frame_ms: int = FRAME_MS) -> None:

@@ -1,8 +1,8 @@
-"""Charts of numbers: the classes, their balance, learning curves, confusion, scores. Figures are
-returned and never shown.
+"""Charts of numbers: the classes, their balance, learning curves. Figures are returned and never
+shown.
 
 Class colours come from ``classes`` alone; all else is grey. Every figure explains its colours.
-Taught by ``notebooks/03_weighted_training.ipynb`` and ``notebooks/04_evaluation.ipynb``.
+Taught by ``notebooks/03_weighted_training.ipynb``.
 """
 
 from __future__ import annotations
@@ -14,44 +14,28 @@ from typing import Any, Protocol
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import FormatStrFormatter
 
-from bloodseg_lib.classes import CLASSES, NUM_CLASSES
+from bloodseg_lib.classes import CLASSES, NUM_CLASSES, RBC_DIAMETER_PX, RBC_DIAMETER_UM
 
 INK, FAINT = "0.15", "0.6"
-_NONE_HERE = "none in these images"
-
-
-class Scores(Protocol):
-    """The scores of each class, ``(10,)``, NaN where there are none to give."""
-
-    @property
-    def support(self) -> np.ndarray: ...
-    @property
-    def iou(self) -> np.ndarray: ...
-    @property
-    def dice(self) -> np.ndarray: ...
-    @property
-    def precision(self) -> np.ndarray: ...
-    @property
-    def recall(self) -> np.ndarray: ...
 
 
 def class_legend() -> Figure:
-    """The ten classes: colour, id, name and mean area at 40x."""
+    """The ten classes: colour, id, letter, name and mean area at 40x."""
     figure = Figure(figsize=(8.5, 2.8), layout="constrained")
     axes = figure.subplots()
     axes.axis("off")
     for x in (0, 1):
-        axes.text(x + 0.12, 5.3, "id  class", va="center", fontsize=10, color="0.35")
+        axes.text(x + 0.12, 5.3, "id, letter, class", va="center", fontsize=10, color="0.35")
         axes.text(x + 0.56, 5.3, "mean area at 40x", va="center", fontsize=10, color="0.35")
     for i, c in enumerate(CLASSES):
         x, y = i // 5, 4 - i % 5
         axes.add_patch(class_rectangle(c.id, (x, y + 0.12), 0.09, 0.76, linewidth=0.8))
-        size = f"{c.mean_area_px:.0f} pixels" if c.mean_area_px else "-"
-        axes.text(x + 0.12, y + 0.5, f"{c.id}  {c.name}", va="center", fontsize=12)
+        um2 = c.mean_area_px * (RBC_DIAMETER_UM / RBC_DIAMETER_PX) ** 2
+        size = f"{c.mean_area_px:.0f} pixels, {um2:.0f} µm²" if c.mean_area_px else "-"
+        axes.text(x + 0.12, y + 0.5, f"{c.id}  {c.letter}  {c.name}", va="center", fontsize=12)
         axes.text(x + 0.56, y + 0.5, size, va="center", fontsize=10, color="0.35")
     axes.set(xlim=(0, 2), ylim=(0, 5.6))
     return figure
@@ -62,8 +46,8 @@ def class_balance_figure(pixel_counts: np.ndarray | Mapping[str, np.ndarray]) ->
     that weights must mend.
 
     Args:
-        pixel_counts: ``(10,)`` pixels of each class; or several of these by name, drawn one beneath
-            another.
+        pixel_counts: ``(10,)`` pixels of each class; or several of these by name, each with a mark
+            of its own. The numbers at the right are those of the first.
 
     Examples:
         >>> figure = class_balance_figure(np.array([900, 0, 0, 0, 0, 0, 0, 0, 0, 100]))
@@ -72,28 +56,45 @@ def class_balance_figure(pixel_counts: np.ndarray | Mapping[str, np.ndarray]) ->
     """
     sets = dict(pixel_counts) if isinstance(pixel_counts, Mapping) else {"": pixel_counts}
     expect_some(sets)
-    height = 0.8 / len(sets)
-    figure = Figure(
-        figsize=(8.5, 1.2 + 0.34 * NUM_CLASSES * max(1, len(sets) * 0.6)), layout="constrained"
-    )
+    figure = Figure(figsize=(8.5, 4.6), layout="constrained")
     axes = figure.subplots()
-    size = 9 if len(sets) > 1 else 10
-    for row, (name, counts) in enumerate(sets.items()):
+    for (name, counts), marker in zip(sets.items(), "osD^v", strict=False):
         fraction = np.asarray(counts, float) / max(1, np.sum(counts))
         for c in CLASSES:
-            y = c.id + (row - (len(sets) - 1) / 2) * height
-            style: dict[str, Any] = {
-                "color": class_colour(c.id),
-                "edgecolor": INK,
-                "linewidth": 0.7,
-            }
-            axes.barh(y, max(fraction[c.id], 1e-6), height * 0.92, **style)
-            text = f"{100 * fraction[c.id]:.2f} % {name}".strip()
-            axes.text(max(fraction[c.id], 1e-4) * 1.12, y, text, va="center", fontsize=size)
-    axes.set(xscale="log", xlim=(1e-4, 4), xlabel="share of all pixels (logarithmic)")
+            style: dict[str, Any] = {"color": class_colour(c.id), "markeredgecolor": INK}
+            axes.plot(max(fraction[c.id], 1e-6), c.id, marker, markersize=9, **style)
+        if name:
+            axes.plot([], [], marker, color="white", markeredgecolor=INK, label=name)
+    first = np.asarray(next(iter(sets.values())), float)
+    for c in CLASSES:
+        text = f"{100 * first[c.id] / max(1, first.sum()):.2f} %"
+        axes.text(1.02, c.id, text, transform=axes.get_yaxis_transform(), va="center")
+    axes.set(xscale="log", xlim=(1e-4, 1), xlabel="fraction of all pixels (logarithmic)")
     axes.set_xticks([1e-4, 1e-3, 1e-2, 1e-1, 1], ["0.01 %", "0.1 %", "1 %", "10 %", "100 %"])
-    _name_rows(axes)
+    axes.grid(color="0.92")
+    if len(sets) > 1:
+        figure.legend(loc="outside lower center", ncols=len(sets), frameon=False)
+    name_rows(axes)
     clear_spines(axes)
+    return figure
+
+
+def class_shares_figure(shares: Mapping[str, np.ndarray]) -> Figure:
+    """Bars of several distributions over the ten classes, side by side on one axis.
+
+    Args:
+        shares: title -> ``(10,)`` fractions of 1.
+    """
+    expect_some(shares)
+    figure = Figure(figsize=(1.5 + 2.8 * len(shares), 3.6), layout="constrained")
+    panels = figure.subplots(1, len(shares), sharex=True, sharey=True, squeeze=False)[0]
+    for axes, (title, values) in zip(panels, shares.items(), strict=True):
+        for c in CLASSES:
+            axes.barh(c.id, values[c.id], 0.7, color=class_colour(c.id), edgecolor=INK)
+            axes.text(values[c.id], c.id, f" {values[c.id]:.1%}", va="center", fontsize=9)
+        axes.set(title=title, xlabel="fraction", xlim=(0, 1.3 * max(map(max, shares.values()))))
+        clear_spines(axes)
+    name_rows(panels[0])
     return figure
 
 
@@ -181,77 +182,10 @@ def learning_curve_figure(history: Sequence[Epoch]) -> Figure:
     return figure
 
 
-def confusion_figure(confusion: np.ndarray) -> Figure:
-    """The percentage of each true class's pixels that the network predicted as each class; those on
-    the diagonal are right.
-
-    Args:
-        confusion: ``(10, 10)`` pixels, rows truth, columns predicted.
-    """
-    total = confusion.sum(axis=1, keepdims=True)
-    percent = np.where(total > 0, 100 * confusion / np.maximum(1, total), np.nan)
-    figure = Figure(figsize=(8.6, 7), layout="constrained")
-    axes = figure.subplots()
-    shown = axes.imshow(percent, cmap="Greys", vmin=0, vmax=100)
-    middle: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 9}
-    for row, column in zip(*np.nonzero(confusion), strict=True):
-        value = percent[row, column]
-        text = f"{value:.0f}" if value >= 9.95 else f"{value:.1f}" if value >= 0.05 else "<0.1"
-        axes.text(column, row, text, color="white" if value > 55 else INK, **middle)
-    for i in range(NUM_CLASSES):
-        if not total[i]:
-            axes.text(4.5, i, _NONE_HERE, color="0.45", **middle)
-        mark: dict[str, Any] = {"color": class_colour(i), "markeredgecolor": INK}
-        mark |= {"marker": "s", "markersize": 9, "clip_on": False}
-        axes.plot(i, -0.03, transform=axes.get_xaxis_transform(), **mark)
-        axes.plot(-0.03, i, transform=axes.get_yaxis_transform(), **mark)
-    names = [c.name for c in CLASSES]
-    axes.set_xticks(range(NUM_CLASSES), names, rotation=40, ha="right", fontsize=10)
-    axes.set_yticks(range(NUM_CLASSES), names, fontsize=10)
-    axes.tick_params(length=0, pad=22)
-    axes.set_xlabel("predicted", fontsize=11)
-    axes.set_ylabel("truth", fontsize=11)
-    figure.colorbar(shown, ax=axes, shrink=0.8, label="% of the class's pixels")
-    return figure
-
-
-def per_class_figure(scores: Scores) -> Figure:
-    """IoU of each class as a bar, with precision, recall and Dice as marks on it."""
-    figure = Figure(figsize=(8.5, 4.8), layout="constrained")
-    axes = figure.subplots()
-    others = {"Dice": (scores.dice, "D"), "precision": (scores.precision, ">")}
-    others["recall"] = (scores.recall, "o")
-    white: dict[str, Any] = {"color": "white", "markeredgecolor": INK}
-    for c in CLASSES:
-        iou = scores.iou[c.id]
-        if not scores.support[c.id]:
-            text = _NONE_HERE + (", yet predicted" if np.isfinite(iou) else "")
-            axes.text(0.01, c.id, text, va="center", fontsize=9, color="0.45")
-            continue
-        axes.barh(c.id, iou, 0.62, color=class_colour(c.id), edgecolor=INK, linewidth=0.7)
-        for values, marker in others.values():
-            if np.isfinite(values[c.id]):
-                mark = {"markersize": 7, "clip_on": False, "zorder": 4, **white}
-                axes.plot(values[c.id], c.id, marker, **mark)
-        axes.text(1.03, c.id, f"{iou:.3f}", va="center", fontsize=10)
-    axes.text(1.03, -0.75, "IoU", va="center", fontsize=10)
-    axes.set(xlim=(0, 1), xlabel="score (1 is perfect)")
-    _name_rows(axes)
-    axes.grid(axis="x", color="0.92")
-    axes.set_axisbelow(True)
-    marks: list[Patch | Line2D] = [Patch(facecolor="0.85", edgecolor=INK, label="IoU")]
-    for label, (_, marker) in others.items():
-        marks.append(Line2D([], [], linestyle="", marker=marker, label=label, **white))
-    figure.legend(handles=marks, loc="outside lower center", ncols=4, frameon=False)
-    clear_spines(axes)
-    return figure
-
-
-def _name_rows(axes: Axes) -> None:
+def name_rows(axes: Axes) -> None:
     """The classes from top to bottom."""
-    axes.set_yticks(range(NUM_CLASSES))
-    axes.set_yticklabels([c.name for c in CLASSES], fontsize=11)
-    axes.invert_yaxis()
+    axes.set_yticks(range(NUM_CLASSES), [c.name for c in CLASSES], fontsize=11)
+    axes.set_ylim(NUM_CLASSES - 0.4, -0.6)
 
 
 def class_rectangle(

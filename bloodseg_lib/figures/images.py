@@ -10,11 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch, Rectangle
 
 from bloodseg_lib.classes import (
     CELL_CLASSES,
@@ -24,10 +22,11 @@ from bloodseg_lib.classes import (
     Box,
     labels_to_colours,
 )
-from bloodseg_lib.figures.charts import INK, class_colour, class_rectangle, expect_some
+from bloodseg_lib.figures import marks
+from bloodseg_lib.figures.charts import INK, class_rectangle, expect_some
 from bloodseg_lib.figures.overlays import HEAT, heat, overlay
 
-_PANEL_INCHES = 3.4
+_PANEL_INCHES = 2.5
 _WITHOUT_TRUTH = ("Image", "Predicted", "Both")
 
 
@@ -68,7 +67,7 @@ def sample_sheet(samples: Iterable[Sample], per_class: int = 10, cell_px: int = 
             row.append(_on_white(sample.rgba, cell_px))
     if not rows:
         raise ValueError("Expected at least one sample to show. Received none.")
-    width, height = 1.9 + per_class * 0.85, 0.4 + len(rows) * 0.85
+    width, height = 1.9 + per_class * 0.75, 0.4 + len(rows) * 0.75
     figure = Figure(figsize=(width, height))
     room = {"left": 1.8 / width, "right": 0.995, "top": 0.995, "bottom": 0.38 / height}
     axes = figure.subplots(len(rows), 1, squeeze=False, gridspec_kw={**room, "hspace": 0})[:, 0]
@@ -99,15 +98,17 @@ def smears_figure(
         titles: one a smear.
     """
     expect_some(smears)
-    figure, axes = _grid(len(smears), 3, ("Smear", "Label map", "Both, with boxes"))
+    both = "Both, with boxes" if any(objects for _, _, objects in smears) else "Both"
+    figure, axes = _grid(len(smears), 3, ("Smear", "Label map", both))
     for panels, (image, labels, objects) in zip(axes, smears, strict=True):
         panels[0].imshow(image)
-        panels[1].imshow(labels_to_colours(labels))
+        marks.scale_bar(panels[0], image)
+        marks.label_map(panels[1], labels)
         panels[2].imshow(overlay(image, labels, 0.3))
         for thing in objects or ():
-            _box(panels[2], Box(**thing["box"]), thing["id"])
+            marks.box(panels[2], Box(**thing["box"]), thing["id"])
     _title_rows(axes, titles)
-    _legend(figure, _present(labels for _, labels, _ in smears))
+    marks.legend(figure, marks.present(labels for _, labels, _ in smears))
     return figure
 
 
@@ -121,26 +122,28 @@ def weight_map_figure(image: np.ndarray, labels: np.ndarray, weight_map: np.ndar
     """
     figure, axes = _grid(1, 3, ("Smear", "Label map", "Weight map"))
     axes[0, 0].imshow(image)
-    axes[0, 1].imshow(labels_to_colours(labels))
+    marks.scale_bar(axes[0, 0], image)
+    marks.label_map(axes[0, 1], labels)
     positive = weight_map[weight_map > 0]
     low, high = (float(positive.min()), float(positive.max())) if positive.size else (0.1, 10.0)
     if high <= low * 1.01:
         low, high = low / 2, low * 2
     shown = axes[0, 2].imshow(np.maximum(weight_map, low), cmap="viridis", norm=LogNorm(low, high))
     steps = (step * 10.0**power for power in range(-4, 5) for step in (1, 2, 5))
-    ticks = [weight for weight in steps if low <= weight <= high]
+    ticks = [low, *(weight for weight in steps if 1.3 * low < weight < high / 1.3), high]
     bar = figure.colorbar(
-        shown, ax=axes[0, 2], shrink=0.75, label="weight of an error (logarithmic)", format="%g"
+        shown, ax=axes[0, 2], shrink=0.75, label="weight of an error (logarithmic)", format="%.2g"
     )
     bar.set_ticks(ticks, minor=False)
     bar.ax.minorticks_off()
-    _legend(figure, _present([labels]))
+    marks.legend(figure, marks.present([labels]))
     return figure
 
 
 def comparison_figure(
     rows: Sequence[tuple[np.ndarray, np.ndarray | None, np.ndarray]],
     titles: Sequence[str] | None = None,
+    pixel_um: float | None = marks.AT_40X_UM,
 ) -> Figure:
     """Images beside the predicted label maps and, where known, the true ones; errors have a column
     of their own.
@@ -149,14 +152,16 @@ def comparison_figure(
         rows: image ``(H, W, 3) uint8``, true label map or ``None``, predicted label map ``(H, W)
             uint8``.
         titles: one a row.
+        pixel_um: micrometres of a pixel; None: not known, and no scale bar.
     """
     expect_some(rows)
     known = any(truth is not None for _, truth, _ in rows)
-    titled = ("Image", "Truth", "Predicted", "Wrong pixels, as predicted")
+    titled = ("Image", "Truth", "Predicted", "Wrong pixels (right: white)")
     figure, axes = _grid(len(rows), 4, titled) if known else _grid(len(rows), 3, _WITHOUT_TRUTH)
     for panels, (image, truth, predicted) in zip(axes, rows, strict=True):
         panels[0].imshow(image)
-        panels[2 if known else 1].imshow(labels_to_colours(predicted))
+        marks.scale_bar(panels[0], image, pixel_um)
+        marks.label_map(panels[2 if known else 1], predicted)
         if not known:
             panels[2].imshow(overlay(image, predicted))
         elif truth is None:
@@ -165,14 +170,14 @@ def comparison_figure(
                 panel.text(0.5, 0.5, "not known", transform=panel.transAxes, **middle)
         else:
             wrong = truth != predicted
-            panels[1].imshow(labels_to_colours(truth))
+            marks.label_map(panels[1], truth)
             panels[3].imshow(
                 np.where(wrong[:, :, None], labels_to_colours(predicted), np.uint8(255))
             )
             panels[3].set_xlabel(f"{1 - wrong.mean():.1%} of the pixels right", fontsize=10)
     _title_rows(axes, titles)
     maps = (labels for _, *pair in rows for labels in pair if labels is not None)
-    _legend(figure, _present(maps))
+    marks.legend(figure, marks.present(maps))
     return figure
 
 
@@ -181,6 +186,7 @@ def heat_map_figure(
     probabilities: np.ndarray,
     class_ids: Sequence[int] | None = None,
     columns: int = 5,
+    pixel_um: float | None = marks.AT_40X_UM,
 ) -> Figure:
     """An image under the heat map of each of some classes' probability.
 
@@ -189,12 +195,13 @@ def heat_map_figure(
         probabilities: ``(H, W, 10)``, 0..1.
         class_ids: classes to show; all ten if not given.
         columns: panels side by side.
+        pixel_um: micrometres of a pixel; None: not known, and no scale bar.
     """
     ids = list(range(NUM_CLASSES) if class_ids is None else class_ids)
     expect_some(ids)
     columns = min(columns, len(ids))
     rows = -(-len(ids) // columns)
-    side = 2.3 if columns > 2 else _PANEL_INCHES
+    side = 1.9 if columns > 2 else _PANEL_INCHES
     height = rows * (side * image.shape[0] / image.shape[1] + 0.35)
     figure = Figure(figsize=(columns * side + 0.9, height), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
@@ -202,39 +209,45 @@ def heat_map_figure(
         panel.axis("off")
     for panel, i in zip(axes.flat, ids, strict=False):
         panel.imshow(heat(image, probabilities[:, :, i]))
-        panel.set_title(CLASSES[i].name, fontsize=11, pad=10)
+        largest = float(probabilities[:, :, i].max())
+        panel.set_title(f"{CLASSES[i].name}, up to {largest:.2f}", fontsize=9, pad=10)
         line = {"transform": panel.transAxes, "clip_on": False, "linewidth": 0.5}
         panel.add_patch(class_rectangle(i, (0, 1.012), 1, 0.022, **line))
+    marks.scale_bar(axes.flat[0], image, pixel_um)
     scale = ScalarMappable(Normalize(0, 1), HEAT)
     figure.colorbar(scale, ax=axes, shrink=0.85, aspect=30, label="probability")
     return figure
 
 
-def cells_figure(image: np.ndarray, cells: Sequence[Cell]) -> Figure:
+def cells_figure(
+    image: np.ndarray, cells: Sequence[Cell], pixel_um: float | None = marks.AT_40X_UM
+) -> Figure:
     """An image with the box of each counted cell in the colour of its class, and a legend with the
     number of each.
 
     Args:
         image: ``(H, W, 3) uint8``.
         cells: as ``count_cells`` finds them.
+        pixel_um: micrometres of a pixel; None: not known, and no scale bar.
 
     Examples:
         >>> from types import SimpleNamespace
         >>> cell = SimpleNamespace(class_id=9, box=(2, 2, 4, 4))
         >>> figure = cells_figure(np.zeros((8, 8, 3), np.uint8), [cell])
         >>> [text.get_text() for text in figure.legends[0].get_texts()]
-        ['Healthy RBC: 1']
+        ['h  Healthy RBC: 1']
     """
     ratio = image.shape[0] / image.shape[1]
     width = 8.0 if ratio < 1.2 else 6.0
     figure = Figure(figsize=(width, width * ratio + 0.9), layout="constrained")
     axes = figure.subplots()
     axes.imshow(image)
+    marks.scale_bar(axes, image, pixel_um)
     axes.axis("off")
     numbers = {c.id: sum(cell.class_id == c.id for cell in cells) for c in CELL_CLASSES}
     for cell in cells:
-        _box(axes, cell.box, cell.class_id)
-    _legend(
+        marks.box(axes, cell.box, cell.class_id)
+    marks.legend(
         figure,
         [i for i, n in numbers.items() if n],
         {i: f"{CLASSES[i].name}: {n}" for i, n in numbers.items()},
@@ -243,7 +256,7 @@ def cells_figure(image: np.ndarray, cells: Sequence[Cell]) -> Figure:
 
 
 def _grid(rows: int, columns: int, titles: Sequence[str]) -> tuple[Figure, np.ndarray]:
-    width, height = (0.8, 0.82) if columns > 3 else (1, 1)
+    width, height = (1.0, 1.05) if columns > 3 else (1, 1)
     size = (columns * _PANEL_INCHES * width, rows * _PANEL_INCHES * height + 0.9)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
@@ -258,32 +271,6 @@ def _grid(rows: int, columns: int, titles: Sequence[str]) -> tuple[Figure, np.nd
 def _title_rows(axes: np.ndarray, titles: Sequence[str] | None) -> None:
     for panels, title in zip(axes, titles or (), strict=False):
         panels[0].set_ylabel(title, fontsize=9)
-
-
-def _present(maps: Iterable[np.ndarray]) -> list[int]:
-    return sorted({int(i) for labels in maps for i in np.unique(labels)})
-
-
-def _legend(
-    figure: Figure, class_ids: Sequence[int], names: Mapping[int, str] | None = None
-) -> None:
-    names = names or {c.id: c.name for c in CLASSES}
-    style: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.8}
-    handles = [Patch(facecolor=class_colour(i), label=names[i], **style) for i in class_ids]
-    if handles:
-        place: dict[str, Any] = {"loc": "outside lower center", "ncols": min(5, len(handles))}
-        figure.legend(handles=handles, fontsize=11, frameon=False, **place)
-
-
-def _box(axes: Axes, box: tuple[int, int, int, int], class_id: int) -> None:
-    """A box in the class's colour upon a wider one, so that it shows everywhere: dark colours upon
-    white, light ones, which pale cells would swallow, upon ink.
-    """
-    x, y, width, height = box
-    light = np.dot(class_colour(class_id), (0.2126, 0.7152, 0.0722)) > 0.5
-    for colour, line in ((INK if light else "white", 3.2), (class_colour(class_id), 1.8)):
-        style: dict[str, Any] = {"fill": False, "edgecolor": colour, "linewidth": line}
-        axes.add_patch(Rectangle((x - 0.5, y - 0.5), width, height, **style))
 
 
 def _on_white(rgba: np.ndarray, size_px: int) -> np.ndarray:

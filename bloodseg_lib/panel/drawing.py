@@ -19,6 +19,7 @@ from bloodseg_lib.panel.images import close_up
 from bloodseg_lib.panel.result import NO_IMAGE, NOT_YET
 from bloodseg_lib.panel.session import PanelSession
 from bloodseg_lib.prediction.counts import NOTICE
+from bloodseg_lib.prediction.pixel_size import PixelSize
 from bloodseg_lib.prediction.probabilities import class_picture
 
 TILES = 48
@@ -150,7 +151,8 @@ def figure(session: PanelSession) -> Figure:
     labels = session.segmentation.labels
     if session.result and session.result.found.label_map is not None:
         labels = session.result.found.label_map  # each cell in its one class
-    made = comparison_figure([(session.image, None, labels)], [session.name])
+    pixel_um = PixelSize.of(session.segmentation.scale).um
+    made = comparison_figure([(session.image, None, labels)], [session.name], pixel_um)
     words = f"{session.found_words()}. Parasitaemia {session.counts.parasitaemia()}. {NOTICE}"
     made.suptitle(words, fontsize=10)
     return made

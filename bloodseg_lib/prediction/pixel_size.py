@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from bloodseg_lib.classes import RBC_DIAMETER_UM
 from bloodseg_lib.prediction.scale import Scale
-
-RBC_DIAMETER_UM = 7.5
-"""Usual diameter of a red blood cell on a smear."""
 
 UNLIKELY = 1.3
 """The red cells of no patient differ from it by a greater factor on average."""

@@ -1,9 +1,15 @@
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from bloodseg_lib.classes import CLASSES, HEALTHY_RBC, INFECTED_RBC
-from bloodseg_lib.figures.animation import heat_map_frames, write_gif
+from bloodseg_lib.figures.animation import (
+    captioned_frames,
+    heat_map_frames,
+    write_gif,
+    write_webm,
+)
 from bloodseg_lib.figures.overlays import heat_scale
 
 IMAGE = np.random.default_rng(0).integers(120, 240, (40, 60, 3), np.uint8)
@@ -98,3 +104,26 @@ def test_frames_that_make_no_gif_are_refused(tmp_path):
     with pytest.raises(ValueError, match="frame_ms"):
         write_gif(tmp_path / "a.gif", [IMAGE], frame_ms=1)
     assert not list(tmp_path.iterdir())
+
+
+def test_each_caption_has_a_frame_with_its_pictures_side_by_side():
+    dark, light = np.zeros_like(IMAGE), np.full_like(IMAGE, 255)
+    one, two = captioned_frames({"a": [dark, light], "b": [light, dark]}, [HEALTHY_RBC], 304)
+    assert one.shape == two.shape and one.shape[1] == 304
+    assert one[90, [75, 229]].tolist() == [[0] * 3, [255] * 3]
+    assert two[90, [75, 229]].tolist() == [[255] * 3, [0] * 3]
+    assert (one[140:] == CLASSES[HEALTHY_RBC].colour).all(axis=2).any()
+
+
+def test_a_video_holds_the_frames_in_their_order(tmp_path):
+    frames = [np.full((41, 60, 3), (grey, 0, 255 - grey), np.uint8) for grey in (0, 120, 240)]
+    write_webm(tmp_path / "a.webm", frames, frame_ms=500)
+    video = cv2.VideoCapture(str(tmp_path / "a.webm"))
+    read = []
+    while (frame := video.read())[0]:
+        read.append(frame[1])
+    assert [frame.shape for frame in read] == [(40, 60, 3)] * 3
+    reds = [frame[20, 30, 2] for frame in read]
+    assert np.abs(np.array(reds, int) - (0, 120, 240)).max() < 12
+    assert video.get(cv2.CAP_PROP_FPS) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["a.webm"]

@@ -66,6 +66,12 @@ EVERY_FIGURE = {
     "comparison_without_truth": lambda: figures.comparison_figure([(IMAGE, None, LABELS)]),
     "heat_map": lambda: figures.heat_map_figure(IMAGE, PROBABILITIES),
     "cells": lambda: figures.cells_figure(IMAGE, count_cells(LABELS).cells),
+    "class_shares": lambda: figures.class_shares_figure({"one": np.full(10, 0.1)}),
+    "overlap": lambda: figures.overlap_figure(LABELS > 0, LABELS == HEALTHY_RBC),
+    "reliability": lambda: figures.reliability_figure(*np.tile(np.linspace(0.1, 1, 10), (3, 1))),
+    "threshold": lambda: figures.threshold_figure(
+        np.array([0.2, 0.6]), np.array([False, True]), threshold=0.5
+    ),
 }
 
 
@@ -88,8 +94,8 @@ def test_the_legend_names_exactly_the_classes_in_the_picture(name):
     (legend,) = EVERY_FIGURE[name]().legends
     assert [text.get_text() for text in legend.get_texts()] == [
         "Background",
-        "Infected RBC",
-        "Healthy RBC",
+        "i  Infected RBC",
+        "h  Healthy RBC",
     ]
 
 
@@ -100,6 +106,39 @@ def test_the_legend_has_the_class_colours():
         (1, 0, 0),
         (0, 1, 0),
     ]
+
+
+@pytest.mark.parametrize("name", ["smears", "comparison", "weight_map"])
+def test_each_cell_of_a_label_map_bears_the_letter_of_its_class(name):
+    panel = EVERY_FIGURE[name]().axes[1]
+    (infected, healthy) = panel.texts
+    assert (infected.get_text(), healthy.get_text()) == ("i", "h")
+    x, y = healthy.get_position()
+    assert LABELS[int(y), int(x)] == HEALTHY_RBC
+
+
+def test_the_scale_bar_is_as_long_as_it_says():
+    # 96 pixels of 0.25 µm are 24 µm; the longest round length within a quarter of it is 5 µm
+    panel = figures.comparison_figure([(IMAGE, None, LABELS)], pixel_um=0.25).axes[0]
+    assert [text.get_text() for text in panel.texts] == ["5 µm"]
+    assert np.ptp(panel.lines[0].get_xdata()) == pytest.approx(20)
+    assert not figures.comparison_figure([(IMAGE, None, LABELS)], pixel_um=None).axes[0].texts
+
+
+def test_a_threshold_counts_the_cells_from_it_upwards():
+    share, infected = np.array([0.2, 0.5, 0.9, 0.4]), np.array([False, False, True, True])
+    figure = figures.threshold_figure(share, infected, threshold=0.5)
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "Healthy RBC: 1 of 2 called infected" in words
+    assert "Infected RBC: 1 of 2 called infected" in words
+    assert figure.axes[0].get_title() == "Parasitaemia: counted 50.0%, true 50.0%"
+
+
+def test_an_overlap_counts_the_pixels_of_its_three_kinds():
+    truth, found = np.zeros((4, 4), bool), np.zeros((4, 4), bool)
+    truth[1:3, 1:3], found[1:3, 2:4] = True, True
+    words = [t.get_text() for t in figures.overlap_figure(truth, found).legends[0].get_texts()]
+    assert words == ["TP: both, 2 pixels", "FN: missed, 2 pixels", "FP: invented, 2 pixels"]
 
 
 def test_no_figure_touches_the_state_of_pyplot():
