@@ -38,9 +38,8 @@ def test_the_citation_has_the_version_of_the_package():
 def test_readme_and_notebooks_name_the_address_of_the_repository():
     pages = [ROOT / "README.md", *ROOT.glob("notebooks/*.ipynb")]
     text = "\n".join(page.read_text("utf-8") for page in pages)
-    named = re.findall(
-        r"(?:(?:colab\S+|src=https://)github(?:\.com)?|clone \S+\.com)/([^/\s]+/[^/\s)]+)", text
-    )
+    before = r"(?:(?:colab\S+|src=https://|git\+https://)github(?:\.com)?|clone \S+\.com)"
+    named = re.findall(before + r"/([^/\s]+/[\w.-]+)", text)
     assert {f"https://github.com/{name}" for name in named} == {PROJECT["urls"]["Repository"]}
 
 
