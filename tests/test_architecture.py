@@ -55,6 +55,12 @@ def test_the_package_root_holds_nine_files_and_nine_folders():
     assert sorted(path.parent.name for path in root.glob("*/__init__.py")) == FACES
 
 
+def test_the_design_draws_every_file(modules):
+    words = set(re.findall(r"\w+", (ROOT / "docs" / "design.md").read_text("utf-8")))
+    names = {module.rpartition(".")[2] for module in modules} - {PACKAGE}
+    assert not names - words, listed(sorted(names - words))
+
+
 def test_no_file_is_long(modules):
     lengths = {module: len(source.splitlines()) for module, source in modules.items()}
     long = {module: n for module, n in lengths.items() if n > MOST_LINES}
