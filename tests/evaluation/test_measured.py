@@ -11,7 +11,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "carries_over.md"
 def of_the_page():
     """(database, variant) -> white cells, infected, healthy: right and of how many."""
     found = {}
-    for line in PAGE.read_text("utf-8").splitlines():
+    page, _, _ = PAGE.read_text("utf-8").partition("## Seen")  # other tables come after it
+    for line in page.splitlines():
         cells = [cell.strip() for cell in line.split("|")]
         if len(cells) == 8 and re.search(r"\d of \d", line):
             pairs = [re.match(r"(\d+) of (\d+)", cell) for cell in cells[3:7]]
