@@ -17,6 +17,17 @@ TRAINING = dataclasses.replace(CONFIG, batch_size=2, epochs=2, brightness=0.1)  
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="sends a signal to this process")
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c():
+    """Ctrl-C raises KeyboardInterrupt, whatever a test before has left: where the system's own
+    handler is there, it ends the process, and the run of all tests with it.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    if before is not None:
+        signal.signal(signal.SIGINT, before)
+
+
 class InterruptedDataset(TinyDataset):
     """Sends Ctrl-C, once, while a batch of a split is made, in an epoch."""
 
