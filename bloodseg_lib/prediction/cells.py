@@ -213,6 +213,8 @@ def find_instances(
         cut = ((y == 0, y + height == labels.shape[0]), (x == 0, x + width == labels.shape[1]))
         parts = separated(mask, config.split_depth, cell_area_px, cut)
         for part, window in enumerate(ndimage.find_objects(parts), start=1):
+            if window is None:  # it lies in a pale centre, of which the mask has nothing
+                continue
             rows, columns = window
             size = columns.stop - columns.start, rows.stop - rows.start
             box = Box(x + columns.start, y + rows.start, *size)

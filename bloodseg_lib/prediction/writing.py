@@ -45,7 +45,7 @@ def burnt_in(image: np.ndarray, outside: np.ndarray | None = None) -> np.ndarray
         return None
     if background[1] < _DARK_BACKGROUND:
         drawn |= darkest == 255
-    drawn |= _scale_bar(np.ascontiguousarray(brightest))
+    drawn |= _scale_bar(brightest)
     if outside is not None:
         size = (width, height)
         drawn &= cv2.resize(outside.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) == 0
@@ -83,7 +83,7 @@ def _level_lines(brightest: np.ndarray, length: int) -> np.ndarray:
     """Level, thin, dark lines of a length at least, ``(H, W) bool``; the rim of a round cell, level
     for a while at its top, is none.
     """
-    brightest = np.ascontiguousarray(brightest)
+    brightest = np.ascontiguousarray(brightest)  # it may be turned
     darker = cv2.morphologyEx(brightest, cv2.MORPH_BLACKHAT, np.ones((_LINE_PX, 1), np.uint8))
     thin = (darker > _LINE).astype(np.uint8)
     lines = cv2.morphologyEx(thin, cv2.MORPH_OPEN, np.ones((1, length), np.uint8))

@@ -105,9 +105,9 @@ class _Unpacked:
 
     def compare(self, name: str, image: np.ndarray, labels: np.ndarray) -> None:
         """Compare a smear with what was unpacked; the first that differs is told of each file."""
+        number = int(name.rpartition("_")[2])
         for path, array in list(self._arrays.items()):
             smear = image if array.ndim == 4 else labels
-            number = int(name.rpartition("_")[2])
             if number >= len(array) or not np.array_equal(array[number], smear):
                 del self._arrays[path]
                 self.problems.append(

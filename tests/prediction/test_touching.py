@@ -6,6 +6,9 @@ from hypothesis import strategies as st
 from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import watershed
 
+from bloodseg_lib.classes import HEALTHY_RBC
+from bloodseg_lib.prediction import cells
+from bloodseg_lib.prediction.scale import AT_40X
 from bloodseg_lib.prediction.touching import _distance_to_rim, _necks, _outstanding, separated
 
 NOT_CUT = ((False, False), (False, False))
@@ -74,3 +77,13 @@ def test_two_rings_that_touch_are_two_cells_of_all_their_pixels():
     assert np.array_equal(parts > 0, mask > 0)
     left, right = np.count_nonzero(parts == 1), np.count_nonzero(parts == 2)
     assert parts.max() == 2 and abs(left - right) < 0.1 * left
+
+
+def test_a_part_of_which_the_mask_has_nothing_costs_the_others_nothing(monkeypatch):
+    """A top within a pale centre that is called background."""
+    labels = np.zeros((80, 120), np.uint8)
+    labels[20:60, 10:110] = HEALTHY_RBC
+    first_and_third = np.where(np.arange(100) < 50, 1, 3) * np.ones((40, 1), np.int32)
+    monkeypatch.setattr(cells, "separated", lambda *_: first_and_third)
+    found = cells.find_instances(labels, cells.GROUPS[2], AT_40X, cells.CountingConfig())
+    assert [instance.box for instance in found] == [(10, 20, 50, 40), (60, 20, 50, 40)]
