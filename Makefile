@@ -40,9 +40,7 @@ tutorial: $(READY)  ## Run the seven notebooks: draws cells, composes smears, tr
 	$(BIN)/python -m bloodseg_lib run --profile tutorial --out runs/tutorial
 
 test: $(READY)  ## Run all tests and the examples in docstrings in two processes, then the notebooks in the quick profile against their committed outputs.
-	$(BIN)/python -m pytest -n 2 --dist loadfile --doctest-modules tests bloodseg_lib --ignore tests/training/test_unfinished.py
-# Its tests send Ctrl-C to their own process, which has ended a worker, and with it the run, after other tests.
-	$(BIN)/python -m pytest tests/training/test_unfinished.py
+	$(BIN)/python -m pytest -n 2 --dist loadfile --doctest-modules tests bloodseg_lib
 	rm -rf runs/.nbval
 	$(BIN)/python -m bloodseg_lib parameterize --profile quick --out runs/.nbval/run --notebooks runs/.nbval/notebooks
 	$(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout 900 -p no:cacheprovider runs/.nbval/notebooks

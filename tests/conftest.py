@@ -1,4 +1,4 @@
-"""The real images, where there are any; a full disk; and Ctrl-C."""
+"""The real images, where there are any; a full disk; Ctrl-C; and drawn examples without a clock."""
 
 import os
 import shutil
@@ -7,6 +7,11 @@ from collections import namedtuple
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A first call compiles, and other work on the cores delays any: how fast it is, benchmarks measure.
+settings.register_profile("no clock", deadline=None)
+settings.load_profile("no clock")
 
 
 def pytest_configure() -> None:

@@ -12,6 +12,7 @@ import functools
 import importlib.util
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,12 @@ def _by_openvino(path: Path | str, precision: str) -> LoadedNetwork:
             f"({error}). Run: pip install openvino, or predict with the engine keras."
         ) from error
     options = {"PERFORMANCE_HINT": "LATENCY", **_PRECISIONS[precision]}
-    compiled = openvino.Core().compile_model(_graph(config, weights), "CPU", options)
+    # OpenVINO gives the thread that compiles a stack for signals, and frees it with the network,
+    # wherever that ends: Ctrl-C would then crash. So that thread is not the caller's.
+    with ThreadPoolExecutor(1) as own:
+        compiled = own.submit(
+            openvino.Core().compile_model, _graph(config, weights), "CPU", options
+        ).result()
 
     def predict(tiles: np.ndarray) -> np.ndarray:
         return compiled(np.ascontiguousarray(tiles))[0].copy()  # its memory is used again

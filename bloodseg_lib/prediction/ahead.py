@@ -18,19 +18,20 @@ Result = TypeVar("Result")
 
 class Ahead(Generic[Item, Result]):
     """Does work in another thread, at most one item ahead. A context manager; leaving it, by an
-    interruption too, waits no longer than the work takes to ask :meth:`go_on`.
+    interruption too, waits no longer than the work takes to call what it is given.
 
     Args:
-        work: what is done with an item.
+        work: what is done with an item. It is given a function to call from time to time, with the
+            fraction that is done, which raises ``CancelledError`` once nobody waits any more.
 
     Examples:
-        >>> with Ahead(lambda number: number**2) as squares:
+        >>> with Ahead(lambda number, go_on: number**2) as squares:
         ...     squares.begin(3)
         ...     [squares.take(3), squares.take(4)]
         [9, 16]
     """
 
-    def __init__(self, work: Callable[[Item], Result]):
+    def __init__(self, work: Callable[[Item, Callable[[float], None]], Result]):
         self._work = work
         self._pool = ThreadPoolExecutor(1)
         self._begun: tuple[Item, Future[Result]] | None = None
@@ -38,7 +39,7 @@ class Ahead(Generic[Item, Result]):
 
     def begin(self, item: Item) -> None:
         """Begin with an item that will be taken next, if none before it fails."""
-        self._begun = item, self._pool.submit(self._work, item)
+        self._begun = item, self._pool.submit(self._work, item, self._go_on)
 
     def take(self, item: Item) -> Result:
         """The result of an item, begun or not. Raises what the work raises."""
@@ -47,12 +48,7 @@ class Ahead(Generic[Item, Result]):
         (_, future), self._begun = self._begun, None  # type: ignore[misc]
         return future.result()
 
-    def go_on(self, fraction: float = 0.0) -> None:
-        """To be called by the work from time to time.
-
-        Raises:
-            CancelledError: nobody waits for it any more.
-        """
+    def _go_on(self, _fraction: float) -> None:
         if self._stopped.is_set():
             raise CancelledError
 

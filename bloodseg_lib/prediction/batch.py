@@ -25,13 +25,7 @@ from bloodseg_lib.prediction.counts import Counts
 from bloodseg_lib.prediction.file_result import FileResult, why_not
 from bloodseg_lib.prediction.inputs import Input
 from bloodseg_lib.prediction.interchange import OutputConfig, exported_files
-from bloodseg_lib.prediction.journal import (
-    MEND,
-    Journal,
-    counts_of,
-    scale_fields,
-    tallies,
-)
+from bloodseg_lib.prediction.journal import MEND, Journal, counts_of, scale_fields, tallies
 from bloodseg_lib.prediction.likeness import Alike, looks_of
 from bloodseg_lib.prediction.out_folder import is_file, try_folder
 from bloodseg_lib.prediction.pixel_size import PixelSize
@@ -49,6 +43,9 @@ from bloodseg_lib.runs import owned
 
 SKIPPED = "skipped.csv"
 """Table of the images that were not segmented, with the reasons."""
+
+_Seen = tuple[dict[str, Any], Picture, Segmentation]
+_Ahead = Ahead[Input, _Seen]
 
 _HOPELESS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # the next image could not be written either
 
@@ -114,9 +111,9 @@ def _predicted(
     files = [name for item in batch.names for name in batch.files(item)]
     delete_leftovers(batch.out / n for n in (*files, SKIPPED, *POOLED_FILES, *SUMMARY_FILES))
     items, results = list(batch.names), list[FileResult]()
-    with batch.ahead:
+    with Ahead(batch.seen) as ahead:
         for item, following in zip(items, [*items[1:], None], strict=True):
-            results.append(batch.result(item, following))
+            results.append(batch.result(item, ahead, following))
             if on_result:
                 on_result(results[-1])
     batch.save_reasons([result for result in results if result.error])
@@ -154,7 +151,6 @@ class _Batch:
         self.journal = Journal(out)
         self.alike = Alike()
         self.hopeless = ""
-        self.ahead = Ahead(self._seen)
         self.made_by = {
             **segmenter.identity,
             "scale": None if scale is None else scale_fields(scale),
@@ -199,7 +195,7 @@ class _Batch:
                     f"something else. {MEND}"
                 )
 
-    def result(self, item: Input, following: Input | None = None) -> FileResult:
+    def result(self, item: Input, ahead: _Ahead, following: Input | None) -> FileResult:
         """Segment one image, unless its results are there; what follows is begun."""
         path = item.path
         if self.hopeless:
@@ -208,7 +204,7 @@ class _Batch:
             if not is_file(path):
                 there = "this is a folder" if path.is_dir() else "there is none"
                 raise FileNotFoundError(f"{path}: expected an image file, {there}.")
-            return self._kept(item) or self._segmented(item, following)
+            return self._kept(item) or self._segmented(item, ahead, following)
         except Exception as error:
             if isinstance(error, WriteError) and error.errno in _HOPELESS:
                 self.hopeless = f"Nothing can be written any more: {error}"
@@ -231,17 +227,18 @@ class _Batch:
         notes = (*entry.get("notes", ()), *self.alike.note(item.name, entry.get("looks", "")))
         return FileResult(item.path, scale, counts, "", True, item.page, item.patient, notes)
 
-    def _seen(self, item: Input) -> tuple[dict[str, Any], Picture, Segmentation]:
+    def seen(self, item: Input, go_on: Callable[[float], None]) -> _Seen:
+        """Read and segment one image."""
         made_of, picture = self.made_of(item), item.read()
-        found = self.segmenter.segment(picture.pixels, self.scale, on_progress=self.ahead.go_on)
+        found = self.segmenter.segment(picture.pixels, self.scale, on_progress=go_on)
         return made_of, picture, found.of_file(picture.pixel_size_um)
 
-    def _segmented(self, item: Input, following: Input | None) -> FileResult:
-        made_of, picture, found = self.ahead.take(item)
+    def _segmented(self, item: Input, ahead: _Ahead, following: Input | None) -> FileResult:
+        made_of, picture, found = ahead.take(item)
         image, name, comma = picture.pixels, self.names[item], self.outputs.decimal_comma
         room = found.labels.size <= KEPT_PX  # beside a large image no other is in memory
         if following and room and not self.journal.existing(self.files(following)):
-            self.ahead.begin(following)
+            ahead.begin(following)
         counts, files = result_files(found, image, name, self.counting, decimal_comma=comma)
         files |= exported_files(self.outputs.export, found, counts, name, item.path.name)
         counts = counts.without_pixels()

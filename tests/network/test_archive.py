@@ -149,7 +149,7 @@ def test_a_history_that_is_none_is_refused(good, refused):
     refused(with_sidecar(good, lambda sidecar: sidecar.update(history=[3])), "history")
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 @given(st.data())
 def test_random_damage_is_refused_in_words_or_does_no_harm(tmp_path_factory, good, data):
     damaged = bytearray(good)

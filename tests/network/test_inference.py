@@ -1,5 +1,6 @@
 """Every engine gives the probabilities of the network that Keras builds."""
 
+import os
 import subprocess
 import sys
 
@@ -88,3 +89,19 @@ def test_predicting_by_openvino_starts_neither_keras_nor_tensorflow():
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
+def test_ctrl_c_is_heard_after_a_network_ended_in_another_thread():
+    """OpenVINO has given the thread that compiled it a stack for signals, and freed that."""
+    code = (
+        "import faulthandler, signal, threading; faulthandler.enable();"
+        "from bloodseg_lib.network.inference import load_network;"
+        "from bloodseg_lib.network.pretrained import checkpoint_path;"
+        "signal.signal(signal.SIGINT, lambda *_: print('heard'));"
+        "networks = [load_network(checkpoint_path(), engine='openvino')];"
+        "ending = threading.Thread(target=networks.clear); ending.start(); ending.join();"
+        "signal.raise_signal(signal.SIGINT)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout.strip()) == (0, "heard")

@@ -9,7 +9,7 @@ from bloodseg_lib.prediction.ahead import Ahead
 
 def test_what_is_begun_is_done_in_another_thread_and_once():
     done = []
-    with Ahead(lambda item: done.append((item, threading.get_ident())) or item) as ahead:
+    with Ahead(lambda item, _: done.append((item, threading.get_ident())) or item) as ahead:
         ahead.begin("a")
         assert ahead.take("a") == "a" and ahead.take("b") == "b"
     assert [item for item, _ in done] == ["a", "b"]
@@ -17,7 +17,7 @@ def test_what_is_begun_is_done_in_another_thread_and_once():
 
 
 def test_what_was_begun_and_is_not_taken_next_costs_nothing():
-    with Ahead(lambda number: 1 / number) as ahead:
+    with Ahead(lambda number, _: 1 / number) as ahead:
         ahead.begin(0)
         assert ahead.take(2) == 0.5
         with pytest.raises(ZeroDivisionError):
@@ -27,12 +27,12 @@ def test_what_was_begun_and_is_not_taken_next_costs_nothing():
 def test_work_that_nobody_waits_for_any_more_is_told():
     begun, told = threading.Event(), []
 
-    def work(item):
+    def work(item, go_on):
         begun.set()
         try:
             while True:
                 time.sleep(0.001)
-                ahead.go_on()
+                go_on(0.5)
         except CancelledError:
             told.append(item)
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from discs import disc
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bloodseg_lib.classes import (
@@ -243,7 +243,6 @@ def test_the_counts_of_a_magnified_field_are_those_of_the_field():
     assert here.by_area == pytest.approx(there.by_area)
 
 
-@settings(deadline=None)  # the first call compiles
 @given(st.integers(0, 2**32 - 1))
 def test_every_counted_pixel_belongs_to_one_cell_at_most(seed):
     rng = np.random.default_rng(seed)

@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import watershed
@@ -49,7 +49,6 @@ def crowd(seed: int) -> np.ndarray:
     return mask
 
 
-@settings(deadline=None)  # the first call compiles
 @given(st.integers(0, 2**32 - 1))
 def test_as_many_tops_stand_out_as_by_reconstruction(seed):
     """h-maxima, Soille 2003: lowered by the height and filled up again, a surface has a maximum

@@ -15,19 +15,19 @@ GROUPS = st.dictionaries(
 
 
 class TestSplitGroups:
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(GROUPS, st.integers(0, 5))
     def test_every_group_goes_to_one_split(self, groups, seed):
         placed = split_groups(groups, seed)
         assert placed.keys() == groups.keys()
         assert set(placed.values()) <= set(SPLITS)
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(GROUPS, st.integers(0, 5))
     def test_depends_on_the_groups_and_the_seed_only(self, groups, seed):
         assert split_groups(groups, seed) == split_groups(dict(reversed(groups.items())), seed)
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(
         st.integers(100, 300),
         st.lists(st.integers(1, 20), min_size=1, max_size=7),

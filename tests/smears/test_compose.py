@@ -181,7 +181,7 @@ def test_the_mean_number_of_white_cells_on_a_background_is_that_of_the_recipe(po
     assert not counts[[INFECTED_RBC, THROMBOCYTE]].any()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_a_smear_has_what_was_asked_for_within_its_borders(pool, seed):
     rng = np.random.default_rng(seed)

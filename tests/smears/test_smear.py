@@ -30,7 +30,7 @@ def test_labels_are_the_classes_of_the_instances():
     assert smear.labels.tolist() == [[0, 4, 9]]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     instances=arrays(
         np.uint16, st.tuples(st.integers(1, 12), st.integers(1, 12)), elements=st.integers(0, 5)
