@@ -52,7 +52,7 @@ def label_map_and_probabilities(
             # written and mapped afterwards: pages written through a map would stay in memory
             file.write((band * np.float32(255) + np.float32(0.5)).astype(np.uint8).tobytes())
         file.flush()
-        return labels, np.memmap(file, np.uint8, "r", shape=shape)
+        return labels, np.memmap(file, np.uint8, "r+", shape=shape)
 
 
 def as_fractions(probabilities: np.ndarray) -> np.ndarray:

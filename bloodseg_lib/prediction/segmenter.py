@@ -25,9 +25,11 @@ from tqdm.auto import tqdm
 from bloodseg_lib.config import Config
 from bloodseg_lib.network.inference import load_network
 from bloodseg_lib.network.pretrained import checkpoint_path
+from bloodseg_lib.network.white_cells import WhiteCellNetwork, companion
 from bloodseg_lib.prediction.preprocessing import Preprocessing
 from bloodseg_lib.prediction.probabilities import label_map_and_probabilities
 from bloodseg_lib.prediction.scale import Scale, find_scale
+from bloodseg_lib.prediction.second_look import look_again
 from bloodseg_lib.prediction.tiling import (
     LARGEST_TILE_PX,
     MULTIPLE_PX,
@@ -61,6 +63,8 @@ class PredictionConfig(Config):
             :class:`bloodseg_lib.optics.Stain`.
         test_time_augmentation: average over the eight symmetries of a square, see
             :func:`over_symmetries`; takes eight times as long.
+        second_look: where the network has a second one beside it that looks at each white cell
+            alone, ask it, see :mod:`bloodseg_lib.prediction.second_look`.
         precision, engine: of the network, see :func:`bloodseg_lib.network.inference.load_network`.
 
     Examples:
@@ -76,6 +80,7 @@ class PredictionConfig(Config):
     preprocess: bool = True
     reference_stain: bool = True
     test_time_augmentation: bool = False
+    second_look: bool = True
     precision: str = "float32"
     engine: str = "auto"
 
@@ -138,13 +143,16 @@ class Segmenter:
         self.checkpoint = checkpoint_path(checkpoint)
         self.config = config or PredictionConfig()
         self.network = load_network(self.checkpoint, self.config.precision, self.config.engine)
+        second = companion(self.checkpoint)
+        there = self.config.second_look and second.is_file()
+        self.white_cells = WhiteCellNetwork(second) if there else None
 
     @functools.cached_property
     def identity(self) -> dict[str, Any]:
         """What tells this segmenter from others, for JSON: digest of the weights, and options."""
-        with self.checkpoint.with_suffix(".npz").open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return {"network": digest, "options": self.config.to_dict()}
+        digest = _digest(self.checkpoint.with_suffix(".npz"))
+        second = _digest(companion(self.checkpoint)) if self.white_cells else None
+        return {"network": digest, "white_cells": second, "options": self.config.to_dict()}
 
     def predict(self, tiles: np.ndarray) -> np.ndarray:
         """Class probabilities of tiles.
@@ -167,10 +175,21 @@ class Segmenter:
         progress: bool = False,
         on_progress: Callable[[float], None] | None = None,
     ) -> Segmentation:
-        """Segment one image; see :func:`segment_image`."""
-        return segment_image(
+        """Segment one image, see :func:`segment_image`, and look at its white cells again."""
+        found = segment_image(
             image, self.predict, scale, self.config, progress=progress, on_progress=on_progress
         )
+        if self.white_cells:
+            levels = found.preprocessing.levels
+            look_again(
+                image, found.labels, found.probabilities, found.scale, levels, self.white_cells
+            )
+        return found
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def over_symmetries(predict: Predict, tiles: np.ndarray) -> np.ndarray:
