@@ -186,7 +186,8 @@ def outside_view(image: np.ndarray) -> np.ndarray | None:
         ``(h, w) bool``, of the image reduced to at most 1024 pixels a side; None if there are none.
     """
     step = -(-max(image.shape[:2]) // _SEARCH_PX)
-    light = cv2.GaussianBlur(np.ascontiguousarray(image[::step, ::step]).max(axis=2), (5, 5), 0)
+    brightest = channel_extremes(np.ascontiguousarray(image[::step, ::step]))[1]
+    light = cv2.GaussianBlur(brightest, (5, 5), 0)
     black = (light < _BLACK * _brightness(image)).astype(np.uint8)
     count, numbers, stats, _ = cv2.connectedComponentsWithStats(black)
     at_border = np.unique(np.concatenate([numbers[0], numbers[-1], numbers[:, 0], numbers[:, -1]]))
