@@ -26,7 +26,7 @@ from bloodseg_lib.classes import (
 )
 from bloodseg_lib.config import Config
 from bloodseg_lib.prediction.scale import Scale
-from bloodseg_lib.prediction.shape import perimeter_and_circularity, pieces
+from bloodseg_lib.prediction.shape import perimeter_and_circularity
 from bloodseg_lib.prediction.touching import separated
 
 GROUPS = (WBC_IDS, PLATELET_IDS, RBC_IDS)
@@ -201,7 +201,10 @@ def find_instances(
     instances: list[Instance] = []
     if np.count_nonzero(of_group) < max(1, config.minimum_area * cell_area_px):
         return instances
-    numbers, stats, (left, top) = pieces(of_group)
+    # Only the box around the group: the statistics take as long for nothing as for cells.
+    left, top, wide, high = cv2.boundingRect(of_group)
+    inside = np.ascontiguousarray(of_group[top : top + high, left : left + wide])
+    _, numbers, stats, _ = cv2.connectedComponentsWithStats(inside, connectivity=4)
     for number, (x, y, width, height, area) in enumerate(stats[1:].tolist(), start=1):
         if area < config.minimum_area * cell_area_px:
             continue

@@ -107,9 +107,11 @@ def result_files(
         "stain": segmentation.preprocessing.stain.to_dict(),
         **counts.to_dict(),
     }
+    with beside(label_map_bytes, labels) as classes:
+        tinted = png_bytes(_tinted(image, labels))
     return counts, {
-        f"{stem}_classes.png": label_map_bytes(labels),
-        f"{stem}_overlay.png": png_bytes(_tinted(image, labels)),
+        f"{stem}_classes.png": classes.result(),
+        f"{stem}_overlay.png": tinted,
         f"{stem}_cells.csv": counts.to_csv(decimal_comma).encode(ENCODING),
         f"{stem}_counts.json": (json.dumps(summary, indent=1) + "\n").encode(),
     }

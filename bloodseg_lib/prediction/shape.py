@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from skimage.measure import find_contours, perimeter_crofton
 
+_PART_PX = 2**20
 _SUBSAMPLED_PX = 2**22  # larger masks are no cell's, and would take much memory
 
 
@@ -67,23 +68,6 @@ def outline(mask: np.ndarray, x: int = 0, y: int = 0) -> np.ndarray:
     return np.concatenate([corners, corners[:1]]) - 0.5 + (x, y)
 
 
-def pieces(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
-    """The connected components of a mask, whose pixels touch by their sides. Only the box around
-    its pixels is searched, because OpenCV's statistics take as long for nothing as for cells.
-
-    Args:
-        mask: ``(H, W) uint8``, 0 or not; one pixel at least is not.
-
-    Returns:
-        the number of each pixel's component in that box, ``(h, w) int32``; OpenCV's statistics by
-        number, ``(N, 5) int32``, in pixels of the box; and x and y of the box.
-    """
-    x, y, width, height = cv2.boundingRect(mask)
-    inside = np.ascontiguousarray(mask[y : y + height, x : x + width])
-    _, numbers, stats, _ = cv2.connectedComponentsWithStats(inside, connectivity=4)
-    return numbers, stats, (x, y)
-
-
 def components(mask: np.ndarray, minimum_px: float, border_rule: bool) -> int:
     """How many connected components there are.
 
@@ -94,9 +78,17 @@ def components(mask: np.ndarray, minimum_px: float, border_rule: bool) -> int:
     """
     if np.count_nonzero(mask) < max(1, minimum_px):
         return 0
-    _, stats, (x, y) = pieces(mask.view(np.uint8))
-    left, top, width, height, area = stats[1:].T
-    counted = area >= minimum_px
+    count, numbers = cv2.connectedComponents(mask.view(np.uint8), connectivity=4)
+    counted = occurrences(numbers, count) >= minimum_px
+    counted[0] = False
     if border_rule:
-        counted &= (y + top + height < mask.shape[0]) & (x + left + width < mask.shape[1])
+        counted[numbers[-1]] = counted[numbers[:, -1]] = False
     return int(counted.sum())
+
+
+def occurrences(numbers: np.ndarray, count: int) -> np.ndarray:
+    """How often each number below ``count`` occurs in an array ``(H, W)`` of whole numbers. In
+    parts of its rows, because ``bincount`` makes a 64-bit copy.
+    """
+    parts = np.array_split(numbers, -(-numbers.size // _PART_PX))
+    return np.sum([np.bincount(part.ravel(), minlength=count) for part in parts], axis=0)
