@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
 
 from bloodseg_lib.classes import NUM_CLASSES
-from bloodseg_lib.prediction.ahead import beside
 
 _LEAST_NORMAL = float(np.finfo(np.float16).smallest_normal)
 
@@ -48,12 +48,14 @@ def label_map_and_probabilities(
             _, flat = cv2.threshold(flat, _LEAST_NORMAL, 0, cv2.THRESH_TOZERO)
             probabilities[rows] = flat.reshape(part.shape)
 
-        for band in bands:
-            half = (len(band) + 1) // 2
-            with beside(keep, top, band[:half]):
+        with ThreadPoolExecutor(1) as pool:  # one thread for all: a new one has to get its memory
+            for band in bands:
+                half = (len(band) + 1) // 2
+                first = pool.submit(keep, top, band[:half])
                 if half < len(band):
                     keep(top + half, band[half:])
-            top += len(band)
+                first.result()
+                top += len(band)
         return labels, probabilities
     with tempfile.TemporaryFile() as file:  # the map below keeps it until the array is deleted
         for band in bands:
