@@ -60,10 +60,11 @@ book: $(BOOK_READY)  ## Build the notebooks, with their committed outputs, and d
 	$(BOOK)/bin/sphinx-build --quiet --fail-on-warning --keep-going -c docs/book . runs/book/html
 	$(BOOK)/bin/python docs/book/slides.py runs/book/html/slides
 
-bench: $(READY)  ## Measure speed: composing, training step, prediction. Ratios within one run.
+bench: $(READY)  ## Measure speed: composing, training, prediction, panel. Ratios within one run.
 	$(BIN)/python benchmarks/composing.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/prediction.py
+	$(BIN)/python benchmarks/panel.py
 
 lint: $(READY)  ## Check style, formatting and types.
 	$(BIN)/ruff check .

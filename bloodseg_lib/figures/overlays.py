@@ -66,15 +66,16 @@ def overlay(
         )
     if not 0 <= opacity <= 1:
         raise ValueError(f"Expected an opacity of 0 to 1. Received {opacity}.")
-    shown = np.arange(NUM_CLASSES) > 0
+    shown = np.arange(256, dtype=np.uint8)  # 0 is background
     if class_ids is not None:
-        shown &= np.isin(np.arange(NUM_CLASSES), list(class_ids))
-    tinted = cv2.addWeighted(image, 1 - opacity, labels_to_colours(labels), opacity, 0)
-    result = np.where(shown[labels][:, :, None], tinted, image)
+        shown[~np.isin(shown, list(class_ids))] = 0
+    inside, colours = cv2.LUT(labels, shown), labels_to_colours(labels)
+    tinted = cv2.addWeighted(image, 1 - opacity, colours, opacity, 0)
+    result = cv2.copyTo(tinted, inside, image.copy())
     if outlines:
         square = np.ones((3, 3))
-        rim = shown[labels] & (cv2.erode(labels, square) != cv2.dilate(labels, square))
-        result[rim] = PALETTE[labels[rim]]
+        rim = inside * (cv2.erode(labels, square) != cv2.dilate(labels, square))
+        result = cv2.copyTo(colours, rim, result)
     return result
 
 

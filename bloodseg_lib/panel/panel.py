@@ -32,6 +32,7 @@ from bloodseg_lib.panel.status import Status
 from bloodseg_lib.panel.teaching import Teaching
 from bloodseg_lib.panel.trail import RECORD_SUFFIXES, trail
 from bloodseg_lib.panel.work import Work
+from bloodseg_lib.prediction.ahead import beside
 from bloodseg_lib.prediction.counts import CountingConfig
 from bloodseg_lib.prediction.segmenter import Segmentation, Segmenter
 
@@ -220,9 +221,12 @@ class SegmentationPanel:
         self.work.start(action, finished)
 
     def _part(self, window: Box, size: tuple[int, int]) -> tuple[bytes, bytes]:
-        parts = (drawing.image_part, drawing.cell_map)
-        image, cells = (png_bytes(part(self.session, window, size)) for part in parts)
-        return image, cells
+        def made(part: Callable[..., np.ndarray]) -> bytes:
+            return png_bytes(part(self.session, window, size))
+
+        with beside(made, drawing.image_part) as image:
+            cells = made(drawing.cell_map)
+        return image.result(), cells
 
     def _show_new_result(self) -> None:
         self.controls.picture.selected, self.controls.picture.chosen = 0, []

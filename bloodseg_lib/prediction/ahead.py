@@ -1,19 +1,40 @@
-"""The next image of a batch is read and segmented while the results of the one before are counted
-and written, which keeps one core busy only.
+"""Work in another thread, for what keeps one core busy only: the next image of a batch is read and
+segmented while the results of the one before are counted and written.
 
 Taught by ``notebooks/06_interactive_prediction.ipynb``.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+@contextlib.contextmanager
+def beside(work: Callable[..., Result], *arguments: Any) -> Iterator[Future[Result]]:
+    """Does work in another thread while the block runs. The block's end waits for it, and raises
+    what it raised.
+
+    Args:
+        work: called with the arguments; short, because an interruption waits for it too.
+
+    Examples:
+        >>> with beside(sum, [1, 2]) as total:
+        ...     other = 3 + 4
+        >>> total.result() + other
+        10
+    """
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(work, *arguments)
+        yield future
+        future.result()
 
 
 class Ahead(Generic[Item, Result]):

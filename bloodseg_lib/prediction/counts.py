@@ -48,7 +48,7 @@ from bloodseg_lib.prediction.quality import (
     Quality,
 )
 from bloodseg_lib.prediction.scale import AT_40X, Scale
-from bloodseg_lib.prediction.shape import components
+from bloodseg_lib.prediction.shape import components, occurrences
 
 BORDER_RULE = (
     "Cells that touch the top or left border are counted, "
@@ -229,8 +229,7 @@ def count_cells(
     on_progress(1)
     cells = _numbered(cells, scale)
     tally = Counter(cell.class_id for cell in cells)
-    # by rows, because bincount makes 64-bit copies
-    pixels = np.sum([np.bincount(row, minlength=NUM_CLASSES) for row in painted], axis=0)
+    pixels = occurrences(painted, NUM_CLASSES)
     return Counts(
         cells=tuple(cells),
         components={

@@ -25,6 +25,7 @@ from bloodseg_lib.optics import (
     channel_extremes,
     white_levels,
 )
+from bloodseg_lib.prediction.ahead import beside
 from bloodseg_lib.samples.extraction.stain import REFERENCE_DENSITY, UNKNOWN_STAIN, Stain
 
 # Of a line's pixels: a line through crowded cells still shows some background between them.
@@ -86,8 +87,9 @@ class Preprocessing:
         border = dark_border(image)
         field = _within(image, border)
         white = white_levels(background_colour(field))
-        stain = Stain.of(field, scale, white) if reference_stain else UNKNOWN_STAIN
-        return cls(border, outside_view(field), _stained_levels(white, stain), white, stain)
+        with beside(outside_view, field) as outside:
+            stain = Stain.of(field, scale, white) if reference_stain else UNKNOWN_STAIN
+        return cls(border, outside.result(), _stained_levels(white, stain), white, stain)
 
     @classmethod
     def none(cls) -> Preprocessing:
@@ -186,7 +188,8 @@ def outside_view(image: np.ndarray) -> np.ndarray | None:
         ``(h, w) bool``, of the image reduced to at most 1024 pixels a side; None if there are none.
     """
     step = -(-max(image.shape[:2]) // _SEARCH_PX)
-    light = cv2.GaussianBlur(np.ascontiguousarray(image[::step, ::step]).max(axis=2), (5, 5), 0)
+    brightest = channel_extremes(np.ascontiguousarray(image[::step, ::step]))[1]
+    light = cv2.GaussianBlur(brightest, (5, 5), 0)
     black = (light < _BLACK * _brightness(image)).astype(np.uint8)
     count, numbers, stats, _ = cv2.connectedComponentsWithStats(black)
     at_border = np.unique(np.concatenate([numbers[0], numbers[-1], numbers[:, 0], numbers[:, -1]]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -37,14 +38,24 @@ def label_map_and_probabilities(
     shape, top = (height, width, NUM_CLASSES), 0
     if not on_disk:
         probabilities = np.empty(shape, np.float16)
-        for band in bands:
-            rows = slice(top, top := top + len(band))
-            labels[rows] = band.argmax(axis=2)
+
+        def keep(first: int, part: np.ndarray) -> None:
+            rows = slice(first, first + len(part))
+            labels[rows] = part.argmax(axis=2)
             # What float16 can only hold as a subnormal, 0.00006 and less, takes NumPy seven times
             # as long to convert.
-            flat = band.reshape(len(band), -1)
+            flat = part.reshape(len(part), -1)
             _, flat = cv2.threshold(flat, _LEAST_NORMAL, 0, cv2.THRESH_TOZERO)
-            probabilities[rows] = flat.reshape(band.shape)
+            probabilities[rows] = flat.reshape(part.shape)
+
+        with ThreadPoolExecutor(1) as pool:  # one thread for all: a new one has to get its memory
+            for band in bands:
+                half = (len(band) + 1) // 2
+                first = pool.submit(keep, top, band[:half])
+                if half < len(band):
+                    keep(top + half, band[half:])
+                first.result()
+                top += len(band)
         return labels, probabilities
     with tempfile.TemporaryFile() as file:  # the map below keeps it until the array is deleted
         for band in bands:

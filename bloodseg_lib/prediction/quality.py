@@ -122,7 +122,11 @@ NOTHING_WRONG = Quality()
 
 
 def judge(
-    image: np.ndarray, segmentation: Segmentation, cells: Sequence[Cell], written: int = 0
+    image: np.ndarray,
+    segmentation: Segmentation,
+    cells: Sequence[Cell],
+    written: int = 0,
+    seen: Appearance | None = None,
 ) -> Quality:
     """Judge a picture.
 
@@ -132,9 +136,10 @@ def judge(
         segmentation: of it.
         cells: found in it.
         written: cells that were left out because writing or a bar lies on them.
+        seen: the measures of the picture, where they were taken already.
     """
     findings = [
-        *_of_the_picture(Appearance.of(image, segmentation)),
+        *_of_the_picture(seen or Appearance.of(image, segmentation)),
         *_of_the_scale(image, segmentation.scale),
         *_of_the_cells(cells),
     ]

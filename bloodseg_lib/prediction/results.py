@@ -15,6 +15,8 @@ import numpy as np
 from bloodseg_lib.classes import CELL_CLASSES
 from bloodseg_lib.figures.overlays import legend_strip, overlay
 from bloodseg_lib.io import ENCODING, label_map_bytes, png_bytes, write_bytes
+from bloodseg_lib.prediction.ahead import beside
+from bloodseg_lib.prediction.appearance import Appearance
 from bloodseg_lib.prediction.counts import CountingConfig, Counts, count_cells, pool
 from bloodseg_lib.prediction.pixel_size import PixelSize
 from bloodseg_lib.prediction.quality import judge
@@ -51,11 +53,12 @@ def count_field(
     # one cell that was cut out touches every border
     border_rule = config.border_rule and not segmentation.preprocessing.one_cell
     how = replace(config, border_rule=border_rule)
-    counts = count_cells(
-        labels, probabilities, scale, how, field, segmentation.written, on_progress=on_progress
-    )
+    with beside(Appearance.of, image, segmentation) as seen:
+        counts = count_cells(
+            labels, probabilities, scale, how, field, segmentation.written, on_progress=on_progress
+        )
     counts = replace(counts, config=config)
-    quality = judge(image, segmentation, counts.cells, counts.under_writing)
+    quality = judge(image, segmentation, counts.cells, counts.under_writing, seen.result())
     return replace(counts, quality=quality)
 
 
@@ -104,9 +107,11 @@ def result_files(
         "stain": segmentation.preprocessing.stain.to_dict(),
         **counts.to_dict(),
     }
+    with beside(label_map_bytes, labels) as classes:
+        tinted = png_bytes(_tinted(image, labels))
     return counts, {
-        f"{stem}_classes.png": label_map_bytes(labels),
-        f"{stem}_overlay.png": png_bytes(_tinted(image, labels)),
+        f"{stem}_classes.png": classes.result(),
+        f"{stem}_overlay.png": tinted,
         f"{stem}_cells.csv": counts.to_csv(decimal_comma).encode(ENCODING),
         f"{stem}_counts.json": (json.dumps(summary, indent=1) + "\n").encode(),
     }

@@ -9,9 +9,9 @@ import math
 
 import cv2
 import numpy as np
-from scipy import ndimage
 from skimage.measure import find_contours, perimeter_crofton
 
+_PART_PX = 2**20
 _SUBSAMPLED_PX = 2**22  # larger masks are no cell's, and would take much memory
 
 
@@ -36,7 +36,9 @@ def perimeter_and_circularity(mask: np.ndarray) -> tuple[float, float]:
         (1.0, 1.0)
     """
     step = math.ceil(math.sqrt(mask.size / _SUBSAMPLED_PX))
-    whole = np.pad(ndimage.binary_fill_holes(mask[::step, ::step]), 1)
+    around = np.pad(mask[::step, ::step].astype(np.uint8), 1)
+    cv2.floodFill(around, None, (0, 0), 2, flags=4)
+    whole = around < 2
     perimeter = max(1.0, float(perimeter_crofton(whole)))
     return step * perimeter, 4 * math.pi * float(whole.sum()) / perimeter**2
 
@@ -74,9 +76,19 @@ def components(mask: np.ndarray, minimum_px: float, border_rule: bool) -> int:
         minimum_px: smaller ones do not count.
         border_rule: nor do those that touch the bottom or right border.
     """
-    _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
-    left, top, width, height, area = stats[1:].T
-    counted = area >= minimum_px
+    if np.count_nonzero(mask) < max(1, minimum_px):
+        return 0
+    count, numbers = cv2.connectedComponents(mask.view(np.uint8), connectivity=4)
+    counted = occurrences(numbers, count) >= minimum_px
+    counted[0] = False
     if border_rule:
-        counted &= (top + height < mask.shape[0]) & (left + width < mask.shape[1])
+        counted[numbers[-1]] = counted[numbers[:, -1]] = False
     return int(counted.sum())
+
+
+def occurrences(numbers: np.ndarray, count: int) -> np.ndarray:
+    """How often each number below ``count`` occurs in an array ``(H, W)`` of whole numbers. In
+    parts of its rows, because ``bincount`` makes a 64-bit copy.
+    """
+    parts = np.array_split(numbers, -(-numbers.size // _PART_PX))
+    return np.sum([np.bincount(part.ravel(), minlength=count) for part in parts], axis=0)

@@ -2,7 +2,7 @@
 
 Every top of the distance has a basin; a top that stands out too little above the neck between it
 and a higher one is none of a cell. Which do is told by a graph of a few hundred basins, and from
-those the pixels are flooded again.
+those the pixels are flooded.
 Taught by ``notebooks/06_interactive_prediction.ipynb``.
 """
 
@@ -23,6 +23,14 @@ from bloodseg_lib.prediction.pallor import fill_pale_centres
 
 Cut = tuple[tuple[bool, bool], tuple[bool, bool]]
 """Whether the border of the image cuts a mask: top, bottom; left, right."""
+
+
+_NEIGHBOURS = (
+    (np.s_[:, :-1], np.s_[:, 1:]),
+    (np.s_[:-1], np.s_[1:]),
+    (np.s_[:-1, :-1], np.s_[1:, 1:]),
+    (np.s_[:-1, 1:], np.s_[1:, :-1]),
+)  # the windows of a pixel and of its eight neighbours, each pair once
 
 
 class _Neck(NamedTuple):
@@ -59,10 +67,10 @@ def separated(mask: np.ndarray, split_depth: float, cell_area_px: float, cut: Cu
     distance = _distance_to_rim(filled, math.ceil(radius), cut)
     tops = local_maxima(distance) & (distance > 0)
     count, numbers = cv2.connectedComponents(tops.astype(np.uint8))
-    # eight neighbours, as a top and a neck have: else a basin would hold bumps beyond a valley
-    basins = watershed(-distance, numbers, connectivity=2, mask=distance > 0)
     heights = np.zeros(count)
     heights[numbers[tops]] = distance[tops]
+    basins, slopes = _basins(distance, numbers)
+    heights = np.append(heights, slopes)
     necks = _necks(basins, distance)
     cells = _outstanding(necks, heights, split_depth * radius)
     if len(cells) <= 1:
@@ -92,22 +100,55 @@ def _distance_to_rim(mask: np.ndarray, reach: int, cut: Cut) -> np.ndarray:
     return np.ascontiguousarray(distance[window][: mask.shape[0], : mask.shape[1]])
 
 
+def _basins(distance: np.ndarray, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The basin of each pixel, and the heights of those that are more than the tops.
+
+    Every pixel goes up to the greatest of its eight neighbours, until there is none: a top, or a
+    flat place on a slope, which is a basin of its own and stands out by nothing. The necks between
+    tops are as wide as by flooding, in a fifth of the time.
+
+    Args:
+        distance: ``(h, w) float32``, roots of whole numbers.
+        numbers: ``(h, w) int32``, the number of each pixel's top, 0 where there is none.
+    """
+    size, above = distance.size, 1 << distance.size.bit_length()
+    # All differ: of equal neighbours the last is the greatest. What is farther from a rim than any
+    # cell's middle is flat, as is a mask without a rim: else its ranks would be no whole numbers.
+    squares = np.minimum(np.square(distance, dtype=np.float64), 2**52 // above)
+    rank = np.rint(squares) * above + np.arange(size).reshape(distance.shape)
+    pixels = np.flatnonzero(distance)
+    place = np.zeros(size, np.intp)  # of a pixel in this list
+    place[pixels] = np.arange(len(pixels))
+    greatest = cv2.dilate(rank, np.ones((3, 3), np.uint8)).ravel()[pixels]
+    up = place[greatest.astype(np.intp) & (above - 1)]
+    while not np.array_equal(further := up[up], up):
+        up = further
+    basin = numbers.ravel()[pixels]
+    ends = np.flatnonzero(up == np.arange(len(up)))
+    slopes = ends[basin[ends] == 0]
+    basin[slopes] = np.arange(len(slopes)) + numbers.max() + 1
+    basins = np.zeros(size, np.int32)
+    basins[pixels] = basin[up]
+    return basins.reshape(distance.shape), distance.ravel()[pixels[slopes]]
+
+
 def _necks(basins: np.ndarray, distance: np.ndarray) -> list[_Neck]:
     """The necks between basins, from the widest to the narrowest."""
-    around = np.pad(basins, 1)  # so that every pixel has all neighbours
-    flat, far, step = around.ravel(), np.pad(distance, 1).ravel(), around.shape[1]
-    pixels = np.flatnonzero(flat)
     found = []
-    for beside in (1, step - 1, step, step + 1):  # eight neighbours, each pair once
-        other = pixels + beside
-        meet = (flat[other] > 0) & (flat[other] != flat[pixels])
-        here, there = pixels[meet], other[meet]
-        pairs = np.sort([flat[here], flat[there]], axis=0)
-        found.append(np.vstack([pairs, np.minimum(far[here], far[there])]))
-    meetings = np.hstack(found)
-    meetings = meetings[:, np.lexsort((meetings[1], meetings[0], -meetings[2]))]
-    _, first = np.unique(meetings[:2], axis=1, return_index=True)  # the widest of each pair
-    return [_Neck(int(a), int(b), w) for a, b, w in meetings[:, np.sort(first)].T.tolist()]
+    for one, other in _NEIGHBOURS:
+        here, there = basins[one], basins[other]
+        meet = (here != there) & (here > 0) & (there > 0)
+        pairs = np.sort([here[meet], there[meet]], axis=0)
+        found.append(np.vstack([pairs, np.minimum(distance[one][meet], distance[other][meet])]))
+    first, second, width = np.hstack(found)
+    order = np.lexsort((-width, second, first))
+    first, second, width = first[order], second[order], width[order]
+    widest = np.ones(len(order), bool)  # of each pair
+    widest[1:] = (first[1:] != first[:-1]) | (second[1:] != second[:-1])
+    first, second, width = first[widest], second[widest], width[widest]
+    order = np.lexsort((second, first, -width))
+    necks = np.array([first, second, width])[:, order].T.tolist()
+    return [_Neck(int(a), int(b), far) for a, b, far in necks]
 
 
 def _outstanding(necks: Sequence[_Neck], heights: np.ndarray, least: float) -> list[int]:

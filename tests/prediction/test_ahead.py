@@ -4,7 +4,7 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from bloodseg_lib.prediction.ahead import Ahead
+from bloodseg_lib.prediction.ahead import Ahead, beside
 
 
 def test_what_is_begun_is_done_in_another_thread_and_once():
@@ -22,6 +22,15 @@ def test_what_was_begun_and_is_not_taken_next_costs_nothing():
         assert ahead.take(2) == 0.5
         with pytest.raises(ZeroDivisionError):
             ahead.take(0)
+
+
+def test_what_is_done_beside_a_block_is_done_when_it_ends_and_raises_what_it_raised():
+    done = []
+    with beside(lambda: time.sleep(0.05) or done.append(threading.get_ident())):
+        assert not done
+    assert done and done[0] != threading.get_ident()
+    with pytest.raises(ZeroDivisionError), beside(lambda: 1 / 0):
+        pass
 
 
 def test_work_that_nobody_waits_for_any_more_is_told():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage.draw import polygon2mask
 
-from bloodseg_lib.prediction.shape import outline, perimeter_and_circularity
+from bloodseg_lib.prediction.shape import components, outline, perimeter_and_circularity
 
 
 def disc(radius):
@@ -30,6 +30,18 @@ def test_a_pale_centre_changes_neither():
     hollow = disc(18)
     hollow[18:27, 18:27] = 0
     assert perimeter_and_circularity(hollow) == perimeter_and_circularity(disc(18))
+
+
+def test_what_touches_the_border_of_the_image_is_no_component_wherever_the_others_lie():
+    mask = np.zeros((30, 40), bool)
+    mask[5:9, 10:14] = mask[20:30, 20:24] = mask[10:14, 36:40] = True
+    mask[5, 20] = True  # too small
+    assert components(mask, 2, border_rule=True) == 1
+    assert components(mask, 2, border_rule=False) == 3
+
+
+def test_where_there_is_too_little_there_is_no_component():
+    assert components(np.zeros((5, 5), bool), 0, border_rule=True) == 0
 
 
 def test_an_outline_holds_the_centres_of_the_cell_s_pixels_and_no_others():

@@ -9,7 +9,13 @@ from skimage.segmentation import watershed
 from bloodseg_lib.classes import HEALTHY_RBC
 from bloodseg_lib.prediction import cells
 from bloodseg_lib.prediction.scale import AT_40X
-from bloodseg_lib.prediction.touching import _distance_to_rim, _necks, _outstanding, separated
+from bloodseg_lib.prediction.touching import (
+    _basins,
+    _distance_to_rim,
+    _necks,
+    _outstanding,
+    separated,
+)
 
 NOT_CUT = ((False, False), (False, False))
 
@@ -49,22 +55,42 @@ def crowd(seed: int) -> np.ndarray:
     return mask
 
 
+def numbered_tops(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    distance = _distance_to_rim(crowd(seed), 18, NOT_CUT)
+    tops = local_maxima(distance) & (distance > 0)
+    count, numbers = cv2.connectedComponents(tops.astype(np.uint8))
+    heights = np.zeros(count)
+    heights[numbers[tops]] = distance[tops]
+    return distance, numbers, heights
+
+
 @given(st.integers(0, 2**32 - 1))
 def test_as_many_tops_stand_out_as_by_reconstruction(seed):
     """h-maxima, Soille 2003: lowered by the height and filled up again, a surface has a maximum
     only where the old one stood out as much.
     """
-    mask = crowd(seed)
-    distance = _distance_to_rim(mask, 18, NOT_CUT).astype(np.float64)
-    tops = local_maxima(distance) & (distance > 0)
-    count, numbers = cv2.connectedComponents(tops.astype(np.uint8))
-    heights = np.zeros(count)
-    heights[numbers[tops]] = distance[tops]
-    basins = watershed(-distance, numbers, connectivity=2, mask=distance > 0)
+    distance, numbers, heights = numbered_tops(seed)
+    basins, slopes = _basins(distance, numbers)
+    found = _outstanding(_necks(basins, distance), np.append(heights, slopes), 0.9)
     filled = reconstruction(distance - 0.9, distance)
-    kept, _ = cv2.connectedComponents((local_maxima(filled) & (mask > 0)).astype(np.uint8))
+    kept, _ = cv2.connectedComponents((local_maxima(filled) & (distance > 0)).astype(np.uint8))
     # where nothing stands out, a whole component is one top of the filled surface, and has one here
-    assert len(_outstanding(_necks(basins, distance), heights, 0.9)) == kept - 1
+    assert len(found) == kept - 1
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0, 6))
+def test_the_same_tops_stand_out_as_of_basins_that_are_flooded(seed, least):
+    distance, numbers, heights = numbered_tops(seed)
+    flooded = watershed(-distance, numbers, connectivity=2, mask=distance > 0)
+    basins, slopes = _basins(distance, numbers)
+    found = _outstanding(_necks(basins, distance), np.append(heights, slopes), least)
+    assert found == _outstanding(_necks(flooded, distance), heights, least)
+
+
+def test_a_pixel_goes_up_to_its_top_and_a_flat_place_on_a_slope_is_a_basin_of_its_own():
+    distance = np.sqrt(surface([9, 4, 1, 1, 0]))
+    basins, slopes = _basins(distance, np.array([[1, 0, 0, 0, 0]], np.int32))
+    assert basins.tolist() == [[1, 1, 1, 2, 0]] and slopes.tolist() == [1.0]
 
 
 def test_two_rings_that_touch_are_two_cells_of_all_their_pixels():
@@ -76,6 +102,12 @@ def test_two_rings_that_touch_are_two_cells_of_all_their_pixels():
     assert np.array_equal(parts > 0, mask > 0)
     left, right = np.count_nonzero(parts == 1), np.count_nonzero(parts == 2)
     assert parts.max() == 2 and abs(left - right) < 0.1 * left
+
+
+def test_a_mask_that_the_border_cuts_on_all_sides_is_one_cell():
+    """It has no rim, and no distance to it."""
+    everywhere = ((True, True), (True, True))
+    assert separated(np.ones((90, 120), bool), 0.05, 1040, everywhere).max() == 1
 
 
 def test_a_part_of_which_the_mask_has_nothing_costs_the_others_nothing(monkeypatch):

@@ -170,6 +170,7 @@ function render({ model, el }) {
   let part = null; // of the image that the detail shows
   let asking = null;
   let loads = 0;
+  let decoded = {}; // the last picture
 
   const shown = () => {
     const classes = new Set(model.get("shown"));
@@ -263,7 +264,10 @@ function render({ model, el }) {
     const [picture, map] = [model.get("picture"), model.get("map")];
     frame.hidden = bar.hidden = !picture.byteLength;
     if (!picture.byteLength) return;
-    const [bitmap, pixels] = await Promise.all([createImageBitmap(new Blob([picture])), map.byteLength ? pixelsOf(map) : null]);
+    await null; // picture and map change together, and are decoded once
+    if (turn !== loads) return;
+    if (decoded.picture !== picture) decoded = { picture, bitmap: createImageBitmap(new Blob([picture])) };
+    const [bitmap, pixels] = await Promise.all([decoded.bitmap, map.byteLength ? pixelsOf(map) : null]);
     if (turn !== loads) return;
     [layers[0].width, layers[0].height] = [bitmap.width, bitmap.height];
     layers[0].getContext("2d").drawImage(bitmap, 0, 0);

@@ -9,6 +9,7 @@ function. Taught by ``notebooks/06_interactive_prediction.ipynb``.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,11 +98,10 @@ class Stain:
             scale: factor that resamples it to 40x.
             levels: ``(256, 3) uint8`` that make its background white, see :func:`white_levels`.
         """
-        found = []
-        for _, part in windows_at_40x(image, scale, levels):
-            density, weight = _red_cell_density(part)
-            if density is not None:
-                found.append((*density, weight))
+        parts = (part for _, part in windows_at_40x(image, scale, levels))
+        with ThreadPoolExecutor(2) as pool:
+            measured = pool.map(_red_cell_density, parts)
+        found = [(*density, weight) for density, weight in measured if density is not None]
         if not found:
             return UNKNOWN_STAIN
         densities = np.array(found)
