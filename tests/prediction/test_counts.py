@@ -426,6 +426,24 @@ def test_what_is_no_label_map_is_refused():
         count_cells(np.zeros((4, 4), np.uint8), np.zeros((4, 5, 10)))
 
 
-def test_a_config_out_of_range_is_refused():
-    with pytest.raises(ValueError, match="minimum_area"):
-        CountingConfig(minimum_area=2.0)
+@pytest.mark.parametrize(
+    ("field", "refused", "taken"),
+    [
+        ("minimum_area", (-0.01, 1.01), (0, 1)),
+        ("split_depth", (0, 1.01), (0.01, 1)),
+        ("infected_share", (0, 1), (0.01, 0.99)),
+        ("most_entropy", (0, np.inf), (0.01, 9)),
+        ("minimum_wbc", (0,), (1,)),
+        ("minimum_rbc", (0,), (1,)),
+        ("disagreement", (0, 1.01), (0.01, 1)),
+    ],
+)
+def test_a_config_out_of_range_is_refused(field, refused, taken):
+    for value in refused:
+        words = "(a fraction|above 0|at least 1).*"
+        with pytest.raises(
+            ValueError, match=rf"Config\.{field}: expected {words}\. Received {value}"
+        ):
+            CountingConfig(**{field: value})
+    for value in taken:
+        assert getattr(CountingConfig(**{field: value}), field) == value
