@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bloodseg_lib.classes import (
+    BACKGROUND_CROP_PX,
     HEALTHY_RBC,
     INFECTED_RBC,
     LYMPHOCYTE,
@@ -17,7 +18,7 @@ from bloodseg_lib.classes import (
     UNKNOWN,
 )
 from bloodseg_lib.samples.labelled_field import LabelledField
-from bloodseg_lib.samples.sample import CellSample
+from bloodseg_lib.samples.sample import BACKGROUND_CROP, CellSample
 from bloodseg_lib.smears.canvas import Canvas, PlacedCell
 from bloodseg_lib.smears.compose import compose_background, compose_smear
 from bloodseg_lib.smears.pool import FieldChoice, Pool
@@ -249,3 +250,46 @@ def test_rouleaux_turn_little_and_lead_in_all_directions(monkeypatch):
     turns = (np.array(turns) + np.pi) % (2 * np.pi) - np.pi
     assert np.median(np.abs(turns)) == pytest.approx(0.3 * 0.674, rel=0.25)
     assert np.histogram(directions, 8, (-np.pi, np.pi))[0].min() > len(directions) / 24
+
+
+@pytest.mark.parametrize(("side", "expected"), [(336, 28), (500, 62), (1000, 250)])
+def test_red_cells_are_as_many_as_the_recipe_says_for_the_area(side, expected):
+    """250 on 1000 x 1000: 250 x 0.336^2 = 28.2 and 250 / 4 = 62.5, which rounds to even."""
+    recipe = Recipe(background_size_px=side, rbc_count=(250, 250))
+    pool = Pool([("a", disc(HEALTHY_RBC, 150, radius_px=4))])
+    background = compose_background(pool, "nn", recipe, np.random.default_rng(0))
+    assert len(background.cells) == expected
+
+
+def test_numbers_and_overlaps_of_backgrounds_reach_from_the_least_to_the_greatest(monkeypatch):
+    overlaps = set()
+    place = Canvas.place
+
+    def noted(self, rgba, cell, rng, overlap, margin, above=0):
+        overlaps.add(overlap)
+        return place(self, rgba, cell, rng, overlap, margin, above)
+
+    monkeypatch.setattr(Canvas, "place", noted)
+    recipe = Recipe(background_size_px=500, rbc_count=(20, 28), rbc_overlap=0.3)
+    pool = Pool([("a", disc(HEALTHY_RBC, 150))])
+    counts = {
+        len(compose_background(pool, "nn", recipe, np.random.default_rng(seed)).cells)
+        for seed in range(60)
+    }
+    assert counts == {5, 6, 7}  # a quarter of 20 to 28; a whole number is drawn, then rounded
+    assert len(overlaps) == 60  # one for each background
+    assert min(overlaps) == pytest.approx(0.1, abs=0.02)
+    assert max(overlaps) == pytest.approx(0.3, abs=0.02)
+
+
+def test_a_crop_of_a_field_is_shown_in_all_eight_symmetries():
+    rgba = np.random.default_rng(0).integers(1, 256, (BACKGROUND_CROP_PX,) * 2 + (4,), np.uint8)
+    crop = CellSample(rgba, HEALTHY_RBC, "field", "g", f"g{BACKGROUND_CROP}")
+    pool = Pool([("a", disc(HEALTHY_RBC, 150)), ("crop.png", crop)])
+    recipe = replace(SHARP, background_crops=1.0)
+    seen = {
+        compose_background(pool, "nn", recipe, np.random.default_rng(seed)).image.tobytes()
+        for seed in range(80)
+    }
+    turned = [np.rot90(side, k) for side in (rgba, rgba[:, ::-1]) for k in range(4)]
+    assert seen == {np.ascontiguousarray(t[:, :, :3]).tobytes() for t in turned}
