@@ -77,7 +77,7 @@ class WhiteCellNetwork:
         """The probability of each class, averaged over the eight symmetries of a square.
 
         Args:
-            cells: ``(N, 64, 64, 3) float32``, see :func:`normalized`.
+            cells: ``(N, 64, 64, 3) float32``, see :func:`seen`.
 
         Returns:
             ``(N, 5) float32`` in the order of :data:`bloodseg_lib.classes.WBC_IDS`.
@@ -110,21 +110,27 @@ def _convolution(x: np.ndarray, kernel: np.ndarray, stride: int) -> np.ndarray:
     return (columns @ flat).reshape(*windows.shape[:3], -1)
 
 
-def normalized(density: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """A cell as the network sees it: alone on white, its nucleus at the reference density.
+def at_reference(density: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The densities of a cell whose nucleus is brought to the reference.
 
     Args:
         density: ``(64, 64, 3) float32``, optical densities around the cell.
         mask: ``(64, 64) float32``, 1 within the cell, 0 outside.
-
-    Returns:
-        ``(64, 64, 3) float32``, transmittance from -1 to 1.
     """
     inside = density[mask > 0.5]
     if len(inside) == 0:
-        return np.ones_like(density)
+        return np.zeros_like(density)
     nucleus = np.percentile(inside, _NUCLEUS, axis=0) + _LEAST_DENSITY
-    density = np.maximum(density / nucleus * np.array(_REFERENCE_DENSITY), 0)
+    return np.maximum(density / nucleus * np.array(_REFERENCE_DENSITY), 0).astype(np.float32)
+
+
+def seen(density: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """A cell alone on white: the network's input, transmittance from -1 to 1.
+
+    Args:
+        density: ``(64, 64, 3) float32``, see :func:`at_reference`.
+        mask: as there.
+    """
     return (2 * np.exp(-density * mask[:, :, None]) - 1).astype(np.float32)
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from bloodseg_lib.classes import (
     CELL_CLASSES,
+    CLASSES,
     EOSINOPHIL,
     HEALTHY_RBC,
     INFECTED_RBC,
@@ -24,6 +25,7 @@ from bloodseg_lib.classes import (
 )
 from bloodseg_lib.prediction.counts import CountingConfig, Counts, count_cells, pool
 from bloodseg_lib.prediction.proportion import Proportion, wilson_interval
+from bloodseg_lib.prediction.quality import Finding, Quality
 from bloodseg_lib.prediction.scale import Scale
 from bloodseg_lib.smears.compose import compose_background, compose_smear
 from bloodseg_lib.smears.pool import Pool
@@ -354,6 +356,16 @@ def test_counts_that_disagree_are_flagged():
     assert "1 cells, 4 connected pieces" in words
 
 
+@pytest.mark.parametrize(
+    ("cells", "area", "flagged"),
+    [(7, 5, True), (8, 6, False), (3, 2, False), (2, 0, True), (100, 76, False), (100, 74, True)],
+)
+def test_a_disagreement_is_of_two_cells_and_more_than_a_quarter(cells, area, flagged):
+    counts = counts_of(healthy_rbc=cells)
+    counts = replace(counts, by_area={**counts.by_area, "healthy_rbc": float(area)})
+    assert bool(counts.disagreements()) == flagged
+
+
 def test_cells_that_touch_are_no_disagreement():
     chain = count_cells(discs(*[(HEALTHY_RBC, 30 + 32 * i, 60, RBC_PX) for i in range(5)]))
     assert (chain.watershed["healthy_rbc"], chain.components["healthy_rbc"]) == (5, 1)
@@ -394,6 +406,43 @@ def test_fields_are_pooled_not_averaged():
         pool([])
 
 
+def withheld(counts, figures):
+    return replace(counts, quality=Quality((Finding("focus", "withheld", 1, "Blurred.", figures),)))
+
+
+@pytest.mark.parametrize("figures", [("counts",), ("parasitaemia",)])
+def test_withheld_fields_are_left_out_of_a_pool_and_it_says_how_many(figures):
+    good, bad = counts_of(healthy_rbc=200), counts_of(infected_rbc=50)
+    pooled = pool([good, withheld(bad, figures), withheld(bad, ("differential",))])
+    assert (pooled.watershed["infected_rbc"], pooled.components["infected_rbc"]) == (50, 50)
+    (finding,) = pooled.quality.findings
+    assert (finding.name, finding.level, finding.value) == ("pictures", "note", 1)
+    assert finding.sentence.startswith("1 of 3 pictures are left out")
+
+
+def test_a_pool_of_withheld_fields_only_is_withheld():
+    pooled = pool([withheld(counts_of(infected_rbc=50), ("counts",))] * 2)
+    (finding,) = pooled.quality.findings
+    assert (finding.name, finding.level, finding.value) == ("pictures", "withheld", 2)
+    assert pooled.to_dict()["counts"] is pooled.to_dict()["uncertain"] is None
+    assert str(pooled.parasitaemia()) == str(pooled.differential()["neutrophil"]) == "withheld"
+
+
+def test_counts_without_pixels_keep_every_number():
+    counts = count_cells(discs((NEUTROPHIL, 100, 100, 39), (HEALTHY_RBC, 30, 30, RBC_PX)))
+    small = counts.without_pixels()
+    assert small.cells == counts.cells and small.to_dict() == counts.to_dict()
+    assert small.label_map is None and {cell.mask for cell in small.cells} == {None}
+
+
+def test_progress_goes_up_to_the_whole():
+    done = []
+    count_cells(
+        discs((NEUTROPHIL, 100, 100, 39), (HEALTHY_RBC, 30, 30, 18)), on_progress=done.append
+    )
+    assert done == sorted(done) and min(done) >= 0 and done[-1] == 1
+
+
 def test_csv_and_json_hold_the_cells_and_say_not_for_diagnosis():
     counts = count_cells(
         discs((NEUTROPHIL, 100, 100, 39), (HEALTHY_RBC, 30, 30, RBC_PX)), field="a, b"
@@ -407,6 +456,9 @@ def test_csv_and_json_hold_the_cells_and_say_not_for_diagnosis():
         summary["notice"] == "Not for diagnosis."
         and summary["counts"]["neutrophil"]["watershed"] == 1
     )
+    area = np.pi * 39**2 / CLASSES[NEUTROPHIL].mean_area_px
+    assert summary["counts"]["neutrophil"]["by_area"] == pytest.approx(area, abs=0.02)
+    assert {cell.field for cell in count_cells(discs((NEUTROPHIL, 100, 100, 39))).cells} == {""}
     assert "top or left" in summary["border"]
 
 
@@ -426,6 +478,24 @@ def test_what_is_no_label_map_is_refused():
         count_cells(np.zeros((4, 4), np.uint8), np.zeros((4, 5, 10)))
 
 
-def test_a_config_out_of_range_is_refused():
-    with pytest.raises(ValueError, match="minimum_area"):
-        CountingConfig(minimum_area=2.0)
+@pytest.mark.parametrize(
+    ("field", "refused", "taken"),
+    [
+        ("minimum_area", (-0.01, 1.01), (0, 1)),
+        ("split_depth", (0, 1.01), (0.01, 1)),
+        ("infected_share", (0, 1), (0.01, 0.99)),
+        ("most_entropy", (0, np.inf), (0.01, 9)),
+        ("minimum_wbc", (0,), (1,)),
+        ("minimum_rbc", (0,), (1,)),
+        ("disagreement", (0, 1.01), (0.01, 1)),
+    ],
+)
+def test_a_config_out_of_range_is_refused(field, refused, taken):
+    for value in refused:
+        words = "(a fraction|above 0|at least 1).*"
+        with pytest.raises(
+            ValueError, match=rf"Config\.{field}: expected {words}\. Received {value}"
+        ):
+            CountingConfig(**{field: value})
+    for value in taken:
+        assert getattr(CountingConfig(**{field: value}), field) == value

@@ -22,3 +22,34 @@ def test_pictures_of_two_sizes_or_unknown_looks_are_never_alike():
     alike, field = Alike(), drawn_field()
     for looks in (looks_of(field), looks_of(field[:-1]), "", ""):
         assert alike.note("x", looks) == ()
+
+
+def grey(level, width=60, height=40):
+    return np.full((height, width, 3), level, np.uint8)
+
+
+def test_looks_are_the_size_and_256_greens():
+    image = np.dstack([grey(1)[:, :, 0], grey(77)[:, :, 0], grey(2)[:, :, 0]])
+    assert looks_of(image) == "60x40 " + "4d" * 256  # 77 = 0x4d
+
+
+def test_alike_are_two_grey_levels_and_the_first_one_is_named():
+    alike = Alike()
+    assert alike.note("a", looks_of(grey(100))) == ()
+    same = "It looks the same as a: if it is, its cells count twice in what is pooled."
+    assert alike.note("b", looks_of(grey(102))) == (same,)
+    assert alike.note("c", looks_of(grey(98))) == (same,)
+    assert alike.note("d", looks_of(grey(105))) == ()
+    assert "the same as d" in alike.note("e", looks_of(grey(107)))[0]
+
+
+def test_of_a_large_picture_every_second_pixel_is_looked_at():
+    image = grey(100, width=2048)
+    image[:, 1::2] = 0
+    assert looks_of(image) == looks_of(grey(100, width=2048))
+    tall = grey(100, height=2048)
+    tall[1::2] = 0
+    assert looks_of(tall) == looks_of(grey(100, height=2048))
+    small = grey(100, width=1024)
+    small[:, 1::2] = 0
+    assert looks_of(small) == "1024x40 " + "32" * 256  # half of 100

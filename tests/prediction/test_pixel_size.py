@@ -22,3 +22,8 @@ MEASURED = Scale(0.5, "measured", 75.0, 40)
 )
 def test_the_file_is_believed_unless_red_cells_would_have_an_unlikely_size(scale, expected):
     assert PixelSize.of(scale) == expected
+
+
+def test_json_has_five_digits_or_nothing():
+    assert PixelSize(0.1234567, "file").to_dict() == {"um": 0.12346, "from": "file"}
+    assert PixelSize(None, "").to_dict() == {"um": None, "from": ""}

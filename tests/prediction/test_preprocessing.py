@@ -4,6 +4,7 @@ a prediction corrects both.
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -17,6 +18,7 @@ from bloodseg_lib.prediction.preprocessing import (
 )
 from bloodseg_lib.prediction.scale import AT_40X
 from bloodseg_lib.prediction.segmenter import PredictionConfig, segment_image
+from bloodseg_lib.samples.extraction.stain import REFERENCE_DENSITY, UNKNOWN_STAIN
 
 SLIDE, CELL = (240, 230, 200), (150, 90, 120)
 
@@ -130,3 +132,63 @@ def test_dark_cells_at_the_border_are_no_outside():
     image[:20, 60:75] = (60, 20, 110)  # a nucleus: dark, but blue
     image[190:, 100:104] = 5  # dirt
     assert outside_view(image) is None
+
+
+def red_cells():
+    """Eighty discs of a red cell's size on white, of half the transmittance in green."""
+    image = np.full((400, 500, 3), 250, np.uint8)
+    for y in range(25, 400, 50):
+        for x in range(25, 500, 50):
+            cv2.circle(image, (x, y), 17, (200, 125, 180), -1)
+    return image
+
+
+def test_cells_are_brought_to_the_reference_and_white_stays_white():
+    prepared = Preprocessing.of(red_cells())
+    cell = cv2.LUT(red_cells(), prepared.levels[None])[25, 25]
+    assert cell == pytest.approx(WHITE * np.exp(-np.array(REFERENCE_DENSITY)), abs=1.5)
+    assert prepared.levels[250].tolist() == [WHITE] * 3
+    assert prepared.stain.density == pytest.approx(
+        np.log(250 / np.array([200, 125, 180])), abs=0.01
+    )
+    assert (np.diff(prepared.levels.astype(int), axis=0) >= 0).all()
+
+
+def test_without_the_reference_stain_only_the_background_is_corrected():
+    plain = Preprocessing.of(red_cells(), reference_stain=False)
+    assert plain.stain == UNKNOWN_STAIN and plain.levels is plain.white
+    assert Preprocessing.of(red_cells()).white.tolist() == plain.white.tolist()
+
+
+@pytest.mark.parametrize(
+    ("radii", "expected"),
+    [
+        ((17,), True),  # of 908 pixels
+        ((9,), False),  # 254: less than a red cell
+        ((26,), False),  # 2124: more than one
+        ((16, 12), False),  # two cells
+        ((), False),
+    ],
+)
+def test_one_cell_on_black_is_told_from_what_else_a_small_picture_shows(radii, expected):
+    image = np.zeros((70, 70, 3), np.uint8)
+    for radius, x in zip(radii, (20, 54) if len(radii) == 2 else (35,), strict=False):
+        cv2.circle(image, (x, 35), radius, (215, 150, 145), -1)
+    prepared = Preprocessing.of(image)
+    assert prepared.one_cell == expected
+    assert not expected or prepared.border == (0, 0, 0, 0)
+
+
+def test_a_small_picture_without_black_is_no_cell_cut_out():
+    assert not Preprocessing.of(np.full((40, 40, 3), 200, np.uint8)).one_cell
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_what_is_outside_turns_with_the_picture(turns):
+    """An eyepiece beside the middle, in a picture that is wider than high."""
+    y, x = np.ogrid[:200, :260]
+    image = field()
+    image[(y - 120) ** 2 + (x - 110) ** 2 > 100**2] = 0
+    turned = outside_view(np.ascontiguousarray(np.rot90(image, turns)))
+    # OpenCV's small ellipses are not round
+    assert (turned != np.rot90(outside_view(image), turns)).mean() < 0.01

@@ -163,3 +163,80 @@ def test_crops_of_a_single_white_cell_are_not_measured(real_data):
 @pytest.mark.parametrize("shape", [(1, 10000, 3), (10000, 1, 3), (2, 3000, 3)])
 def test_a_strip_has_no_cells_to_measure(shape):
     assert find_scale(np.full(shape, 230, np.uint8)).how == "assumed"
+
+
+def separate(diameter_px, size, step, rows):
+    """Sharp discs that no border cuts, and how many there are."""
+    image, count = np.full((*size, 3), SLIDE, np.uint8), 0
+    for y in range(rows, size[0] - rows // 2, rows):
+        for x in range(rows, size[1] - rows // 2, step):
+            cv2.circle(image, (x, y), diameter_px // 2, RED, -1, cv2.LINE_AA)
+            count += 1
+    return image, count
+
+
+@pytest.mark.parametrize("turns", [0, 1])
+@pytest.mark.parametrize("step", [33, 47])
+def test_every_separate_cell_is_measured_once(step, turns):
+    image, count = separate(30, (200, 520), step, rows=step)
+    found = find_scale(np.rot90(image, turns))
+    assert found.cells == found.to_dict()["cells"] == count
+    assert f"the mean of {count} cells" in str(found)
+
+
+def test_cells_close_together_are_measured_like_cells_apart():
+    """Discs of 30 pixels in chains, 27 to 60 apart, are as many and as large."""
+    diameters = []
+    for step in (27, 31, 60):
+        image, count = separate(30, (300, 420), step, rows=60)
+        diameter, cells = measure_rbc_diameter(image)
+        assert cells == count
+        diameters.append(diameter)
+    assert np.ptp(diameters) < 2
+
+
+def test_cells_too_large_for_a_window_at_full_size_are_measured_in_reduced_ones(monkeypatch):
+    monkeypatch.setattr(scale_module, "_WHOLE_PX", 1200)
+    monkeypatch.setattr(scale_module, "_SEARCH_PX", 400)
+    assert measure_rbc_diameter(smear(260, size=(1700, 2300)))[0] == near(260)
+
+
+def test_windows_cover_the_middle_and_the_sides_of_a_large_image(monkeypatch):
+    """Cells at one side only are seen: a window is as wide there as elsewhere."""
+    monkeypatch.setattr(scale_module, "_WHOLE_PX", 400)
+    monkeypatch.setattr(scale_module, "_SEARCH_PX", 400)
+    for turns in range(4):
+        image = np.full((1400, 1400, 3), SLIDE, np.uint8)
+        image[:, :500] = smear(40, size=(1400, 500))
+        assert measure_rbc_diameter(np.rot90(image, turns))[0] == near(40)
+
+
+def test_many_dark_nuclei_do_not_hide_pale_red_cells():
+    image = smear(40, size=(400, 500), step=2.2)
+    for y in range(44, 400, 88):
+        for x in range(44, 500, 88):
+            cv2.circle(image, (x, y), 22, NUCLEUS, -1, cv2.LINE_AA)
+    assert measure_rbc_diameter(image)[0] == near(40)
+
+
+def test_where_nothing_is_one_size_no_cell_is_counted():
+    image = np.full((300, 300, 3), SLIDE, np.uint8)
+    for i, radius in enumerate((9, 16, 29, 52)):
+        cv2.circle(image, (60 + 150 * (i % 2), 60 + 150 * (i // 2)), radius, RED, -1)
+    assert measure_rbc_diameter(image) == (None, 0)
+
+
+def test_a_scale_as_json_and_the_least_and_greatest_that_is_taken():
+    scale = Scale(0.512345678, "measured", 72.2222, 40)
+    assert scale.to_dict() == {
+        "factor": 0.51235,
+        "how": "measured",
+        "rbc_diameter_px": 72.22,
+        "cells": 40,
+        "words": str(scale),
+    }
+    assert str(scale).startswith("scale 0.512: red blood cells measure 72.2 pixels")
+    assert Scale.given(2).factor == 18.5 and Scale.given(2000).factor == 0.0185
+    for refused in (1.9, 2001):
+        with pytest.raises(ValueError, match="2 to 2000"):
+            Scale.given(refused)

@@ -51,3 +51,31 @@ def test_an_outline_holds_the_centres_of_the_cell_s_pixels_and_no_others():
     assert (points[0] == points[-1]).all()
     rows_and_columns = points[:, ::-1] - (50, 100) - 0.5  # centres of pixels at whole numbers
     np.testing.assert_array_equal(polygon2mask(mask.shape, rows_and_columns), mask)
+
+
+def test_an_outline_has_points_at_its_turns_only_and_begins_at_the_corner_of_the_image():
+    """A rectangle of 5 x 3 pixels, its four corners cut from one half of a pixel's side to the
+    next."""
+    points = outline(np.ones((3, 5), bool))
+    cut = {(0, 0.5), (0.5, 0), (4.5, 0), (5, 0.5), (5, 2.5), (4.5, 3), (0.5, 3), (0, 2.5)}
+    assert {tuple(point) for point in points.tolist()} == cut and len(points) == 9
+
+
+def test_an_outline_is_the_outer_one_and_not_that_of_a_hole():
+    ring = np.ones((9, 9), bool)
+    ring[1:8, 1:8] = False
+    ring[2:7, 4] = True  # within the hole, a wall makes two of it
+    assert outline(ring).min() == 0 and outline(ring).max() == 9
+
+
+def test_components_meet_by_their_sides_and_count_from_the_smallest_area():
+    mask = np.zeros((20, 30), bool)
+    mask[2:4, 2:4] = mask[4:6, 4:6] = True  # 4 pixels each, which meet by a corner
+    mask[10:13, 0:3] = mask[0:3, 10:13] = True  # 9 at the left and the top border
+    mask[17:20, 10:13] = mask[8:11, 27:30] = True  # 9 at the bottom and the right border
+    mask[10, 15] = True
+    assert components(mask, 4, border_rule=False) == 6
+    assert components(mask, 4, border_rule=True) == 4
+    assert components(mask, 5, border_rule=True) == 2
+    assert components(mask, 1, border_rule=True) == 5
+    assert components(np.zeros((5, 5), bool), 1, border_rule=True) == 0

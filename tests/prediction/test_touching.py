@@ -14,6 +14,7 @@ from bloodseg_lib.prediction.touching import (
     _distance_to_rim,
     _necks,
     _outstanding,
+    _without_gaps_between_cells,
     separated,
 )
 
@@ -118,3 +119,35 @@ def test_a_part_of_which_the_mask_has_nothing_costs_the_others_nothing(monkeypat
     monkeypatch.setattr(cells, "separated", lambda *_: first_and_third)
     found = cells.find_instances(labels, cells.GROUPS[2], AT_40X, cells.CountingConfig())
     assert [instance.box for instance in found] == [(10, 20, 50, 40), (60, 20, 50, 40)]
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 3))
+def test_a_picture_turned_by_a_quarter_has_as_many_cells(seed, turns):
+    mask = crowd(seed) > 0
+    once, turned = (
+        separated(np.ascontiguousarray(m), 0.05, 1040, NOT_CUT).max()
+        for m in (mask, np.rot90(mask, turns))
+    )
+    assert once == turned
+
+
+def tops(*placed, size=(60, 60)):
+    """Arguments of ``_without_gaps_between_cells``: tops of (row, column, radius)."""
+    numbers = np.zeros(size, np.int32)
+    for number, (y, x, _) in enumerate(placed, 1):
+        numbers[y, x] = number
+    return list(range(1, 1 + len(placed))), numbers, np.array([0, *(r for *_, r in placed)], float)
+
+
+@pytest.mark.parametrize("x", [6, 30, 53])  # beside a border too, where the discs are cut
+@pytest.mark.parametrize("transposed", [False, True])
+def test_a_disc_that_others_cover_is_a_gap_and_of_two_alike_one_stays(x, transposed):
+    def kept(*placed):
+        turned = [(b, a, r) if transposed else (a, b, r) for a, b, r in placed]
+        return _without_gaps_between_cells(*tops(*turned))
+
+    assert kept((30, x, 10), (30, x + 1, 10)) == [2]
+    assert kept((30, x, 10), (31, x, 10), (32, x, 10)) == [3]
+    assert kept((20, x, 10), (40, x, 10)) == [1, 2]
+    # the large one hides nothing that the two small ones do not show
+    assert kept((26, x, 7), (30, x, 8), (34, x, 7)) == [1, 3]

@@ -1,0 +1,101 @@
+"""What is measured of a picture: drawn discs, whose measures are known."""
+
+import cv2
+import numpy as np
+import pytest
+
+from bloodseg_lib.classes import HEALTHY_RBC
+from bloodseg_lib.prediction.appearance import Appearance
+from bloodseg_lib.prediction.preprocessing import Preprocessing
+from bloodseg_lib.prediction.scale import AT_40X, Scale
+from bloodseg_lib.prediction.segmenter import Segmentation
+
+SLIDE, CELL = (250, 250, 250), (200, 125, 180)
+SIZE, RADIUS = (420, 520), 18
+
+
+def drawn(cell=CELL, background=SLIDE, blur_px=0.8, label=HEALTHY_RBC):
+    """A hundred discs; with 2 pixels of blurred rim they cover 100 pi 20^2 / (420 x 520), 58 %."""
+    image = np.full((*SIZE, 3), background, np.uint8)
+    labels = np.zeros(SIZE, np.uint8)
+    for y in range(30, SIZE[0] - 20, 40):
+        for x in range(30, SIZE[1] - 20, 50):
+            cv2.circle(image, (x, y), RADIUS, cell, -1, cv2.LINE_AA)
+            cv2.circle(labels, (x, y), RADIUS, label, -1)
+    return cv2.GaussianBlur(image, (0, 0), blur_px), labels
+
+
+def seen(image, labels, scale=AT_40X, **prepared):
+    preparation = Preprocessing.of(image, scale.factor, reference_stain=False)
+    for name, value in prepared.items():
+        object.__setattr__(preparation, name, value)
+    return Appearance.of(image, Segmentation(labels, None, scale, preparation))
+
+
+def test_measures_of_a_sharp_field():
+    found = seen(*drawn())
+    assert found.brightest == 250 and not found.in_pieces and not found.one_cell
+    assert 0 < found.contrast < np.log(250 / 125)  # between slide and cells, in green
+    assert found.empty == pytest.approx(1 - 0.58, abs=0.03)
+    assert found.colourful == 200 - 125
+    assert 0.2 < found.steepness < 0.4
+
+
+def test_an_empty_slide_has_no_contrast_no_colour_and_no_rims():
+    found = seen(np.full((*SIZE, 3), 250, np.uint8), np.zeros(SIZE, np.uint8))
+    assert (found.contrast, found.empty, found.colourful, found.steepness) == (0, 1, 0, None)
+
+
+def test_a_blur_makes_rims_less_steep_and_a_stronger_stain_does_not():
+    steepness = [seen(*drawn(blur_px=blur)).steepness for blur in (0.8, 1.5, 3.0, 5.0)]
+    assert steepness == sorted(steepness, reverse=True) and steepness[3] < 0.5 * steepness[0]
+    # 250 (125 / 250)^1.5 = 88: one and a half times as dense
+    denser = seen(*drawn(cell=(200, 88, 180))).steepness
+    assert denser == pytest.approx(steepness[0], rel=0.1)
+
+
+def test_a_rim_is_as_steep_across_as_down():
+    image, labels = drawn()
+    turned = seen(*(np.ascontiguousarray(np.rot90(a)) for a in (image, labels)))
+    assert turned.steepness == pytest.approx(seen(image, labels).steepness, rel=0.02)
+
+
+def test_a_picture_twice_as_large_has_the_same_measures():
+    image, labels = drawn(blur_px=1.5)
+    large = cv2.resize(image, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+    twice = seen(large, labels.repeat(2, 0).repeat(2, 1), Scale(0.5, "measured", 74.0, 60))
+    once = seen(image, labels)
+    assert twice.steepness == pytest.approx(once.steepness, rel=0.1)
+    assert twice.empty == pytest.approx(once.empty, abs=0.03)
+
+
+def test_rims_are_those_of_red_cells():
+    image, labels = drawn()
+    assert seen(image, np.where(labels, 3, 0).astype(np.uint8)).steepness is None
+    labels[:, 60:] = 0  # one column of discs has enough of a rim
+    assert seen(image, labels).steepness == pytest.approx(seen(*drawn()).steepness, rel=0.1)
+
+
+def test_what_is_beyond_the_eyepiece_is_not_empty():
+    image, labels = drawn()
+    y, x = np.ogrid[: SIZE[0], : SIZE[1]]
+    image[(y - 210) ** 2 + (x - 260) ** 2 > 205**2] = 0
+    found = seen(image, labels)
+    assert found.empty == pytest.approx(1 - 0.58, abs=0.1) and not found.in_pieces
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ([(0, 14)], False),  # 14 of 20 columns are seen, in one piece
+        ([(0, 9), (11, 16)], False),  # one of 9 and one of 5: most are in one
+        ([(0, 5), (7, 10), (12, 16)], True),  # 5 of 12 are less than half
+        ([(0, 5), (6, 11), (12, 17)], False),  # a quarter or less is black: five of twenty
+        ([], True),
+    ],
+)
+def test_a_field_of_view_in_many_pieces_is_none(parts, expected):
+    outside = np.ones((10, 20), bool)
+    for begin, end in parts:
+        outside[:, begin:end] = False
+    assert seen(*drawn(), outside=outside).in_pieces == expected

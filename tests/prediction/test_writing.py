@@ -1,0 +1,94 @@
+"""Rectangles for letters, on a plain slide: which are writing, and which pixels."""
+
+import numpy as np
+import pytest
+
+from bloodseg_lib.prediction.writing import burnt_in
+
+BLACK, HEIGHT, WIDTH = (20, 20, 20), 420, 520
+
+
+def slide(*parts, background=(240, 240, 240)):
+    """A picture with rectangles of (rows, columns, colour)."""
+    image = np.full((HEIGHT, WIDTH, 3), background, np.uint8)
+    for rows, columns, colour in parts:
+        image[slice(*rows), slice(*columns)] = colour
+    return image
+
+
+def rectangle(rows, columns):
+    """One and the three pixels around it."""
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[max(0, rows[0] - 3) : rows[1] + 3, max(0, columns[0] - 3) : columns[1] + 3] = True
+    return mask
+
+
+LETTER = ((100, 110), (150, 170))
+
+
+@pytest.mark.parametrize(
+    ("colour", "found"),
+    [
+        ((40, 40, 40), True),
+        ((41, 41, 41), False),  # as dark as a nucleus
+        ((12, 240, 100), True),
+        ((13, 240, 100), False),
+        ((12, 239, 100), False),
+    ],
+)
+def test_black_and_pure_colours_are_writing_with_three_pixels_around(colour, found):
+    written = burnt_in(slide((*LETTER, colour)))
+    assert np.array_equal(written, rectangle(*LETTER)) if found else written is None
+
+
+@pytest.mark.parametrize(
+    ("green", "white", "expected"),
+    [(220, 255, True), (220, 254, False), (234, 255, True), (236, 255, False)],
+)
+def test_white_is_writing_on_a_slide_that_is_not_white_and_black_beside_it_too(
+    green, white, expected
+):
+    other = ((200, 210), (300, 320))
+    image = slide((*LETTER, (white,) * 3), (*other, BLACK), background=(240, green, 240))
+    both = rectangle(*other) | rectangle(*LETTER)
+    assert np.array_equal(burnt_in(image), both if expected else rectangle(*other))
+
+
+def test_beyond_the_field_of_view_is_no_writing():
+    """The map is reduced by 4: its first 30 columns are the first 120."""
+    outside = np.zeros((HEIGHT // 4, WIDTH // 4), bool)
+    outside[:, :40] = True
+    within = ((100, 110), (160, 180))
+    image = slide(((100, 110), (50, 70), BLACK), (*within, BLACK))
+    assert np.array_equal(burnt_in(image, outside), rectangle(*within))
+    assert burnt_in(slide(), outside) is None
+
+
+@pytest.mark.parametrize(("lines", "found"), [(3, False), (4, True)])
+def test_a_frame_of_half_a_hundredth_of_the_sides_is_no_writing(lines, found):
+    """Of 420 and of 520 pixels it is 2, and one more."""
+    frame = slide()
+    frame[:lines] = frame[-lines:] = frame[:, :lines] = frame[:, -lines:] = BLACK
+    assert (burnt_in(frame) is not None) == found
+
+
+@pytest.mark.parametrize("side", [((0, 13), (150, 170)), ((100, 110), (0, 13))])
+def test_what_reaches_into_the_picture_begins_behind_the_frame(side):
+    rows, columns = ((max(3, begin), end) for begin, end in side)
+    assert np.array_equal(burnt_in(slide((*side, BLACK))), rectangle(rows, columns))
+
+
+@pytest.mark.parametrize(
+    ("parts", "found"),
+    [
+        ([((100, 106), (150, 160))], True),  # 60 pixels
+        ([((100, 106), (150, 159))], False),  # 54
+        ([((100, 103), (20 * i, 20 * i + 4)) for i in range(2, 7)], True),  # five of 12
+        ([((100, 101), (20 * i, 20 * i + 11)) for i in range(2, 9)], False),  # strokes of 11: dirt
+        ([((100, 200), (150, 250))], True),  # 10,000 of 218,400 pixels: 4.6 %
+        ([((100, 200), (150, 260))], False),  # 5.04 %
+    ],
+)
+def test_a_few_dark_specks_and_a_large_dark_part_are_no_writing(parts, found):
+    image = slide(*((rows, columns, BLACK) for rows, columns in parts))
+    assert (burnt_in(image) is not None) == found
