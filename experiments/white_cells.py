@@ -137,7 +137,9 @@ def trained(cells: Cells, seed: int = 0) -> dict[str, np.ndarray]:
     weights: dict[str, np.ndarray] = {}
     for i in range(len(CONVOLUTIONS)):
         norm = model.get_layer(f"norm{i}")
-        gamma, beta, mean, variance = (np.asarray(value, np.float32) for value in norm.get_weights())
+        gamma, beta, mean, variance = (
+            np.asarray(value, np.float32) for value in norm.get_weights()
+        )
         factor = gamma / np.sqrt(variance + norm.epsilon)
         kernel = np.asarray(model.get_layer(f"conv{i}").get_weights()[0], np.float32)
         weights[f"conv{i}/kernel"] = (kernel * factor).astype(np.float16)
@@ -148,11 +150,12 @@ def trained(cells: Cells, seed: int = 0) -> dict[str, np.ndarray]:
 
 def compared(options: argparse.Namespace, cells: Cells, source: str) -> str:
     """A row of the table: a database left out, scored with and without the second look."""
+    from leave_one_out import FOLDS, network_of
+
     from bloodseg_lib.evaluation import annotated
     from bloodseg_lib.evaluation.fields import evaluate_fields
     from bloodseg_lib.prediction.proportion import wilson_interval
     from bloodseg_lib.prediction.segmenter import PredictionConfig, Segmenter
-    from leave_one_out import FOLDS, network_of
 
     folder = options.out / source
     network = folder / "network.npz"
@@ -172,7 +175,9 @@ def compared(options: argparse.Namespace, cells: Cells, source: str) -> str:
         white = [s for s in scores if s.true_id in WBC_IDS]
         right = sum(s.predicted_id == s.true_id for s in white)
         low, high = wilson_interval(right, len(white))
-        columns.append(f"{right} of {len(white)} = {right / len(white):.1%} ({low:.1%} to {high:.1%})")
+        columns.append(
+            f"{right} of {len(white)} = {right / len(white):.1%} ({low:.1%} to {high:.1%})"
+        )
     return f"| {source} | {columns[0]} | {columns[1]} |"
 
 

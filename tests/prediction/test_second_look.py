@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+
+from bloodseg_lib.classes import HEALTHY_RBC, WBC_IDS
+from bloodseg_lib.network.white_cells import INPUT_PX
+from bloodseg_lib.prediction.preprocessing import Preprocessing
+from bloodseg_lib.prediction.scale import AT_40X, Scale
+from bloodseg_lib.prediction.second_look import look_again
+
+EOSINOPHIL, _, NEUTROPHIL, *_ = WBC_IDS
+IMAGE = np.full((120, 160, 3), 200, np.uint8)
+LEVELS = Preprocessing.none().levels
+
+
+class Says:
+    """A second network that is sure of one class, and keeps what it saw."""
+
+    def __init__(self, class_id):
+        self.answer = np.eye(5, dtype=np.float32)[WBC_IDS.index(class_id)]
+
+    def probabilities(self, cells):
+        self.seen = cells
+        return np.tile(self.answer, (len(cells), 1))
+
+
+def a_field():
+    """A white cell, half eosinophil and half neutrophil, each sure to 0.6, and a red cell."""
+    labels = np.zeros((120, 160), np.uint8)
+    labels[30:90, 30:60], labels[30:90, 60:90] = EOSINOPHIL, NEUTROPHIL
+    labels[40:70, 120:150] = HEALTHY_RBC
+    probabilities = np.full((120, 160, 10), 0.4 / 9)
+    np.put_along_axis(probabilities, labels[:, :, None].astype(int), 0.6, axis=2)
+    return labels, probabilities.astype(np.float16)
+
+
+def test_a_white_cell_gets_one_class_and_all_else_stays():
+    labels, probabilities = a_field()
+    before, chances = labels.copy(), probabilities.copy()
+    look_again(IMAGE, labels, probabilities, AT_40X, LEVELS, Says(NEUTROPHIL))
+    white = np.isin(before, WBC_IDS)
+    assert (labels[white] == NEUTROPHIL).all()
+    np.testing.assert_array_equal(labels[~white], before[~white])
+    np.testing.assert_array_equal(probabilities[~white], chances[~white])
+    # how probable it is that a pixel is of a white cell at all
+    np.testing.assert_allclose(
+        probabilities[white][:, WBC_IDS].sum(axis=1), chances[white][:, WBC_IDS].sum(axis=1), 0.01
+    )
+
+
+def test_both_networks_together_by_hand():
+    labels, probabilities = a_field()
+    look_again(IMAGE, labels, probabilities, AT_40X, LEVELS, Says(NEUTROPHIL))
+    # the first: 0.4 and 0.4 of two, 0.0667 of three; the second: 1 and 0, each and 0.0001
+    first, second = np.array([0.4, 0.2 / 3, 0.4, 0.2 / 3, 0.2 / 3]), np.array([0, 0, 1, 0, 0])
+    both = (first + 1e-4) ** 0.3 * (second + 1e-4) ** 0.7
+    white = 0.6 + 4 * 0.4 / 9
+    expected = white * both / both.sum()
+    np.testing.assert_allclose(probabilities[60, 45, list(WBC_IDS)], expected, atol=1e-3)
+
+
+def test_probabilities_in_255ths_too():
+    labels, probabilities = a_field()
+    bytes_ = np.rint(probabilities.astype(float) * 255).astype(np.uint8)
+    look_again(IMAGE, labels, bytes_, AT_40X, LEVELS, Says(EOSINOPHIL))
+    look_again(IMAGE, *a_field()[:1], probabilities, AT_40X, LEVELS, Says(EOSINOPHIL))
+    assert (labels[30:90, 30:90] == EOSINOPHIL).all()
+    np.testing.assert_allclose(bytes_ / 255, probabilities.astype(float), atol=0.006)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_it_sees_the_cell_in_the_middle_and_none_of_what_is_around(scale):
+    labels, probabilities = a_field()
+    # a step of two pixels, so that a cell at half the scale is the same
+    enlarged = round(1 / scale)
+    labels = labels.repeat(enlarged, 0).repeat(enlarged, 1)
+    probabilities = probabilities.repeat(enlarged, 0).repeat(enlarged, 1)
+    image = np.full((*labels.shape, 3), 200, np.uint8)
+    image[np.isin(labels, WBC_IDS)] = (90, 40, 120)
+    network = Says(NEUTROPHIL)
+    look_again(image, labels, probabilities, Scale.of_factor(scale), LEVELS, network)
+    (cell,) = network.seen
+    dark = cell[:, :, 1] < 0
+    rows, columns = np.nonzero(dark)
+    # 60 of 96 pixels at 40x are 40 of 64
+    assert dark.sum() == pytest.approx(40 * 40, rel=0.06)
+    assert abs(rows.mean() - INPUT_PX / 2) < 1 and abs(columns.mean() - INPUT_PX / 2) < 1
+    assert (cell[:8] == 1).all()
+
+
+def test_a_cell_larger_than_the_square_and_cut_by_the_border_is_looked_at():
+    labels = np.full((200, 230), NEUTROPHIL, np.uint8)
+    probabilities = np.full((200, 230, 10), 0.1, np.float16)
+    image = np.full((200, 230, 3), 100, np.uint8)
+    look_again(image, labels, probabilities, AT_40X, LEVELS, Says(EOSINOPHIL))
+    assert (labels == EOSINOPHIL).all()
+
+
+def test_a_field_without_white_cells_asks_nothing():
+    labels = np.zeros((50, 50), np.uint8)
+    look_again(IMAGE[:50, :50], labels, np.zeros((50, 50, 10), np.float16), AT_40X, LEVELS, None)
+    assert not labels.any()
