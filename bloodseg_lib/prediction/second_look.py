@@ -17,8 +17,8 @@ from bloodseg_lib.prediction.cells import CountingConfig, Instance, find_instanc
 from bloodseg_lib.prediction.probabilities import as_fractions
 from bloodseg_lib.prediction.scale import Scale
 
-SHARE = 0.7
-"""Weight of the second look: exponent of its probabilities; the first network's have 0.3."""
+SHARE = 0.5
+"""Weight of the second look: exponent of its probabilities; the first network's have the rest."""
 
 _AT_ONCE = 32  # cells
 _LEAST = 1e-4  # probability, so that neither network can rule a class out alone
