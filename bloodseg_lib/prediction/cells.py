@@ -48,7 +48,8 @@ class CountingConfig(Config):
             healthy ones for infected.
         most_entropy: a white cell is uncertain where the entropy of its mean probabilities is
             greater, in nats. 0: sure of one class; 0.7: between two; 1.1: between three. At 1.0
-            4 to 14 % of the five classes are (``docs/carries_over.md``).
+            13 to 26 % of the five classes are, and 67 and 58 % of two kinds of cell that are none
+            of them (``docs/carries_over.md``).
         border_rule: count only the cells at two borders, see
             :data:`bloodseg_lib.prediction.counts.BORDER_RULE`; otherwise every visible cell.
         minimum_wbc: least number of white blood cells for a differential.

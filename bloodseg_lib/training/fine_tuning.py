@@ -10,9 +10,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from bloodseg_lib.io import write_bytes
 from bloodseg_lib.network.checkpoint import read_sidecar, write_compact
 from bloodseg_lib.network.config import UNetConfig
 from bloodseg_lib.network.pretrained import checkpoint_path
+from bloodseg_lib.network.white_cells import companion
 from bloodseg_lib.runs import RunFiles
 from bloodseg_lib.samples.bank import SampleBank
 from bloodseg_lib.smears.build import build_dataset
@@ -56,7 +58,7 @@ def fine_tuned(
     progress: bool = True,
 ) -> Dataset:
     """Fine-tune a network, or go on with it, see :func:`bloodseg_lib.training.train.train`, and
-    write it to ``run.network``.
+    write it to ``run.network``, with the white-cell network of the one before, if it has one.
 
     It is the network of the last epoch: the validation, on drawn cells, does not know which is best
     for the fields.
@@ -77,4 +79,6 @@ def fine_tuned(
     unet = UNetConfig.from_dict(read_sidecar(start).unet)
     result = train(dataset, unet, config, run.training, on_epoch, progress=progress)
     write_compact(result.latest, run.network)
+    if companion(start).is_file():
+        write_bytes(companion(run.network), companion(start).read_bytes())
     return dataset
