@@ -63,7 +63,9 @@ def label_map_and_probabilities(
             # written and mapped afterwards: pages written through a map would stay in memory
             file.write((band * np.float32(255) + np.float32(0.5)).astype(np.uint8).tobytes())
         file.flush()
-        return labels, np.memmap(file, np.uint8, "r+", shape=shape)
+        mapped = np.memmap(file, np.uint8, "r+", shape=shape)
+    mapped.flags.writeable = False  # but for the second look
+    return labels, mapped
 
 
 def as_fractions(probabilities: np.ndarray) -> np.ndarray:

@@ -44,6 +44,7 @@ def look_again(
         network: the second.
     """
     cells = find_instances(labels, WBC_IDS, scale, CountingConfig())
+    writeable, probabilities.flags.writeable = probabilities.flags.writeable, True
     for start in range(0, len(cells), _AT_ONCE):
         some = cells[start : start + _AT_ONCE]
         alone = np.stack([_alone(image, cell, scale.factor, levels) for cell in some])
@@ -57,6 +58,7 @@ def look_again(
                 of_pixels = np.rint(of_pixels * 255)
             part[mask] = of_pixels
             labels[box.window][mask] = WBC_IDS[int(both.argmax())]
+    probabilities.flags.writeable = writeable
 
 
 def _together(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ import pytest
 from bloodseg_lib.classes import HEALTHY_RBC, WBC_IDS
 from bloodseg_lib.network.white_cells import INPUT_PX
 from bloodseg_lib.prediction.preprocessing import Preprocessing
+from bloodseg_lib.prediction.probabilities import label_map_and_probabilities
 from bloodseg_lib.prediction.scale import AT_40X, Scale
 from bloodseg_lib.prediction.second_look import look_again
 
@@ -65,6 +66,16 @@ def test_probabilities_in_255ths_too():
     look_again(IMAGE, *a_field()[:1], probabilities, AT_40X, LEVELS, Says(EOSINOPHIL))
     assert (labels[30:90, 30:90] == EOSINOPHIL).all()
     np.testing.assert_allclose(bytes_ / 255, probabilities.astype(float), atol=0.006)
+
+
+def test_probabilities_on_disk_are_changed_and_then_read_only_again():
+    labels, probabilities = a_field()
+    bands = iter([probabilities.astype(np.float32)])
+    labels, on_disk = label_map_and_probabilities(bands, *labels.shape, on_disk=True)
+    look_again(IMAGE, labels, on_disk, AT_40X, LEVELS, Says(NEUTROPHIL))
+    assert (labels[30:90, 30:90] == NEUTROPHIL).all()
+    assert on_disk[60, 45, NEUTROPHIL] > on_disk[60, 45, EOSINOPHIL]
+    assert not on_disk.flags.writeable
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.5])
