@@ -157,7 +157,8 @@ def corrected_labels(counts: Counts, corrections: Sequence[Correction]) -> np.nd
 def corrected(counts: Counts, corrections: Sequence[Correction]) -> Counts:
     """The counts after corrections by hand. Deleted and unidentified cells are left out.
 
-    Cells, their numbers per class, the differential and the parasitaemia change. Connected
+    Cells, their numbers per class, the differential and the parasitaemia change; a class that a
+    person gave has no confidence. Connected
     components and areas are measured on the label map, which stays as it is.
 
     Args:
@@ -170,7 +171,12 @@ def corrected(counts: Counts, corrections: Sequence[Correction]) -> Counts:
     if not corrections:
         return counts
     cells = tuple(
-        replace(cell.found, class_id=cell.class_id, uncertain=cell.uncertain)
+        replace(
+            cell.found,
+            class_id=cell.class_id,
+            uncertain=cell.uncertain,
+            confidence=None if cell.mark == "changed" else cell.found.confidence,
+        )
         for cell in listed_cells(counts, corrections)
         if cell.class_id is not None and cell.class_id != UNIDENTIFIED
     )

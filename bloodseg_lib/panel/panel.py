@@ -26,7 +26,7 @@ from bloodseg_lib.panel.correcting import Correcting
 from bloodseg_lib.panel.corrections import UNIDENTIFIED
 from bloodseg_lib.panel.html import fields_table, figures_table, picture, trail_list
 from bloodseg_lib.panel.images import shown_size
-from bloodseg_lib.panel.report import REPORT, content
+from bloodseg_lib.panel.report import content, offered
 from bloodseg_lib.panel.session import PanelSession
 from bloodseg_lib.panel.status import Status
 from bloodseg_lib.panel.teaching import Teaching
@@ -258,9 +258,7 @@ class SegmentationPanel:
         corrected = session.corrected_cells()
         controls.table.value = figures_table(session.counts, corrected, unidentified)
         controls.trail.value = trail_list(trail(session.found, session.corrections))
-        every = {"name": f"{session.name}.zip", "words": "Download all (zip)"}
-        single = [{"name": n, "words": n.removeprefix(f"{session.name}_")} for n in session.files]
-        controls.downloads.files = [every, REPORT, *single]
+        controls.downloads.files = offered(session)
 
     def _draw(self) -> None:
         """The picture: the image, with the map of its cells where it has been segmented."""

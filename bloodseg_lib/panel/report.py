@@ -1,19 +1,31 @@
-"""The report of the command line, of what the panel holds: each field with its corrections."""
+"""What the panel offers to download: the files of a result, and the report of all fields, as of the
+command line, each with its corrections.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from bloodseg_lib.panel.result import Result
+from bloodseg_lib.panel.result import FOR_PROGRAMS, Result
 from bloodseg_lib.panel.session import PanelSession
 from bloodseg_lib.panel.trail import trail
 from bloodseg_lib.prediction.counts import pool
 from bloodseg_lib.prediction.file_result import FileResult
 from bloodseg_lib.prediction.summary import report_page
 
-REPORT = {"name": "report.html", "words": "Report of all fields"}
+REPORT = {"report.html": "Report of all fields"}
 """The file that is offered, and the words of its button."""
+
+
+def offered(session: PanelSession) -> list[dict[str, str]]:
+    """The files to download, each with its ``name`` and the ``words`` of its button."""
+    if session.result is None:
+        return []
+    single = {name: name.removeprefix(f"{session.name}_") for name in session.files}
+    others = {n: FOR_PROGRAMS[kind] for n, kind in session.result.for_programs().items()}
+    words = {f"{session.name}.zip": "Download all (zip)", **REPORT, **single, **others}
+    return [{"name": name, "words": said} for name, said in words.items()]
 
 
 def content(session: PanelSession, name: str) -> bytes:
@@ -22,7 +34,7 @@ def content(session: PanelSession, name: str) -> bytes:
     Raises:
         ValueError: there is no such file.
     """
-    if name != REPORT["name"] or not session.files:
+    if name not in REPORT or not session.files:
         return session.content(name)
     results = list(session.keeper.results.values())
     return report(results, session.segmenter.identity["network"])

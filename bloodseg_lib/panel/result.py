@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -13,11 +16,22 @@ from bloodseg_lib.classes import CELL_CLASSES
 from bloodseg_lib.panel.corrected_files import corrected_files
 from bloodseg_lib.panel.corrections import Correction, corrected
 from bloodseg_lib.prediction.counts import CountingConfig, Counts
+from bloodseg_lib.prediction.interchange import EXPORTS, OutputConfig, exported_files
 from bloodseg_lib.prediction.results import result_files
 from bloodseg_lib.prediction.segmenter import Segmentation
 
 NO_IMAGE = "Expected an image, none is picked. Pick one from the list or upload one."
 NOT_YET = "Expected an image that was segmented, received none yet. Press Segment first."
+
+FOR_PROGRAMS = {
+    "geojson": "QuPath (GeoJSON)",
+    "imagej": "ImageJ (ROI zip)",
+    "coco": "COCO",
+    "instances": "cell numbers (TIFF)",
+}
+"""Those of :data:`bloodseg_lib.prediction.interchange.EXPORTS` that the panel offers, and the words
+of their buttons.
+"""
 
 
 @dataclass
@@ -56,6 +70,37 @@ class Result:
             files[name] = (json.dumps(summary, indent=1) + "\n").encode()
         return files
 
+    def for_programs(self) -> dict[str, str]:
+        """The names of the files for other programs, and which each is of :data:`FOR_PROGRAMS`."""
+        return {f"{self.name}{EXPORTS[kind]}": kind for kind in FOR_PROGRAMS}
+
+    def content(self, name: str, picture: str) -> bytes:
+        """The bytes of a file after the corrections: of the result, for another program, or all as
+        a zip, whose bytes depend on theirs only. In the zip are the files whose packages are
+        installed.
+
+        Args:
+            name: of the file.
+            picture: name of the file of the image.
+
+        Raises:
+            ValueError: there is no such file.
+            ImportError: a package that it needs is not installed.
+        """
+        files = self.current_files()
+        others = self.for_programs()
+        if name == f"{self.name}.zip":
+            kinds = [k for k in FOR_PROGRAMS if k != "imagej" or find_spec("roifile")]
+        elif name in files:
+            return files[name]
+        elif name in others:
+            kinds = [others[name]]
+        else:
+            raise ValueError(f"{name}: no such file of the last result. Press Segment again.")
+        names = OutputConfig(tuple(kinds)).export
+        made = exported_files(names, self.segmentation, self.counts(), self.name, picture)
+        return made[name] if name in made else zipped(files | made)
+
     def exclude(self, reason: str, by: str) -> None:
         """Leave the field out of the pooled figures, or not any more where there is no reason."""
         time = datetime.now(UTC).replace(microsecond=0).isoformat()
@@ -88,3 +133,12 @@ def found_words(counts: Counts | None) -> str:
         return "not segmented yet"
     numbers = ((counts.watershed[c.key], c.name) for c in CELL_CLASSES)
     return ", ".join(f"{n} {name}" for n, name in numbers if n) or "no cells"
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    """Files as a zip. The same files give the same bytes."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
+    return packed.getvalue()

@@ -17,7 +17,7 @@ from bloodseg_lib.panel import steps
 from bloodseg_lib.panel.corrections import Correction, ListedCell, class_of_key, present_cells
 from bloodseg_lib.panel.drawn import Outline
 from bloodseg_lib.panel.images import decoded_image, offered_images, opened, told_um
-from bloodseg_lib.panel.keeping import Keeper, image_key, zipped
+from bloodseg_lib.panel.keeping import Keeper, image_key
 from bloodseg_lib.panel.result import NO_IMAGE, NOT_YET, Result, counted, found_words
 from bloodseg_lib.panel.trail import found_again, read_record
 from bloodseg_lib.prediction.counts import CountingConfig, Counts
@@ -281,15 +281,7 @@ class PanelSession:
         return found_words(self.counts)
 
     def content(self, name: str) -> bytes:
-        """The bytes of one of the files, or of all as a zip, whose bytes depend on theirs only.
-
-        Raises:
-            ValueError: there is no such file.
-        """
-        if not self.files:
+        """The bytes of one of the files; see :meth:`bloodseg_lib.panel.result.Result.content`."""
+        if self.result is None or self.image is None:
             raise ValueError(NOT_YET)
-        if name == f"{self.name}.zip":
-            return zipped(self.files)
-        if name not in self.files:
-            raise ValueError(f"{name}: no such file of the last result. Press Segment again.")
-        return self.files[name]
+        return self.result.content(name, self.keeper.picked.get(image_key(self.image)) or self.name)

@@ -21,6 +21,7 @@ from bloodseg_lib.panel.corrections import UNIDENTIFIED
 from bloodseg_lib.panel.keeping import NONE_KEPT
 from bloodseg_lib.panel.panel import SegmentationPanel
 from bloodseg_lib.panel.session import PanelSession
+from bloodseg_lib.prediction.interchange import exported_files
 from bloodseg_lib.prediction.results import result_files
 from bloodseg_lib.prediction.scale import AT_40X, Scale
 from bloodseg_lib.prediction.segmenter import Segmentation
@@ -305,8 +306,11 @@ def test_counts_that_are_far_apart_are_pointed_at(panel):
 
 def test_the_files_are_the_bytes_that_the_command_line_writes(panel):
     panel.controls.run.click()
-    expected = result_files(RedAndGreen().segment(FIELD, None), FIELD, "field")[1]
+    segmentation = RedAndGreen().segment(FIELD, None)
+    counts, expected = result_files(segmentation, FIELD, "field")
     assert panel.session.files == expected
+    kinds = ["geojson", "imagej", "coco", "instances"]
+    expected |= exported_files(kinds, segmentation, counts, "field", "field.png")
     with zipfile.ZipFile(io.BytesIO(panel.session.content("field.zip"))) as archive:
         assert {name: archive.read(name) for name in archive.namelist()} == expected
     assert [file["name"] for file in panel.controls.downloads.files] == [

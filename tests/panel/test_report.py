@@ -7,10 +7,10 @@ import pytest
 from red_and_green import FIELD, RedAndGreen
 
 from bloodseg_lib.classes import HEALTHY_RBC
-from bloodseg_lib.panel.report import REPORT, content
+from bloodseg_lib.panel.report import content
 from bloodseg_lib.panel.session import PanelSession
 
-NAME = REPORT["name"]
+NAME = "report.html"
 
 
 @pytest.fixture
