@@ -166,6 +166,29 @@ class TestInTheBrowser:
         upload(page, zipped)
         panel.get_by_text("smear.zip: 3 corrections are loaded").first.wait_for()
 
+    def test_the_minimap_and_shift_with_an_arrow_move_the_picture(self, address, page, tmp_path):
+        panel = opened(page, address)
+        upload(page, write_smear(tmp_path / "mini.png"))
+        panel.get_by_text("mini.png: press Segment.").wait_for()
+        minimap, view = panel.locator(".bloodseg-minimap"), panel.locator(".bloodseg-minimap div")
+        assert not minimap.is_visible()  # all is in view
+        panel.locator(".bloodseg-picture").focus()
+        page.keyboard.press("+")
+        page.keyboard.press("+")
+        minimap.wait_for()
+
+        def middle():
+            outer, inner = minimap.bounding_box(), view.bounding_box()
+            return (inner["x"] + inner["width"] / 2 - outer["x"]) / outer["width"]
+
+        assert middle() == pytest.approx(0.5, abs=0.02)
+        page.keyboard.press("Shift+ArrowRight")  # a quarter of the part in view, 1 / 1.5 ** 2
+        assert middle() == pytest.approx(0.5 + 0.25 / 1.5**2, abs=0.02)
+        minimap.click(position={"x": 3, "y": 3})
+        assert middle() == pytest.approx(0.5 / 1.5**2, abs=0.02)
+        page.set_viewport_size({"width": 420, "height": 900})
+        minimap.wait_for(state="hidden")
+
     def test_several_cells_of_the_gallery_are_changed_at_once(self, address, page, tmp_path):
         panel = opened(page, address)
         upload(page, [write_smear(tmp_path / name) for name in ("a.png", "b.png")])

@@ -5,6 +5,8 @@
 const SVG = "http://www.w3.org/2000/svg";
 const MOST_ZOOM = 16; // screen pixels for a pixel of the image
 const DRAG_PX = 4; // less is a click
+const MINIMAP_PX = 140; // its longer side
+const LEAST_FRAME_PX = 400; // in a narrower frame a minimap would cover the cells
 
 function element(name, attributes = {}, parent = null, namespace = null) {
   const made = namespace ? document.createElementNS(namespace, name) : document.createElement(name);
@@ -160,6 +162,9 @@ function render({ model, el }) {
   const stage = element("div", { class: "bloodseg-stage" }, frame);
   const layers = ["whole", "tint", "detail", "detail-tint"].map((name) => element("canvas", { class: `bloodseg-${name}` }, stage));
   const marks = element("svg", { preserveAspectRatio: "none", "aria-hidden": "true" }, stage, SVG);
+  const minimap = element("div", { class: "bloodseg-minimap", "aria-hidden": "true" }, frame); // keys move the view without it
+  const miniature = element("canvas", {}, minimap);
+  const inView = element("div", {}, minimap);
   const label = element("div", { class: "bloodseg-label", "aria-hidden": "true" }, el);
   const spoken = element("div", { class: "bloodseg-spoken", "aria-live": "polite" }, el);
   const bar = element("div", { class: "bloodseg-bar-of-tools" }, el);
@@ -234,7 +239,34 @@ function render({ model, el }) {
       view[axis] = spare >= 0 ? spare / 2 : Math.min(0, Math.max(spare, view[axis]));
     }
     Object.assign(stage.style, { left: `${view.x}px`, top: `${view.y}px`, width: `${width * view.scale}px`, height: `${height * view.scale}px` });
+    const sides = [[view.x, frame.clientWidth, width * view.scale], [view.y, frame.clientHeight, height * view.scale]];
+    const [x, y, w, h] = [...sides.map(([start, , side]) => Math.max(0, -start / side)), ...sides.map(([, room, side]) => Math.min(1, room / side))];
+    Object.assign(inView.style, { left: `${100 * x}%`, top: `${100 * y}%`, width: `${100 * w}%`, height: `${100 * h}%` });
+    minimap.hidden = frame.clientWidth < LEAST_FRAME_PX || w * h > 0.95; // where all is in view it says nothing
     ask();
+  }
+
+  function move(dx, dy) {
+    view.x += dx;
+    view.y += dy;
+    hide();
+    place();
+  }
+
+  // A press or a drag on the minimap brings the place beneath the pointer to the middle.
+  function moveTo(event) {
+    const bounds = minimap.getBoundingClientRect();
+    const [x, y] = [(event.clientX - bounds.left) / bounds.width, (event.clientY - bounds.top) / bounds.height];
+    const [width, height] = model.get("size").map((side) => side * view.scale);
+    move(frame.clientWidth / 2 - x * width - view.x, frame.clientHeight / 2 - y * height - view.y);
+  }
+
+  function shrink(bitmap) {
+    const ratio = MINIMAP_PX / Math.max(bitmap.width, bitmap.height);
+    [miniature.width, miniature.height] = [bitmap.width, bitmap.height].map((side) => Math.max(1, Math.round(side * ratio)));
+    const context = miniature.getContext("2d");
+    context.imageSmoothingQuality = "high";
+    context.drawImage(bitmap, 0, 0, miniature.width, miniature.height);
   }
 
   function fit() {
@@ -271,6 +303,7 @@ function render({ model, el }) {
     if (turn !== loads) return;
     [layers[0].width, layers[0].height] = [bitmap.width, bitmap.height];
     layers[0].getContext("2d").drawImage(bitmap, 0, 0);
+    shrink(bitmap);
     for (const layer of layers.slice(1)) layer.width = 0;
     [maps[0], maps[1]] = [pixels, null];
     paint();
@@ -299,7 +332,7 @@ function render({ model, el }) {
     marks.setAttribute("viewBox", `0 0 ${width} ${height}`);
     frame.setAttribute(
       "aria-label",
-      `${model.get("alt")}. The arrow keys go from cell to cell, 1 to 9 give the class, 0 unidentified, Delete removes, U and Z undo and redo, plus and minus zoom.`,
+      `${model.get("alt")}. The arrow keys go from cell to cell, with Shift they move the picture, 1 to 9 give the class, 0 unidentified, Delete removes, U and Z undo and redo, plus and minus zoom.`,
     );
   }
 
@@ -394,12 +427,7 @@ function render({ model, el }) {
     frame.setPointerCapture(event.pointerId);
     if (stroke) draw(mode === "split" ? [stroke[0], inImage(event)] : [...stroke, inImage(event)]);
     else if (other) zoomAt(Math.hypot(x - other[0], y - other[1]) / Math.max(1, Math.hypot(x0 - other[0], y0 - other[1])), ...other);
-    else {
-      hide();
-      view.x += x - x0;
-      view.y += y - y0;
-      place();
-    }
+    else move(x - x0, y - y0);
   });
   for (const kind of ["pointerup", "pointercancel"]) {
     frame.addEventListener(kind, (event) => {
@@ -420,6 +448,19 @@ function render({ model, el }) {
     },
     { passive: false },
   );
+
+  for (const kind of ["pointerdown", "pointermove", "pointerup", "click", "dblclick"]) {
+    minimap.addEventListener(kind, (event) => {
+      if (held.size) return; // a drag that began in the picture
+      event.stopPropagation();
+      if (kind === "pointerdown") minimap.setPointerCapture(event.pointerId);
+      if (event.buttons & 1 && kind.startsWith("pointer")) moveTo(event);
+    });
+  }
+  minimap.addEventListener("pointerenter", () => {
+    hide();
+    mark();
+  });
 
   function hover(event) {
     const cell = under(event);
@@ -444,6 +485,7 @@ function render({ model, el }) {
     const arrow = ARROWS[event.key];
     if ((!arrow && !KEYS[event.key]) || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
+    if (arrow && event.shiftKey) return move((-arrow[0] * frame.clientWidth) / 4, (-arrow[1] * frame.clientHeight) / 4);
     if (!arrow) return KEYS[event.key]();
     const from = selected();
     const next = from ? neighbour(shown(), from, ...arrow) : shown()[0];
