@@ -48,7 +48,7 @@ class Keeper:
         """Why a field was left out, in memory or in the folder; empty if it was not."""
         if former := self.results.get(image_key(image)):
             return former.excluded
-        return self._summary(image, name).get("excluded", {})
+        return self.summary(image, name).get("excluded", {})
 
     def steps(self, image: np.ndarray, name: str) -> list[dict[str, Any]]:
         """The corrections of an image that are known, in memory or in the folder.
@@ -58,9 +58,9 @@ class Keeper:
         """
         if former := self.results.get(image_key(image)):
             return trail(former.found, former.corrections)
-        return self._summary(image, name).get("corrections", [])
+        return self.summary(image, name).get("corrections", [])
 
-    def _summary(self, image: np.ndarray, name: str) -> dict[str, Any]:
+    def summary(self, image: np.ndarray, name: str) -> dict[str, Any]:
         """The summary of an image in the folder; empty if there is none."""
         place = self.place(image, name)
         path = place / f"{name}_counts.json" if place else None

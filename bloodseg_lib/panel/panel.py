@@ -142,7 +142,10 @@ class SegmentationPanel:
         self.correcting.correct(lambda: self.session.correct(cells, class_id))
 
     def _act(self, message: Mapping[str, Any]) -> None:
-        if "open" in message:
+        if "opened" in message:
+            if self.session.catch_up():
+                self._show_corrected()
+        elif "open" in message:
             self.controls.picker.value = message["open"]
         else:
             self.correcting.act(message)

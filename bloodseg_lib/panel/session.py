@@ -263,6 +263,17 @@ class PanelSession:
         gone = f" {lost} corrected cells are not there." if lost else ""
         return f"{name}: {self.corrected_cells()} corrections are loaded.{former}{gone}"
 
+    def catch_up(self) -> bool:
+        """Make corrections hold that another kernel has written to the folder since; whether there
+        were any. Voila runs the page of the app before somebody opens it.
+        """
+        if self.found is None or self.image is None:
+            return False
+        steps = self.keeper.summary(self.image, self.name).get("corrections", [])
+        if newer := len(steps) > len(self.corrections):
+            self._hold(found_again(self.found, steps)[0])
+        return newer
+
     def corrected_cells(self) -> int:
         """How many cells have another class than the network found."""
         return sum(bool(cell.mark) for cell in self.cells())

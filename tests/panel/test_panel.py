@@ -170,6 +170,18 @@ def test_corrections_are_there_again_in_another_panel(tmp_path):
     assert "1 corrections made before hold again" in panel.status.message.value
 
 
+def test_a_page_that_was_made_before_a_correction_has_it_when_it_is_opened(tmp_path):
+    early, late = (SegmentationPanel(RedAndGreen(), {"a": FIELD}, folder=tmp_path) for _ in "ab")
+    for made in (early, late):
+        made.controls.run.click()
+    late.correct(2, None)
+    early.controls.picture.answer({"opened": True})
+    assert early.session.cells()[1].mark == "deleted"
+    assert early.controls.picture.cells[1]["mark"] == "deleted"
+    early.correct(1, None)
+    assert len(early.session.corrections) == 2
+
+
 def test_an_upload_of_a_zip_loads_its_corrections(panel):
     panel.controls.run.click()
     panel.correct(2, None)

@@ -555,6 +555,7 @@ function render({ model, el }) {
   load();
   mark();
   const release = keepKeys(el, model);
+  model.send({ opened: true });
   return () => {
     release();
     sized.disconnect();
