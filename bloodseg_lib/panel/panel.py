@@ -145,6 +145,8 @@ class SegmentationPanel:
         if "opened" in message:
             if self.session.catch_up():
                 self._show_corrected()
+                kept = self.session.corrected_cells()
+                self.status.say(f"{self.session.name}: {kept} corrections made before hold again.")
         elif "open" in message:
             self.controls.picker.value = message["open"]
         else:

@@ -178,6 +178,7 @@ def test_a_page_that_was_made_before_a_correction_has_it_when_it_is_opened(tmp_p
     early.controls.picture.answer({"opened": True})
     assert early.session.cells()[1].mark == "deleted"
     assert early.controls.picture.cells[1]["mark"] == "deleted"
+    assert "1 corrections made before hold again" in early.status.message.value
     early.correct(1, None)
     assert len(early.session.corrections) == 2
 
