@@ -21,7 +21,7 @@ from bloodseg_lib.io.stored import Refused, Stored
 MOST_MEGAPIXELS = 500.0
 """Pictures of more are refused before they are decoded, unless they are memory-mapped."""
 
-_HEAD_BYTES = 160
+_HEAD_BYTES = 1024
 _NUMPY = b"\x93NUMPY"
 _SAMPLES = 64  # along each side
 _BAND_ROWS = 512

@@ -250,11 +250,30 @@ def test_a_picture_without_colour_is_said_to_be_grey(tmp_path):
         (b"\0\0\0\x18ftypheic", "HEIC.*JPEG"),
         (b"<!doctype html>", "a web page"),
         (b"PK\x03\x04", "archive"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", r"Git LFS pointer.*git lfs pull"),
+        (b"\xef\xbb\xbf\r\n  <HTML>", "a web page"),
+        (b"<?xml version='1.0'?>\n<!DOCTYPE html>", "a web page"),
+        (b"<!-- cached -->\n<html lang='de'>M\xfcller", "a web page"),
+        ("\ufeff<html>".encode("utf-16-le"), "a web page"),
+        (b"<Error><Code>AccessDenied</Code>", "an XML document"),
+        (b"<?xml version='1.0'?>\n<svg>", "a drawing"),
+        (b'\n{"message": "Not Found"}', "a JSON document"),
+        (b"404: Not Found", "a text"),
+        (b"\x0a\x05\x01\x08" + bytes(12), "a PCX picture.*PNG"),
+        (b"qoif\0\0\1\0", "a QOI picture.*PNG"),
+        (b"DDS |\0\0\0", "a DDS texture.*PNG"),
+        (b"8BPS\0\1", "Photoshop.*PNG"),
+        (b"\xc5\xd0\xd3\xc6", "EPS.*PNG"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0", "EPS.*PNG"),
+        (b"v/1\x01\2\0", "OpenEXR.*PNG"),
+        (b"\0\x05\x16\x07\0\2", "resource fork of macOS"),
+        (b"IIU\0\x18\0", "a camera's raw file"),
+        (b"0&\xb2u\x8ef\xcf\x11", "a film"),
     ],
 )
 def test_a_file_of_another_format_is_named_with_the_way_out(tmp_path, monkeypatch, head, word):
     monkeypatch.setitem(__import__("sys").modules, "pillow_heif", None)
-    (tmp_path / "a.jpg").write_bytes(head + bytes(100))
+    (tmp_path / "a.jpg").write_bytes(head)
     with pytest.raises(ValueError, match=rf"a\.jpg: expected an image, received .*{word}"):
         read_image(tmp_path / "a.jpg")
 
@@ -264,6 +283,13 @@ def test_an_array_of_another_shape_is_refused(tmp_path, shape):
     np.save(tmp_path / "a.npy", np.zeros(shape, np.uint8))
     with pytest.raises(ValueError, match=r"a\.npy: expected (a picture|1 to 4 channels).*Received"):
         read_image(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("suffix", [".tga", ".cr2", ".nef", ".arw", ".dng"])
+def test_a_format_without_a_signature_of_its_own_is_known_by_its_suffix(tmp_path, suffix):
+    KINDS["plain.tif"](tmp_path / f"a{suffix}")
+    with pytest.raises(ValueError, match=r"received a (TGA picture.*PNG|camera's raw file.*TIFF)"):
+        read_image(tmp_path / f"a{suffix}")
 
 
 @pytest.mark.parametrize("suffix", [".vsi", ".ndpi", ".mrxs"])
