@@ -140,8 +140,9 @@ def foreign(path: Path, head: bytes) -> str:
     if head[4:8] == b"ftyp" and head[8:12] not in _PICTURES:
         return "{}. {}.".format(*_FILM)
     if text := _text(head):
-        name, export = next(words for start, *words in _TEXTS if re.match(start, text, _ANY_CASE))
-        return f"{name}. {export}."
+        for kind, name, export in _TEXTS:
+            if re.match(kind, text, _ANY_CASE):
+                return f"{name}. {export}."
     return ""
 
 
