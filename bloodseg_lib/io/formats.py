@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import re
 from pathlib import Path
 
 # fmt: off
@@ -11,20 +13,27 @@ IMAGE_SUFFIXES = (
 )
 """Suffixes of image files that are read, in lower case."""
 
-FOREIGN_SUFFIXES = (
-    ".bif", ".cr2", ".cr3", ".czi", ".dcm", ".dng", ".ets", ".jxl", ".lif", ".mrxs", ".nd2",
-    ".ndpi", ".nef", ".oib", ".oif", ".vsi", ".zvi",
+_RAW_SUFFIXES = (
+    ".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".srw",
 )
-"""Suffixes of microscope and camera formats that are refused with a word on how to export them."""
+FOREIGN_SUFFIXES = (
+    *_RAW_SUFFIXES, ".bif", ".czi", ".dcm", ".dds", ".eps", ".ets", ".exr", ".ico", ".jxl", ".lif",
+    ".mrxs", ".nd2", ".ndpi", ".oib", ".oif", ".pcx", ".psd", ".qoi", ".tga", ".vsi", ".zvi",
+)
+"""Suffixes of pictures that are refused with a word on how to export them."""
 # fmt: on
 
 _FIJI = "Open it in Fiji (File > Import > Bio-Formats) and save it as TIFF"
 _QUPATH = "Open it in QuPath and export it (File > Export images > Rendered RGB) as TIFF"
 _CAMERA = "Export it as TIFF or JPEG with the camera's program"
-_FILM = "Save single pictures of it as PNG"
+_RAW = ("a camera's raw file", _CAMERA)
+_FILM = ("a film", "Save single pictures of it as PNG")
+_PNG = "Open it in an image editor (GIMP, IrfanView) and export it as PNG"
+_PAGE = ("a web page", "Download the picture itself")
+_UNPACK = "Unpack it"
 
 # offset, first bytes, name, how to export
-_SIGNATURES = (
+_SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"ZISRAWFILE", "a Zeiss CZI file", f"Export it as TIFF in ZEN, or: {_FIJI}"),
     (0, b"\xda\xce\xbe\x0a", "a Nikon ND2 file", f"Export it in NIS-Elements, or: {_FIJI}"),
     (0, b"\x70\x00\x00\x00", "a Leica LIF file", f"Export it as TIFF in LAS X, or: {_FIJI}"),
@@ -34,38 +43,75 @@ _SIGNATURES = (
     (0, b"\x89HDF", "an HDF5 file (Imaris, ilastik)", _FIJI),
     (0, b"SIMPLE  =", "a FITS file", _FIJI),
     (0, b"%PDF", "a PDF document", "Save its pictures as PNG"),
-    (0, b"%!PS", "a PostScript document", "Save it as PNG"),
-    (0, b"8BPS", "a Photoshop document", "Save it as PNG or TIFF in one layer"),
+    (0, b"%!PS", "a PostScript document (EPS)", "Export it as PNG"),
+    (0, b"\xc5\xd0\xd3\xc6", "a PostScript document (EPS)", "Export it as PNG"),
+    (0, b"8BPS", "a Photoshop document (PSD)", "Save it as PNG or TIFF in one layer"),
     (0, b"gimp xcf", "a GIMP document", "Export it as PNG"),
-    (0, b"PK\x03\x04", "an archive (ZIP) or an Office document", "Unpack it"),
-    (0, b"\x1f\x8b", "an archive (gzip)", "Unpack it"),
-    (0, b"7z\xbc\xaf", "an archive (7z)", "Unpack it"),
-    (0, b"Rar!", "an archive (RAR)", "Unpack it"),
-    (0, b"<!DOCTYPE", "a web page", "Download the picture itself"),
-    (0, b"<html", "a web page", "Download the picture itself"),
-    (0, b"<svg", "a drawing (SVG)", "Export it as PNG"),
-    (0, b"<?xml", "an XML document", "Give the picture that belongs to it"),
-    (0, b"\xff\x0a", "a JPEG XL picture", "Save it as PNG"),
-    (4, b"JXL ", "a JPEG XL picture", "Save it as PNG"),
-    (0, b"FUJIFILMCCD-RAW", "a camera's raw file", _CAMERA),
-    (8, b"CR\x02", "a camera's raw file", _CAMERA),
-    (4, b"ftypcrx ", "a camera's raw file", _CAMERA),
-    (8, b"AVI ", "a film", _FILM),
-    (0, b"\x1aE\xdf\xa3", "a film", _FILM),
-    (4, b"moov", "a film", _FILM),
+    (0, b"PK\x03\x04", "an archive (ZIP) or an Office document", _UNPACK),
+    (0, b"\x1f\x8b", "an archive (gzip)", _UNPACK),
+    (0, b"BZh", "an archive (bzip2)", _UNPACK),
+    (0, b"\xfd7zXZ", "an archive (xz)", _UNPACK),
+    (0, b"7z\xbc\xaf", "an archive (7z)", _UNPACK),
+    (0, b"Rar!", "an archive (RAR)", _UNPACK),
+    (257, b"ustar", "an archive (tar)", _UNPACK),
+    (0, b"\xff\x0a", "a JPEG XL picture", _PNG),
+    (4, b"JXL ", "a JPEG XL picture", _PNG),
+    (0, b"II\xbc\x01", "a JPEG XR picture", _PNG),
+    (0, b"\x0a\x00\x01", "a PCX picture", _PNG),
+    (0, b"\x0a\x02\x01", "a PCX picture", _PNG),
+    (0, b"\x0a\x03\x01", "a PCX picture", _PNG),
+    (0, b"\x0a\x05\x01", "a PCX picture", _PNG),
+    (0, b"qoif", "a QOI picture", _PNG),
+    (0, b"DDS ", "a DDS texture", _PNG),
+    (0, b"v/1\x01", "an OpenEXR picture", _PNG),
+    (0, b"#?R", "a Radiance HDR picture", _PNG),
+    (0, b"\0\0\1\0", "an icon (ICO)", _PNG),
+    (0, b"icns", "an icon (ICNS)", _PNG),
+    (0, b"AT&TFORM", "a DjVu document", "Save its pictures as PNG"),
+    (0, b"\xd7\xcd\xc6\x9a", "a Windows metafile (WMF)", "Export it as PNG"),
+    (40, b" EMF", "a Windows metafile (EMF)", "Export it as PNG"),
+    (0, b"L\0\0\0\x01\x14\x02\0", "a shortcut of Windows", "Give the picture it leads to"),
+    (0, b"\0\x05\x16\x07", "a resource fork of macOS", "Give the picture without the ._"),
+    (0, b"FUJIFILMCCD-RAW", *_RAW),
+    (0, b"IIRO", *_RAW),
+    (0, b"IIRS", *_RAW),
+    (0, b"MMOR", *_RAW),
+    (0, b"IIU\0", *_RAW),
+    (8, b"CR\x02", *_RAW),
+    (4, b"ftypcrx ", *_RAW),
+    (8, b"AVI ", *_FILM),
+    (0, b"\x1aE\xdf\xa3", *_FILM),
+    (0, b"0&\xb2u\x8ef\xcf\x11", *_FILM),
+    (0, b"FLV\x01", *_FILM),
+    (0, b"\0\0\1\xba", *_FILM),
+    (0, b"\0\0\1\xb3", *_FILM),
+    (4, b"moov", *_FILM),
+    (4, b"mdat", *_FILM),
 )
-# formats that look like another one, or hold no picture themselves
+# what text files begin with, after a byte order mark and white space; name, how to mend
+_TEXTS = (
+    (r"version https://git-lfs", "a Git LFS pointer in its place", "Run git lfs pull"),
+    (r"<[^?].*<svg|<svg|<\?xml.*<svg", "a drawing (SVG)", "Export it as PNG"),
+    (r"(<\?xml.*?\?>|<!--.*?-->|\s)*<(!doctype html|html|head|body|title|meta|script|p)\b", *_PAGE),
+    (r"<", "an XML document", "Give the picture that belongs to it"),
+    (r"[{\[]\s*([\"'{\[\d\]}]|$)", "a JSON document", "Give or download the picture itself"),
+    (r"%!ps", "a PostScript document (EPS)", "Export it as PNG"),
+    (r"(?!p[1-7fF]\b|x?\s?#define|/\* xpm)", "a text", "Give or download the picture itself"),
+)
+# formats that look like another one, have no signature, or hold no picture themselves
 _BY_SUFFIX = {
     ".vsi": ("an Olympus VSI file, whose pixels lie in a folder beside it", _FIJI),
     ".mrxs": ("a 3DHISTECH MRXS slide, whose pixels lie in a folder beside it", _QUPATH),
     ".ndpi": ("a Hamamatsu NDPI slide", _QUPATH),
     ".bif": ("a Ventana BIF slide", _QUPATH),
-    ".dng": ("a camera's raw file", _CAMERA),
-    ".nef": ("a camera's raw file", _CAMERA),
     ".oif": ("an Olympus OIF file, whose pixels lie in a folder beside it", _FIJI),
+    ".tga": ("a TGA picture", _PNG),
+    **dict.fromkeys(_RAW_SUFFIXES, _RAW),
 }
 _HEIF = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 _PICTURES = (b"avif", b"avis", *_HEIF)
+_CONTROL = re.compile(rb"[\0-\x08\x0e-\x1f\x7f]")
+_ANY_CASE = re.IGNORECASE | re.DOTALL
 
 
 def is_heif(head: bytes) -> bool:
@@ -78,12 +124,12 @@ def foreign(path: Path, head: bytes) -> str:
 
     Args:
         path: of the file.
-        head: its first 160 bytes, or all.
+        head: its first KiB, or all.
 
     Examples:
         >>> foreign(Path("a.png"), b"%PDF-1.7")
         'a PDF document. Save its pictures as PNG.'
-        >>> foreign(Path("a.png"), b"PNG")
+        >>> foreign(Path("a.png"), b"\\x89PNG")
         ''
     """
     if found := _BY_SUFFIX.get(path.suffix.lower()):
@@ -92,5 +138,23 @@ def foreign(path: Path, head: bytes) -> str:
         if head[offset : offset + len(start)].lower() == start.lower():
             return f"{name}. {export}."
     if head[4:8] == b"ftyp" and head[8:12] not in _PICTURES:
-        return f"a film. {_FILM}."
+        return "{}. {}.".format(*_FILM)
+    if text := _text(head):
+        for kind, name, export in _TEXTS:
+            if re.match(kind, text, _ANY_CASE):
+                return f"{name}. {export}."
     return ""
+
+
+def _text(head: bytes) -> str:
+    """The beginning of a text file, without byte order mark and blanks; of another: nothing."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return head[: len(head) & ~1].decode("utf-16", "replace").strip()
+    if _CONTROL.search(head):
+        return ""
+    try:
+        text = codecs.getincrementaldecoder("utf-8-sig")().decode(head).strip()  # cut in a letter
+    except UnicodeDecodeError:
+        text = head.decode("latin-1").strip()
+        return text if text.startswith("<") else ""
+    return text

@@ -21,7 +21,7 @@ from bloodseg_lib.io.stored import Refused, Stored
 MOST_MEGAPIXELS = 500.0
 """Pictures of more are refused before they are decoded, unless they are memory-mapped."""
 
-_HEAD_BYTES = 160
+_HEAD_BYTES = 1024
 _NUMPY = b"\x93NUMPY"
 _SAMPLES = 64  # along each side
 _BAND_ROWS = 512
@@ -136,12 +136,22 @@ def _read(path: Path, page: int | None, level: int, most: float) -> tuple[Stored
 
 def _stored(path: Path, head: bytes, page: int | None, level: int, most_px: float) -> Stored:
     if head.startswith(_NUMPY):
-        return Stored(np.load(path, mmap_mode="c", allow_pickle=False))
+        return _array(np.load(path, mmap_mode="c", allow_pickle=False))
     if head.startswith(tiff.SIGNATURES):
         return tiff.read(path, page, level, most_px)
     if level:
         raise Refused(f"expected level 0, as it has no other. Received {level}.")
     return raster.read(path, page, most_px)
+
+
+def _array(array: np.ndarray) -> Stored:
+    """An array of NumPy, also as networks have it: a batch of one, or planes first."""
+    while array.ndim > 3 and len(array) == 1:
+        array = array[0]
+    if array.ndim == 3 and array.shape[0] == 3 and array.shape[2] not in (1, 3, 4):
+        planes = "Its three planes were taken for red, green and blue."
+        return Stored(array.transpose(1, 2, 0), notes=[planes])
+    return Stored(array[0] if array.ndim == 3 and len(array) == 1 < array.shape[1] else array)
 
 
 def pages_of(path: Path | str) -> list[int]:

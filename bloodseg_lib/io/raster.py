@@ -6,6 +6,7 @@ OpenCV decodes what Pillow cannot, colours of 16 bits and rare formats, and JPEG
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 from io import BytesIO
 from pathlib import Path
@@ -35,15 +36,33 @@ _ONE_PICTURE = ("HEIF", "MPO")  # what follows are previews, depths, gains of a 
 _EXTRA = {"LA": STRAIGHT, "RGBA": STRAIGHT, "La": PREMULTIPLIED, "RGBa": PREMULTIPLIED}
 _AS_STORED = ("L", "RGB", "I", "F", "I;16", "I;16B", "I;16L", "I;16N", "RGBX", *_EXTRA)
 _MICROSCOPE_UM = (0.01, 2.0)  # other pixel sizes are a printer's or a screen's
+_SAME_SIDES = 0.02
+_SRGB_XY = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)  # of white, red, green, blue
+_SAME_XY = 0.005
 _MOST_BYTES_A_PIXEL = 16
 _ORIENTATION = 0x0112
 _SAME_ROWS = 16  # of a JPEG: its blocks are of 8 or 16 rows
 _opening = threading.Lock()
 
 
+class _Unread(UnidentifiedImageError):
+    """Pillow knows the format, but it is none of those that are read; the words name it."""
+
+
 def plausible_um(size_um: float) -> float | None:
     """A pixel size if it can be that of a microscope's picture, else None."""
     return size_um if _MICROSCOPE_UM[0] <= size_um <= _MICROSCOPE_UM[1] else None
+
+
+def note_pixel_size(stored: Stored, width_um: float, height_um: float) -> None:
+    """Note a pixel size if it can be a microscope's; one that differs by direction is said."""
+    if abs(width_um - height_um) > _SAME_SIDES * width_um:
+        stored.notes.append(
+            f"Its pixels are {width_um / height_um:.3g} times as wide as high, as the file says: "
+            "no pixel size was taken. If cells look stretched, resample it to square pixels."
+        )
+    else:
+        stored.pixel_size_um = plausible_um(width_um)
 
 
 def read(path: Path, page: int | None, most_px: float) -> Stored:
@@ -63,8 +82,16 @@ def read(path: Path, page: int | None, most_px: float) -> Stored:
     data = path.read_bytes()
     try:
         picture = opened(BytesIO(data), most_px)
-    except UnidentifiedImageError:
-        return by_opencv(data)
+    except UnidentifiedImageError as error:
+        try:
+            return by_opencv(data)
+        except ValueError:
+            if isinstance(error, _Unread):
+                raise Refused(
+                    f"expected an image, received a picture of the kind {error}. Open it in an "
+                    "image editor (GIMP, IrfanView) and export it as PNG."
+                ) from error
+            raise
     with picture:
         pages = _frames(picture)
         page = chosen_page(page, pages, "frames of {} x {}".format(*picture.size))
@@ -75,11 +102,29 @@ def read(path: Path, page: int | None, most_px: float) -> Stored:
         stored.page, stored.pages = page, pages
         if any("exif" in key.lower() or "xmp" in key.lower() for key in map(str, picture.info)):
             stored.orientation = picture.getexif().get(_ORIENTATION, 1)
-        if dpi := float(picture.info.get("dpi", (0,))[0]):
-            stored.pixel_size_um = plausible_um(25400 / dpi)
+        note_pixel_size(stored, *_pixel_size_um(picture))
+        if picture.format == "PNG":
+            _note_encoding(stored, data, picture)
         if picture.format in ("JPEG", "MPO") and (rows := _lost_rows(stored.array)):
             stored.notes.append(f"Its last {rows} rows are of one colour, as in a damaged file.")
     return stored
+
+
+def _pixel_size_um(picture: Image.Image) -> tuple[float, float]:
+    """Width and height of a pixel; in any unit if only their proportion is told, else NaN."""
+    across, down = picture.info.get("dpi") or picture.info.get("aspect") or (0, 0)
+    return (25400 / across, 25400 / down) if across and down else (math.nan, math.nan)
+
+
+def _note_encoding(stored: Stored, data: bytes, picture: Image.Image) -> None:
+    """Note how a PNG says that its values are light: without a profile, and if not sRGB."""
+    if stored.profile or "srgb" in picture.info:
+        return
+    stored.gamma = float(picture.info.get("gamma", 0))
+    red_to_blue = picture.info.get("chromaticity", _SRGB_XY)
+    other = max(abs(a - b) for a, b in zip(red_to_blue, _SRGB_XY, strict=True)) > _SAME_XY
+    if other or data.find(b"cICP", 0, max(0, data.find(b"IDAT"))) > 0:
+        stored.notes.append("It tells of other primary colours than sRGB, which was ignored.")
 
 
 def pages_of(path: Path) -> list[int]:
@@ -103,7 +148,7 @@ def opened(source: BinaryIO, most_px: float) -> Image.Image:
         try:
             picture = Image.open(source)
             if picture.format not in _FORMATS:  # some run other programs, some know no damage
-                raise UnidentifiedImageError(picture.format)
+                raise _Unread(picture.format_description or picture.format)
             check_size(*picture.size, most_px)
             if picture.format == "PNG":
                 picture.verify()  # load() checks none of the pixels' checksums

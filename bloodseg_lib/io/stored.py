@@ -17,6 +17,10 @@ STRAIGHT, PREMULTIPLIED = "straight", "premultiplied"
 
 _BAND_ROWS = 512
 _DEPTHS = (8, 10, 12, 14, 16)
+_SAME_ALPHA = 5  # of 255
+_SRGB_GAMMA, _SAME_GAMMA = 2.2, 0.03
+_MOST_OUTSIDE = 0.01  # of the values of a picture in real numbers
+_LEAST_OF_255 = 16  # less at most, and such a picture is not from 0 to 255
 _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     2: np.fliplr,
     3: lambda image: image[::-1, ::-1],
@@ -79,6 +83,7 @@ class Stored:
         bits: significant bits of a sample; 0: the file does not tell.
         white_is_zero: whether 0 is white.
         profile: the ICC profile, or nothing.
+        gamma: exponent from light to values, where a PNG tells one; 0: it does not.
         orientation: 1..8, as in EXIF and TIFF; 1: upright.
         page, pages: of the file, from 1.
         pixel_size_um: as the file tells; None: it does not.
@@ -91,6 +96,7 @@ class Stored:
     bits: int = 0
     white_is_zero: bool = False
     profile: bytes = b""
+    gamma: float = 0.0
     orientation: int = 1
     page: int = 1
     pages: int = 1
@@ -110,10 +116,13 @@ class Stored:
             colours = 255 - colours
         if self.profile:
             colours = self._in_srgb(colours)
+        if self.gamma > 0 and abs(self.gamma * _SRGB_GAMMA - 1) > _SAME_GAMMA:
+            self.notes.append(f"Its values, of gamma {self.gamma:.3g}, were converted to sRGB.")
+            colours = _srgb_curve(self.gamma)[colours]
         if colours.shape[2] == 1:
             colours = np.repeat(colours, 3, axis=2)
         if alpha is not None and (opaque := _eight_bits(alpha, 0, False, [])[0]).min() < 255:
-            colours = self._over_white(colours, opaque)
+            colours = self._seen_through(colours, opaque)
         if turn := _UPRIGHT.get(self.orientation):
             self.notes.append("It was turned upright, as the file says.")
             colours = turn(colours)
@@ -145,7 +154,13 @@ class Stored:
             return colours, None
         return colours, more
 
-    def _over_white(self, colours: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    def _seen_through(self, colours: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+        """Over white, or as it is where nothing stands out by the alpha."""
+        if (most := int(alpha.max())) - int(alpha.min()) <= _SAME_ALPHA and most < 255:
+            self.notes.append("It is as transparent everywhere: that was taken for a mistake.")
+            if self.extra == PREMULTIPLIED:
+                return np.minimum(colours * (255 / most), 255).round().astype(np.uint8)
+            return colours
         self.notes.append("Its transparent parts were made white.")
         opaque = alpha.astype(np.uint16)
         if self.extra == PREMULTIPLIED:
@@ -168,6 +183,14 @@ class Stored:
             band = np.ascontiguousarray(colours[top : top + _BAND_ROWS])
             done[top : top + _BAND_ROWS] = np.array(transform.apply(Image.fromarray(band)))
         return done
+
+
+@lru_cache(maxsize=8)
+def _srgb_curve(gamma: float) -> np.ndarray:
+    """Of each value that light to the power of ``gamma`` that of sRGB, ``(256,) uint8``."""
+    light = (np.arange(256) / 255) ** (1 / gamma)
+    curve = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    return np.rint(255 * curve).astype(np.uint8)
 
 
 def converted(profile: str) -> str:
@@ -207,10 +230,16 @@ def _eight_bits(
     if not array.size:
         return array.astype(np.uint8), 8
     least, most = array.min(), array.max()
-    if array.dtype.kind == "f" and least >= 0 and most <= 1:
-        notes.append("Its values, 0 to 1, were taken for black to white.")
-        return np.rint(array * 255).astype(np.uint8), 32
-    if array.dtype.kind not in "uif" or not (least >= 0 and most < 65536):  # also where it is NaN
+    if array.dtype.kind == "f" and np.isfinite([least, most]).all():
+        few = _MOST_OUTSIDE * array.size
+        for white in (1, 255):  # enlarging and sharpening leave a little outside
+            few_outside = np.sum(array < -0.05 * white) + np.sum(array > 1.1 * white) <= few
+            if few_outside and (white == 1 or most > _LEAST_OF_255):
+                cut = "" if least >= 0 and most <= white else ", what is outside cut off"
+                notes.append(f"Its values, 0 to {white}, were taken for black to white{cut}.")
+                return np.rint(np.clip(array, 0, white) * (255 / white)).astype(np.uint8), 32
+    dim = array.dtype.kind == "f" and most <= _LEAST_OF_255 and (array != np.rint(array)).any()
+    if array.dtype.kind not in "uif" or dim or not (least >= 0 and most < 65536):  # also if NaN
         raise Refused(
             f"expected whole values of 8 to 16 bits, or 0 to 1. Received {array.dtype} from "
             f"{least:g} to {most:g}. Save it as an 8-bit PNG."

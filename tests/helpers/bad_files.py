@@ -41,7 +41,8 @@ BAD = {
     "empty.png": (b"", "empty file"),
     "cut.png": (encoded(IMAGE, "PNG")[: len(encoded(IMAGE, "PNG")) // 2], "cannot be decoded"),
     "cut.jpg": (encoded(IMAGE, "JPEG")[: len(encoded(IMAGE, "JPEG")) // 2], "cannot be decoded"),
-    "text.png": (b"hello", "cannot be decoded"),
+    "text.png": (b"hello", "received a text"),
+    "short.png": (b"\x89PNG\r\n", "cannot be decoded"),
     "huge.png": (png_header(100_000, 100_000), "500 megapixels"),
 }
 """Of each bad file its bytes and what must be said of it."""

@@ -109,8 +109,84 @@ def test_what_is_partly_transparent_is_over_white(tmp_path):
         assert pixels[0, 0].tolist() == [255, 255, 255]
         assert pixels[0, 5].tolist() == [224, 214, 204]  # 255 - (255 - c) / 5
     multiplied = np.full((4, 6, 4), (20, 10, 0, 51), np.uint8)
+    multiplied[:, 3:] = 255
     tifffile.imwrite(tmp_path / "b.tif", multiplied, photometric="rgb", extrasamples=["assocalpha"])
     assert read_image(tmp_path / "b.tif")[0, 0].tolist() == [224, 214, 204]
+
+
+def test_a_picture_as_transparent_everywhere_is_not_made_pale(tmp_path):
+    half = np.full(FIELD.shape[:2], 128, np.uint8)
+    Image.fromarray(np.dstack([FIELD, half])).save(tmp_path / "a.png")
+    straight = {"photometric": "rgb", "extrasamples": ["unassalpha"]}
+    tifffile.imwrite(tmp_path / "a.tif", np.dstack([FIELD, half]), **straight)
+    for name in ("a.png", "a.tif"):
+        picture = read_picture(tmp_path / name)
+        np.testing.assert_array_equal(picture.pixels, FIELD)
+        assert picture.notes == ("It is as transparent everywhere: that was taken for a mistake.",)
+    multiplied = np.full((4, 6, 4), (20, 10, 0, 51), np.uint8)  # of (100, 50, 0), a fifth
+    straight["extrasamples"] = ["assocalpha"]
+    tifffile.imwrite(tmp_path / "b.tif", multiplied, **straight)
+    assert read_image(tmp_path / "b.tif")[0, 0].tolist() == [100, 50, 0]
+
+
+def with_chunk(kind, data):
+    """Writes the field as a PNG with one more chunk before its pixels."""
+
+    def write(path):
+        Image.fromarray(FIELD).save(path)
+        png, chunk = path.read_bytes(), kind + data
+        chunk = struct.pack(">I", len(data)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+        path.write_bytes(png[:33] + chunk + png[33:])
+
+    return write
+
+
+def test_a_png_s_gamma_is_applied_unless_it_is_that_of_srgb(tmp_path):
+    with_chunk(b"gAMA", struct.pack(">I", 45455))(tmp_path / "usual.png")
+    assert read_picture(tmp_path / "usual.png").notes == ()
+    with_chunk(b"gAMA", struct.pack(">I", 100000))(tmp_path / "linear.png")
+    picture = read_picture(tmp_path / "linear.png")
+    light = FIELD / 255  # IEC 61966-2-1; all of it above 0.0031308
+    expected = 255 * (1.055 * light ** (1 / 2.4) - 0.055)
+    np.testing.assert_allclose(picture.pixels, expected, atol=0.51)
+    assert "gamma 1" in picture.notes[0]
+    primaries = struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)
+    with_chunk(b"cHRM", primaries)(tmp_path / "p3.png")
+    assert "other primary colours" in read_picture(tmp_path / "p3.png").notes[0]
+
+
+def test_real_numbers_a_little_outside_their_range_are_cut_off(tmp_path):
+    for white in (1, 255):
+        values = FIELD.astype(np.float32) * (white / 255)
+        values[0, :8] = 1.2 * white
+        values[1, :8] = -0.1 * white
+        tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb")
+        picture = read_picture(tmp_path / "a.tif")
+        np.testing.assert_array_equal(picture.pixels[2:], FIELD[2:])
+        assert (picture.pixels[0, :8] == 255).all() and (picture.pixels[1, :8] == 0).all()
+        assert "outside cut off" in picture.notes[0]
+
+
+@pytest.mark.parametrize(("least", "most"), [(-1, 1), (0, 2), (0, 5), (-20, 200)])
+def test_real_numbers_of_another_range_are_refused(tmp_path, least, most):
+    values = np.linspace(least, most, 300, dtype=np.float32).reshape(10, 30)
+    tifffile.imwrite(tmp_path / "a.tif", values, photometric="minisblack")
+    with pytest.raises(
+        ValueError, match=r"a\.tif: expected whole values.* 0 to 1\. Received float"
+    ):
+        read_image(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("array", [PLANES, FIELD[None], PLANES[None], FIELD[None, None]])
+def test_an_array_as_networks_have_it_is_a_picture(tmp_path, array):
+    np.save(tmp_path / "a.npy", array)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.npy"), FIELD)
+
+
+def test_a_format_that_is_not_read_is_named_though_it_has_no_suffix(tmp_path):
+    Image.fromarray(FIELD).save(tmp_path / "a.dat", format="TGA")
+    with pytest.raises(ValueError, match=r"a\.dat: expected an image, received .*Targa.*PNG"):
+        read_image(tmp_path / "a.dat")
 
 
 @pytest.mark.parametrize(
@@ -250,11 +326,30 @@ def test_a_picture_without_colour_is_said_to_be_grey(tmp_path):
         (b"\0\0\0\x18ftypheic", "HEIC.*JPEG"),
         (b"<!doctype html>", "a web page"),
         (b"PK\x03\x04", "archive"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", r"Git LFS pointer.*git lfs pull"),
+        (b"\xef\xbb\xbf\r\n  <HTML>", "a web page"),
+        (b"<?xml version='1.0'?>\n<!DOCTYPE html>", "a web page"),
+        (b"<!-- cached -->\n<html lang='de'>M\xfcller", "a web page"),
+        ("\ufeff<html>".encode("utf-16-le"), "a web page"),
+        (b"<Error><Code>AccessDenied</Code>", "an XML document"),
+        (b"<?xml version='1.0'?>\n<svg>", "a drawing"),
+        (b'\n{"message": "Not Found"}', "a JSON document"),
+        (b"404: Not Found", "a text"),
+        (b"\x0a\x05\x01\x08" + bytes(12), "a PCX picture.*PNG"),
+        (b"qoif\0\0\1\0", "a QOI picture.*PNG"),
+        (b"DDS |\0\0\0", "a DDS texture.*PNG"),
+        (b"8BPS\0\1", "Photoshop.*PNG"),
+        (b"\xc5\xd0\xd3\xc6", "EPS.*PNG"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0", "EPS.*PNG"),
+        (b"v/1\x01\2\0", "OpenEXR.*PNG"),
+        (b"\0\x05\x16\x07\0\2", "resource fork of macOS"),
+        (b"IIU\0\x18\0", "a camera's raw file"),
+        (b"0&\xb2u\x8ef\xcf\x11", "a film"),
     ],
 )
 def test_a_file_of_another_format_is_named_with_the_way_out(tmp_path, monkeypatch, head, word):
     monkeypatch.setitem(__import__("sys").modules, "pillow_heif", None)
-    (tmp_path / "a.jpg").write_bytes(head + bytes(100))
+    (tmp_path / "a.jpg").write_bytes(head)
     with pytest.raises(ValueError, match=rf"a\.jpg: expected an image, received .*{word}"):
         read_image(tmp_path / "a.jpg")
 
@@ -264,6 +359,13 @@ def test_an_array_of_another_shape_is_refused(tmp_path, shape):
     np.save(tmp_path / "a.npy", np.zeros(shape, np.uint8))
     with pytest.raises(ValueError, match=r"a\.npy: expected (a picture|1 to 4 channels).*Received"):
         read_image(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("suffix", [".tga", ".cr2", ".nef", ".arw", ".dng"])
+def test_a_format_without_a_signature_of_its_own_is_known_by_its_suffix(tmp_path, suffix):
+    KINDS["plain.tif"](tmp_path / f"a{suffix}")
+    with pytest.raises(ValueError, match=r"received a (TGA picture.*PNG|camera's raw file.*TIFF)"):
+        read_image(tmp_path / f"a{suffix}")
 
 
 @pytest.mark.parametrize("suffix", [".vsi", ".ndpi", ".mrxs"])
