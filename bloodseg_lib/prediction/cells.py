@@ -47,8 +47,8 @@ class CountingConfig(Config):
             red; 0.5 is the plain vote. Lower values find more of the infected cells and take more
             healthy ones for infected.
         most_entropy: a white cell is uncertain where the entropy of its mean probabilities is
-            greater, in nats. 0: sure of one class; 0.7: between two; 1.1: between three. At 1.0
-            13 to 26 % of the five classes are, and 67 and 58 % of two kinds of cell that are none
+            greater, in nats. 0: sure of one class; 0.7: between two; 1.1: between three. At 0.6
+            5 to 23 % of the five classes are, and 63 and 67 % of two kinds of cell that are none
             of them (``docs/carries_over.md``).
         border_rule: count only the cells at two borders, see
             :data:`bloodseg_lib.prediction.counts.BORDER_RULE`; otherwise every visible cell.
@@ -61,7 +61,7 @@ class CountingConfig(Config):
     minimum_area: float = 0.25
     split_depth: float = 0.05
     infected_share: float = 0.5
-    most_entropy: float = 1.0
+    most_entropy: float = 0.6
     border_rule: bool = True
     minimum_wbc: int = 20
     minimum_rbc: int = 100

@@ -17,7 +17,7 @@ from bloodseg_lib.prediction.cells import CountingConfig, Instance, find_instanc
 from bloodseg_lib.prediction.probabilities import as_fractions
 from bloodseg_lib.prediction.scale import Scale
 
-SHARE = 0.5
+SHARE = 0.7
 """Weight of the second look: exponent of its probabilities; the first network's have the rest."""
 
 _AT_ONCE = 32  # cells
@@ -69,7 +69,7 @@ def _together(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def _alone(image: np.ndarray, cell: Instance, factor: float, levels: np.ndarray) -> np.ndarray:
-    """One white cell as the second network sees it, ``(64, 64, 3) float32``."""
+    """One white cell as the second network sees it, ``(96, 96, 3) float32``."""
     box, mask = cell
     side = max(1, round(SIDE_PX / factor))
     top = box.y + box.height // 2 - side // 2

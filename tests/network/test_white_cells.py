@@ -3,11 +3,11 @@ import pytest
 from scipy import ndimage
 
 from bloodseg_lib.network.white_cells import (
-    CONVOLUTIONS,
     INPUT_PX,
     WhiteCellNetwork,
     _convolution,
     at_reference,
+    blocks,
     companion,
     reduced,
     seen,
@@ -16,13 +16,12 @@ from bloodseg_lib.network.white_cells import (
 
 @pytest.fixture
 def weights():
-    """Of a network of few channels."""
-    rng, channels, values = np.random.default_rng(0), 3, {}
-    for i, (side, _) in enumerate(CONVOLUTIONS):
-        values[f"conv{i}/kernel"] = rng.normal(0, 0.3, (side, side, channels, 4))
-        values[f"conv{i}/bias"] = rng.normal(0, 0.1, 4)
-        channels = 4
-    return {**values, "dense/kernel": rng.normal(0, 1, (4, 5)), "dense/bias": np.zeros(5)}
+    rng, values = np.random.default_rng(0), {}
+    for i, layer in enumerate(layer for block in blocks() for layer in block):
+        spread = (2 / (np.prod(layer.shape) / layer.outputs)) ** 0.5
+        values[f"conv{i}/kernel"] = rng.normal(0, spread, layer.shape).astype(np.float32)
+        values[f"conv{i}/bias"] = rng.normal(0, 0.1, layer.outputs)
+    return {**values, "dense/kernel": rng.normal(0, 0.1, (320, 5)), "dense/bias": np.zeros(5)}
 
 
 def written(folder, weights):
@@ -48,6 +47,23 @@ def test_a_convolution_is_a_correlation_padded_to_the_same_size(stride):
     )
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_kernel_of_each_channel_is_a_convolution_that_mixes_none(stride):
+    rng = np.random.default_rng(0)
+    x, kernel = rng.normal(size=(2, 8, 8, 3)), rng.normal(size=(5, 5, 3))
+    mixing = kernel[:, :, :, None] * np.eye(3)
+    expected = _convolution(x, mixing, stride)
+    np.testing.assert_allclose(_convolution(x, kernel, stride), expected, atol=1e-12)
+
+
+def test_the_network_is_efficientnet_lite0():
+    """By the number of its parameters, with the head and the thousand classes that are left out."""
+    layers = [layer for block in blocks() for layer in block]
+    kernels = sum(int(np.prod(layer.shape)) for layer in layers) + 320 * 1280
+    normalisation = 2 * (sum(layer.outputs for layer in layers) + 1280)
+    assert kernels + normalisation + 1280 * 1000 + 1000 == 4_652_008
+
+
 def test_an_even_side_is_padded_below_and_right_as_keras_does():
     x = np.arange(16.0).reshape(1, 4, 4, 1)
     # the windows begin at 0 and 2, the second reaches one line beyond the end
@@ -55,14 +71,14 @@ def test_an_even_side_is_padded_below_and_right_as_keras_does():
     np.testing.assert_array_equal(found, [[45, 39], [66, 50]])
 
 
-def test_how_a_cell_is_turned_or_mirrored_does_not_matter(tmp_path, weights):
+def test_how_a_cell_is_turned_does_not_matter(tmp_path, weights):
     network = WhiteCellNetwork(written(tmp_path, weights))
     cell = seen(*a_cell())[None]
     expected = network.probabilities(cell)
     assert expected.shape == (1, 5)
     assert expected.sum() == pytest.approx(1, abs=1e-5)
-    for other in (np.rot90(cell, 1, (1, 2)), cell[:, ::-1]):
-        np.testing.assert_allclose(network.probabilities(other), expected, atol=1e-5)
+    turned = network.probabilities(np.rot90(cell, 1, (1, 2)))
+    np.testing.assert_allclose(turned, expected, atol=1e-5)
 
 
 def test_how_strongly_each_channel_is_stained_hardly_matters():
@@ -90,13 +106,13 @@ def test_a_damaged_file_is_refused_by_name(tmp_path, weights, damage):
     if damage == "name":
         del weights["conv2/bias"]
     elif damage == "shape":
-        weights["dense/kernel"] = np.zeros((4, 6))
+        weights["dense/kernel"] = np.zeros((320, 6))
     elif damage == "nan":
-        weights["conv1/bias"] = np.full(4, np.nan)
+        weights["conv1/bias"] = np.full(32, np.nan)
     path = written(tmp_path, weights)
     if damage == "cut":
         path.write_bytes(path.read_bytes()[:-100])
     elif damage == "bomb":
-        np.savez_compressed(path, **weights, more=np.zeros(2**22))
+        np.savez_compressed(path, **weights, more=np.zeros(2**24, np.uint8))
     with pytest.raises(ValueError, match=r"network_white_cells\.npz: expected the weights"):
         WhiteCellNetwork(path)
