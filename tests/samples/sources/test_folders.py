@@ -43,7 +43,7 @@ class TestBrokenFiles:
 
     def test_a_text_file_of_that_name(self, iumc_root, path):
         path.write_text("404 not found")
-        only(read(iumc, iumc_root)[1], UNREADABLE, "1.png", "cannot be decoded")
+        only(read(iumc, iumc_root)[1], UNREADABLE, "1.png", "received a text")
 
     def test_an_empty_mask_file(self, iumc_root):
         (iumc_root / "masks/Neut/1.png").write_bytes(b"")
