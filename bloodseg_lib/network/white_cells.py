@@ -37,9 +37,13 @@ STAGES = (
 channels within a block, channels after it.
 """
 
-_REFERENCE_DENSITY = (1.1, 1.5, 0.6)  # of a nucleus, in red, green and blue
-_NUCLEUS = 90  # percentile of a cell's densities that stands for its nucleus
-_LEAST_DENSITY = 0.05
+REFERENCE_DENSITY = (1.1, 1.5, 0.6)
+"""Optical density that a nucleus is brought to, in red, green and blue."""
+NUCLEUS = 0.9
+"""Quantile of a cell's densities that stands for its nucleus."""
+LEAST_DENSITY = 0.05
+"""Added to it, so that a colourless cell is not divided by nothing."""
+
 _MOST_BYTES = 2**24  # of its file, unpacked
 
 
@@ -182,8 +186,8 @@ def at_reference(density: np.ndarray, mask: np.ndarray) -> np.ndarray:
     inside = density[mask > 0.5]
     if len(inside) == 0:
         return np.zeros_like(density)
-    nucleus = np.percentile(inside, _NUCLEUS, axis=0) + _LEAST_DENSITY
-    return np.maximum(density / nucleus * np.array(_REFERENCE_DENSITY), 0).astype(np.float32)
+    nucleus = np.quantile(inside, NUCLEUS, axis=0) + LEAST_DENSITY
+    return np.maximum(density / nucleus * np.array(REFERENCE_DENSITY), 0).astype(np.float32)
 
 
 def seen(density: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -1,8 +1,8 @@
 """A second look at each white cell: what it is, by another network that sees it alone.
 
 Where a cell is, the first network says; which of the five classes it is, both say together. On
-laboratories that neither was shown, this is right for seven cells in ten where the first network
-alone is for five or six (``docs/carries_over.md``).
+laboratories that neither was shown, this is right for three cells in four where the first network
+alone is for five or six in ten (``docs/carries_over.md``).
 Taught by ``notebooks/07_real_smears.ipynb``.
 """
 
