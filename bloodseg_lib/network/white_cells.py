@@ -159,21 +159,24 @@ def _convolution(x: np.ndarray, kernel: np.ndarray, stride: int) -> np.ndarray:
     axes is for each channel alone.
     """
     side, (height, width) = len(kernel), x.shape[1:3]
-    if side == 1:
-        return x @ kernel[0, 0]
+    if side == 1:  # one product of matrices; of four axes it would be one for each row of pixels
+        return (x.reshape(-1, x.shape[3]) @ kernel[0, 0]).reshape(*x.shape[:3], -1)
     rows, columns = -(-height // stride), -(-width // stride)
     pads = [
         max(0, (after - 1) * stride + side - before)
         for after, before in ((rows, height), (columns, width))
     ]
     x = np.pad(x, [(0, 0), *((pad // 2, pad - pad // 2) for pad in pads), (0, 0)])
-    total: np.ndarray | float = 0.0
-    for i in range(side):
-        for j in range(side):
-            part = x[:, i : i + rows * stride : stride, j : j + columns * stride : stride]
-            part = part[:, :rows, :columns]
-            total = total + (part * kernel[i, j] if kernel.ndim == 3 else part @ kernel[i, j])
-    return np.asarray(total)
+    result = np.zeros((len(x), rows, columns, kernel.shape[-1]), x.dtype)
+    product = np.empty_like(result[0])
+    multiply = np.multiply if kernel.ndim == 3 else np.matmul
+    for cell, total in zip(x, result, strict=True):  # one at a time stays in the processor's cache
+        for i in range(side):
+            for j in range(side):
+                part = cell[i : i + rows * stride : stride, j : j + columns * stride : stride]
+                multiply(part[:rows, :columns], kernel[i, j], out=product)
+                total += product
+    return result
 
 
 def at_reference(density: np.ndarray, mask: np.ndarray) -> np.ndarray:
