@@ -20,7 +20,7 @@ def csv_text(
     columns: Sequence[str], rows: Iterable[Iterable[Any]], decimal_comma: bool = False
 ) -> str:
     """A table as CSV. A text that a spreadsheet program would run, as ``=cmd``, gets an apostrophe
-    before it.
+    before it, which :func:`csv_rows` and :func:`read_table` take away again.
 
     Args:
         columns: the headings.
@@ -48,9 +48,19 @@ def csv_text(
 
 
 def csv_rows(text: str) -> csv.DictReader[str]:
-    """The rows of a table of :func:`csv_text` by heading, with or without byte order mark."""
+    """The rows of a table of :func:`csv_text` by heading, with or without byte order mark.
+
+    Examples:
+        >>> list(csv_rows(csv_text(["name"], [["=cmd"]])))
+        [{'name': '=cmd'}]
+    """
     text = text.removeprefix("\ufeff")
-    return csv.DictReader(StringIO(text, newline=""), delimiter=_separator(text))
+    return _Rows(StringIO(text, newline=""), delimiter=_separator(text))
+
+
+class _Rows(csv.DictReader):
+    def __next__(self) -> dict[str, str]:
+        return {key: _as_it_was(value) for key, value in super().__next__().items()}
 
 
 def _separator(text: str) -> str:
@@ -58,14 +68,25 @@ def _separator(text: str) -> str:
     return max(",;\t", key=head.count)
 
 
-def _harmless(value: Any) -> Any:
-    if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return value
+def _is_run(text: str) -> bool:
+    """Whether a spreadsheet program would run a text, or takes apostrophes before such a one."""
+    if not text.lstrip("'").startswith(("=", "+", "-", "@", "\t", "\r")):
+        return False
     try:
-        float(value)
+        float(text)
     except ValueError:
-        return f"'{value}"
-    return value
+        return True
+    return False
+
+
+def _harmless(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and _is_run(value) else value
+
+
+def _as_it_was(value: Any) -> Any:
+    """A text before :func:`_harmless`."""
+    marked = isinstance(value, str) and value.startswith("'") and _is_run(value)
+    return value[1:] if marked else value
 
 
 def write_csv(
@@ -133,7 +154,10 @@ def read_table(
                 "Write them in the first line."
             )
         return [
-            (rows.line_num, {name: (row.get(name) or "").strip() for name in known.values()})
+            (
+                rows.line_num,
+                {name: _as_it_was((row.get(name) or "").strip()) for name in known.values()},
+            )
             for row in rows
             if any(row.values())
         ]

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES, class_by_key
-from bloodseg_lib.io import png_bytes, read_rgba, write_bytes, write_csv
+from bloodseg_lib.io import csv_rows, png_bytes, read_rgba, write_bytes, write_csv
 from bloodseg_lib.runs import owned, within
 from bloodseg_lib.samples.duplicates import near_duplicates, thumbnail
 from bloodseg_lib.samples.entry import BankEntry, split_entries
@@ -58,8 +58,7 @@ class SampleBank:
         self.fields = read_field_index(self.folder)
         self.digest = digest_of(index, self.folder / FIELD_INDEX)
         try:
-            with open(index, newline="", encoding="utf-8") as file:
-                rows = list(csv.DictReader(file))
+            rows = list(csv_rows(index.read_bytes().decode("utf-8")))
         except (csv.Error, UnicodeDecodeError) as error:
             raise ValueError(
                 f"{index}: expected a table as CSV in UTF-8. Received {error}. "

@@ -17,7 +17,14 @@ from pathlib import Path
 import numpy as np
 
 from bloodseg_lib.classes import CLASSES, NUM_CLASSES
-from bloodseg_lib.io import png_bytes, read_image, read_label_map, write_bytes, write_csv
+from bloodseg_lib.io import (
+    csv_rows,
+    png_bytes,
+    read_image,
+    read_label_map,
+    write_bytes,
+    write_csv,
+)
 from bloodseg_lib.runs import within
 from bloodseg_lib.samples.labelled_field import LabelledField
 from bloodseg_lib.samples.splits import SPLITS
@@ -105,8 +112,7 @@ def read_field_index(bank: Path) -> list[FieldEntry]:
         return []
     entries = []
     try:
-        with open(index, newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+        rows = list(csv_rows(index.read_bytes().decode("utf-8")))
     except (csv.Error, UnicodeDecodeError) as error:
         raise ValueError(
             f"{index}: expected a table as CSV in UTF-8. Received {error}. Build the bank again."

@@ -57,3 +57,14 @@ def test_a_table_with_zeros_in_it_is_refused(tmp_path):
     (tmp_path / "t.csv").write_bytes(b"path,patient\na.png,\0\0\n")
     with pytest.raises(ValueError, match=r"t\.csv: .*characters that no text has"):
         read_table(tmp_path / "t.csv", ["path"])
+
+
+@pytest.mark.parametrize(
+    "text", ["=cmd", "-0.02 0.7", "@a", "'=cmd", "''-x", "'quoted'", "-5", "'"]
+)
+def test_a_text_that_a_spreadsheet_would_run_is_read_as_it_was(tmp_path, text):
+    table = csv_text(["a", "b"], [["x", text]])
+    assert not table.splitlines()[1].split(",")[1].startswith(("=", "@"))
+    (tmp_path / "a.csv").write_text(table)
+    assert list(csv_rows(table)) == [{"a": "x", "b": text}]
+    assert read_table(tmp_path / "a.csv", ["b"]) == [(2, {"b": text})]

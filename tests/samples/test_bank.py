@@ -7,6 +7,7 @@ from discs import disc
 
 from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, NEUTROPHIL
 from bloodseg_lib.samples.bank import INDEX, SampleBank, write_bank
+from bloodseg_lib.samples.extraction.stain import Stain
 from bloodseg_lib.samples.sample import BACKGROUND_CROP, CLUSTER, CellSample
 from bloodseg_lib.samples.splits import SPLITS
 from bloodseg_lib.samples.verify import verify_bank
@@ -63,6 +64,15 @@ class TestBank:
         ]
         bank = write_bank(samples, tmp_path / "bank")
         assert all(e.split == "train" for e in bank.entries if e.path.endswith("_auto.png"))
+
+    @pytest.mark.parametrize("density", [(-0.0159, 0.7, 0.3), (0.2, 0.5, 0.3)])
+    def test_a_bank_that_was_written_is_read(self, tmp_path, density):
+        samples = [
+            replace(disc(NEUTROPHIL, i), source=f"=db{i}", stain=Stain(density)) for i in range(3)
+        ]
+        bank = write_bank(samples, tmp_path / "bank")
+        assert {e.source for e in bank.entries} == {"=db0", "=db1", "=db2"}
+        assert all(e.stain == Stain(density) for e in bank.entries)
 
     def test_empty_splits_are_filled_with_what_is_given_for_them(self, tmp_path):
         bank = write_bank(
