@@ -18,7 +18,6 @@ one source of infected cells, KAGGLE.
 
 import argparse
 import csv
-import itertools
 import json
 import os
 from collections.abc import Sequence
@@ -103,7 +102,7 @@ def settings_of(variant: Variant) -> dict[str, Any]:
 
 def trained(options: argparse.Namespace, fold: str, variant: Variant) -> Path | None:
     """The weights of a fold's network, trained or found; None where training was not asked."""
-    sources = variant.without | {fold}
+    sources = variant.without | set(fold.split("+"))
     network = network_of(options.out, sources, options.images, options.width, variant)
     folder = network.parents[1]
     if network.exists():
@@ -160,9 +159,12 @@ def scores_of(options: argparse.Namespace, fold: str, name: str) -> list[dict]:
     from bloodseg_lib.prediction.segmenter import PredictionConfig, Segmenter
 
     segmenter = Segmenter(network, PredictionConfig(reference_stain=variant.reference_stain))
-    fields = list(annotated.read(fold, options.data / FOLDS[fold]))
-    every = max(1, len(fields) // options.fields)  # evenly over the names, and so over the classes
-    report = evaluate_fields(segmenter, itertools.islice(fields, 0, None, every))
+    fields: list[Any] = []
+    for source in fold.split("+"):
+        of_source = list(annotated.read(source, options.data / FOLDS[source]))
+        # evenly over the names, and so over the classes
+        fields += of_source[:: max(1, len(of_source) // options.fields)]
+    report = evaluate_fields(segmenter, fields)
     found = [
         {"true": s.true_id, "called": s.predicted_id, "iou": s.iou, "field": s.field}
         for s in report.scores
@@ -201,7 +203,7 @@ def main() -> None:
     parser.add_argument("--bank", type=Path, required=True)
     parser.add_argument("--data", type=Path, help="not needed before the scores")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--fold", nargs="+", choices=FOLDS, default=list(FOLDS))
+    parser.add_argument("--fold", nargs="+", default=list(FOLDS), help="mamic+chula: without both")
     parser.add_argument("--variant", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--images", type=int, default=8000)
     parser.add_argument("--epochs", type=int, default=4)
@@ -214,6 +216,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=-1, help="that compose; -1: all cores")
     parser.add_argument("--until", choices=("dataset", "training", "scores"), default="scores")
     options = parser.parse_args()
+    if unknown := {source for fold in options.fold for source in fold.split("+")} - set(FOLDS):
+        parser.error(f"--fold: expected of {', '.join(FOLDS)}. Received {', '.join(unknown)}.")
     scored = {
         (fold, variant): scores_of(options, fold, variant)
         for fold in options.fold

@@ -90,32 +90,43 @@ def _best_engine() -> str:
 
 
 def _by_openvino(path: Path | str, precision: str) -> LoadedNetwork:
+    with CheckpointReader(path) as reader:
+        config, sidecar = reader.unet, reader.sidecar
+        weights = reader.arrays(config.weight_shapes())
+    if importlib.util.find_spec("openvino") is None:
+        raise ImportError(
+            f"{weights_path(path)}: expected OpenVINO to predict with, it is not installed. "
+            "Run: pip install openvino, or predict with the engine keras."
+        )
+    run = compiled(_graph(config, weights), precision)
+
+    def predict(tiles: np.ndarray) -> np.ndarray:
+        return run(np.ascontiguousarray(tiles))[0].copy()  # its memory is used again
+
+    return LoadedNetwork(predict, sidecar, "openvino")
+
+
+def compiled(graph: Any, precision: str) -> Any:
+    """A model of OpenVINO, ready to compute on the processor.
+
+    Args:
+        graph: the model.
+        precision: ``"float32"``, ``"bfloat16"`` or ``"auto"``.
+
+    Raises:
+        ValueError: an unknown precision.
+    """
+    import openvino
+
     if precision not in _PRECISIONS:
         raise ValueError(
             f"precision: expected one of {', '.join(_PRECISIONS)}. Received {precision!r}."
         )
-    with CheckpointReader(path) as reader:
-        config, sidecar = reader.unet, reader.sidecar
-        weights = reader.arrays(config.weight_shapes())
-    try:
-        import openvino
-    except ImportError as error:
-        raise ImportError(
-            f"{weights_path(path)}: expected OpenVINO to predict with, it is not installed "
-            f"({error}). Run: pip install openvino, or predict with the engine keras."
-        ) from error
     options = {"PERFORMANCE_HINT": "LATENCY", **_PRECISIONS[precision]}
     # OpenVINO gives the thread that compiles a stack for signals, and frees it with the network,
     # wherever that ends: Ctrl-C would then crash. So that thread is not the caller's.
     with ThreadPoolExecutor(1) as own:
-        compiled = own.submit(
-            openvino.Core().compile_model, _graph(config, weights), "CPU", options
-        ).result()
-
-    def predict(tiles: np.ndarray) -> np.ndarray:
-        return compiled(np.ascontiguousarray(tiles))[0].copy()  # its memory is used again
-
-    return LoadedNetwork(predict, sidecar, "openvino")
+        return own.submit(openvino.Core().compile_model, graph, "CPU", options).result()
 
 
 def _graph(config: UNetConfig, weights: dict[str, np.ndarray]) -> Any:
@@ -138,8 +149,8 @@ def _graph(config: UNetConfig, weights: dict[str, np.ndarray]) -> Any:
         else:
             bias = weights[f"{name}/bias"]
         pad = [kernel.shape[0] // 2] * 2
-        x = ops.convolution(x, _constant(kernel.transpose(3, 2, 0, 1)), [1, 1], pad, pad, [1, 1])
-        return ops.add(x, _constant(bias.reshape(1, -1, 1, 1)))
+        x = ops.convolution(x, constant(kernel.transpose(3, 2, 0, 1)), [1, 1], pad, pad, [1, 1])
+        return ops.add(x, constant(bias.reshape(1, -1, 1, 1)))
 
     def two_convolutions(x: Any, name: str) -> Any:
         for i in "12":
@@ -148,16 +159,16 @@ def _graph(config: UNetConfig, weights: dict[str, np.ndarray]) -> Any:
         return x
 
     def twice_as_large(x: Any, name: str) -> Any:
-        kernel = _constant(weights[f"{name}/kernel"].transpose(3, 2, 0, 1))
+        kernel = constant(weights[f"{name}/kernel"].transpose(3, 2, 0, 1))
         x = ops.convolution_backprop_data(
             x, kernel, strides=[2, 2], pads_begin=[0, 0], pads_end=[0, 0], dilations=[1, 1]
         )
-        return ops.add(x, _constant(weights[f"{name}/bias"].reshape(1, -1, 1, 1)))
+        return ops.add(x, constant(weights[f"{name}/bias"].reshape(1, -1, 1, 1)))
 
     image = ops.parameter([-1, -1, -1, 3], openvino.Type.u8, name="image")
     x = ops.transpose(ops.convert(image, "f32"), np.array([0, 3, 1, 2]))
     mean, std = (np.reshape(values, (1, 3, 1, 1)) for values in (config.mean, config.std))
-    x = ops.multiply(ops.subtract(x, _constant(mean)), _constant(1 / std))
+    x = ops.multiply(ops.subtract(x, constant(mean)), constant(1 / std))
     skips = []
     for level in range(config.levels):
         if level:
@@ -171,7 +182,8 @@ def _graph(config: UNetConfig, weights: dict[str, np.ndarray]) -> Any:
     return openvino.Model([ops.softmax(x, axis=-1)], [image], "unet")
 
 
-def _constant(values: np.ndarray) -> Any:
+def constant(values: np.ndarray) -> Any:
+    """Values as a constant of OpenVINO's, float32."""
     from openvino import opset13 as ops
 
     return ops.constant(np.ascontiguousarray(values, np.float32))

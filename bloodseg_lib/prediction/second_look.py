@@ -1,24 +1,39 @@
-"""A second look at each white cell: what it is, by another network that sees it alone.
+"""A second look at single cells: what they are, by networks that see each alone.
 
-Where a cell is, the first network says; which of the five classes it is, both say together. On
-laboratories that neither was shown, this is right for three cells in four where the first network
-alone is for five or six in ten (``docs/carries_over.md``).
+Where a cell is, the first network says; which of the five classes a white cell is, and whether a
+red cell is infected, the first and one of the others say together. On laboratories that neither was
+shown, this is right for three white cells in four where the first network alone is for five or six
+in ten (``docs/carries_over.md``).
 Taught by ``notebooks/07_real_smears.ipynb``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from bloodseg_lib.classes import WBC_IDS
-from bloodseg_lib.network.white_cells import SIDE_PX, WhiteCellNetwork, at_reference, reduced, seen
+from bloodseg_lib.classes import HEALTHY_RBC
+from bloodseg_lib.network.cell_view import (
+    RED_CELLS,
+    WHITE_CELLS,
+    View,
+    at_reference,
+    resized,
+    seen,
+)
+from bloodseg_lib.network.single_cell import SingleCellNetwork
 from bloodseg_lib.optics import GREY_DENSITIES, WHITE
 from bloodseg_lib.prediction.cells import CountingConfig, Instance, find_instances
 from bloodseg_lib.prediction.probabilities import as_fractions
 from bloodseg_lib.prediction.scale import Scale
 
-SHARE = 0.7
+SHARES = {WHITE_CELLS.name: 0.7, RED_CELLS.name: 0.5}
 """Weight of the second look: exponent of its probabilities; the first network's have the rest."""
+SURE = {HEALTHY_RBC: 0.98}
+"""Cells that the first network gives a class with at least this probability are not looked at
+again: most cells of most fields are healthy red ones.
+"""
 
 _AT_ONCE = 32  # cells
 _LEAST = 1e-4  # probability, so that neither network can rule a class out alone
@@ -30,10 +45,10 @@ def look_again(
     probabilities: np.ndarray,
     scale: Scale,
     levels: np.ndarray,
-    network: WhiteCellNetwork,
+    networks: Sequence[SingleCellNetwork],
 ) -> None:
-    """Give all pixels of each white cell the probabilities of the five classes, and the class, that
-    both networks find together; what is a white cell stays one.
+    """Give all pixels of each cell of a kind the probabilities of the kind's classes, and the
+    class, that both networks find together; a cell stays one of its kind.
 
     Args:
         image: ``(H, W, 3) uint8`` RGB; may be memory-mapped.
@@ -41,37 +56,66 @@ def look_again(
         probabilities: ``(H, W, 10)``, ``float16`` 0..1 or ``uint8`` in 255ths; changed.
         scale: of the image.
         levels: ``(256, 3) uint8``, the table of grey levels that the first network saw it through.
-        network: the second.
+        networks: the second ones, each of a kind of cell.
     """
-    cells = find_instances(labels, WBC_IDS, scale, CountingConfig())
     writeable, probabilities.flags.writeable = probabilities.flags.writeable, True
-    for start in range(0, len(cells), _AT_ONCE):
-        some = cells[start : start + _AT_ONCE]
-        alone = np.stack([_alone(image, cell, scale.factor, levels) for cell in some])
-        for (box, mask), second in zip(some, network.probabilities(alone), strict=True):
-            part = probabilities[box.window]
-            of_pixels = as_fractions(part[mask]).astype(np.float32)
-            white = of_pixels[:, WBC_IDS]
-            both = _together(white.mean(axis=0), second)
-            of_pixels[:, WBC_IDS] = white.sum(axis=1, keepdims=True) * both
-            if part.dtype == np.uint8:
-                of_pixels = np.rint(of_pixels * 255)
-            part[mask] = of_pixels
-            labels[box.window][mask] = WBC_IDS[int(both.argmax())]
+    for network in networks:
+        view = network.view
+        cells = [
+            cell
+            for cell in find_instances(labels, view.class_ids, scale, CountingConfig())
+            if not _sure(_of_pixels(probabilities, cell), view)
+        ]
+        for start in range(0, len(cells), _AT_ONCE):
+            some = cells[start : start + _AT_ONCE]
+            seen_alone = np.stack([alone(image, cell, scale.factor, levels, view) for cell in some])
+            for cell, second in zip(some, network.probabilities(seen_alone), strict=True):
+                _decide(labels, probabilities, cell, second, view)
     probabilities.flags.writeable = writeable
 
 
-def _together(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """The weighted geometric mean of two distributions over the five classes."""
-    first = (first / first.sum() + _LEAST) ** (1 - SHARE)
-    both = first * (second + _LEAST) ** SHARE
+def _of_pixels(probabilities: np.ndarray, cell: Instance) -> np.ndarray:
+    """``(pixels, 10) float32``."""
+    return as_fractions(probabilities[cell.box.window][cell.mask]).astype(np.float32)
+
+
+def _first(of_pixels: np.ndarray, view: View) -> np.ndarray:
+    """The first network's distribution over the classes of a view."""
+    first = of_pixels[:, view.class_ids].mean(axis=0)
+    return first / first.sum()
+
+
+def _sure(of_pixels: np.ndarray, view: View) -> bool:
+    first = _first(of_pixels, view)
+    return float(first.max()) > SURE.get(view.class_ids[int(first.argmax())], 1)
+
+
+def _decide(
+    labels: np.ndarray, probabilities: np.ndarray, cell: Instance, second: np.ndarray, view: View
+) -> None:
+    """Write what both networks say together into the pixels of a cell."""
+    of_pixels, part = _of_pixels(probabilities, cell), probabilities[cell.box.window]
+    both = together(_first(of_pixels, view), second, SHARES[view.name])
+    of_kind = of_pixels[:, view.class_ids].sum(axis=1, keepdims=True)
+    of_pixels[:, view.class_ids] = of_kind * both
+    if part.dtype == np.uint8:
+        of_pixels = np.rint(of_pixels * 255)
+    part[cell.mask] = of_pixels
+    labels[cell.box.window][cell.mask] = view.class_ids[int(both.argmax())]
+
+
+def together(first: np.ndarray, second: np.ndarray, share: float) -> np.ndarray:
+    """The weighted geometric mean of two distributions over the same classes."""
+    both = (first + _LEAST) ** (1 - share) * (second + _LEAST) ** share
     return both / both.sum()
 
 
-def _alone(image: np.ndarray, cell: Instance, factor: float, levels: np.ndarray) -> np.ndarray:
-    """One white cell as the second network sees it, ``(96, 96, 3) float32``."""
+def alone(
+    image: np.ndarray, cell: Instance, factor: float, levels: np.ndarray, view: View
+) -> np.ndarray:
+    """One cell as the second network sees it, ``(S, S, 3) float32``."""
     box, mask = cell
-    side = max(1, round(SIDE_PX / factor))
+    side = max(1, round(view.side_px / factor))
     top = box.y + box.height // 2 - side // 2
     left = box.x + box.width // 2 - side // 2
     rows = slice(max(0, top), min(image.shape[0], top + side))
@@ -89,5 +133,5 @@ def _alone(image: np.ndarray, cell: Instance, factor: float, levels: np.ndarray)
     inside[first_row - top : last_row - top, first_column - left : last_column - left] = mask[
         first_row - box.y : last_row - box.y, first_column - box.x : last_column - box.x
     ]
-    density, inside = reduced(density, inside)
-    return seen(at_reference(density, inside), inside)
+    density, inside = resized(density, inside, view.side_px)
+    return seen(at_reference(density, inside, view), inside)

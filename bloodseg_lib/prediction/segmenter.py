@@ -23,9 +23,10 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from bloodseg_lib.config import Config
+from bloodseg_lib.network.cell_view import VIEWS, companion
 from bloodseg_lib.network.inference import load_network
 from bloodseg_lib.network.pretrained import checkpoint_path
-from bloodseg_lib.network.white_cells import WhiteCellNetwork, companion
+from bloodseg_lib.network.single_cell import SingleCellNetwork
 from bloodseg_lib.prediction.preprocessing import Preprocessing
 from bloodseg_lib.prediction.probabilities import label_map_and_probabilities
 from bloodseg_lib.prediction.scale import Scale, find_scale
@@ -63,8 +64,8 @@ class PredictionConfig(Config):
             :class:`bloodseg_lib.optics.Stain`.
         test_time_augmentation: average over the eight symmetries of a square, see
             :func:`over_symmetries`; takes eight times as long.
-        second_look: where the network has a second one beside it that looks at each white cell
-            alone, ask it, see :mod:`bloodseg_lib.prediction.second_look`.
+        second_look: where the network has others beside it that look at single white and red
+            cells, ask them, see :mod:`bloodseg_lib.prediction.second_look`.
         precision, engine: of the network, see :func:`bloodseg_lib.network.inference.load_network`.
 
     Examples:
@@ -143,16 +144,21 @@ class Segmenter:
         self.checkpoint = checkpoint_path(checkpoint)
         self.config = config or PredictionConfig()
         self.network = load_network(self.checkpoint, self.config.precision, self.config.engine)
-        second = companion(self.checkpoint)
-        there = self.config.second_look and second.is_file()
-        self.white_cells = WhiteCellNetwork(second) if there else None
+        self.single_cells = [
+            SingleCellNetwork(path, view)
+            for view in VIEWS
+            if self.config.second_look and (path := companion(self.checkpoint, view)).is_file()
+        ]
 
     @functools.cached_property
     def identity(self) -> dict[str, Any]:
         """What tells this segmenter from others, for JSON: digest of the weights, and options."""
-        digest = _digest(self.checkpoint.with_suffix(".npz"))
-        second = _digest(companion(self.checkpoint)) if self.white_cells else None
-        return {"network": digest, "white_cells": second, "options": self.config.to_dict()}
+        views = [network.view for network in self.single_cells]
+        return {
+            "network": _digest(self.checkpoint.with_suffix(".npz")),
+            **{view.name: _digest(companion(self.checkpoint, view)) for view in views},
+            "options": self.config.to_dict(),
+        }
 
     def predict(self, tiles: np.ndarray) -> np.ndarray:
         """Class probabilities of tiles.
@@ -175,15 +181,12 @@ class Segmenter:
         progress: bool = False,
         on_progress: Callable[[float], None] | None = None,
     ) -> Segmentation:
-        """Segment one image, see :func:`segment_image`, and look at its white cells again."""
+        """Segment one image, see :func:`segment_image`, and look at its cells again."""
         found = segment_image(
             image, self.predict, scale, self.config, progress=progress, on_progress=on_progress
         )
-        if self.white_cells:
-            levels = found.preprocessing.levels
-            look_again(
-                image, found.labels, found.probabilities, found.scale, levels, self.white_cells
-            )
+        levels = found.preprocessing.levels
+        look_again(image, found.labels, found.probabilities, found.scale, levels, self.single_cells)
         return found
 
 

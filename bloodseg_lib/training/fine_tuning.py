@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from bloodseg_lib.io import write_bytes
+from bloodseg_lib.network.cell_view import VIEWS, companion
 from bloodseg_lib.network.checkpoint import read_sidecar, write_compact
 from bloodseg_lib.network.config import UNetConfig
 from bloodseg_lib.network.pretrained import checkpoint_path
-from bloodseg_lib.network.white_cells import companion
 from bloodseg_lib.runs import RunFiles
 from bloodseg_lib.samples.bank import SampleBank
 from bloodseg_lib.smears.build import build_dataset
@@ -79,6 +79,7 @@ def fine_tuned(
     unet = UNetConfig.from_dict(read_sidecar(start).unet)
     result = train(dataset, unet, config, run.training, on_epoch, progress=progress)
     write_compact(result.latest, run.network)
-    if companion(start).is_file():
-        write_bytes(companion(run.network), companion(start).read_bytes())
+    for view in VIEWS:
+        if (second := companion(start, view)).is_file():
+            write_bytes(companion(run.network, view), second.read_bytes())
     return dataset

