@@ -37,7 +37,7 @@ from bloodseg_lib.prediction.results import (
     result_files,
 )
 from bloodseg_lib.prediction.scale import Scale
-from bloodseg_lib.prediction.segmenter import KEPT_PX, Segmentation, Segmenter
+from bloodseg_lib.prediction.segmenter import Segmentation, Segmenter
 from bloodseg_lib.prediction.summary import SUMMARY_FILES, summary_files
 from bloodseg_lib.runs import owned
 
@@ -47,6 +47,7 @@ SKIPPED = "skipped.csv"
 _Seen = tuple[dict[str, Any], Picture, Segmentation]
 _Ahead = Ahead[Input, _Seen]
 
+_AHEAD_PX = 2**24  # no larger image is in memory beside another
 _HOPELESS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # the next image could not be written either
 
 
@@ -236,7 +237,7 @@ class _Batch:
     def _segmented(self, item: Input, ahead: _Ahead, following: Input | None) -> FileResult:
         made_of, picture, found = ahead.take(item)
         image, name, comma = picture.pixels, self.names[item], self.outputs.decimal_comma
-        room = found.labels.size <= KEPT_PX  # beside a large image no other is in memory
+        room = found.labels.size <= _AHEAD_PX
         if following and room and not self.journal.existing(self.files(following)):
             ahead.begin(following)
         counts, files = result_files(found, image, name, self.counting, decimal_comma=comma)

@@ -41,7 +41,7 @@ from bloodseg_lib.prediction.tiling import (
 )
 from bloodseg_lib.prediction.writing import burnt_in, without_writing
 
-KEPT_PX = 2**24
+KEPT_PX = 2**22
 """Probabilities of images of more pixels than this are kept on disk unless asked for otherwise: in
 memory they would take 20 bytes a pixel.
 """
@@ -75,7 +75,7 @@ class PredictionConfig(Config):
     """
 
     overlap_px: int = 64
-    batch_size: int = 16
+    batch_size: int = 8
     tile_px: int = LARGEST_TILE_PX
     keep_probabilities: bool | None = None
     preprocess: bool = True

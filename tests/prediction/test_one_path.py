@@ -20,7 +20,6 @@ from bloodseg_lib.classes import HEALTHY_RBC, LYMPHOCYTE
 from bloodseg_lib.cli import main
 from bloodseg_lib.io import ENCODING, label_map_bytes, read_image
 from bloodseg_lib.panel.panel import SegmentationPanel
-from bloodseg_lib.prediction import segmenter as prediction
 from bloodseg_lib.prediction.results import count_field
 from bloodseg_lib.prediction.scale import Scale
 from bloodseg_lib.prediction.segmenter import Segmenter
@@ -104,9 +103,7 @@ def test_an_uploaded_image_gives_what_the_same_file_gives_in_the_file_s_micromet
 
 
 @pytest.mark.slow
-def test_a_large_image_goes_through_the_panel(checkpoint, monkeypatch):
-    # so that its probabilities are on disk, as those of larger ones are
-    monkeypatch.setattr(prediction, "KEPT_PX", 2**23)
+def test_a_large_image_goes_through_the_panel(checkpoint):
     image, cells = smear(3000, 4000, 74, 160)
     panel = SegmentationPanel(Segmenter(checkpoint), {"large": image})
     panel.controls.run.click()
