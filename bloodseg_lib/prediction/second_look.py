@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 
 from bloodseg_lib.classes import HEALTHY_RBC
@@ -113,7 +114,26 @@ def together(first: np.ndarray, second: np.ndarray, share: float) -> np.ndarray:
 def alone(
     image: np.ndarray, cell: Instance, factor: float, levels: np.ndarray, view: View
 ) -> np.ndarray:
-    """One cell as the second network sees it, ``(S, S, 3) float32``."""
+    """One cell as the second network sees it, ``(S, S, 3) float32``; see :func:`around`."""
+    density, inside = around(image, cell, factor, levels, view)
+    return seen(at_reference(density, inside, view), inside)
+
+
+def around(
+    image: np.ndarray, cell: Instance, factor: float, levels: np.ndarray, view: View
+) -> tuple[np.ndarray, np.ndarray]:
+    """The square around a cell at 40x.
+
+    Args:
+        image: ``(H, W, 3) uint8`` RGB.
+        cell: in the image.
+        factor: of the image's scale.
+        levels: ``(256, 3) uint8``, see :func:`look_again`.
+        view: of the network.
+
+    Returns:
+        ``(S, S, 3) float32``, optical densities, and ``(S, S) float32``, the cell.
+    """
     box, mask = cell
     side = max(1, round(view.side_px / factor))
     top = box.y + box.height // 2 - side // 2
@@ -130,8 +150,13 @@ def alone(
     # the box and the square overlap, but neither need hold the other
     first_row, first_column = max(rows.start, box.y), max(columns.start, box.x)
     last_row, last_column = min(rows.stop, box.bottom), min(columns.stop, box.right)
-    inside[first_row - top : last_row - top, first_column - left : last_column - left] = mask[
-        first_row - box.y : last_row - box.y, first_column - box.x : last_column - box.x
-    ]
-    density, inside = resized(density, inside, view.side_px)
-    return seen(at_reference(density, inside, view), inside)
+    inside[first_row - top : last_row - top, first_column - left : last_column - left] = (
+        _filled_up(mask) if view.convex else mask
+    )[first_row - box.y : last_row - box.y, first_column - box.x : last_column - box.x]
+    return resized(density, inside, view.side_px)
+
+
+def _filled_up(mask: np.ndarray) -> np.ndarray:
+    """The convex hull of the pixels of a mask."""
+    pixels = cv2.findNonZero(mask.astype(np.uint8))
+    return cv2.fillConvexPoly(np.zeros(mask.shape, np.uint8), cv2.convexHull(pixels), 1)

@@ -1,0 +1,68 @@
+"""Red cells as a network finds them: with the outlines and neighbours that a second look meets.
+
+Samples of a bank are whole single cells. In a field an outline is bitten, two cells are one, the
+border cuts a cell, and what is no red cell is taken for one. A second network that was never shown
+such cells calls many of them infected, so it is shown them: in composed smears, whose label maps
+tell which cells are infected, and in real fields of people without malaria.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from bloodseg_lib.classes import INFECTED_RBC
+from bloodseg_lib.network.cell_view import View
+from bloodseg_lib.prediction.cells import CountingConfig, find_instances
+from bloodseg_lib.prediction.scale import AT_40X
+from bloodseg_lib.prediction.second_look import around
+from bloodseg_lib.prediction.segmenter import PredictionConfig, Segmenter
+from bloodseg_lib.samples.bank import SampleBank
+from bloodseg_lib.samples.extraction.field import spread
+from bloodseg_lib.samples.field_bank import read_field
+from bloodseg_lib.smears.dataset import Dataset
+
+HEALTHY_PEOPLE = ("lisc", "zheng", "pbc", "txl_pbc", "chula")
+"""Databases in whose fields nobody has malaria."""
+INFECTED, HEALTHY = 0.3, 0.05
+"""A cell is infected where at least the first fraction of its pixels is of an infected cell, and
+healthy up to the second; between them it is left out.
+"""
+
+Pictures = Iterator[tuple[np.ndarray, np.ndarray, str]]
+"""Pictures at 40x, where infected cells are, and where the pictures are from."""
+
+
+def of_smears(dataset: Dataset, number: int) -> Pictures:
+    """The first composed smears of the training split."""
+    for i in range(min(number, len(dataset.names("train")))):
+        image, labels = dataset.image("train", i), dataset.label_map("train", i)
+        yield image, labels == INFECTED_RBC, "composed"
+
+
+def of_fields(bank: SampleBank, without: frozenset[str], number: int) -> Pictures:
+    """Some fields of each database of people without malaria, of the training split."""
+    for source in sorted(set(HEALTHY_PEOPLE) - without):
+        fields = [f for f in bank.fields if f.source == source and f.split == "train"]
+        for entry in spread(fields, number):
+            field = read_field(bank.folder, entry)
+            yield field.image, np.zeros(field.labels.shape, bool), source
+
+
+def found_cells(pictures: Pictures, network: Path | str, view: View) -> Iterator[tuple]:
+    """Densities, mask, class and source of each red cell, as `second_look.Cells` has them."""
+    segmenter = Segmenter(network, PredictionConfig(second_look=False))
+    place = view.class_ids.index(INFECTED_RBC)
+    for image, infected, source in tqdm(pictures, unit="picture"):
+        found = segmenter.segment(image, AT_40X)
+        levels = found.preprocessing.levels
+        for cell in find_instances(found.labels, view.class_ids, AT_40X, CountingConfig()):
+            fraction = infected[cell.box.window][cell.mask].mean()
+            if HEALTHY < fraction < INFECTED:
+                continue
+            density, mask = around(image, cell, 1.0, levels, view)
+            class_id = place if fraction >= INFECTED else 1 - place
+            yield density.astype(np.float16), mask.astype(np.float16), class_id, source
