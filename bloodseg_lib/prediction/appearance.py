@@ -5,7 +5,10 @@ Taught by ``notebooks/06_interactive_prediction.ipynb``.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -25,6 +28,7 @@ _EMPTY = 0.06  # optical density; more is stained
 _EYEPIECE = 1.8  # optical density of green; more is the black around the field
 _MUCH_BLACK = 0.3  # fraction of the picture
 _RIM_PX = 200  # fewest pixels of rims
+_BLOCK_PX, _FEWEST_BLOCKS = 120, 4  # side at 40x, and number, of what can differ in focus
 _LEAST_DENSITY = 0.04  # of a red cell, as a divisor
 
 
@@ -43,6 +47,8 @@ class Appearance:
         steepness: greatest change of the optical density at the rims of red cells, per pixel at
             40x, as a fraction of the cells' density: 0.2 to 0.4 of sharp pictures; None: too few
             red cells.
+        evenness: steepness of the least sharp part but one, as a fraction of that of the sharp
+            ones; None: red cells in fewer than four parts.
     """
 
     brightest: float
@@ -52,6 +58,7 @@ class Appearance:
     empty: float
     colourful: float
     steepness: float | None
+    evenness: float | None
 
     @classmethod
     def of(cls, image: np.ndarray, segmentation: Segmentation) -> Appearance:
@@ -65,23 +72,36 @@ class Appearance:
         field = preparation.within_border(image)
         labels = preparation.within_border(segmentation.labels)
         scale = segmentation.scale.factor
-        measured = np.array(
-            [
+        contrast, empty, colourful, steepness, blocks = zip(
+            *(
                 _measures(field[window], seen, np.ascontiguousarray(labels[window]))
                 for window, seen in windows_at_40x(field, scale, preparation.white)
-            ]
+            ),
+            strict=True,
         )
-        contrast, empty, colourful, steepness = measured.T
-        rims = steepness[~np.isnan(steepness)]
+        rims = _known(steepness)
         return cls(
             float(background_colour(field).max()),
             _in_pieces(preparation.outside),
             preparation.one_cell,
-            float(contrast.max()),
+            max(contrast),
             float(np.median(empty)),
-            float(colourful.max()),
+            max(colourful),
             float(np.median(rims)) if len(rims) else None,
+            _evenness(_known(itertools.chain(*blocks))),
         )
+
+
+def _known(values: Iterable[float]) -> np.ndarray:
+    """The numbers among some values, in order of size."""
+    found = np.sort(np.fromiter(values, float))
+    return found[~np.isnan(found)]
+
+
+def _evenness(blocks: np.ndarray) -> float | None:
+    if len(blocks) < _FEWEST_BLOCKS:
+        return None
+    return float(blocks[1] / np.quantile(blocks, 0.75))
 
 
 def _in_pieces(outside: np.ndarray | None) -> bool:
@@ -95,8 +115,10 @@ def _in_pieces(outside: np.ndarray | None) -> bool:
 
 def _measures(
     original: np.ndarray, seen: np.ndarray, labels: np.ndarray
-) -> tuple[float, float, float, float]:
-    """Contrast, empty fraction, colour and steepness (or NaN) of a window."""
+) -> tuple[float, float, float, float, list[float]]:
+    """Contrast, empty fraction, colour and steepness of a window, and the steepness of its blocks;
+    NaN is none.
+    """
     density = GREY_DENSITIES[cv2.GaussianBlur(seen, (0, 0), 1.0)] - GREY_DENSITIES[WHITE]
     clipped = np.minimum(density[:, :, 1], 0.5)
     contrast = float(threshold_otsu(clipped)) if np.ptp(clipped) else 0.0
@@ -105,19 +127,47 @@ def _measures(
     least, greatest = channel_extremes(original)
     colourful = float(np.percentile(greatest - least, 99))
     shown = cv2.resize(labels, seen.shape[1::-1], interpolation=cv2.INTER_NEAREST)
-    return contrast, empty, colourful, _steepness(seen, np.isin(shown, RBC_IDS))
+    rims = _Rims.of(seen, np.isin(shown, RBC_IDS))
+    blocks = [rims.steepness(block) for block in _blocks(*shown.shape)]
+    return contrast, empty, colourful, rims.steepness(), blocks
 
 
-def _steepness(seen: np.ndarray, red: np.ndarray) -> float:
-    """How steep the rims of red cells are in a window; NaN where there are too few."""
-    mask, square = red.astype(np.uint8), np.ones((5, 5))
-    rim = (cv2.dilate(mask, square) - cv2.erode(mask, square)) > 0
-    inside = cv2.erode(mask, np.ones((9, 9))) > 0
-    if min(rim.sum(), inside.sum()) < _RIM_PX:
-        return np.nan
-    green = GREY_DENSITIES[seen[:, :, 1]] - GREY_DENSITIES[WHITE]
-    smooth = cv2.GaussianBlur(green, (0, 0), 0.7)
-    across = cv2.Sobel(smooth, cv2.CV_32F, 1, 0) / 8
-    down = cv2.Sobel(smooth, cv2.CV_32F, 0, 1) / 8
-    steep = float(np.percentile(np.hypot(across, down)[rim], 75))
-    return steep / max(_LEAST_DENSITY, float(np.median(green[inside])))
+class _Rims(NamedTuple):
+    """The rims of red cells in a window: where they and the insides of cells are, ``(h, w) bool``;
+    the slope of the optical density, per pixel; the density.
+    """
+
+    rim: np.ndarray
+    inside: np.ndarray
+    slope: np.ndarray
+    density: np.ndarray
+
+    @classmethod
+    def of(cls, seen: np.ndarray, red: np.ndarray) -> _Rims:
+        mask, square = red.astype(np.uint8), np.ones((5, 5))
+        rim = (cv2.dilate(mask, square) - cv2.erode(mask, square)) > 0
+        inside = cv2.erode(mask, np.ones((9, 9))) > 0
+        green = GREY_DENSITIES[seen[:, :, 1]] - GREY_DENSITIES[WHITE]
+        smooth = cv2.GaussianBlur(green, (0, 0), 0.7)
+        across = cv2.Sobel(smooth, cv2.CV_32F, 1, 0) / 8
+        down = cv2.Sobel(smooth, cv2.CV_32F, 0, 1) / 8
+        return cls(rim, inside, np.hypot(across, down), green)
+
+    def steepness(self, part: Any = ...) -> float:
+        """How steep the rims are in a part of the window; NaN where there are too few."""
+        rim, inside = self.rim[part], self.inside[part]
+        if min(rim.sum(), inside.sum()) < _RIM_PX:
+            return np.nan
+        steep = float(np.percentile(self.slope[part][rim], 75))
+        return steep / max(_LEAST_DENSITY, float(np.median(self.density[part][inside])))
+
+
+def _blocks(height: int, width: int) -> Iterator[tuple[slice, slice]]:
+    """Squares of about :data:`_BLOCK_PX` that cover a window."""
+    down, across = (max(1, round(length / _BLOCK_PX)) for length in (height, width))
+    for i in range(down):
+        for j in range(across):
+            yield (
+                slice(i * height // down, (i + 1) * height // down),
+                slice(j * width // across, (j + 1) * width // across),
+            )

@@ -7,6 +7,7 @@ import pytest
 from bloodseg_lib.classes import HEALTHY_RBC
 from bloodseg_lib.prediction.appearance import Appearance
 from bloodseg_lib.prediction.preprocessing import Preprocessing
+from bloodseg_lib.prediction.quality import BLIND, UNEVEN
 from bloodseg_lib.prediction.scale import AT_40X, Scale
 from bloodseg_lib.prediction.segmenter import Segmentation
 
@@ -99,3 +100,26 @@ def test_a_field_of_view_in_many_pieces_is_none(parts, expected):
     for begin, end in parts:
         outside[:, begin:end] = False
     assert seen(*drawn(), outside=outside).in_pieces == expected
+
+
+@pytest.mark.parametrize("part", ["half", "quarter", "tilt"])
+def test_a_part_that_is_out_of_focus_makes_a_field_uneven(part):
+    image, labels = drawn()
+    blurred, (height, width) = cv2.GaussianBlur(image, (0, 0), 2.5), SIZE
+    uneven = image.copy()
+    if part == "tilt":
+        for i in range(1, 7):
+            strip = np.s_[:, i * width // 7 : (i + 1) * width // 7]
+            uneven[strip] = cv2.GaussianBlur(image, (0, 0), 0.5 * i)[strip]
+    else:
+        rows = slice(0 if part == "half" else height // 2, None)
+        uneven[rows, width // 2 :] = blurred[rows, width // 2 :]
+    assert seen(image, labels).evenness > 0.9
+    assert seen(blurred, labels).evenness > 0.9  # that is told by its steepness
+    assert seen(uneven, labels).evenness < UNEVEN
+    assert seen(uneven, labels).steepness > BLIND
+
+
+def test_of_few_red_cells_nobody_says_whether_they_are_evenly_sharp():
+    image, labels = drawn()
+    assert seen(image[:120, :230], labels[:120, :230]).evenness is None

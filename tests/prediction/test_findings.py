@@ -23,6 +23,7 @@ SHARP = Appearance(
     empty=0.6,
     colourful=60,
     steepness=0.3,
+    evenness=0.8,
 )
 MEASURED = Scale(1.0, "measured", RBC_DIAMETER_PX, 60)
 IMAGE = np.full((420, 520, 3), 240, np.uint8)
@@ -73,6 +74,10 @@ DARK = ("light", "withheld", 89, EVERYTHING)
         ({"steepness": None}, []),
         ({"steepness": 0.19}, []),
         ({"steepness": 0.189}, [("focus", "warning", 0.189, ())]),
+        ({"steepness": 0.189, "evenness": 0.5}, [("focus", "warning", 0.189, ())]),
+        ({"evenness": None}, []),
+        ({"evenness": 0.58}, []),
+        ({"evenness": 0.579}, [("focus", "warning", 0.579, ())]),
         ({"steepness": 0.125}, [("focus", "warning", 0.125, ())]),
         ({"steepness": 0.124}, [("focus", "withheld", 0.124, FRACTIONS)]),
     ],

@@ -1,0 +1,180 @@
+"""What the judgement says of sharp fields that something was done to: `docs/any_picture.md`.
+
+    python experiments/altered_fields.py --data FOLDER [--fields 2] [--kinds half-blurred ...]
+
+FOLDER holds folders of pictures, one a database, at any depth. For each kind of alteration it
+prints how many pictures were judged in which way, and those whose parasitaemia is given without a
+word though its interval excludes that of the sharp field.
+"""
+
+import argparse
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from quality import real_fields
+from tqdm.auto import tqdm
+
+from bloodseg_lib.prediction.results import count_field
+from bloodseg_lib.prediction.segmenter import Segmenter
+
+Alteration = Callable[[np.ndarray, float], np.ndarray]
+"""Of a picture; the second is the factor to 40x."""
+
+
+def _blurred(image: np.ndarray, factor: float, px: float = 2.5) -> np.ndarray:
+    return cv2.GaussianBlur(image, (0, 0), px / factor)
+
+
+def _part_blurred(rows: float) -> Alteration:
+    def altered(image: np.ndarray, factor: float) -> np.ndarray:
+        part = np.s_[int(rows * len(image)) :, image.shape[1] // 2 :]
+        result = image.copy()
+        result[part] = _blurred(image, factor)[part]
+        return result
+
+    return altered
+
+
+def _tilted(image: np.ndarray, factor: float) -> np.ndarray:
+    result, width = image.copy(), image.shape[1]
+    for i in range(1, 7):
+        strip = np.s_[:, i * width // 7 : (i + 1) * width // 7]
+        result[strip] = _blurred(image, factor, 0.5 * i)[strip]
+    return result
+
+
+def _jpeg(quality: int) -> Alteration:
+    def altered(image: np.ndarray, _: float) -> np.ndarray:
+        _, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+        return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+
+    return altered
+
+
+def _reduced(px: float, back: int) -> Alteration:
+    """To so few pixels a red cell, and back to the size it had."""
+
+    def altered(image: np.ndarray, factor: float) -> np.ndarray:
+        size = px * factor / 37
+        small = cv2.resize(image, None, fx=size, fy=size, interpolation=cv2.INTER_AREA)
+        return cv2.resize(small, image.shape[1::-1], interpolation=back)
+
+    return altered
+
+
+def _stretched(by: float) -> Alteration:
+    return lambda image, _: cv2.resize(image, None, fx=by, fy=1, interpolation=cv2.INTER_LINEAR)
+
+
+def _levels(function: Callable[[np.ndarray], np.ndarray]) -> Alteration:
+    return lambda image, _: np.clip(function(image.astype(np.float32)), 0, 255).astype(np.uint8)
+
+
+def _grid(image: np.ndarray, _: float) -> np.ndarray:
+    result = image.copy()
+    for x in range(0, image.shape[1], 60):
+        cv2.line(result, (x, 0), (x, len(image)), (40, 40, 40), 1)
+    for y in range(0, len(image), 60):
+        cv2.line(result, (0, y), (image.shape[1], y), (40, 40, 40), 1)
+    return result
+
+
+def _watermark(image: np.ndarray, _: float) -> np.ndarray:
+    layer, size = image.copy(), image.shape[1] / 400
+    for y in range(60, len(image), 120):
+        cv2.putText(
+            layer, "SAMPLE SAMPLE", (10, y), 0, size, (120, 120, 120), max(2, int(3 * size))
+        )
+    return cv2.addWeighted(image, 0.65, layer, 0.35, 0)
+
+
+def _mosaic(image: np.ndarray, _: float) -> np.ndarray:
+    """Half of the field beside its other half at twice the size."""
+    half = image[:, : image.shape[1] // 2]
+    large = cv2.resize(image, None, fx=2, fy=2)[: len(image), : image.shape[1] // 2]
+    return np.concatenate([half, large], axis=1)
+
+
+def _vignette(image: np.ndarray, _: float) -> np.ndarray:
+    rows, columns = np.indices(image.shape[:2]).astype(np.float32)
+    far = np.hypot(rows / len(image) - 0.5, columns / image.shape[1] - 0.5)
+    return (image * (1 - 1.2 * far**2)[:, :, None].clip(0.15)).astype(np.uint8)
+
+
+KINDS: dict[str, Alteration] = {
+    "nothing": lambda image, _: image,
+    "half-blurred": _part_blurred(0),
+    "quarter-blurred": _part_blurred(0.5),
+    "tilted": _tilted,
+    "jpeg-10": _jpeg(10),
+    "jpeg-30": _jpeg(30),
+    "pixels": _reduced(12, cv2.INTER_NEAREST),
+    "enlarged": _reduced(12, cv2.INTER_CUBIC),
+    "median": lambda image, factor: cv2.medianBlur(image, 2 * int(2.5 / factor) + 1),
+    "bilateral": lambda image, _: cv2.bilateralFilter(image, 15, 90, 9),
+    "sharpened": _levels(lambda x: x + 2 * (x - cv2.GaussianBlur(x, (0, 0), 2))),
+    "noise": _levels(lambda x: x + np.random.default_rng(0).normal(0, 25, x.shape)),
+    "stretched-1.3": _stretched(1.3),
+    "stretched-2": _stretched(2.0),
+    "mosaic": _mosaic,
+    "mirrored": lambda image, _: np.concatenate([image, image[:, ::-1]], axis=1),
+    "blue-first": lambda image, _: np.ascontiguousarray(image[..., ::-1]),
+    "negative": lambda image, _: 255 - image,
+    "one-channel": _levels(lambda x: x * np.array([1, 0, 0], np.float32)),
+    "red-only-grey": lambda image, _: np.repeat(image[..., :1], 3, axis=2),
+    "pale": _levels(lambda x: x.mean(2, keepdims=True) + 0.25 * (x - x.mean(2, keepdims=True))),
+    "gaudy": _levels(lambda x: x.mean(2, keepdims=True) + 3 * (x - x.mean(2, keepdims=True))),
+    "sodium-light": _levels(lambda x: x * np.array([1, 0.75, 0.3], np.float32)),
+    "blue-filter": _levels(lambda x: x * np.array([0.4, 0.6, 1], np.float32)),
+    "over-exposed": _levels(lambda x: x * 1.6),
+    "under-exposed": _levels(lambda x: x * 0.4),
+    "blacks-clipped": _levels(lambda x: (x - 110) * 255 / 145),
+    "vignette": _vignette,
+    "grid": _grid,
+    "watermark": _watermark,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--fields", type=int, default=2, help="of each database")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--only", nargs="+", help="databases")
+    options = parser.parse_args()
+    segmenter = Segmenter()
+    sharp: list[tuple[str, np.ndarray, float, float]] = []
+    for name, image in real_fields(options.data, options.fields):
+        if options.only and name.split("/")[0] not in options.only:
+            continue
+        found = segmenter.segment(image)
+        share = count_field(found, image).parasitaemia()
+        if not share.withheld:
+            rate = share.numerator / share.denominator
+            sharp.append((name, image, found.scale.factor, rate))
+    print("| what was done | good | note | warning | withheld | findings | silent and wrong |")
+    print("|---|---:|---:|---:|---:|---|---|")
+    for kind in tqdm(options.kinds, unit="kind"):
+        levels: Counter = Counter()
+        findings: Counter = Counter()
+        wrong = []
+        for name, image, factor, rate in sharp:
+            altered = KINDS[kind](image, factor)
+            counts = count_field(segmenter.segment(altered), altered)
+            levels[counts.quality.level] += 1
+            findings.update(finding.name for finding in counts.quality.findings)
+            low, high = counts.parasitaemia().interval or (0, 1)
+            if counts.quality.level in ("good", "note") and not low <= rate <= high:
+                wrong.append(name)
+        said = ", ".join(f"{name} {n}" for name, n in findings.most_common())
+        row = " | ".join(str(levels[level]) for level in ("good", "note", "warning", "withheld"))
+        tqdm.write(f"| {kind} | {row} | {said} | {', '.join(wrong)} |")
+
+
+if __name__ == "__main__":
+    main()
