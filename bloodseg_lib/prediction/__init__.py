@@ -16,12 +16,12 @@ from bloodseg_lib.prediction.counts import (
 )
 from bloodseg_lib.prediction.export import export_checkpoint, load_exported
 from bloodseg_lib.prediction.file_result import FileResult, failures, pooled_words
+from bloodseg_lib.prediction.finding import Finding, Quality
 from bloodseg_lib.prediction.inputs import Input, find_inputs
 from bloodseg_lib.prediction.interchange import OutputConfig
 from bloodseg_lib.prediction.out_folder import try_folder
 from bloodseg_lib.prediction.probabilities import class_picture
 from bloodseg_lib.prediction.proportion import Proportion, wilson_interval
-from bloodseg_lib.prediction.quality import Finding, Quality
 from bloodseg_lib.prediction.results import count_field, result_files, save_segmentation
 from bloodseg_lib.prediction.scale import AT_40X, Scale, find_scale
 from bloodseg_lib.prediction.segmenter import (

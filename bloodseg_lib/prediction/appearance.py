@@ -29,6 +29,7 @@ _EYEPIECE = 1.8  # optical density of green; more is the black around the field
 _MUCH_BLACK = 0.3  # fraction of the picture
 _RIM_PX = 200  # fewest pixels of rims
 _BLOCK_PX, _FEWEST_BLOCKS = 120, 4  # side at 40x, and number, of what can differ in focus
+_STEP = 0.1  # grey levels, so that a picture of no steps has no blocks
 _LEAST_DENSITY = 0.04  # of a red cell, as a divisor
 
 
@@ -49,6 +50,8 @@ class Appearance:
             red cells.
         evenness: steepness of the least sharp part but one, as a fraction of that of the sharp
             ones; None: red cells in fewer than four parts.
+        blockiness: how many times as large the steps are at the borders of squares of 8 x 8 pixels,
+            which a JPEG is made of, as within them.
     """
 
     brightest: float
@@ -59,6 +62,7 @@ class Appearance:
     colourful: float
     steepness: float | None
     evenness: float | None
+    blockiness: float
 
     @classmethod
     def of(cls, image: np.ndarray, segmentation: Segmentation) -> Appearance:
@@ -89,7 +93,22 @@ class Appearance:
             max(colourful),
             float(np.median(rims)) if len(rims) else None,
             _evenness(_known(itertools.chain(*blocks))),
+            _blockiness(image),
         )
+
+
+def _blockiness(image: np.ndarray) -> float:
+    """Of the first 1024 rows and columns, across or down, whichever is less."""
+    height, width = (min(1024, length) for length in image.shape[:2])
+    green = np.asarray(image[:height, :width, 1], np.int16)
+    found = []
+    for axis in (0, 1):
+        steps = np.abs(np.diff(green, axis=axis)).mean(axis=1 - axis)
+        at_borders = np.arange(len(steps)) % 8 == 7
+        if at_borders.any():
+            between, within = steps[at_borders].mean(), steps[~at_borders].mean()
+            found.append((between + _STEP) / (within + _STEP))
+    return float(min(found, default=1.0))
 
 
 def _known(values: Iterable[float]) -> np.ndarray:

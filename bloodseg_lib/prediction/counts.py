@@ -35,10 +35,7 @@ from bloodseg_lib.prediction.cells import (
     Instance,
     find_instances,
 )
-from bloodseg_lib.prediction.pixel_size import PixelSize
-from bloodseg_lib.prediction.probabilities import mean_probabilities
-from bloodseg_lib.prediction.proportion import Proportion
-from bloodseg_lib.prediction.quality import (
+from bloodseg_lib.prediction.finding import (
     COUNTS,
     DIFFERENTIAL,
     EVERYTHING,
@@ -47,6 +44,9 @@ from bloodseg_lib.prediction.quality import (
     Finding,
     Quality,
 )
+from bloodseg_lib.prediction.pixel_size import PixelSize
+from bloodseg_lib.prediction.probabilities import mean_probabilities
+from bloodseg_lib.prediction.proportion import Proportion
 from bloodseg_lib.prediction.scale import AT_40X, Scale
 from bloodseg_lib.prediction.shape import components, occurrences
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bloodseg_lib.io import WriteError
 from bloodseg_lib.prediction.counts import Counts
-from bloodseg_lib.prediction.quality import COUNTS
+from bloodseg_lib.prediction.finding import COUNTS
 from bloodseg_lib.prediction.result_names import printable
 from bloodseg_lib.prediction.results import POOLED_FILES
 from bloodseg_lib.prediction.scale import Scale

@@ -18,7 +18,7 @@ from bloodseg_lib.io import WriteError
 from bloodseg_lib.prediction.cell_table import cells_of
 from bloodseg_lib.prediction.cells import CountingConfig
 from bloodseg_lib.prediction.counts import Counts
-from bloodseg_lib.prediction.quality import Quality
+from bloodseg_lib.prediction.finding import Quality
 
 FILE = "predicted.jsonl"
 _TALLIES = ("components", "watershed", "by_area", "cut_by_border", "under_writing")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bloodseg_lib.prediction.counts import Counts, pool
 from bloodseg_lib.prediction.file_result import FileResult
-from bloodseg_lib.prediction.quality import COUNTS, PARASITAEMIA
+from bloodseg_lib.prediction.finding import COUNTS, PARASITAEMIA
 
 
 @dataclass(frozen=True)

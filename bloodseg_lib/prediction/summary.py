@@ -19,10 +19,10 @@ from bloodseg_lib.io import ENCODING, csv_text
 from bloodseg_lib.prediction.cell_table import NOTICE, decimal
 from bloodseg_lib.prediction.counts import Counts
 from bloodseg_lib.prediction.file_result import FileResult
+from bloodseg_lib.prediction.finding import COUNTS
 from bloodseg_lib.prediction.interchange import OutputConfig
 from bloodseg_lib.prediction.patients import Together, by_patient
 from bloodseg_lib.prediction.pixel_size import PixelSize
-from bloodseg_lib.prediction.quality import COUNTS
 from bloodseg_lib.prediction.result_names import printable
 
 SUMMARY_FILES = ("results.csv", "pooled.csv", "report.html")

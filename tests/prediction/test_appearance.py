@@ -7,7 +7,7 @@ import pytest
 from bloodseg_lib.classes import HEALTHY_RBC
 from bloodseg_lib.prediction.appearance import Appearance
 from bloodseg_lib.prediction.preprocessing import Preprocessing
-from bloodseg_lib.prediction.quality import BLIND, UNEVEN
+from bloodseg_lib.prediction.quality import BLIND, BLOCKY, UNEVEN
 from bloodseg_lib.prediction.scale import AT_40X, Scale
 from bloodseg_lib.prediction.segmenter import Segmentation
 
@@ -123,3 +123,17 @@ def test_a_part_that_is_out_of_focus_makes_a_field_uneven(part):
 def test_of_few_red_cells_nobody_says_whether_they_are_evenly_sharp():
     image, labels = drawn()
     assert seen(image[:120, :230], labels[:120, :230]).evenness is None
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_blocks_are_of_a_jpeg_of_low_quality(turned):
+    image = drawn()[0].astype(np.float32)
+    noise = cv2.GaussianBlur(np.random.default_rng(0).normal(0, 9, image.shape), (0, 0), 1.5)
+    image = np.clip(image + noise, 0, 255).astype(np.uint8)
+    image = np.ascontiguousarray(image.swapaxes(0, 1)) if turned else image
+    labels = np.zeros(image.shape[:2], np.uint8)
+    found = []
+    for quality in (95, 50, 8):
+        _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        found.append(seen(cv2.imdecode(data, cv2.IMREAD_COLOR), labels).blockiness)
+    assert found == sorted(found) and found[0] < 1.5 and found[2] > BLOCKY

@@ -24,8 +24,8 @@ from bloodseg_lib.classes import (
     THROMBOCYTE,
 )
 from bloodseg_lib.prediction.counts import CountingConfig, Counts, count_cells, pool
+from bloodseg_lib.prediction.finding import Finding, Quality
 from bloodseg_lib.prediction.proportion import Proportion, wilson_interval
-from bloodseg_lib.prediction.quality import Finding, Quality
 from bloodseg_lib.prediction.scale import Scale
 from bloodseg_lib.smears.compose import compose_background, compose_smear
 from bloodseg_lib.smears.pool import Pool

@@ -10,8 +10,9 @@ import pytest
 from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, NEUTROPHIL, RBC_DIAMETER_PX, Box
 from bloodseg_lib.prediction.appearance import Appearance
 from bloodseg_lib.prediction.cells import Cell
+from bloodseg_lib.prediction.finding import EVERYTHING, FRACTIONS
 from bloodseg_lib.prediction.preprocessing import Preprocessing
-from bloodseg_lib.prediction.quality import EVERYTHING, FRACTIONS, judge
+from bloodseg_lib.prediction.quality import judge
 from bloodseg_lib.prediction.scale import Scale
 from bloodseg_lib.prediction.segmenter import Segmentation
 
@@ -24,6 +25,7 @@ SHARP = Appearance(
     colourful=60,
     steepness=0.3,
     evenness=0.8,
+    blockiness=1.2,
 )
 MEASURED = Scale(1.0, "measured", RBC_DIAMETER_PX, 60)
 IMAGE = np.full((420, 520, 3), 240, np.uint8)
@@ -75,6 +77,8 @@ DARK = ("light", "withheld", 89, EVERYTHING)
         ({"steepness": 0.19}, []),
         ({"steepness": 0.189}, [("focus", "warning", 0.189, ())]),
         ({"steepness": 0.189, "evenness": 0.5}, [("focus", "warning", 0.189, ())]),
+        ({"blockiness": 2.45}, []),
+        ({"blockiness": 2.46}, [("compression", "warning", 2.46, ())]),
         ({"evenness": None}, []),
         ({"evenness": 0.58}, []),
         ({"evenness": 0.579}, [("focus", "warning", 0.579, ())]),

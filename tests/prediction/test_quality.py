@@ -10,8 +10,9 @@ from drawn_fields import drawn_field
 from bloodseg_lib.classes import HEALTHY_RBC, RBC_DIAMETER_PX, Box
 from bloodseg_lib.prediction.cells import Cell
 from bloodseg_lib.prediction.counts import CountingConfig, count_cells, pool
+from bloodseg_lib.prediction.finding import Finding, Quality
 from bloodseg_lib.prediction.preprocessing import Preprocessing
-from bloodseg_lib.prediction.quality import Finding, Quality, judge
+from bloodseg_lib.prediction.quality import judge
 from bloodseg_lib.prediction.results import count_field
 from bloodseg_lib.prediction.scale import AT_40X, Scale
 from bloodseg_lib.prediction.segmenter import Segmentation

@@ -16,8 +16,8 @@ from bloodseg_lib.prediction.cell_table import NOTICE
 from bloodseg_lib.prediction.cells import CountingConfig
 from bloodseg_lib.prediction.counts import count_cells
 from bloodseg_lib.prediction.file_result import FileResult
+from bloodseg_lib.prediction.finding import EVERYTHING, Finding, Quality
 from bloodseg_lib.prediction.interchange import OutputConfig
-from bloodseg_lib.prediction.quality import EVERYTHING, Finding, Quality
 from bloodseg_lib.prediction.scale import AT_40X, Scale
 from bloodseg_lib.prediction.summary import (
     SUMMARY_FILES,
