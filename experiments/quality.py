@@ -4,7 +4,7 @@ that are no smears: the thresholds of `bloodseg_lib/prediction/quality.py` are s
     python experiments/quality.py --data FOLDER --out runs/quality [--fields 20] [--checkpoint ...]
 
 FOLDER holds folders of pictures, one a database, at any depth; pictures that are no smears are
-those that scikit-image brings and some that are drawn. Measures of a picture are kept in
+those that scikit-image brings and some that are drawn (`no_smears.py`). Measures of a picture are kept in
 `OUT/measures.jsonl`: run again, it goes on where it stopped.
 """
 
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from no_smears import no_smears
 from tqdm.auto import tqdm
 
 from bloodseg_lib.io import IMAGE_SUFFIXES, read_image
@@ -34,29 +35,6 @@ def real_fields(data: Path, number: int) -> Iterator[tuple[str, np.ndarray]]:
         files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES)
         for i in np.linspace(0, len(files) - 1, min(number, len(files))).astype(int):
             yield f"{folder.name}/{files[i].relative_to(folder)}", read_image(files[i])
-
-
-def no_smears() -> Iterator[tuple[str, np.ndarray]]:
-    """Pictures of other things."""
-    import skimage.data
-
-    known = (
-        "astronaut brick camera cell chelsea coffee coins color grass gravel horse ihc logo moon"
-    )
-    folder = Path(skimage.data.__file__).parent
-    for name in (*known.split(), "motorcycle_left", "page", "retina", "rocket", "text"):
-        for file in folder.glob(f"{name}.*"):
-            yield f"no smear/{file.name}", read_image(file)
-    rng, size = np.random.default_rng(0), (500, 600, 3)
-    noise = rng.integers(0, 256, size, dtype=np.uint8)
-    yield "no smear/noise", noise
-    yield "no smear/clouds", cv2.GaussianBlur(noise, (0, 0), 6)
-    yield "no smear/black", np.zeros(size, np.uint8)
-    yield "no smear/white", np.full(size, 255, np.uint8)
-    writing = np.full(size, 255, np.uint8)
-    for y in range(40, 480, 36):
-        cv2.putText(writing, "Report of the laboratory", (10, y), 0, 1, (20, 20, 20), 2)
-    yield "no smear/writing", writing
 
 
 def measure(segmenter: Segmenter, image: np.ndarray, blur_px: float = 0) -> dict:

@@ -6,7 +6,7 @@ Taught by ``notebooks/06_interactive_prediction.ipynb``.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -29,6 +29,7 @@ _EYEPIECE = 1.8  # optical density of green; more is the black around the field
 _MUCH_BLACK = 0.3  # fraction of the picture
 _RIM_PX = 200  # fewest pixels of rims
 _BLOCK_PX, _FEWEST_BLOCKS = 120, 4  # side at 40x, and number, of what can differ in focus
+_LEAST_RED_PX = 4000  # at 40x, within the rims of about ten red cells
 _STEP = 0.1  # grey levels, so that a picture of no steps has no blocks
 _LEAST_DENSITY = 0.04  # of a red cell, as a divisor
 
@@ -50,6 +51,8 @@ class Appearance:
             red cells.
         evenness: steepness of the least sharp part but one, as a fraction of that of the sharp
             ones; None: red cells in fewer than four parts.
+        red_density: median optical density of the red cells in red, green and blue, where the
+            background has none; None: fewer than about ten.
         blockiness: how many times as large the steps are at the borders of squares of 8 x 8 pixels,
             which a JPEG is made of, as within them.
     """
@@ -62,6 +65,7 @@ class Appearance:
     colourful: float
     steepness: float | None
     evenness: float | None
+    red_density: tuple[float, ...] | None
     blockiness: float
 
     @classmethod
@@ -76,7 +80,7 @@ class Appearance:
         field = preparation.within_border(image)
         labels = preparation.within_border(segmentation.labels)
         scale = segmentation.scale.factor
-        contrast, empty, colourful, steepness, blocks = zip(
+        contrast, empty, colourful, steepness, blocks, red = zip(
             *(
                 _measures(field[window], seen, np.ascontiguousarray(labels[window]))
                 for window, seen in windows_at_40x(field, scale, preparation.white)
@@ -93,8 +97,16 @@ class Appearance:
             max(colourful),
             float(np.median(rims)) if len(rims) else None,
             _evenness(_known(itertools.chain(*blocks))),
+            _median_colour(red),
             _blockiness(image),
         )
+
+
+def _median_colour(densities: Sequence[np.ndarray]) -> tuple[float, ...] | None:
+    within = np.concatenate(densities)
+    if len(within) < _LEAST_RED_PX:
+        return None
+    return tuple(np.median(within, axis=0).tolist())
 
 
 def _blockiness(image: np.ndarray) -> float:
@@ -134,9 +146,9 @@ def _in_pieces(outside: np.ndarray | None) -> bool:
 
 def _measures(
     original: np.ndarray, seen: np.ndarray, labels: np.ndarray
-) -> tuple[float, float, float, float, list[float]]:
-    """Contrast, empty fraction, colour and steepness of a window, and the steepness of its blocks;
-    NaN is none.
+) -> tuple[float, float, float, float, list[float], np.ndarray]:
+    """Contrast, empty fraction, colour and steepness of a window; the steepness of its blocks, NaN
+    is none; the densities within its red cells, ``(N, 3)``.
     """
     density = GREY_DENSITIES[cv2.GaussianBlur(seen, (0, 0), 1.0)] - GREY_DENSITIES[WHITE]
     clipped = np.minimum(density[:, :, 1], 0.5)
@@ -148,7 +160,7 @@ def _measures(
     shown = cv2.resize(labels, seen.shape[1::-1], interpolation=cv2.INTER_NEAREST)
     rims = _Rims.of(seen, np.isin(shown, RBC_IDS))
     blocks = [rims.steepness(block) for block in _blocks(*shown.shape)]
-    return contrast, empty, colourful, rims.steepness(), blocks
+    return contrast, empty, colourful, rims.steepness(), blocks, density[rims.inside]
 
 
 class _Rims(NamedTuple):

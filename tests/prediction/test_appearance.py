@@ -137,3 +137,14 @@ def test_blocks_are_of_a_jpeg_of_low_quality(turned):
         _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
         found.append(seen(cv2.imdecode(data, cv2.IMREAD_COLOR), labels).blockiness)
     assert found == sorted(found) and found[0] < 1.5 and found[2] > BLOCKY
+
+
+def test_the_colour_of_red_cells_is_against_the_slide():
+    """250 / 200 in red, 250 / 125 in green and 250 / 180 in blue."""
+    expected = np.log(np.array([250 / 200, 250 / 125, 250 / 180]))
+    np.testing.assert_allclose(seen(*drawn()).red_density, expected, atol=0.02)
+    yellow = tuple(c * s // 250 for c, s in zip(CELL, (250, 200, 120), strict=True))
+    cast = seen(*drawn(cell=yellow, background=(250, 200, 120)))
+    np.testing.assert_allclose(cast.red_density, expected, atol=0.03)
+    image, labels = drawn()
+    assert seen(image[:100, :100], labels[:100, :100]).red_density is None

@@ -25,6 +25,7 @@ SHARP = Appearance(
     colourful=60,
     steepness=0.3,
     evenness=0.8,
+    red_density=(0.2, 0.3, 0.18),
     blockiness=1.2,
 )
 MEASURED = Scale(1.0, "measured", RBC_DIAMETER_PX, 60)
@@ -77,6 +78,18 @@ DARK = ("light", "withheld", 89, EVERYTHING)
         ({"steepness": 0.19}, []),
         ({"steepness": 0.189}, [("focus", "warning", 0.189, ())]),
         ({"steepness": 0.189, "evenness": 0.5}, [("focus", "warning", 0.189, ())]),
+        ({"red_density": None}, []),
+        ({"red_density": (0.0, 0.3, 0.3)}, []),
+        ({"red_density": (0.1, 0.3, 0.31)}, [("colour", "warning", 1.033, ())]),
+        ({"red_density": (0.1, 0.3, 0.46)}, [("colour", "withheld", 1.533, EVERYTHING)]),
+        ({"red_density": (0.42, 0.3, 0.1)}, []),
+        ({"red_density": (0.45, 0.3, 0.1)}, [("colour", "warning", 1.071, ())]),
+        ({"red_density": (0.1, 1.3, 1.0)}, [("colour", "warning", 1.083, ())]),
+        ({"red_density": (0.1, 1.9, 1.0)}, [("colour", "withheld", 1.583, EVERYTHING)]),
+        (
+            {"red_density": (0.1, 0.3, 0.9), "colourful": 6},
+            [("colour", "warning", 6, ("differential",))],
+        ),
         ({"blockiness": 2.45}, []),
         ({"blockiness": 2.46}, [("compression", "warning", 2.46, ())]),
         ({"evenness": None}, []),
