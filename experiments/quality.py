@@ -4,8 +4,8 @@ that are no smears: the thresholds of `bloodseg_lib/prediction/quality.py` are s
     python experiments/quality.py --data FOLDER --out runs/quality [--fields 20] [--checkpoint ...]
 
 FOLDER holds folders of pictures, one a database, at any depth; pictures that are no smears are
-those that scikit-image brings and some that are drawn (`no_smears.py`). Measures of a picture are kept in
-`OUT/measures.jsonl`: run again, it goes on where it stopped.
+those that scikit-image brings and some that are drawn (`no_smears.py`). Measures of a picture are
+kept in `OUT/measures.jsonl`: run again, it goes on where it stopped.
 """
 
 import argparse
