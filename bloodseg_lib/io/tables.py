@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from io import StringIO
@@ -143,8 +144,10 @@ def read_table(
             f"{path}: expected a table as CSV. Received one with characters that no text has; the "
             "file is damaged, or no CSV. Copy it again, or save it again as CSV."
         )
+    told = re.match(r"sep=([,;\t])\r?\n", text)  # a line that Excel writes and hides
+    separator, text = (told[1], text[told.end() :]) if told else (_separator(text), text)
     try:
-        rows = csv.DictReader(StringIO(text, newline=""), delimiter=_separator(text), restval="")
+        rows = csv.DictReader(StringIO(text, newline=""), delimiter=separator, restval="")
         names = [name.strip() for name in rows.fieldnames or ()]
         known = {name.lower(): name for name in (*columns, *optional)}
         rows.fieldnames = [known.get(name.lower(), name) for name in names]
@@ -155,7 +158,7 @@ def read_table(
             )
         return [
             (
-                rows.line_num,
+                rows.line_num + bool(told),
                 {name: _as_it_was((row.get(name) or "").strip()) for name in known.values()},
             )
             for row in rows

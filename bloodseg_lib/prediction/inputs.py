@@ -150,13 +150,17 @@ def _within(path: Path, recursive: bool, notes: list[str]) -> Iterator[Input]:
         yield from _listed(path) if path.suffix.lower() in _LISTS else [Input(path)]
         return
     inside = sorted(path.rglob("*") if recursive else path.iterdir())
-    hidden = {p for p in inside if p.relative_to(path).as_posix().startswith(".")}
+    # of macOS, "._a.png" beside each file on a foreign disk, and of tools, in folders of their own
+    hidden = {p for p in inside if any(n.startswith(".") for n in p.relative_to(path).parts)}
     files = [p for p in inside if p not in hidden and not p.is_dir()]
     left = Counter(p.suffix.lower() or p.name for p in files if p.suffix.lower() not in _PICTURES)
+    unseen = sum(p.suffix.lower() in _PICTURES and not p.is_dir() for p in hidden)
     folders = [] if recursive else [p for p in inside if p not in hidden and p.is_dir()]
     if left:
         kinds = ", ".join(f"{n} {suffix}" for suffix, n in sorted(left.items()))
         notes.append(f"{path}: left out, as they are no pictures: {kinds}.")
+    if unseen:
+        notes.append(f"{path}: left out, as their names begin with a dot: {unseen}.")
     if folders:
         notes.append(f"{path}: left out, as -r is not given: subfolders {len(folders)}.")
     pictures = [Input(p) for p in files if p.suffix.lower() in _PICTURES]
@@ -166,8 +170,29 @@ def _within(path: Path, recursive: bool, notes: list[str]) -> Iterator[Input]:
 
 
 def _listed(table: Path) -> Iterator[Input]:
-    for _, row in read_table(table, ["path"], ["patient"]):
-        yield Input(table.parent / row["path"], patient=row["patient"])
+    """The pictures of a table.
+
+    Raises:
+        ValueError: a line names no picture, or the same picture is of two patients.
+    """
+    patients: dict[Path, tuple[int, str]] = {}
+    for line, row in read_table(table, ["path"], ["patient"]):
+        if not row["path"]:
+            raise ValueError(
+                f"{table}, line {line}: expected the path of a picture. Received none. Write it, "
+                "or delete the line."
+            )
+        path = table.parent / row["path"]
+        if not path.exists():  # as Windows writes it
+            path = table.parent / row["path"].replace("\\", "/")
+        before, patient = patients.setdefault(path, (line, row["patient"]))
+        if patient != row["patient"]:
+            raise ValueError(
+                f"{table}, line {line}: expected a picture to be of one patient. Received "
+                f"{row['path']} of {row['patient'] or 'nobody'}, and of {patient or 'nobody'} in "
+                f"line {before}. Correct one of the lines."
+            )
+        yield Input(path, patient=patient)
 
 
 class _Results:

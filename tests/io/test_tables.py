@@ -68,3 +68,8 @@ def test_a_text_that_a_spreadsheet_would_run_is_read_as_it_was(tmp_path, text):
     (tmp_path / "a.csv").write_text(table)
     assert list(csv_rows(table)) == [{"a": "x", "b": text}]
     assert read_table(tmp_path / "a.csv", ["b"]) == [(2, {"b": text})]
+
+
+def test_the_line_by_which_excel_knows_the_separator_is_no_row(tmp_path):
+    (tmp_path / "a.csv").write_text("sep=;\r\na;b\r\n1,5;x\r\n")
+    assert read_table(tmp_path / "a.csv", ["a", "b"]) == [(3, {"a": "1,5", "b": "x"})]

@@ -40,6 +40,37 @@ def test_a_folder_gives_its_pictures_and_says_what_it_leaves_out(tmp_path):
     assert names(found) == ["a.JPG", "b.png", "c.png"] and len(notes) == 1
 
 
+def test_hidden_pictures_are_left_out_with_a_word_however_deep(tmp_path):
+    for number, name in enumerate(("a.png", "._a.png", "deep/b.png", "deep/._b.png", ".x/c.png")):
+        picture(tmp_path / name, number)
+    (tmp_path / ".DS_Store").write_bytes(b"x")
+    found, notes = find_inputs([tmp_path], recursive=True)
+    assert names(found) == ["a.png", "b.png"]
+    assert notes == [f"{tmp_path}: left out, as their names begin with a dot: 3."]
+
+
+def test_a_table_of_windows_lists_pictures_with_backslashes(tmp_path):
+    picture(tmp_path / "deep" / "a.png")
+    (tmp_path / "list.csv").write_text("sep=;\nPath;Patient\ndeep\\a.png;P1\n")
+    found, _ = find_inputs([tmp_path / "list.csv"])
+    assert [(item.name, item.patient) for item in found] == [("a.png", "P1")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ("a.png,P1\n,P2\n", r"list\.csv, line 3: expected the path of a picture"),
+        ("a.png,P1\na.png,P2\n", r"line 3: .* a\.png of P2, and of P1 in line 2"),
+        ("a.png,P1\n./a.png,\n", r"line 3: .* \./a\.png of nobody, and of P1 in line 2"),
+    ],
+)
+def test_a_table_that_contradicts_itself_is_refused_by_line(tmp_path, rows, words):
+    picture(tmp_path / "a.png")
+    (tmp_path / "list.csv").write_text(f"path,patient\n{rows}")
+    with pytest.raises(ValueError, match=words):
+        find_inputs([tmp_path / "list.csv"])
+
+
 def test_a_slide_of_a_maker_in_a_folder_is_not_left_out(tmp_path):
     (tmp_path / "slide.czi").write_bytes(b"ZISRAWFILE")
     assert names(find_inputs([tmp_path])[0]) == ["slide.czi"]
