@@ -31,6 +31,7 @@ _FILM = ("a film", "Save single pictures of it as PNG")
 _PNG = "Open it in an image editor (GIMP, IrfanView) and export it as PNG"
 _PAGE = ("a web page", "Download the picture itself")
 _UNPACK = "Unpack it"
+_OFFICE = f"{_UNPACK}, or save its table as CSV"
 
 # offset, first bytes, name, how to export
 _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
@@ -47,7 +48,7 @@ _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"\xc5\xd0\xd3\xc6", "a PostScript document (EPS)", "Export it as PNG"),
     (0, b"8BPS", "a Photoshop document (PSD)", "Save it as PNG or TIFF in one layer"),
     (0, b"gimp xcf", "a GIMP document", "Export it as PNG"),
-    (0, b"PK\x03\x04", "an archive (ZIP) or an Office document", _UNPACK),
+    (0, b"PK\x03\x04", "an archive (ZIP) or an Office document", _OFFICE),
     (0, b"\x1f\x8b", "an archive (gzip)", _UNPACK),
     (0, b"BZh", "an archive (bzip2)", _UNPACK),
     (0, b"\xfd7zXZ", "an archive (xz)", _UNPACK),

@@ -7,6 +7,7 @@ is said in its notes. Pictures are RGB and upright everywhere.
 from __future__ import annotations
 
 import itertools
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +106,11 @@ def read_picture(
 def _read(path: Path, page: int | None, level: int, most: float) -> tuple[Stored, np.ndarray]:
     """A picture as it is stored, and its pixels."""
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: expected an image file, there is none.")
+        there = "this is a folder" if path.is_dir() else "there is none"
+        mend = ""
+        if re.match(r"\w{2,}:/", str(path)):  # as a Path has it, with one slash
+            mend = " This is an address of the web: download the picture, and name its file."
+        raise FileNotFoundError(f"{path}: expected an image file, {there}.{mend}")
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     if not head:

@@ -203,8 +203,7 @@ class _Batch:
             return FileResult(path, error=f"{printable(str(path))}: not tried. {self.hopeless}")
         try:
             if not is_file(path):
-                there = "this is a folder" if path.is_dir() else "there is none"
-                raise FileNotFoundError(f"{path}: expected an image file, {there}.")
+                item.read()  # which says why
             return self._kept(item) or self._segmented(item, ahead, following)
         except Exception as error:
             if isinstance(error, WriteError) and error.errno in _HOPELESS:

@@ -223,5 +223,6 @@ def _without_repeated(inputs: Iterable[Input], notes: list[str]) -> list[Input]:
         if same is item:
             kept.append(item)
         else:
-            notes.append(f"{item.path}: left out, as it is the same picture as {same.path}.")
+            names = [printable(str(each.path)) for each in (item, same)]
+            notes.append(f"{names[0]}: left out, as it is the same picture as {names[1]}.")
     return kept

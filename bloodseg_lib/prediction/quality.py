@@ -71,6 +71,8 @@ DIAMETERS_DIFFER = 1.3
 """Factor between the diameter that was given and the one that was measured."""
 LEAST_BACKGROUND = 0.1
 """Fraction of the picture that is empty; with less of it, cells cannot be told apart."""
+MANY_DOUBTS = 4
+"""So many warnings are more than a warning: sharp fields of seven databases have one at most."""
 GREY = 6
 """Greatest difference of a pixel's channels, in grey levels, of a picture without colour."""
 
@@ -116,6 +118,10 @@ def judge(
                 "out.",
             )
         )
+    doubts = sum(f.level == "warning" for f in findings)
+    if doubts >= MANY_DOUBTS:
+        words = f"So much of the picture is unusual, {doubts} things, that no figure is given."
+        findings.append(Finding("doubts", "withheld", doubts, words, EVERYTHING))
     return Quality(tuple(sorted(findings, key=lambda f: -get_args(Level).index(f.level))))
 
 

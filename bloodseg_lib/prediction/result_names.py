@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
@@ -14,12 +15,14 @@ RESERVED = ("pooled",)
 
 
 def printable(text: str) -> str:
-    """A text that every terminal and file takes: bytes of a file name that are no UTF-8 as ``%FF``.
+    """A text that every terminal and file takes: bytes of a file name that are no UTF-8, and those
+    that are no letters, as ``%FF``.
 
     Examples:
         >>> printable("smear\\udcff.png")
         'smear%FF.png'
     """
+    text = re.sub(r"[\x00-\x1f\x7f]", lambda found: f"%{ord(found[0]):02X}", text)
     return "".join(f"%{ord(c) - 0xDC00:02X}" if "\udc80" <= c <= "\udcff" else c for c in text)
 
 

@@ -56,6 +56,13 @@ def said(monkeypatch):
     return findings
 
 
+def test_four_doubts_withhold_what_each_alone_would_not(said):
+    three = {"empty": 0.09, "evenness": 0.5, "blockiness": 3.0}
+    assert [level for _, level, *_ in said(**three)] == ["warning"] * 3
+    found = said(**three, red_density=(0.1, 0.3, 0.31))
+    assert found[0] == ("doubts", "withheld", 4, EVERYTHING) and len(found) == 5
+
+
 DARK = ("light", "withheld", 89, EVERYTHING)
 
 

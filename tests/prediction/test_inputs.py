@@ -197,3 +197,11 @@ def test_pages_and_notes_come_out_of_the_command(tmp_path):
 def test_the_command_refuses_what_the_reader_refuses():
     option = next(p for p in main.commands["predict"].params if p.name == "max_megapixels")
     assert option.default == MOST_MEGAPIXELS
+
+
+def test_an_address_of_the_web_is_told(tmp_path):
+    checkpoint = write_colour_network(tmp_path / "network" / "best.npz")
+    address = "https://example.org/a.png"
+    done = run(address, "--checkpoint", checkpoint, "--out", tmp_path / "out")
+    assert done.exit_code == 1
+    assert "This is an address of the web: download the picture" in done.output
