@@ -20,6 +20,7 @@ _LEAST_PX = 60  # of all strokes together; less is dirt
 _MOST = 0.05  # of the picture; more is no writing on it
 _DARKEST_BACKGROUND = 90  # as of a picture in transmitted light
 _BORDER = 0.005  # of the sides: what lies there is the dark border of a video frame
+_MARGIN = 0.03  # of the sides: dark specks there are what is left of such a border
 _AROUND_PX = 3  # smoothed edges of the letters
 _LINE_PX = 7  # a line is thinner
 _LINE = 40  # grey levels that a line is darker than both sides of it, in its brightest channel
@@ -54,13 +55,21 @@ def burnt_in(image: np.ndarray, outside: np.ndarray | None = None) -> np.ndarray
     if not drawn.any():
         return None
     _, numbers, stats, _ = cv2.connectedComponentsWithStats(drawn.astype(np.uint8))
-    strokes = 1 + np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= _LEAST_STROKE_PX)
+    inner = _inner(stats[1:], height, width)
+    strokes = 1 + np.flatnonzero(inner & (stats[1:, cv2.CC_STAT_AREA] >= _LEAST_STROKE_PX))
     if not _LEAST_PX <= stats[strokes, cv2.CC_STAT_AREA].sum() <= _MOST * drawn.size:
         return None
     kept = np.zeros(len(stats), np.uint8)
     kept[strokes] = 1
     square = np.ones((2 * _AROUND_PX + 1,) * 2)
     return cv2.dilate(kept[numbers], square) > 0
+
+
+def _inner(stats: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Of connected components, those that reach beyond the margin of the picture, ``(N,) bool``."""
+    left, top, wide, high, _ = stats.T
+    aside = (left + wide <= _MARGIN * width) | (left >= (1 - _MARGIN) * width)
+    return ~(aside | (top + high <= _MARGIN * height) | (top >= (1 - _MARGIN) * height))
 
 
 def _scale_bar(brightest: np.ndarray) -> np.ndarray:

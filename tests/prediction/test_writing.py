@@ -72,10 +72,24 @@ def test_a_frame_of_half_a_hundredth_of_the_sides_is_no_writing(lines, found):
     assert (burnt_in(frame) is not None) == found
 
 
-@pytest.mark.parametrize("side", [((0, 13), (150, 170)), ((100, 110), (0, 13))])
+@pytest.mark.parametrize("side", [((0, 13), (150, 170)), ((100, 110), (0, 16))])
 def test_what_reaches_into_the_picture_begins_behind_the_frame(side):
     rows, columns = ((max(3, begin), end) for begin, end in side)
     assert np.array_equal(burnt_in(slide((*side, BLACK))), rectangle(rows, columns))
+
+
+@pytest.mark.parametrize(
+    "side",
+    [
+        ((4, 12), (150, 170)),
+        ((100, 110), (5, 15)),
+        ((HEIGHT - 12, HEIGHT - 4), (150, 170)),
+        ((100, 110), (WIDTH - 15, WIDTH - 5)),
+    ],
+)
+def test_specks_in_the_margin_are_left_from_a_frame(side):
+    assert burnt_in(slide((*side, BLACK))) is None
+    assert np.array_equal(burnt_in(slide((*side, BLACK), (*LETTER, BLACK))), rectangle(*LETTER))
 
 
 @pytest.mark.parametrize(
