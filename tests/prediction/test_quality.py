@@ -26,8 +26,10 @@ def field(background=BACKGROUND, cell=CELL, blur_px=0.0):
     """Discs of the size of red cells, and their label map."""
     image = np.full((420, 520, 3), background, np.uint8)
     labels = np.zeros(image.shape[:2], np.uint8)
+    rng = np.random.default_rng(0)  # a lattice would be a copy of itself
     for y in range(35, 400, 50):
-        for x in range(35, 500, 50):
+        for column in range(35, 500, 50):
+            x = column + int(rng.integers(-5, 6))
             cv2.circle(image, (x, y), 18, cell, -1, cv2.LINE_AA)
             cv2.circle(labels, (x, y), 18, HEALTHY_RBC, -1)
     return cv2.GaussianBlur(image, (0, 0), max(0.6, blur_px)), labels
