@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC
+from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, Box
 from bloodseg_lib.network.cell_view import (
     RED_CELLS,
     WHITE_CELLS,
@@ -27,7 +27,7 @@ from bloodseg_lib.network.single_cell import SingleCellNetwork
 from bloodseg_lib.optics import GREY_DENSITIES, WHITE
 from bloodseg_lib.prediction.cells import CountingConfig, Instance, find_instances
 from bloodseg_lib.prediction.probabilities import as_fractions
-from bloodseg_lib.prediction.scale import Scale
+from bloodseg_lib.prediction.scale import AT_40X, Scale
 
 SHARES = {WHITE_CELLS.name: 0.7, RED_CELLS.name: 0.5}
 """Weight of the second look: exponent of its probabilities; the first network's have the rest."""
@@ -41,6 +41,8 @@ FAVOURED = {INFECTED_RBC: 1.6}
 they invent them. On MAMIC left out it finds 68 % of the infected for 44 %, and calls 1.7 % of the
 healthy of Chula left out infected, for 0.6 %.
 """
+PHOTOGRAPH = 0.4
+"""Scale of a picture, to 40x, below which there are many pixels to a red cell."""
 
 _AT_ONCE = 32  # cells
 _LEAST = 1e-4  # probability, so that neither network can rule a class out alone
@@ -70,7 +72,7 @@ def look_again(
         view = network.view
         cells = [
             cell
-            for cell in find_instances(labels, view.class_ids, scale, CountingConfig())
+            for cell in _cells(labels, scale, view)
             if not _sure(_of_pixels(probabilities, cell), view)
         ]
         for start in range(0, len(cells), _AT_ONCE):
@@ -79,6 +81,28 @@ def look_again(
             for cell, second in zip(some, network.probabilities(seen_alone), strict=True):
                 _decide(labels, probabilities, cell, second, view)
     probabilities.flags.writeable = writeable
+
+
+def _cells(labels: np.ndarray, scale: Scale, view: View) -> list[Instance]:
+    """The cells of a view. Red ones of a photograph are separated at 40x, which takes a tenth of the
+    time; in smaller pictures that would change what one in a hundred is taken for.
+    """
+    if view is not RED_CELLS or scale.factor >= PHOTOGRAPH:
+        return find_instances(labels, view.class_ids, scale, CountingConfig())
+    height, width = labels.shape
+    size = [max(1, round(length * scale.factor)) for length in (width, height)]
+    reduced = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
+    across, down = width / size[0], height / size[1]
+    cells = []
+    for box, mask in find_instances(reduced, view.class_ids, AT_40X, CountingConfig()):
+        left, top = round(box.x * across), round(box.y * down)
+        wide, high = round(box.right * across) - left, round(box.bottom * down) - top
+        window = np.s_[top : top + high, left : left + wide]
+        shown = cv2.resize(mask.astype(np.uint8), (wide, high), interpolation=cv2.INTER_NEAREST)
+        inside = (shown > 0) & np.isin(labels[window], view.class_ids)
+        if inside.any():
+            cells.append(Instance(Box(left, top, wide, high), inside))
+    return cells
 
 
 def _of_pixels(probabilities: np.ndarray, cell: Instance) -> np.ndarray:

@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -144,3 +145,20 @@ def test_a_red_cell_is_infected_by_both_networks(infected, answer, class_id):
     assert len(network.seen) == (0 if infected < 0.02 else 1)
     total = probabilities[cell][:, :, [INFECTED_RBC, HEALTHY_RBC]].astype(float).sum(axis=2)
     np.testing.assert_allclose(total, 0.9, atol=2e-3)
+
+
+@pytest.mark.parametrize("enlarged", [1, 2, 3])
+def test_red_cells_that_touch_are_asked_about_one_by_one_at_any_scale(enlarged):
+    labels = np.zeros((120, 160), np.uint8)
+    for x in (50, 82):
+        cv2.circle(labels, (x, 60), 18, HEALTHY_RBC, -1)
+    labels = labels.repeat(enlarged, 0).repeat(enlarged, 1)
+    probabilities = np.zeros((*labels.shape, 10), np.float16)
+    probabilities[..., INFECTED_RBC], probabilities[..., HEALTHY_RBC] = 0.3, 0.7
+    image = np.full((*labels.shape, 3), 200, np.uint8)
+    network, scale = Says(INFECTED_RBC), Scale.of_factor(1 / enlarged)
+    look_again(image, labels, probabilities, scale, LEVELS, [network])
+    assert len(network.seen) == 2
+    red = np.isin(labels, (INFECTED_RBC, HEALTHY_RBC))
+    assert (labels[red] == INFECTED_RBC).mean() > 0.98
+    assert red.sum() == pytest.approx(2 * np.pi * 18**2 * enlarged**2, rel=0.08)
