@@ -7,6 +7,8 @@ docs/decisions/2026-11-26-openvino.md. Taught by ``notebooks/04_evaluation.ipynb
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import ctypes.util
 import functools
 import importlib.util
@@ -40,11 +42,13 @@ class LoadedNetwork:
             ``(B, H, W, 10) float32``.
         sidecar: its description.
         engine: ``"openvino"`` or ``"keras"``.
+        release: free what the last tiles took beside their result; the next ones take it again.
     """
 
     predict: Callable[[np.ndarray], np.ndarray]
     sidecar: Sidecar
     engine: str
+    release: Callable[[], None] = lambda: None
 
 
 def load_network(
@@ -103,7 +107,15 @@ def _by_openvino(path: Path | str, precision: str) -> LoadedNetwork:
     def predict(tiles: np.ndarray) -> np.ndarray:
         return run(np.ascontiguousarray(tiles))[0].copy()  # its memory is used again
 
-    return LoadedNetwork(predict, sidecar, "openvino")
+    return LoadedNetwork(predict, sidecar, "openvino", run.release_memory)
+
+
+def give_back_memory() -> None:
+    """Give freed memory back to the system, which the C library of Linux keeps for later: for a
+    program that waits for a person, beside others of its kind.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def compiled(graph: Any, precision: str) -> Any:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from bloodseg_lib.io import Picture
+from bloodseg_lib.network.inference import give_back_memory
 from bloodseg_lib.panel import steps
 from bloodseg_lib.panel.corrections import Correction, ListedCell, class_of_key, present_cells
 from bloodseg_lib.panel.drawn import Outline
@@ -149,6 +150,7 @@ class PanelSession:
         segmentation = segmentation.of_file(told_um(self._opened, image))
         on_step(f"{name}: counting ...")
         result = counted(segmentation, image, name, self.config, on_progress)
+        give_back_memory()
         words = self._show(image, result)
         found = f"{image.shape[1]} x {image.shape[0]} pixels, {len(result.found.cells)} cells"
         on_step(f"{name}: {found} counted; {segmentation.scale}. {words}".rstrip())

@@ -186,6 +186,7 @@ class Segmenter:
             image, self.predict, scale, self.config, progress=progress, on_progress=on_progress
         )
         levels = found.preprocessing.levels
+        self.network.release()
         look_again(image, found.labels, found.probabilities, found.scale, levels, self.single_cells)
         return found
 

@@ -57,6 +57,35 @@ def test_the_released_network_gives_the_same_label_maps_on_either_engine(tiles):
     assert (by_keras != by_openvino).mean() <= 1e-4
 
 
+def test_a_network_that_gave_its_memory_back_says_the_same(tiles):
+    network = load_network(checkpoint_path(), engine="openvino")
+    expected = network.predict(tiles)
+    network.release()
+    inference.give_back_memory()
+    np.testing.assert_array_equal(network.predict(tiles), expected)
+    load_network(checkpoint_path(), engine="keras").release()  # which has nothing to give back
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, which Linux has")
+def test_the_memory_of_a_large_tile_is_given_back():
+    code = (
+        "import numpy as np\n"
+        "from bloodseg_lib.network import inference\n"
+        "from bloodseg_lib.network.pretrained import checkpoint_path\n"
+        "network = inference.load_network(checkpoint_path(), engine='openvino')\n"
+        "def kept():\n"
+        "    inference.give_back_memory()\n"
+        "    return int(open('/proc/self/statm').read().split()[1]) * 4096\n"
+        "before = kept()\n"
+        "network.predict(np.zeros((1, 640, 640, 3), np.uint8))\n"
+        "taken = kept() - before\n"
+        "network.release()\n"
+        "print((kept() - before) / taken)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 0.5
+
+
 def test_predictions_do_not_share_their_memory(tiles):
     predict = load_network(checkpoint_path(), engine="openvino").predict
     first = predict(tiles)
