@@ -9,12 +9,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
@@ -28,6 +26,7 @@ from bloodseg_lib.io.stored import (
     check_size,
     chosen_page,
 )
+from bloodseg_lib.io.tiff_metadata import COLOURS, channels, measure
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _MAPPED_BYTES = 2**26
@@ -38,10 +37,9 @@ _PREVIEWS = ("Label", "Macro", "Thumbnail")
 _AXES = {"Z": "focal planes", "T": "time points", "C": "channels"}
 _RAW = (32803, 34892)  # photometric interpretations of a camera's raw data
 _MASK = 4  # a kind of page, and a photometric interpretation
-_MAX_SAMPLE, _ICC, _ORIENTATION, _RESOLUTION, _RESOLUTION_UNIT = 281, 34675, 274, 282, 296
+_MAX_SAMPLE, _ICC, _ORIENTATION = 281, 34675, 274
 _RGB = 2
 _PLAIN = (0, 1, _RGB)  # white is zero, black is zero, RGB: what tifffile gives needs no conversion
-_UNIT_UM = {"µm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0, "nm": 1e-3, "mm": 1e3, "cm": 1e4}
 
 
 @dataclass(frozen=True)
@@ -93,11 +91,11 @@ def read(path: Path, page: int | None, level: int, most_px: float) -> Stored:
         if not 0 <= level < len(levels):
             raise Refused(f"expected a level from 0 to {len(levels) - 1}. Received {level}.")
         series = levels[level]
-        stored = _decoded(path, file, series, frame.index, most_px)
+        stored = _decoded(path, file, series, frame, most_px)
         stored.page, stored.pages = page, len(frames)
         stored.notes[:0] = dict.fromkeys(notes)
         reduced = _shape(frame.series)[1] / _shape(series)[1]
-        _measure(file, frame, stored, reduced)
+        measure(file, frame.series.keyframe, frame.number, stored, reduced)
     return stored
 
 
@@ -150,10 +148,9 @@ def _shape(series: Any) -> tuple[int, int]:
     return height, width
 
 
-def _decoded(
-    path: Path, file: Any, series: Any, index: tuple[int | slice, ...], most_px: float
-) -> Stored:
-    """One picture of a series, memory-mapped if it is large and lies there as it is."""
+def _decoded(path: Path, file: Any, series: Any, frame: _Frame, most_px: float) -> Stored:
+    """One picture at a level of a series, memory-mapped if it is large and lies there as it is."""
+    index = frame.index
     page = series.keyframe
     plain = page.photometric in _PLAIN
     if page.photometric in _RAW:
@@ -185,7 +182,14 @@ def _decoded(
         elif len(axes) != stored.array.ndim or stored.array.shape[-1] in (3, 4):  # by Pillow
             axes = ["Y", "X", "S"][: stored.array.ndim]
     if len(axes) == 3 and "C" in axes and stored.array.shape[axes.index("C")] == 3:
-        stored.notes.append("Its three channels were taken for red, green and blue.")
+        names = channels(file, frame.number)
+        order = [names.index(name) for name in COLOURS if name in names]
+        if len(order) == 3:
+            if order != [0, 1, 2]:
+                stored.array = stored.array.take(order, axis=axes.index("C"))
+        else:
+            named = f", {', '.join(names)}," if any(names) else ""
+            stored.notes.append(f"Its three channels{named} were taken for red, green and blue.")
     places = [axes.index("Y"), axes.index("X")]
     others = [i for i in range(len(axes)) if i not in places]
     array = stored.array.transpose(*places, *others)
@@ -245,41 +249,6 @@ def _check_whole(file: Any, offsets: Sequence[int], sizes: Sequence[int]) -> Non
     end = max((at + size for at, size in zip(offsets, sizes, strict=False)), default=0)
     if end > file.filehandle.size or not end:
         raise ValueError(f"its data end at byte {end}, the file before")
-
-
-def _measure(file: Any, frame: _Frame, stored: Stored, reduced: float) -> None:
-    """Note pixel size, objective and significant bits as the file tells them.
-
-    Args:
-        file: of tifffile.
-        frame: the picture.
-        stored: to note it in.
-        reduced: how many pixels of the largest level make one in width.
-    """
-    page = frame.series.keyframe
-    size_um: float | None = None
-    if file.ome_metadata:
-        root = ElementTree.fromstring(file.ome_metadata)
-        pixels = root.findall(".//{*}Pixels")
-        found = pixels[min(frame.number, len(pixels) - 1)].attrib if pixels else {}
-        unit = _UNIT_UM.get(found.get("PhysicalSizeXUnit", "µm"), math.nan)
-        size_um = float(found.get("PhysicalSizeX", "nan")) * unit
-        stored.bits = int(found.get("SignificantBits", stored.bits))
-        if (objective := root.find(".//{*}Objective")) is not None:
-            stored.objective = float(objective.get("NominalMagnification", "nan"))
-    elif page.description.startswith("Aperio"):
-        facts = dict(re.findall(r"\|\s*(MPP|AppMag)\s*=\s*([\d.]+)", page.description))
-        size_um = float(facts.get("MPP", "nan"))
-        stored.objective = float(facts.get("AppMag", "nan"))
-    elif isinstance(resolution := page.tags.valueof(_RESOLUTION), tuple) and resolution[0]:
-        unit = {2: 25400.0, 3: 10000.0}.get(page.tags.valueof(_RESOLUTION_UNIT), math.nan)
-        if file.is_imagej:
-            unit = _UNIT_UM.get((file.imagej_metadata or {}).get("unit", ""), math.nan)
-        size_um = unit * resolution[1] / resolution[0]
-    if size_um is not None:
-        stored.pixel_size_um = raster.plausible_um(size_um * reduced)
-    if stored.objective is not None and not stored.objective > 0:
-        stored.objective = None
 
 
 def large_pages(path: Path) -> list[int]:

@@ -271,6 +271,8 @@ def test_a_level_of_a_pyramid_is_chosen_and_its_pixels_are_larger(tmp_path):
         ({"resolution": (300, 300), "resolutionunit": "INCH"}, None),  # a printer's
         ({"resolution": (4, 4)}, None),  # of no unit
         ({"imagej": True, "resolution": (4, 4), "metadata": {"unit": "um"}}, 0.25),
+        ({"imagej": True, "resolution": (4, 4), "metadata": {"unit": r"\u00B5m"}}, 0.25),
+        ({"imagej": True, "resolution": (4, 4), "metadata": {"unit": "pixel"}}, None),
         ({"description": "Aperio Image|AppMag = 40|MPP = 0.25", "metadata": None}, 0.25),
     ],
 )
@@ -279,6 +281,38 @@ def test_the_pixel_size_is_that_of_a_microscope(tmp_path, options, expected):
     picture = read_picture(tmp_path / "a.tif")
     assert picture.pixel_size_um == (None if expected is None else pytest.approx(expected))
     assert picture.objective == (40 if "description" in options else None)
+
+
+def test_pixels_that_are_not_square_have_no_size_and_it_is_said(tmp_path):
+    options = {"resolution": (40000, 20000), "resolutionunit": "CENTIMETER"}
+    tifffile.imwrite(tmp_path / "a.tif", FIELD, photometric="rgb", **options)
+    sizes = {"PhysicalSizeX": 0.25, "PhysicalSizeY": 0.5}
+    write = {"photometric": "rgb", "metadata": {"axes": "YXS"} | sizes}
+    tifffile.imwrite(tmp_path / "b.ome.tif", FIELD, **write)
+    for name in ("a.tif", "b.ome.tif"):
+        picture = read_picture(tmp_path / name)
+        assert picture.pixel_size_um is None
+        assert "0.5 times as wide as high" in picture.notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("channels", "order", "words"),
+    [
+        ({"Name": ["Red", "Green", "Blue"]}, [0, 1, 2], ""),
+        ({"Name": ["Blue", "green", "R"]}, [2, 1, 0], ""),
+        ({"Color": [65535, 16711935, -16776961]}, [2, 1, 0], ""),
+        ({"Name": ["DAPI", "FITC", "Cy5"]}, [0, 1, 2], "three channels, DAPI, FITC, Cy5, were"),
+        ({}, [0, 1, 2], "three channels were taken for red, green and blue"),
+    ],
+)
+def test_channels_are_put_in_the_order_of_their_names(tmp_path, channels, order, words):
+    planes = FIELD.transpose(2, 0, 1)[order]
+    described = {"axes": "CYX", "Channel": channels}
+    tifffile.imwrite(tmp_path / "a.ome.tif", planes, photometric="minisblack", metadata=described)
+    picture = read_picture(tmp_path / "a.ome.tif")
+    expected = FIELD if not words else FIELD[:, :, order]
+    np.testing.assert_array_equal(picture.pixels, expected)
+    assert words in " ".join(picture.notes) and bool(words) == bool(picture.notes)
 
 
 def test_a_colour_profile_is_applied_but_that_of_srgb(tmp_path):
