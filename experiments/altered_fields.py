@@ -104,6 +104,104 @@ def _vignette(image: np.ndarray, _: float) -> np.ndarray:
     return (image * (1 - 1.2 * far**2)[:, :, None].clip(0.15)).astype(np.uint8)
 
 
+def _pointer(image: np.ndarray, _: float) -> np.ndarray:
+    """The pointer of an eyepiece: a dark wedge from the border to the middle."""
+    height, width = image.shape[:2]
+    wedge = np.array([[width, height // 3], [width, height // 3 + height // 25], [width // 2] * 2])
+    wedge[2, 1] = height // 2
+    return cv2.fillPoly(image.copy(), [wedge], (15, 12, 14), cv2.LINE_AA)
+
+
+def _arrows(image: np.ndarray, _: float) -> np.ndarray:
+    result, size = image.copy(), image.shape[1] // 12
+    for x, y in ((3, 3), (6, 2), (5, 6), (8, 7)):
+        end = (x * image.shape[1] // 10, y * len(image) // 10)
+        begin = (end[0] - size, end[1] - size // 2)
+        cv2.arrowedLine(result, begin, end, (0, 0, 0), max(2, size // 15), cv2.LINE_AA, 0, 0.35)
+    return result
+
+
+def _circle(outside: int) -> Alteration:
+    """The round field of an eyepiece."""
+
+    def altered(image: np.ndarray, _: float) -> np.ndarray:
+        height, width = image.shape[:2]
+        inside = np.zeros((height, width, 1), np.float32)
+        cv2.circle(inside, (width // 2, height // 2), min(height, width) // 2, 1.0, -1)
+        return (image * inside + outside * (1 - inside)).astype(np.uint8)
+
+    return altered
+
+
+def _turned(outside: int) -> Alteration:
+    """By 20 degrees, the corners filled."""
+
+    def altered(image: np.ndarray, _: float) -> np.ndarray:
+        height, width = image.shape[:2]
+        matrix = cv2.getRotationMatrix2D((width / 2, height / 2), 20, 1)
+        border = (outside,) * 3
+        return cv2.warpAffine(image, matrix, (width, height), borderValue=border)
+
+    return altered
+
+
+def _screenshot(image: np.ndarray, _: float) -> np.ndarray:
+    """In a window of a program, with its title and its buttons."""
+    height, width = image.shape[:2]
+    bar = max(24, height // 14)
+    window = np.full((height + 3 * bar, width + 2 * bar, 3), 240, np.uint8)
+    window[:bar] = (45, 62, 80)
+    cv2.putText(window, "slide_17.tif - Viewer 2.1", (8, bar - 8), 0, bar / 45, (255,) * 3, 1)
+    for i in range(6):
+        left = bar + 3 * i * bar
+        cv2.rectangle(window, (left, bar + 4), (left + 2 * bar, 2 * bar - 4), (200, 205, 215), -1)
+        cv2.putText(window, "Open", (left + 4, 2 * bar - 8), 0, bar / 60, (30, 30, 30), 1)
+    window[2 * bar : 2 * bar + height, bar : bar + width] = image
+    return window
+
+
+def _monitor(image: np.ndarray, _: float) -> np.ndarray:
+    """Photographed off a screen: its lines and the camera's make a moire."""
+    rows, columns = np.indices(image.shape[:2]).astype(np.float32)
+    waves = 0.5 * np.sin(rows * 2 * np.pi / 3.3 + columns / 40) + 0.5 * np.sin(
+        columns * 2 * np.pi / 2.7 + rows / 55
+    )
+    slow = np.sin(rows / 23 + columns / 31)
+    return (image * (0.88 + 0.07 * waves + 0.05 * slow)[:, :, None]).astype(np.uint8)
+
+
+def _moved(image: np.ndarray, factor: float) -> np.ndarray:
+    """The stage moved while the shutter was open."""
+    length = max(3, round(9 / factor))
+    return cv2.filter2D(image, -1, np.full((1, length), 1 / length, np.float32))
+
+
+def _twice(image: np.ndarray, factor: float) -> np.ndarray:
+    """Exposed twice, a third of a cell apart."""
+    step = round(14 / factor)
+    other = np.roll(image, (step, step), axis=(0, 1))
+    return cv2.addWeighted(image, 0.5, other, 0.5, 0)
+
+
+def _fringes(image: np.ndarray, factor: float) -> np.ndarray:
+    """Colours beside each other, as by a bad lens or a camera that takes them in turn."""
+    step = max(1, round(3 / factor))
+    red, green, blue = cv2.split(image)
+    return cv2.merge([np.roll(red, step, 1), green, np.roll(blue, -step, 1)])
+
+
+def _interlaced(image: np.ndarray, factor: float) -> np.ndarray:
+    """A frame of video, of which every second line came later."""
+    result = image.copy()
+    result[1::2] = np.roll(image, round(6 / factor), axis=1)[1::2]
+    return result
+
+
+def _in_grey_frame(image: np.ndarray, _: float) -> np.ndarray:
+    edge = len(image) // 4
+    return cv2.copyMakeBorder(image, edge, edge, edge, edge, cv2.BORDER_CONSTANT, value=(128,) * 3)
+
+
 KINDS: dict[str, Alteration] = {
     "nothing": lambda image, _: image,
     "half-blurred": _part_blurred(0),
@@ -135,6 +233,24 @@ KINDS: dict[str, Alteration] = {
     "vignette": _vignette,
     "grid": _grid,
     "watermark": _watermark,
+    "pointer": _pointer,
+    "arrows": _arrows,
+    "round-on-black": _circle(0),
+    "round-on-white": _circle(255),
+    "turned-on-black": _turned(0),
+    "turned-on-white": _turned(255),
+    "in-a-grey-frame": _in_grey_frame,
+    "screenshot": _screenshot,
+    "monitor": _monitor,
+    "moved": _moved,
+    "exposed-twice": _twice,
+    "fringes": _fringes,
+    "interlaced": _interlaced,
+    "posterized": _levels(lambda x: np.round(x / 42) * 42),
+    "specks": _levels(
+        lambda x: np.where(np.random.default_rng(0).random(x.shape[:2])[..., None] < 0.01, 0, x)
+    ),
+    "no-blue": _levels(lambda x: x * np.array([1, 1, 0], np.float32)),
 }
 
 

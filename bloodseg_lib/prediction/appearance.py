@@ -98,7 +98,7 @@ class Appearance:
             float(np.median(rims)) if len(rims) else None,
             _evenness(_known(itertools.chain(*blocks))),
             _median_colour(red),
-            _blockiness(image),
+            _blockiness(field, preparation.border[::2]),
         )
 
 
@@ -109,14 +109,16 @@ def _median_colour(densities: Sequence[np.ndarray]) -> tuple[float, ...] | None:
     return tuple(np.median(within, axis=0).tolist())
 
 
-def _blockiness(image: np.ndarray) -> float:
-    """Of the first 1024 rows and columns, across or down, whichever is less."""
-    height, width = (min(1024, length) for length in image.shape[:2])
-    green = np.asarray(image[:height, :width, 1], np.int16)
+def _blockiness(field: np.ndarray, begins: Sequence[int]) -> float:
+    """Of the first 1024 rows and columns, across or down, whichever is less; the field begins at
+    these of the picture.
+    """
+    height, width = (min(1024, length) for length in field.shape[:2])
+    green = np.asarray(field[:height, :width, 1], np.int16)
     found = []
     for axis in (0, 1):
         steps = np.abs(np.diff(green, axis=axis)).mean(axis=1 - axis)
-        at_borders = np.arange(len(steps)) % 8 == 7
+        at_borders = (begins[axis] + np.arange(len(steps))) % 8 == 7
         if at_borders.any():
             between, within = steps[at_borders].mean(), steps[~at_borders].mean()
             found.append((between + _STEP) / (within + _STEP))

@@ -21,6 +21,7 @@ from bloodseg_lib.prediction.counts import CountingConfig, Counts, count_cells, 
 from bloodseg_lib.prediction.pixel_size import PixelSize
 from bloodseg_lib.prediction.quality import judge
 from bloodseg_lib.prediction.segmenter import Segmentation
+from bloodseg_lib.prediction.surround import on_black
 
 OVERLAY_PX = 4096
 """The longer side of an overlay is at most this; the label map always has the image's own size."""
@@ -48,6 +49,7 @@ def count_field(
         field: name of the image, kept with each cell.
         on_progress: receives the fraction that is done, 0..1.
     """
+    image = on_black(image)
     labels, probabilities = segmentation.labels, segmentation.probabilities
     scale, config = segmentation.scale, config or CountingConfig()
     # one cell that was cut out touches every border

@@ -15,12 +15,9 @@ from typing import Any, Literal
 
 import cv2
 import numpy as np
-from skimage.feature import peak_local_max
-from skimage.filters import threshold_otsu
 
 from bloodseg_lib.classes import RBC_DIAMETER_PX
-from bloodseg_lib.optics import optical_density
-from bloodseg_lib.prediction.pallor import fill_pale_centres
+from bloodseg_lib.prediction.discs import round_things
 
 LEAST_CELLS = 3
 """Cells of about the same size that a measurement needs."""
@@ -39,8 +36,6 @@ _WHOLE_PX = 4096  # larger images are never read as a whole
 _FINE_PX = 20  # cells that are smaller after reduction are measured again in full-size windows
 # The threshold is inside the soft rim: composed smears, whose cells measure 37, read 35.5.
 _RIM = 1.04
-_ANGLES = np.linspace(0, 2 * np.pi, 72, endpoint=False)
-_DIRECTIONS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)  # (72, 2): x, y
 
 
 @dataclass(frozen=True)
@@ -153,7 +148,7 @@ def measure_rbc_diameter(image: np.ndarray) -> tuple[float | None, int]:
     """
     longer = max(image.shape[:2])
     if longer <= _SEARCH_PX:
-        return _common_diameter(*_discs(np.ascontiguousarray(image)))
+        return _common_diameter(*round_things(np.ascontiguousarray(image)))
     window = longer if longer <= _WHOLE_PX else 2 * _SEARCH_PX
     reduction = _SEARCH_PX / window
     diameter, cells = _common_diameter(*_discs_in_windows(image, window, reduction))
@@ -180,7 +175,7 @@ def _discs_in_windows(image: np.ndarray, window: int, reduction: float) -> tuple
                 part = cv2.resize(
                     part, None, fx=reduction, fy=reduction, interpolation=cv2.INTER_AREA
                 )
-            discs, area = _discs(part)
+            discs, area = round_things(part)
             discs[:, 0] /= reduction
             found.append(discs)
             covered += area / reduction**2
@@ -188,7 +183,7 @@ def _discs_in_windows(image: np.ndarray, window: int, reduction: float) -> tuple
 
 
 def _common_diameter(discs: np.ndarray, covered_px: float) -> tuple[float | None, int]:
-    """The most frequent diameter of the discs of :func:`_discs`, and how many discs have it.
+    """The most frequent diameter of some discs, and how many have it.
 
     Discs are weighted by area, so that debris does not decide.
     """
@@ -213,79 +208,3 @@ def _common_diameter(discs: np.ndarray, covered_px: float) -> tuple[float | None
         ):
             return diameter, int(near.sum())
     return None, 0
-
-
-def _discs(image: np.ndarray) -> tuple[np.ndarray, float]:
-    """Round objects without a nucleus, ``(n, 2)``: diameter in pixels and visible fraction of the
-    rim; and the foreground area in pixels.
-    """
-    soft = cv2.GaussianBlur(image, (0, 0), 1.0)
-    green = _density(soft[:, :, 1])
-    in_view = green < 1.5  # without the black around the field of an eyepiece
-    if min(image.shape[:2]) < 8 or in_view.mean() < 0.1:
-        return np.empty((0, 2)), 0.0
-    # Clipped, so that the threshold separates background and cells, and not cells and nuclei.
-    clipped = np.minimum(green, 0.5)[in_view]
-    threshold = threshold_otsu(clipped) if np.ptp(clipped) else 0.0
-    if threshold < 0.03:  # nothing but noise
-        return np.empty((0, 2)), 0.0
-    mask = fill_pale_centres((green > threshold).astype(np.uint8), 30, elongation=2.2)
-    # Haemoglobin lets red light pass, nuclei do not.
-    nucleus = (_density(soft[:, :, 0]) > 0.75).astype(np.float32)
-    # The cells are continued beyond the border; else one that is cut would look like a small one.
-    beyond = max(mask.shape) // 4
-    continued = cv2.copyMakeBorder(mask, beyond, beyond, beyond, beyond, cv2.BORDER_REPLICATE)
-    depth = cv2.distanceTransform(continued, cv2.DIST_L2, 5)[
-        beyond : beyond + mask.shape[0], beyond : beyond + mask.shape[1]
-    ]
-    depth = cv2.GaussianBlur(depth, (0, 0), 1.0)
-    peaks = peak_local_max(depth, min_distance=3, threshold_abs=3.5, exclude_border=False)
-    peaks = peaks[np.argsort(-depth[peaks[:, 0], peaks[:, 1]], kind="stable")]
-    taken = np.empty((0, 3))
-    found = []
-    for y, x in peaks:
-        radius = depth[y, x] + 0.5
-        if (
-            (taken[:, 0] - y) ** 2 + (taken[:, 1] - x) ** 2
-            < (0.8 * np.maximum(taken[:, 2], radius)) ** 2
-        ).any():
-            continue
-        taken = np.append(taken, [[y, x, radius]], axis=0)
-        rays = _rays(mask, y, x, radius)
-        if len(rays) < len(_DIRECTIONS) / 2:
-            continue
-        mean = np.sqrt(np.mean(rays**2))
-        if rays.std() < 0.13 * mean and _mean_in_disc(nucleus, y, x, radius) < 0.2:
-            found.append((2 * mean, len(rays) / len(_DIRECTIONS)))
-    return np.array(found).reshape(-1, 2), float((mask.astype(bool) & in_view).sum())
-
-
-def _density(channel: np.ndarray) -> np.ndarray:
-    """Optical density against the background, the 95th percentile of the channel."""
-    background = np.float32(max(1.0, float(np.percentile(channel, 95))))
-    return np.maximum(0, optical_density(channel.astype(np.float32) / background))
-
-
-def _rays(mask: np.ndarray, y: int, x: int, radius: float) -> np.ndarray:
-    """Distances from a point to the rim, of the directions that reach background within 1.4
-    radii.
-    """
-    steps = np.arange(0.6 * radius, 1.4 * radius + 0.5, 0.5)
-    columns = np.rint(x + steps[:, None] * _DIRECTIONS[:, 0]).astype(int)
-    rows = np.rint(y + steps[:, None] * _DIRECTIONS[:, 1]).astype(int)
-    height, width = mask.shape
-    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-    # (steps, directions): 1 cell, 0 background, 2 outside the image
-    seen = np.where(inside, mask[rows.clip(0, height - 1), columns.clip(0, width - 1)], 2)
-    left = seen != 1
-    first = left.argmax(axis=0)
-    met = left.any(axis=0) & (np.take_along_axis(seen, first[None], axis=0)[0] == 0)
-    return steps[first[met]]
-
-
-def _mean_in_disc(values: np.ndarray, y: int, x: int, radius: float) -> float:
-    reach = int(radius)
-    top, left = max(0, y - reach), max(0, x - reach)
-    window = values[top : y + reach + 1, left : x + reach + 1]
-    rows, columns = np.ogrid[: window.shape[0], : window.shape[1]]
-    return float(window[(rows + top - y) ** 2 + (columns + left - x) ** 2 < radius**2].mean())

@@ -31,6 +31,7 @@ from bloodseg_lib.prediction.preprocessing import Preprocessing
 from bloodseg_lib.prediction.probabilities import label_map_and_probabilities
 from bloodseg_lib.prediction.scale import Scale, find_scale
 from bloodseg_lib.prediction.second_look import look_again
+from bloodseg_lib.prediction.surround import on_black
 from bloodseg_lib.prediction.tiling import (
     LARGEST_TILE_PX,
     MULTIPLE_PX,
@@ -197,11 +198,8 @@ def _digest(path: Path) -> str:
 
 
 def over_symmetries(predict: Predict, tiles: np.ndarray) -> np.ndarray:
-    """Test-time augmentation: predict tiles mirrored and rotated in all eight ways, rotate the
-    predictions back and average them.
-
-    A smear has neither top nor left, so all ways are equally good and their errors partly cancel,
-    as in nnU-Net and Cellpose.
+    """Test-time augmentation, as of nnU-Net: the mean prediction of tiles mirrored and rotated in
+    all eight ways. A smear has neither top nor left, so all are equally good.
 
     Args:
         predict: predicts tiles once.
@@ -254,6 +252,7 @@ def segment_image(
         (30, 50)
     """
     config, (height, width) = config or PredictionConfig(), _checked_image(image).shape[:2]
+    image = on_black(image) if config.preprocess else image
     scale = scale or find_scale(image)
     preparation, written = Preprocessing.none(), None
     if config.preprocess:

@@ -1,0 +1,111 @@
+"""What a program put around a field: padding to a square, the corners of a turned picture, white or
+grey around the round field of an eyepiece, the window of a viewer.
+
+A camera never writes one exact colour over a large area but where it is clipped, as a bright slide
+is. So an area around a field is one of a single colour that reaches the border of the picture, and
+leaves one convex part in which there are several things. It is made black, which is outside the
+view everywhere. Taught by ``notebooks/06_interactive_prediction.ipynb``.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from bloodseg_lib.optics import WHITE, background_colour
+
+_SEARCH_PX = 512  # size at which it is searched
+_LEAST = 0.02  # of the picture; less changes nothing
+_LEAST_PX = 50  # of a part of it
+_LEAST_FIELD = 0.2  # of the picture
+_CONVEX = 0.96  # of its convex hull
+_FEWEST_THINGS = 5  # in the field: of one cell cut out, white around it is its slide
+_THING_PX = 12  # at the size of the search
+_UNLIKE = 8  # grey levels between the area and the slide
+_EDGE_PX = 3  # that smoothing and compression have changed
+_ALIKE = 6  # grey levels that compression changes one colour by
+_MOST_BYTES = 2**28  # of a picture, which is copied
+
+
+def on_black(image: np.ndarray) -> np.ndarray:
+    """The picture with black in place of what is not the field; itself if nothing is.
+
+    Args:
+        image: ``(H, W, 3) uint8`` RGB; of a larger one than 256 MiB nothing is changed.
+
+    Examples:
+        >>> on_black(np.full((40, 60, 3), 200, np.uint8)).max()  # a slide without a cell
+        np.uint8(200)
+    """
+    if image.nbytes > _MOST_BYTES:
+        return image
+    step = -(-max(image.shape[:2]) // _SEARCH_PX)
+    reduced = np.ascontiguousarray(image[::step, ::step])
+    for colour in _border_colours(reduced):
+        around = _around(reduced, colour)
+        if around is not None:
+            return _blackened(image, around, colour)
+    return image
+
+
+def _border_colours(image: np.ndarray) -> np.ndarray:
+    """The colours that a tenth of the border has at least, the most frequent first, ``(N, 3)``."""
+    edges = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+    colours, times = np.unique(edges, axis=0, return_counts=True)
+    often = np.argsort(-times)[: np.sum(times >= len(edges) / 10)]
+    return colours[often]
+
+
+def _around(image: np.ndarray, colour: np.ndarray) -> np.ndarray | None:
+    """All but the field, ``(h, w) bool``; None if the colour is not that of an area around one."""
+    if not colour.any():  # black as it is
+        return None
+    area = (image == colour).all(axis=2).astype(np.uint8)
+    _, numbers, stats, _ = cv2.connectedComponentsWithStats(area, connectivity=4)
+    edges = np.concatenate([numbers[0], numbers[-1], numbers[:, 0], numbers[:, -1]])
+    kept = [i for i in np.unique(edges) if i and stats[i, cv2.CC_STAT_AREA] >= _LEAST_PX]
+    rest = (~np.isin(numbers, kept)).astype(np.uint8)
+    if not 0 < rest.sum() <= (1 - _LEAST) * rest.size:
+        return None
+    _, numbers, stats, _ = cv2.connectedComponentsWithStats(rest, connectivity=4)
+    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    field = _filled(numbers == largest)
+    return None if field is None or not _shows_a_slide(image, field, colour) else ~field
+
+
+def _filled(part: np.ndarray) -> np.ndarray | None:
+    """A part of the picture without its holes, ``(h, w) bool``; None: it is small or not convex."""
+    outlines, _ = cv2.findContours(
+        part.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+    )
+    field = cv2.drawContours(np.zeros(part.shape, np.uint8), outlines, -1, 1, -1)
+    hull = cv2.fillConvexPoly(np.zeros(part.shape, np.uint8), cv2.convexHull(outlines[0]), 1)
+    if field.sum() < max(_LEAST_FIELD * part.size, _CONVEX * hull.sum()):
+        return None
+    return field > 0
+
+
+def _shows_a_slide(image: np.ndarray, field: np.ndarray, colour: np.ndarray) -> bool:
+    """Whether there are several things in a field, on a slide of another colour than around it."""
+    inside = cv2.erode(field.astype(np.uint8), np.ones((2 * _EDGE_PX + 1,) * 2)) > 0
+    if not inside.any():
+        return False
+    slide = background_colour(image[inside][None])
+    if np.abs(slide - colour).max() < _UNLIKE or slide.max() < WHITE / 3:
+        return False
+    green = cv2.GaussianBlur(image[:, :, 1], (3, 3), 0)
+    level, _ = cv2.threshold(green[inside], 0, 255, cv2.THRESH_OTSU)
+    things = ((green <= level) & inside).astype(np.uint8)
+    sizes = cv2.connectedComponentsWithStats(things)[2][1:, cv2.CC_STAT_AREA]
+    return int(np.sum(sizes >= _THING_PX)) >= _FEWEST_THINGS
+
+
+def _blackened(image: np.ndarray, around: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    height, width = image.shape[:2]
+    full = cv2.resize(around.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+    reach = 2 * (_EDGE_PX + -(-max(height, width) // _SEARCH_PX)) + 1
+    near = cv2.dilate(full, np.ones((reach, reach), np.uint8)) > 0
+    alike = (cv2.absdiff(image, np.broadcast_to(colour, image.shape)) <= _ALIKE).all(axis=2)
+    result = image.copy()
+    result[(full > 0) | (near & alike)] = 0
+    return result
