@@ -4,9 +4,10 @@ where they outlive the kernel.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy as np
 from bloodseg_lib.io import png_bytes, read_json, write_bytes
 from bloodseg_lib.panel.result import Result
 from bloodseg_lib.panel.trail import trail
+from bloodseg_lib.runs import owned
 from bloodseg_lib.samples.corrected_fields import PICTURE
 
 NONE_KEPT = np.empty((0, 0, 10), np.float16)
@@ -43,6 +45,13 @@ class Keeper:
         """The folder of an image: its name for people, its pixels for certainty."""
         safe = re.sub(r"[^\w.-]+", "_", name)
         return self.folder / f"{safe}-{image_key(image)[:8]}" if self.folder else None
+
+    @contextlib.contextmanager
+    def alone(self, image: np.ndarray, name: str) -> Iterator[None]:
+        """Nobody else writes to the folder of an image as long as the block runs."""
+        place = self.place(image, name)
+        with owned(place, wait=True) if place else contextlib.nullcontext():
+            yield
 
     def excluded(self, image: np.ndarray, name: str) -> dict[str, str]:
         """Why a field was left out, in memory or in the folder; empty if it was not."""

@@ -1,12 +1,12 @@
 """The session of a panel, without widgets: image, segmentation, counts, corrections, files.
 
-``prediction`` segments and counts, ``steps`` correct, ``trail`` keeps what was corrected.
-Taught by ``notebooks/06_interactive_prediction.ipynb``.
+``prediction`` counts, ``steps`` correct. Taught by ``notebooks/06_interactive_prediction.ipynb``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -100,8 +100,7 @@ class PanelSession:
         return self._opened.pixels
 
     def pick(self, name: str | None) -> None:
-        """Look at one of the images, or at none. What was found and corrected of it before is there
-        again.
+        """Look at one of the images, or at none, with what was found and corrected of it before.
 
         Raises:
             FileNotFoundError, ValueError: its file cannot be read; then the session has no image.
@@ -138,8 +137,7 @@ class PanelSession:
             name: the beginning of its files' names.
             rbc_diameter_px: of a red cell in it; ``None``: the scale is measured.
             on_step: receives each step in words.
-            on_progress: receives the fraction of the step, 0..1. An exception that it raises ends
-                the segmentation.
+            on_progress: receives the fraction of the step, 0..1; what it raises ends all.
 
         Raises:
             ValueError: no such image, or a diameter out of range.
@@ -188,90 +186,92 @@ class PanelSession:
 
         Args:
             cells: number of a cell, from 1, or several.
-            class_id: the id or the key of their class,
-                :data:`bloodseg_lib.panel.corrections.UNIDENTIFIED`, or ``None``: they are no cells.
+            class_id: the id or the key of their class, ``UNIDENTIFIED``, or ``None``: no cells.
 
         Raises:
             ValueError: nothing was segmented, or there is no such cell or class.
         """
         numbers = [cells] if isinstance(cells, int) else list(cells)
         new = class_of_key(class_id) if isinstance(class_id, str) else class_id
-        return self._do(steps.changing(self._counted(), self.corrections, numbers, new))
+        return self._do(lambda found, made: steps.changing(found, made, numbers, new))
 
     def restore(self, cells: Iterable[int]) -> str:
         """Give cells the classes that the network found; see :meth:`correct`."""
-        return self._do(steps.restoring(map(self.cell, cells)))
+        return self._do(lambda *_: steps.restoring(map(self.cell, cells)))
 
     def draw(self, outline: Outline, class_id: int) -> str:
         """Add a cell within an outline, x and y of three points or more; see :meth:`correct`."""
-        return self._do(steps.drawing(self._counted(), self.corrections, outline, class_id))
+        return self._do(lambda found, made: steps.drawing(found, made, outline, class_id))
 
     def split(self, cell: int, line: Outline) -> str:
         """Cut a cell in two by a line, x and y of its points; see :meth:`correct`."""
-        return self._do(steps.splitting(self._counted(), self.corrections, self.cell(cell), line))
+        return self._do(lambda found, made: steps.splitting(found, made, self.cell(cell), line))
 
     def merge(self, cells: Iterable[int]) -> str:
         """Make one cell of several; see :meth:`correct`."""
-        return self._do(steps.merging(self._counted(), self.corrections, map(self.cell, cells)))
-
-    def _counted(self) -> Counts:
-        if self.found is None:
-            raise ValueError(NOT_YET)
-        return self.found
+        return self._do(lambda found, made: steps.merging(found, made, map(self.cell, cells)))
 
     def undo(self) -> str:
         """Take back the last step that holds, and say so."""
-        return self._do(steps.undone(self.found, self.corrections))
+        return self._do(steps.undone)
 
     def redo(self) -> str:
         """Do again what was undone last, and say so."""
-        return self._do(steps.redone(self.corrections))
+        return self._do(lambda _, made: steps.redone(made))
 
-    def _do(self, step: steps.Step) -> str:
-        """Put a step on record, and say what it did."""
-        changes, words = step
-        if not changes:
-            return words
-        number = max((c.step for c in self.corrections), default=0) + 1
-        made = (replace(c, step=number, by=self.person) for c in changes)
-        self._hold((*self.corrections, *made))
+    def _do(self, step: Callable[[Counts, tuple[Correction, ...]], steps.Step]) -> str:
+        """Put a step on record, after those that somebody else wrote since, and say what it did."""
+        with self._alone() as others:
+            changes, words = step(self.found, self.corrections)  # type: ignore[arg-type]
+            if not changes:
+                return words + others
+            number = max((c.step for c in self.corrections), default=0) + 1
+            made = (replace(c, step=number, by=self.person) for c in changes)
+            self._hold((*self.corrections, *made))
         cells = f"Cell {changes[0].cell}" if len(changes) == 1 else f"{len(changes)} cells"
-        return f"{cells}: {words}. The figures and the files say so."
+        return f"{cells}: {words}. The figures and the files say so.{others}"
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[str]:
+        """Nobody else writes the record meanwhile; gives words of what somebody wrote before."""
+        if self.image is None or self.found is None or self.result is None:
+            raise ValueError(NOT_YET)
+        with self.keeper.alone(self.image, self.name):
+            yield " What somebody else corrected since holds too." if self.catch_up() else ""
 
     def exclude(self, reason: str) -> str:
         """Leave the field out of the pooled figures, or not any more where ``reason`` is empty."""
-        if self.result is None:
-            raise ValueError(NOT_YET)
-        self.result.exclude(reason, self.person)
-        self._hold(self.corrections)
+        with self._alone():
+            self.result.exclude(reason, self.person)  # type: ignore[union-attr]
+            self._hold(self.corrections)
         return f"{self.name}: left out, {reason}." if reason else f"{self.name}: counted."
 
     def load(self, name: str, data: bytes) -> str:
-        """Make the corrections of a zip or JSON, which the panel offered, hold for this image in
-        place of those that it has, and say how many there are.
+        """Make the corrections of a zip or JSON, which the panel offered, hold in place of those of
+        this image, and say how many there are.
 
         Raises:
             ValueError: it is neither, is of another image, or nothing was segmented.
         """
         of, steps = read_record(name, data)
         if self.found is None or self.image is None or of != self.name:
-            raise ValueError(
-                f"{name}: expected corrections of the image that is shown and segmented, "
-                f"{self.name or 'none'}. Received those of {of}. Segment {of}, then load again."
-            )
-        corrections, lost = found_again(self.found, steps)
-        former = self.keeper.set_aside(self.image, self.name) if self.corrections else ""
-        self._hold(corrections)
+            shown = f"of the image that is shown and segmented, {self.name or 'none'}"
+            mend = f"Received those of {of}. Segment {of}, then load again."
+            raise ValueError(f"{name}: expected corrections {shown}. {mend}")
+        with self._alone():
+            corrections, lost = found_again(self.found, steps)
+            former = self.keeper.set_aside(self.image, self.name) if self.corrections else ""
+            self._hold(corrections)
         gone = f" {lost} corrected cells are not there." if lost else ""
         return f"{name}: {self.corrected_cells()} corrections are loaded.{former}{gone}"
 
     def catch_up(self) -> bool:
-        """Make corrections hold that another kernel has written to the folder since; whether there
-        were any. Voila runs the page of the app before somebody opens it.
-        """
-        if self.found is None or self.image is None:
+        """Make corrections hold that another kernel wrote meanwhile; whether there were any."""
+        if self.found is None or self.image is None or self.result is None:
             return False
-        steps = self.keeper.summary(self.image, self.name).get("corrections", [])
+        if summary := self.keeper.summary(self.image, self.name):
+            self.result.excluded = summary.get("excluded", {})
+        steps = summary.get("corrections", [])
         if newer := len(steps) > len(self.corrections):
             self._hold(found_again(self.found, steps)[0])
         return newer
@@ -294,7 +294,7 @@ class PanelSession:
         return found_words(self.counts)
 
     def content(self, name: str) -> bytes:
-        """The bytes of one of the files; see :meth:`bloodseg_lib.panel.result.Result.content`."""
+        """The bytes of one of the files, see :meth:`Result.content`."""
         if self.result is None or self.image is None:
             raise ValueError(NOT_YET)
         return self.result.content(name, self.keeper.picked.get(image_key(self.image)) or self.name)

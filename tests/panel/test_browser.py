@@ -100,15 +100,20 @@ def page(lab):
     """Notebook 06 in Chromium, all its cells executed."""
     with new_page() as page:
         page.goto(lab)
-        # before the kernel is there, JupyterLab would ask for one
-        page.get_by_text(re.compile(r"Python 3.*\| Idle")).wait_for()
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        # Later cells use the panel too. The kernel is idle for a moment between any two of them.
-        page.wait_for_function(f"{ERRORS}.length || {PROMPTS}.every(p => /\\d/.test(p.innerText))")
-        assert not page.evaluate(f"{ERRORS}.map(error => error.innerText)")
-        page.locator(".bloodseg-picture[data-drawn]").first.wait_for()
+        run_all(page)
         yield page
+
+
+def run_all(page):
+    """Execute all cells of the notebook that is open."""
+    # before the kernel is there, JupyterLab would ask for one
+    page.get_by_text(re.compile(r"Python 3.*\| Idle")).wait_for()
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    # Later cells use the panel too. The kernel is idle for a moment between any two of them.
+    page.wait_for_function(f"{ERRORS}.length || {PROMPTS}.every(p => /\\d/.test(p.innerText))")
+    assert not page.evaluate(f"{ERRORS}.map(error => error.innerText)")
+    page.locator(".bloodseg-picture[data-drawn]").first.wait_for()
 
 
 @pytest.fixture
@@ -253,3 +258,22 @@ def test_keys_with_control_are_left_to_the_page(page):
     page.evaluate("document.addEventListener('keydown', e => window.heard.push(e.key))")
     panel_of(page).get_by_label("Outlines").press("Control+F8")
     assert "F8" in page.evaluate("window.heard")
+
+
+def test_a_page_that_is_loaded_again_has_every_correction(page, shot, smear_file):
+    """The tests before corrected a cell and deleted one; the notebook was not saved."""
+    page.on("dialog", lambda dialog: dialog.accept())  # that changes are not saved
+    page.reload()
+    page.locator(".jp-Notebook").wait_for()
+    page.evaluate(f"{PROMPTS}.forEach(prompt => prompt.innerText = '')")  # of before the reload
+    run_all(page)
+    panel = panel_of(page)
+    with page.expect_file_chooser() as chooser:
+        panel.get_by_role("button", name="Upload images").click()
+    chooser.value.set_files(smear_file)
+    # corrections are known, so it is segmented without a press
+    panel.get_by_text("2 corrections made before hold again").wait_for()
+    assert row_of(page, "Healthy RBC")[0] == "9" and row_of(page, "Infected RBC")[0] == "1"
+    panel.get_by_role("button", name="Undo").click()
+    panel.get_by_text("1 of 11: too few cells").first.wait_for()
+    shot("9_loaded_again")

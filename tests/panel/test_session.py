@@ -335,3 +335,44 @@ def test_an_uncertain_cell_can_be_confirmed_once():
     assert "already" in session.correct(number, MONOCYTE)
     session.undo()
     assert session.cell(number).uncertain
+
+
+def two_people(folder):
+    """Two kernels, in which one and the same field was segmented."""
+    people = []
+    for name in ("Ada", "Ben"):
+        person = PanelSession(RedAndGreen(), {"field": FIELD}, folder=folder)
+        person.segment(FIELD, "field", 37)
+        person.person = name
+        people.append(person)
+    return people
+
+
+def test_two_people_who_correct_one_field_lose_nothing(tmp_path):
+    ada, ben = two_people(tmp_path)
+    first, second = (cell.number for cell in ada.cells())
+    ada.correct(first, "neutrophil")
+    assert "somebody else corrected since" in ben.correct(second, "monocyte")
+    third = PanelSession(RedAndGreen(), {"field": FIELD}, folder=tmp_path)
+    third.segment(FIELD, "field", 37)
+    for session in (ben, third):
+        assert [c.by for c in session.corrections] == ["Ada", "Ben"]
+        assert [session.cell(n).class_id for n in (first, second)] == [NEUTROPHIL, MONOCYTE]
+
+
+def test_who_undoes_takes_back_the_last_step_of_all(tmp_path):
+    ada, ben = two_people(tmp_path)
+    first = ada.cells()[0]
+    ada.correct(first.number, "neutrophil")
+    ben.undo()
+    assert ben.cell(first.number).class_id == first.class_id
+    assert [c.action for c in ben.corrections] == ["", "undo"]
+
+
+def test_a_field_that_somebody_left_out_stays_so_when_another_corrects(tmp_path):
+    ada, ben = two_people(tmp_path)
+    ada.exclude("torn")
+    ben.correct(1, "neutrophil")
+    assert ben.result.excluded["reason"] == "torn" and ben.result.excluded["by"] == "Ada"
+    (record,) = tmp_path.rglob("*_counts.json")
+    assert json.loads(record.read_text())["excluded"]["reason"] == "torn"
