@@ -132,6 +132,7 @@ class BoxFile:
             if item.get("iscrowd"):
                 raise Unusable(CROWD, "iscrowd says so. Box each of its cells.")
             if item.get("bbox"):
+                _check_numbers(item["bbox"])
                 left, top, width, height = item["bbox"]
                 edges = left, top, left + width, top + height
             else:
