@@ -218,8 +218,9 @@ class BoxFile:
         def cell(line: str) -> Drawn:
             number, *values = line.split()
             numbers = [float(value) for value in values]
-            if not all(-_ROUNDED <= value <= 1 + _ROUNDED for value in numbers):
-                raise ValueError("no fractions")
+            fractions = all(-_ROUNDED <= value <= 1 + _ROUNDED for value in numbers)
+            if not fractions or not number.isdecimal():
+                raise ValueError("no fractions, or no class")
             if len(numbers) in (4, 5):  # the fifth says how sure a network was
                 x, y, width, height = numbers[:4]
                 edges = x - width / 2, y - height / 2, x + width / 2, y + height / 2
