@@ -91,21 +91,20 @@ def import_boxes(
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:
-    """The files of boxes, each once; of folders those that may be some."""
+    """The files of boxes, each once; of folders those that may be some; none of YOLO's names."""
     found: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
             inside = (file for file in sorted(path.rglob("*")) if not file.name.startswith("."))
-            labels = (file for file in inside if file.name.lower() not in NAMES_FILES)
-            found |= dict.fromkeys(f for f in labels if f.suffix.lower() in SUFFIXES)
-        elif path.is_file() and path.suffix.lower() not in SUFFIXES:
+            found |= dict.fromkeys(file for file in inside if file.suffix.lower() in SUFFIXES)
+        elif path.suffix.lower() in SUFFIXES or path.name.lower() in NAMES_FILES:
+            found[path] = None
+        else:
             raise ValueError(
                 f"{path}: expected a file of boxes ({', '.join(SUFFIXES)}), or a folder of them. "
                 "Export COCO, YOLO, Pascal VOC or labelme."
             )
-        else:
-            found[path] = None
-    return list(found)
+    return [path for path in found if path.name.lower() not in NAMES_FILES]
 
 
 class _Import:
@@ -135,7 +134,7 @@ class _Import:
         marks = self.marks.items()
         notes += [f"{times} that are marked {mark} were taken." for mark, times in marks if mark]
         if self.without:
-            notes.append(f"{self.without} pictures have no box, so the table does not name them.")
+            notes.append(f"Pictures without a box, which no table names: {self.without}.")
         if self.names.unused:
             notes.append(f"--as: no box is called {', '.join(self.names.unused.values())}.")
         return notes
@@ -165,7 +164,7 @@ class _Import:
         images = Path(*("images" if part == "labels" else part for part in near.parts))
         places = [near, images, near.parent / "images", near.parent / "JPEGImages"]
         places += [self.folder, self.folder / "images"]
-        elsewhere: Path | None = None
+        others: list[Path] = []
         for told in filter(None, sheet.pictures):
             name = PurePosixPath(told.replace("\\", "/"))  # of any machine, and not to be trusted
             stem = name.stem if name.suffix.lower() in IMAGE_SUFFIXES else name.name
@@ -174,11 +173,12 @@ class _Import:
                 found = [path for path in like if path.name == name.name] or like
                 if len(found) == 1 and found[0].is_relative_to(self.folder):
                     return found[0].relative_to(self.folder).as_posix()
-                elsewhere = elsewhere or next(iter(found), None)
+                others = others or found
+        listed = " and ".join(map(str, others)) or "none"
         raise Unusable(
             NO_PICTURE,
             f"Expected {shortened(next(filter(None, sheet.pictures), ''))} in the folder of the "
-            f"table, {self.folder}, or beside the file in it. Received {elsewhere or 'none'}. Add "
+            f"table, {self.folder}, or beside the file in it. Received {listed}. Add "
             "it, or write the table into the folder of the pictures: --out FOLDER/boxes.csv.",
         )
 

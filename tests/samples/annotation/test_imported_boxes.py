@@ -15,6 +15,7 @@ from bloodseg_lib.classes import Box, class_by_key
 from bloodseg_lib.cli import main
 from bloodseg_lib.evaluation import annotated
 from bloodseg_lib.samples.annotation.imported_boxes import import_boxes
+from bloodseg_lib.samples.annotation.panel import AnnotationPanel
 from bloodseg_lib.samples.extraction.boxes import CellBox, read_boxes
 from bloodseg_lib.samples.sample import CellSample
 from bloodseg_lib.samples.sources import own_fields
@@ -71,13 +72,14 @@ def test_pictures_in_a_folder_beside_the_labels_are_found(tmp_path, write):
     assert [box.box for box in boxes] == [box.box for box in EXPECTED]
 
 
-def test_own_fields_read_the_table(folder):
+def test_own_fields_their_scores_and_the_panel_read_the_table(folder):
     voc(folder / "Annotations", "f.png", SIZE, DRAWN)
     table(folder)
     cells = [item for item in own_fields.read(folder) if isinstance(item, CellSample)]
     assert {cell.class_id for cell in cells} == {class_by_key(key).id for key in KEYS}
     (scored,) = annotated.read("own", folder)
     assert [cell.box for cell in scored.boxes] == [cell.box for cell in EXPECTED]
+    assert AnnotationPanel(folder, folder / "boxes.csv").result == EXPECTED
 
 
 def test_the_command_says_what_it_took_and_what_it_left(folder):
@@ -192,6 +194,13 @@ def test_a_name_that_leads_out_of_the_folder_leads_nowhere(tmp_path, name):
     assert "6 left out, without a picture to read" in refused(tmp_path / "fields")
 
 
+def test_two_pictures_that_the_labels_may_belong_to_are_named(folder):
+    write_image(folder / "f.jpg", drawn_field())
+    yolo(folder, "f.png", SIZE, DRAWN)
+    assert f"Received {folder / 'f.jpg'} and {folder / 'f.png'}." in refused(folder)
+    assert not table(folder, coco(folder, "f.png", SIZE, DRAWN))[1]
+
+
 def test_a_picture_that_cannot_be_read_costs_the_others_nothing(folder):
     (folder / "g.png").write_bytes(b"no picture")
     voc(folder, "f.png", SIZE, DRAWN)
@@ -240,7 +249,7 @@ def test_boxes_drawn_on_the_photograph_before_it_was_turned_are_left_out(tmp_pat
 def test_pictures_without_boxes_are_counted(folder):
     voc(folder, "f.png", SIZE, DRAWN)
     voc(folder, "g.png", SIZE, [])
-    assert table(folder)[1] == "1 pictures have no box, so the table does not name them."
+    assert table(folder)[1] == "Pictures without a box, which no table names: 1."
 
 
 def test_the_diameter_is_measured_where_no_red_cells_are_boxed(folder):
@@ -277,7 +286,7 @@ def test_numbers_without_names_are_as_a_person_says(folder):
 def test_names_that_are_given_come_before_those_beside(folder):
     yolo(folder, "f.png", SIZE, DRAWN)
     names = written(folder / "names" / "mine.txt", "\n".join(["platelet"] * 6))
-    boxes, _ = table(folder, folder / "f.txt", classes=names)
+    boxes, _ = table(folder, folder / "f.txt", folder / "classes.txt", classes=names)
     assert {box.class_id for box in boxes} == {class_by_key("thrombocyte").id}
 
 
