@@ -13,7 +13,7 @@ import click
 from tqdm.auto import tqdm
 
 import bloodseg_lib
-from bloodseg_lib.options import Configured, Group, pairs
+from bloodseg_lib.options import CHECKPOINT, RBC_DIAMETER, TTA, Configured, Group, pairs
 
 _option, _flag = click.option, functools.partial(click.option, is_flag=True)
 _many = functools.partial(click.option, multiple=True)
@@ -22,13 +22,6 @@ _need = functools.partial(_path, required=True)
 _folder = functools.partial(click.argument, "folder", type=click.Path(path_type=Path))
 _files = functools.partial(click.argument, nargs=-1, required=True, type=click.Path(path_type=Path))
 _roots = functools.partial(click.argument, "roots", nargs=-1, required=True, callback=pairs)
-_rbc_diameter = _option("--rbc-diameter", type=float, help="Of a red cell in px; else measured.")
-_checkpoint = _option(
-    *("--checkpoint", "--network", "checkpoint"),
-    default="released",
-    help="best.npz, the folder of a run, or the package's network.",
-)
-_tta = _flag("--test-time-augmentation", "--tta", "tta", help="Over 8 symmetries: 8 times slower.")
 _help = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True}
 
 
@@ -103,7 +96,7 @@ def train(folder: Path, out: Path, settings: Any, require_gpu: bool, **shape: An
 @main.command(name="fine-tune")
 @click.argument("results", type=click.Path(path_type=Path))
 @_need("--out", help="Folder of the fine-tuning, for `predict --network`; it goes on if stopped.")
-@_checkpoint
+@CHECKPOINT
 def fine_tune(results: Path, out: Path, checkpoint: str) -> None:
     """Teach a network by corrections made in the panel; says what it was before, and is after.
 
@@ -143,10 +136,10 @@ _COUNTING = "infected_share border_rule minimum_rbc minimum_wbc"
 
 @main.command(cls=Configured, config="CountingConfig", fields=_COUNTING)
 @_files("images")
-@_checkpoint
-@_tta
+@CHECKPOINT
+@TTA
 @_need("--out", help="Folder for label maps, overlays and counts.")
-@_rbc_diameter
+@RBC_DIAMETER
 @_flag("--label-maps-only", "--class-maps-only", help="Write only the label maps.")
 @_flag("--overwrite", help="Replace existing results of something else.")
 @_option("--export", default="", metavar="NAME,...", help=_EXPORT)
@@ -196,8 +189,8 @@ def _evaluation(command: Callable[..., bloodseg_lib.evaluation.Report]) -> None:
     """Make a command of ``evaluate`` that saves and prints the report of a function."""
 
     @_path("--out", help="Folder for the report: Markdown, JSON and tables.")
-    @_tta
-    @_checkpoint
+    @TTA
+    @CHECKPOINT
     @functools.wraps(command)
     def evaluated(*, checkpoint: str, tta: bool, out: Path | None, **options: Any) -> None:
         if out:
@@ -221,7 +214,7 @@ def _evaluate_dataset(network: Any, folder: Path, **options: Any) -> bloodseg_li
 
 @_evaluation
 @_roots(metavar="KEY=FOLDER...")
-@_rbc_diameter
+@RBC_DIAMETER
 def _evaluate_fields(
     network: Any, roots: dict[str, str], rbc_diameter: float | None
 ) -> bloodseg_lib.evaluation.Report:
@@ -244,7 +237,7 @@ def _evaluate_counts(network: Any, folder: Path, **options: Any) -> bloodseg_lib
 
 
 @main.command()
-@_checkpoint
+@CHECKPOINT
 @_option("--format", "format_", default="savedmodel", help="savedmodel or onnx.")
 @_need("--out", help="File to write (.onnx), or folder of a SavedModel.")
 @_path("--image", "images", multiple=True, help="Image to compare on; may be repeated.")
@@ -283,10 +276,23 @@ def fetch(key: str, out: Path, url: str, sha256: str, unchecked: bool) -> None:
 @main.command()
 @_files("fields")
 @_need("--out", help="Table of boxes to write, e.g. fields/boxes.csv.")
-@_rbc_diameter
+@RBC_DIAMETER
 def propose(fields: tuple[Path, ...], out: Path, rbc_diameter: float | None) -> None:
     """Propose boxes and classes for the cells of whole fields, for a person to correct."""
     from bloodseg_lib.samples.annotation.proposals import propose_fields
 
     boxes = propose_fields(fields, out, rbc_diameter)
     click.echo(f"{len(boxes)} boxes in {out}. Correct their classes before use: they are guesses.")
+
+
+@main.command()
+@_files("files")
+@_need("--out", help="Table to write, in the folder of the pictures: FOLDER/boxes.csv.")
+@_path("--classes", help="Names of YOLO's numbers: a text with a name a line, or data.yaml.")
+@_many("--as", "named", metavar="NAME=KEY", callback=pairs, help="Further, as WBC=lymphocyte.")
+@RBC_DIAMETER
+def boxes(files: tuple[Path, ...], out: Path, rbc_diameter: float | None, **names: Any) -> None:
+    """Take boxes drawn in other tools, for own=FOLDER: COCO, YOLO, Pascal VOC, labelme, GeoJSON."""
+    from bloodseg_lib.samples.annotation.imported_boxes import import_boxes
+
+    click.echo(import_boxes(files, out, rbc_diameter_px=rbc_diameter, **names))

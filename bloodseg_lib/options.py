@@ -11,6 +11,20 @@ import click
 import bloodseg_lib
 from bloodseg_lib.runs import free_addresses
 
+RBC_DIAMETER = click.option(
+    "--rbc-diameter", type=float, help="Of a red cell in px; else measured."
+)
+CHECKPOINT = click.option(
+    *("--checkpoint", "--network", "checkpoint"),
+    default="released",
+    help="best.npz, the folder of a run, or the package's network.",
+)
+TTA = click.option(
+    *("--test-time-augmentation", "--tta", "tta"),
+    is_flag=True,
+    help="Over 8 symmetries: 8 times slower.",
+)
+
 _GO_ON = {"dataset", "train", "fine-tune", "run", "predict", "fetch"}
 _RENAMED = {"score": "evaluate fields", "count-error": "evaluate counts"}
 _NO_LIBGL = (

@@ -22,7 +22,7 @@ from bloodseg_lib.io.picture import (
     read_rgba,
 )
 from bloodseg_lib.io.png import png_bytes, resized
-from bloodseg_lib.io.tables import ENCODING, csv_rows, csv_text, read_table, write_csv
+from bloodseg_lib.io.tables import ENCODING, csv_rows, csv_text, decoded, read_table, write_csv
 
 __all__ = [
     "ENCODING",
@@ -33,6 +33,7 @@ __all__ = [
     "WriteError",
     "csv_rows",
     "csv_text",
+    "decoded",
     "delete_leftovers",
     "label_map_bytes",
     "pages_of",

@@ -14,6 +14,7 @@ from PIL import Image, ImageCms
 
 STRAIGHT, PREMULTIPLIED = "straight", "premultiplied"
 """Two kinds of alpha: colours are to be multiplied by it, or are multiplied already."""
+TURNED = "It was turned upright, as the file says."
 
 _BAND_ROWS = 512
 _DEPTHS = (8, 10, 12, 14, 16)
@@ -124,7 +125,7 @@ class Stored:
         if alpha is not None and (opaque := _eight_bits(alpha, 0, False, [])[0]).min() < 255:
             colours = self._seen_through(colours, opaque)
         if turn := _UPRIGHT.get(self.orientation):
-            self.notes.append("It was turned upright, as the file says.")
+            self.notes.append(TURNED)
             colours = turn(colours)
         mapped = isinstance(self.array, np.memmap) and np.may_share_memory(colours, self.array)
         return colours if mapped else np.ascontiguousarray(colours)

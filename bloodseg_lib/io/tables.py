@@ -138,7 +138,7 @@ def read_table(
         raise FileNotFoundError(
             f"{path}: expected a table with the columns {wanted}, there is none."
         )
-    text = _decoded(path.read_bytes())
+    text = decoded(path.read_bytes())
     if "\0" in text:
         raise ValueError(
             f"{path}: expected a table as CSV. Received one with characters that no text has; the "
@@ -170,7 +170,13 @@ def read_table(
         ) from error
 
 
-def _decoded(data: bytes) -> str:
+def decoded(data: bytes) -> str:
+    """A text of a file that people made: in UTF-8 or UTF-16 with their marks, else Windows-1252.
+
+    Examples:
+        >>> decoded("Müller".encode("utf-16")), decoded("Müller".encode("cp1252"))
+        ('Müller', 'Müller')
+    """
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", "replace")
     try:

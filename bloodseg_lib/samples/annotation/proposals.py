@@ -30,7 +30,7 @@ from bloodseg_lib.classes import (
 from bloodseg_lib.io import read_image
 from bloodseg_lib.optics import field_transmittance, optical_density
 from bloodseg_lib.runs import owned
-from bloodseg_lib.samples.extraction.boxes import CellBox, write_boxes
+from bloodseg_lib.samples.extraction.boxes import CellBox, check_new, write_boxes
 from bloodseg_lib.samples.extraction.red_cells import (
     is_clean,
     measured_rbc_diameter,
@@ -200,11 +200,7 @@ def propose_fields(
         ValueError: two fields have one name, the table exists already, or, after it was written,
             there are fields without a proposal; the message says why.
     """
-    if Path(boxes_csv).exists():
-        raise ValueError(
-            f"{boxes_csv}: is there already, perhaps with a person's corrections. "
-            "Choose another name, or delete it."
-        )
+    check_new(boxes_csv)
     names = [path.name for path in paths]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(

@@ -154,6 +154,19 @@ def write_boxes(path: Path | str, boxes: Iterable[CellBox]) -> None:
     )
 
 
+def check_new(path: Path | str) -> None:
+    """Refuse to write a table of boxes where there is one.
+
+    Raises:
+        ValueError: there is.
+    """
+    if Path(path).exists():
+        raise ValueError(
+            f"{path}: is there already, perhaps with a person's corrections. "
+            "Choose another name, or delete it."
+        )
+
+
 def by_field(boxes: Iterable[CellBox]) -> dict[str, list[CellBox]]:
     """Boxes by the name of their field, in the order of the table."""
     found: dict[str, list[CellBox]] = {}

@@ -5,10 +5,11 @@ Layout: the fields, and ``boxes.csv`` with the columns ``field,x,y,width,height,
 file name, whole pixels, and ``infected``, ``healthy`` or the key of any class (``thrombocyte``,
 ``platelet_clump``, ``neutrophil`` ...). For fields of one's own (:func:`read`) a column
 ``rbc_diameter_px`` gives the approximate diameter of a red cell in that field; where enough
-isolated red cells are found, their measured median sets the scale. Masks are thresholds within the
-boxes. Fields of one's own without a box of an infected cell count as free of malaria: their
-isolated red cells become healthy samples, and clusters and background crops are cut out of them as
-well. To prevent that, box one infected cell of the field, or switch ``healthy`` off.
+isolated red cells are found, their measured median sets the scale. The command ``boxes`` writes
+the table of what other tools draw (COCO, YOLO, Pascal VOC, labelme, GeoJSON). Masks are thresholds
+within the boxes. Fields of one's own without a box of an infected cell count as free of malaria:
+their isolated red cells become healthy samples, and clusters and background crops are cut out of
+them as well. To prevent that, box one infected cell of the field, or switch ``healthy`` off.
 
 Licence and citation: those of the fields.
 Taught by ``notebooks/01_dataset_creation.ipynb``.
