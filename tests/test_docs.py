@@ -1,8 +1,12 @@
 """The pages and notebooks as readers see them: links that lead somewhere, pictures with a text."""
 
+import ast
 import json
 import re
+import sys
+from importlib.util import find_spec
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -63,6 +67,25 @@ def pictures_without_text(page):
         for kind in output.get("data", {})
         if kind.startswith("image/") and not output["metadata"].get(kind, {}).get("alt")
     ]
+
+
+def imports(page):
+    """``(module, name)`` of what a page imports from the library, in code cells and examples."""
+    text = "\n".join("".join(c["source"]) for c in cells(page)) or page.read_text("utf-8")
+    code = ["".join(c["source"]) for c in cells(page) if c["cell_type"] == "code"]
+    for part in [*code, *re.findall(r"```python\n(.*?)```", text, re.DOTALL)]:
+        lines = dedent(re.sub(r"^[%!].*", "", part, flags=re.MULTILINE))
+        for node in ast.walk(ast.parse(lines)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("bloodseg_lib"):
+                yield from ((node.module, name.name) for name in node.names)
+
+
+@named
+def test_what_a_page_imports_is_there(page):
+    for module, name in imports(page):
+        __import__(f"{module}")
+        there = hasattr(sys.modules[module], name) or find_spec(f"{module}.{name}")
+        assert there, f"from {module} import {name}"
 
 
 def test_a_link_to_no_file_or_heading_is_broken(tmp_path):

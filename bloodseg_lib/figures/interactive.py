@@ -21,7 +21,7 @@ from bloodseg_lib.classes import CELL_CLASSES, CLASSES, NUM_CLASSES
 from bloodseg_lib.figures.charts import INK
 from bloodseg_lib.figures.overlays import figure_png
 
-_COLUMNS = 10
+_COLUMNS, _ROW_IN = 7, 1.5
 
 
 class _Played:
@@ -154,8 +154,8 @@ class NamingGame(_Played):
         """All cells, numbered, with the matrices of the others beneath."""
         columns = min(_COLUMNS, len(self._truth))
         rows = -(-len(self._truth) // columns)
-        figure = Figure(figsize=(9.5, 1.1 * rows + 4), layout="constrained")
-        parts = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.1 * rows, 4))
+        figure = Figure(figsize=(9.5, _ROW_IN * rows + 4), layout="constrained")
+        parts = figure.subfigures(2, 1, squeeze=False, height_ratios=(_ROW_IN * rows, 4))
         above, beneath = parts[:, 0]
         panels = above.subplots(rows, columns, squeeze=False).flat
         for panel in panels:

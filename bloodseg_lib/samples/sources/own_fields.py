@@ -93,7 +93,7 @@ def read_fields(
             f"Received {rbc_diameter_px}."
         )
     for name, boxes in by_field(read_boxes(boxes_csv, with_rbc=rbc_diameter_px is None)).items():
-        path = folder / name
+        path = _path(folder, name)
         try:
             image = _image(path, boxes_csv)
         except Unusable as error:
@@ -117,13 +117,18 @@ def labelled(root: Path | str) -> Iterator[tuple[Path, list[CellBox]] | Skipped]
         FileNotFoundError, ValueError: the boxes are not as they should be.
     """
     root = Path(root)
-    folder = root / "fields" if (root / "fields").is_dir() else root
     for name, boxes in sorted(by_field(read_boxes(root / BOXES)).items()):
-        if (folder / name).is_file():
-            yield folder / name, boxes
+        path = _path(root, name)
+        if path.is_file():
+            yield path, boxes
         else:
-            detail = _missing(folder / name, root / BOXES)
-            yield Skipped(SOURCE, 0, folder / name, NO_IMAGE, detail)
+            yield Skipped(SOURCE, 0, path, NO_IMAGE, _missing(path, root / BOXES))
+
+
+def _path(root: Path, name: str) -> Path:
+    """Where a field is: beside the table, or in the folder ``fields`` there."""
+    inside = root / "fields" / name
+    return inside if inside.is_file() and not (root / name).is_file() else root / name
 
 
 def _image(path: Path, boxes_csv: Path | str) -> np.ndarray:

@@ -123,6 +123,18 @@ def test_an_unreadable_line_is_named(field, box):
         field(boxes=[box])
 
 
+def test_fields_lie_beside_the_table_or_in_the_folder_fields(tmp_path):
+    """The samples and the scores find the same ones."""
+    columns, line = (*BOX_COLUMNS, RBC_COLUMN), (35, 35, 130, 130, "infected_rbc", 120)
+    names = ("a.png", "b.png", "fields/c.png")
+    write_csv(tmp_path / "boxes.csv", columns, *((name, *line) for name in names))
+    for name in ("a.png", "fields/b.png", "fields/c.png"):
+        write_image(tmp_path / name, picture(300, 300, (100, 100, 60, RED_CELL)))
+    samples, skipped = read(own_fields, tmp_path)
+    assert len(samples) == 3 and not skipped
+    assert [path.name for path, _ in own_fields.labelled(tmp_path)] == ["a.png", "b.png", "c.png"]
+
+
 def test_own_fields_tell_their_scale_in_the_table(tmp_path):
     write_image(tmp_path / "f.png", picture(300, 300, (100, 100, 60, RED_CELL)))
     write_csv(
