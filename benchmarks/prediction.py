@@ -8,6 +8,7 @@ time on an idle machine. Every part runs in a process of its own.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import resource
 import subprocess
@@ -130,8 +131,8 @@ def stages() -> None:
 
 def engines() -> None:
     """Tiles a second of the released network on each engine, in turn, and how many pixels of the
-    label maps differ from Keras in float32; ONNX Runtime is one of them where it is installed. And
-    the fraction of the processor's peak in bfloat16 that the fastest reaches.
+    label maps differ from Keras in float32; ONNX Runtime and PyTorch are among them where they are
+    installed. And the fraction of the processor's peak in bfloat16 that the fastest reaches.
     """
     from bloodseg_lib.network.inference import load_network
     from bloodseg_lib.network.pretrained import checkpoint_path
@@ -148,6 +149,11 @@ def engines() -> None:
         with tempfile.TemporaryDirectory() as folder:
             exported = export_checkpoint(released, Path(folder) / "network.onnx", "onnx")
             networks["onnxruntime", "float32"] = load_exported(exported.path)
+    if importlib.util.find_spec("torch"):
+        from peers import by_pytorch
+
+        for precision in ("float32", "bfloat16"):
+            networks["pytorch", precision] = by_pytorch(released, precision == "bfloat16")
     maps = {key: predict(tiles).argmax(-1) for key, predict in networks.items()}
     fastest = dict.fromkeys(networks, np.inf)
     for _ in range(ROUNDS * 2):
