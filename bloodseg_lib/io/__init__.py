@@ -10,7 +10,7 @@ from bloodseg_lib.io.atomic import (
     write_bytes,
     write_json,
 )
-from bloodseg_lib.io.formats import FOREIGN_SUFFIXES, IMAGE_SUFFIXES
+from bloodseg_lib.io.formats import FOREIGN_SUFFIXES, IMAGE_SUFFIXES, is_dir, is_file
 from bloodseg_lib.io.label_maps import label_map_bytes, read_label_map, write_label_map
 from bloodseg_lib.io.picture import (
     MOST_MEGAPIXELS,
@@ -35,6 +35,8 @@ __all__ = [
     "csv_text",
     "decoded",
     "delete_leftovers",
+    "is_dir",
+    "is_file",
     "label_map_bytes",
     "pages_of",
     "png_bytes",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 import re
 from pathlib import Path
 
@@ -159,3 +160,13 @@ def _text(head: bytes) -> str:
         text = head.decode("latin-1").strip()
         return text if text.startswith("<") else ""
     return text
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file: not of a name that none can have, or nobody may look at."""
+    return os.path.isfile(path)  # noqa: PTH113 - raises nothing
+
+
+def is_dir(path: Path) -> bool:
+    """Whether there is such a folder; as :func:`is_file`."""
+    return os.path.isdir(path)  # noqa: PTH112 - raises nothing

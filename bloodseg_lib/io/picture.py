@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from bloodseg_lib.io import raster, tiff
-from bloodseg_lib.io.formats import foreign, is_heif
+from bloodseg_lib.io.formats import foreign, is_dir, is_file, is_heif
 from bloodseg_lib.io.stored import Refused, Stored
 
 MOST_MEGAPIXELS = 500.0
@@ -105,8 +105,8 @@ def read_picture(
 
 def _read(path: Path, page: int | None, level: int, most: float) -> tuple[Stored, np.ndarray]:
     """A picture as it is stored, and its pixels."""
-    if not path.is_file():
-        there = "this is a folder" if path.is_dir() else "there is none"
+    if not is_file(path):
+        there = "this is a folder" if is_dir(path) else "there is none"
         mend = ""
         if re.match(r"\w{2,}:/", str(path)):  # as a Path has it, with one slash
             mend = " This is an address of the web: download the picture, and name its file."

@@ -17,6 +17,7 @@ from bloodseg_lib.io import (
     WriteError,
     csv_text,
     delete_leftovers,
+    is_file,
     write_bytes,
 )
 from bloodseg_lib.prediction.ahead import Ahead
@@ -27,7 +28,7 @@ from bloodseg_lib.prediction.inputs import Input
 from bloodseg_lib.prediction.interchange import OutputConfig, exported_files
 from bloodseg_lib.prediction.journal import MEND, Journal, counts_of, scale_fields, tallies
 from bloodseg_lib.prediction.likeness import Alike, looks_of
-from bloodseg_lib.prediction.out_folder import is_file, try_folder
+from bloodseg_lib.prediction.out_folder import try_folder
 from bloodseg_lib.prediction.pixel_size import PixelSize
 from bloodseg_lib.prediction.result_names import printable, result_names
 from bloodseg_lib.prediction.results import (

@@ -6,6 +6,7 @@ picture that is there twice.
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 from collections import Counter
@@ -13,12 +14,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.request import url2pathname
 
 from bloodseg_lib.io import (
     FOREIGN_SUFFIXES,
     IMAGE_SUFFIXES,
     MOST_MEGAPIXELS,
     Picture,
+    is_dir,
+    is_file,
     pages_of,
     read_picture,
     read_table,
@@ -93,8 +97,8 @@ def find_inputs(
     """The pictures of files, folders and tables.
 
     Args:
-        paths: files; folders, whose pictures are taken by name; tables (CSV) with a column
-            ``path``, from the table's folder, and perhaps ``patient``.
+        paths: files, or patterns of them; folders, whose pictures are taken by name; tables (CSV)
+            with a column ``path``, from the table's folder, and perhaps ``patient``.
         recursive: whether subfolders are taken too.
         patient_folders: each folder is of a patient and has the patient's name: with ``recursive``
             those in the folder that is given, else that folder itself.
@@ -113,7 +117,7 @@ def find_inputs(
     found: dict[str, Input] = {}
     results: list[str] = []
     is_result = _Results()
-    for path in map(Path, paths):
+    for path in (each for given in paths for each in _named(Path(given))):
         for item in [Input(path)] if is_result(path) else _within(path, recursive, notes):
             if is_result(item.path):
                 results.append(item.name)
@@ -138,24 +142,36 @@ def find_inputs(
     ], notes
 
 
+def _named(path: Path) -> list[Path]:
+    """The paths of one argument as a shell would have made them, where none did: that of Windows
+    leaves ``*.png`` as it is, and file managers copy ``file://`` addresses.
+    """
+    if is_file(path) or is_dir(path):
+        return [path]
+    if (text := str(path)).startswith("file:/"):  # of a Path, whatever number of slashes it had
+        return [Path(url2pathname(text.removeprefix("file:")))]
+    found = sorted(glob.glob(os.path.expanduser(text)))  # noqa: PTH207, PTH111 - of any folder
+    return list(map(Path, found)) or [path]
+
+
 def _patient_of(picture: Path, given: Path) -> str:
     """The name of the folder below one that was given, or of the picture's own folder."""
-    below = picture.relative_to(given).parts[:-1] if given.is_dir() else ()
+    below = picture.relative_to(given).parts[:-1] if is_dir(given) else ()
     return printable(below[0] if below else picture.absolute().parent.name)
 
 
 def _within(path: Path, recursive: bool, notes: list[str]) -> Iterator[Input]:
     """The pictures of one argument."""
-    if not path.is_dir():
+    if not is_dir(path):
         yield from _listed(path) if path.suffix.lower() in _LISTS else [Input(path)]
         return
-    inside = sorted(path.rglob("*") if recursive else path.iterdir())
+    inside = _inside(path, recursive, notes)
     # of macOS, "._a.png" beside each file on a foreign disk, and of tools, in folders of their own
     hidden = {p for p in inside if any(n.startswith(".") for n in p.relative_to(path).parts)}
-    files = [p for p in inside if p not in hidden and not p.is_dir()]
+    files = [p for p in inside if p not in hidden and not is_dir(p)]
     left = Counter(p.suffix.lower() or p.name for p in files if p.suffix.lower() not in _PICTURES)
-    unseen = sum(p.suffix.lower() in _PICTURES and not p.is_dir() for p in hidden)
-    folders = [] if recursive else [p for p in inside if p not in hidden and p.is_dir()]
+    unseen = sum(p.suffix.lower() in _PICTURES and not is_dir(p) for p in hidden)
+    folders = [] if recursive else [p for p in inside if p not in hidden and is_dir(p)]
     if left:
         kinds = ", ".join(f"{n} {suffix}" for suffix, n in sorted(left.items()))
         notes.append(f"{path}: left out, as they are no pictures: {kinds}.")
@@ -167,6 +183,20 @@ def _within(path: Path, recursive: bool, notes: list[str]) -> Iterator[Input]:
     if not pictures:
         notes.append(f"{path}: there is no picture in this folder.")
     yield from pictures
+
+
+def _inside(path: Path, recursive: bool, notes: list[str]) -> list[Path]:
+    """What is in a folder, at any depth if recursive; links to folders are not followed."""
+
+    def unreadable(error: OSError) -> None:
+        notes.append(f"{error.filename}: left out, this folder cannot be read: {error.strerror}.")
+
+    found: list[Path] = []
+    for folder, folders, files in os.walk(path, onerror=unreadable):
+        found += [Path(folder, name) for name in (*folders, *files)]
+        if not recursive:
+            break
+    return sorted(found)
 
 
 def _listed(table: Path) -> Iterator[Input]:
@@ -183,7 +213,7 @@ def _listed(table: Path) -> Iterator[Input]:
                 "or delete the line."
             )
         path = table.parent / row["path"]
-        if not path.exists():  # as Windows writes it
+        if not is_file(path):  # as Windows writes it
             path = table.parent / row["path"].replace("\\", "/")
         before, patient = patients.setdefault(path, (line, row["patient"]))
         if patient != row["patient"]:
@@ -211,7 +241,7 @@ class _Results:
 def _without_repeated(inputs: Iterable[Input], notes: list[str]) -> list[Input]:
     """Leave out files of the same bytes as an earlier one: their cells would count twice."""
     inputs = list(inputs)
-    sizes = {i.path: i.path.stat().st_size for i in inputs if i.path.is_file()}
+    sizes = {i.path: i.path.stat().st_size for i in inputs if is_file(i.path)}
     times = Counter(sizes.values())
     first: dict[str, Input] = {}
     kept = []

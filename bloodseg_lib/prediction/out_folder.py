@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bloodseg_lib.io import WriteError
+from bloodseg_lib.io import WriteError, is_file
 
 _FIRST_BYTES = 1 << 20  # room that the result of a small image needs
 
@@ -38,8 +38,3 @@ def try_folder(folder: Path | str, images: Sequence[Path] = ()) -> None:
         for path in made:
             with contextlib.suppress(OSError):
                 path.rmdir()
-
-
-def is_file(path: Path) -> bool:
-    """Whether there is such a file; also of names that no file can have."""
-    return os.path.isfile(path)  # noqa: PTH113

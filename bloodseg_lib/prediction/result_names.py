@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+_LONGEST = 180  # bytes; file systems take 255, of which endings and unfinished files need some
 RESERVED = ("pooled",)
 """Names that no image's results have: they are those of all images together."""
 
@@ -60,7 +61,7 @@ def _folded(name: str) -> str:
 def _name(path: Path, parts_used: int) -> str:
     """The stem (0), with its ending (1), with so many folders less one before it (2 and more)."""
     if not parts_used:
-        return printable(path.stem)
+        return _short(path.stem, path)
     absolute = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
     folders = absolute.parts[1:-1]
     ending = [path.suffix[1:]] if path.suffix else []
@@ -68,4 +69,15 @@ def _name(path: Path, parts_used: int) -> str:
     if parts_used > len(folders) + 1:  # a_b/c and a/b_c
         digest = hashlib.sha256(os.fsencode(absolute)).hexdigest()[:8]
         name = f"{path.stem}_{digest}"
-    return printable(name)
+    return _short(name, path)
+
+
+def _short(name: str, path: Path) -> str:
+    """A name that leaves room for the endings of results: of a longer one its beginning, and what
+    only this path has.
+    """
+    name = printable(name)
+    if len(name.encode()) <= _LONGEST:
+        return name
+    digest = hashlib.sha256(os.fsencode(os.path.abspath(path))).hexdigest()[:8]  # noqa: PTH100
+    return f"{name.encode()[:_LONGEST].decode(errors='ignore')}_{digest}"

@@ -1,6 +1,8 @@
 """What a prediction is asked for, and what is left out of it with a word."""
 
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -205,3 +207,41 @@ def test_an_address_of_the_web_is_told(tmp_path):
     done = run(address, "--checkpoint", checkpoint, "--out", tmp_path / "out")
     assert done.exit_code == 1
     assert "This is an address of the web: download the picture" in done.output
+
+
+def test_a_pattern_that_no_shell_has_expanded_names_its_files(tmp_path, monkeypatch):
+    for number, name in enumerate(("b.png", "a.png", "c.jpg", "x[1].png")):
+        picture(tmp_path / name, number)
+    assert names(find_inputs([tmp_path / "?.png"])[0]) == ["a.png", "b.png"]
+    assert names(find_inputs([tmp_path / "x[1].png"])[0]) == ["x[1].png"]
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert find_inputs(["~/a.png"])[0][0].path == tmp_path / "a.png"
+
+
+def test_an_address_of_a_file_is_its_path(tmp_path):
+    path = picture(tmp_path / "a field.png")
+    assert find_inputs([path.as_uri()])[0][0].path == path
+
+
+def test_a_name_too_long_for_a_file_is_none_of_a_picture(tmp_path):
+    """It is said when it is read, like any other that is not there."""
+    (item,) = find_inputs([tmp_path / ("a" * 300 + ".png")])[0]
+    with pytest.raises(FileNotFoundError, match="expected an image file"):
+        item.read()
+
+
+def test_a_folder_that_nobody_may_look_into_is_said_and_the_others_are_done(tmp_path, monkeypatch):
+    picture(tmp_path / "a.png")
+    picture(tmp_path / "locked/b.png", 1)
+    scandir = os.scandir
+
+    def refuse(path):
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr("os.scandir", refuse)
+    found, notes = find_inputs([tmp_path], recursive=True)
+    assert names(found) == ["a.png"]
+    assert "locked: left out, this folder cannot be read: Permission denied." in notes[0]

@@ -47,3 +47,14 @@ def test_the_name_of_all_images_together_is_reserved():
 
 def test_a_printable_name_can_be_encoded():
     assert printable("a\udcff\udc80\u00fc").encode() == "a%FF%80\u00fc".encode()
+
+
+@pytest.mark.parametrize("letter", ["a", "\u00e9", "\udcff"])
+def test_results_of_a_long_name_have_room_for_their_endings(letter):
+    """File systems take names of 255 bytes; two long ones that begin alike stay apart."""
+    paths = [Path(letter * 120 + end) for end in (f"{letter * 5}.png", "b" * 80 + ".png")]
+    paths.append(Path("c" * 246 + ".png"))
+    names = result_names(paths)
+    assert len(set(names.values())) == 3
+    assert all(len(os.fsencode(name)) < 200 for name in names.values())
+    assert names == result_names(reversed(paths))
