@@ -63,7 +63,7 @@ def changes(node: ast.AST) -> list[ast.AST]:
         case ast.Constant(value=int(number) | float(number)):
             small = number == 0 or (isinstance(number, int) and number < 10)
             return [changed(node, "value", number + 1 if small else 2 * number)]
-        case ast.Return(value=returned) if getattr(returned, "value", "") is not None:
+        case ast.Return(value=ast.expr() as returned) if ast.unparse(returned) != "None":
             return [changed(node, "value", ast.Constant(None))]
         case ast.Expr(value=ast.Call()):
             return [ast.Pass()]
