@@ -41,40 +41,39 @@ _OTHER: dict[type, Any] = {
 }
 
 
-def changed(node: ast.AST, name: str, value: object) -> ast.AST:
-    """A node with one field changed."""
-    new = copy.copy(node)
-    setattr(new, name, value)
-    return new
-
-
 def changes(node: ast.AST) -> list[ast.AST]:
     """What may stand in the place of a node."""
+
+    def changed(name: str, value: object) -> ast.AST:
+        new = copy.copy(node)
+        setattr(new, name, value)
+        return new
+
     match node:
         case ast.Compare(ops=ops):
             others = [[*ops[:i], _OTHER[type(o)](), *ops[i + 1 :]] for i, o in enumerate(ops)]
-            return [changed(node, "ops", other) for other in others]
+            return [changed("ops", other) for other in others]
         case ast.BinOp(op=op) | ast.AugAssign(op=op) | ast.BoolOp(op=op) if type(op) in _OTHER:
-            return [changed(node, "op", _OTHER[type(op)]())]
+            return [changed("op", _OTHER[type(op)]())]
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             return [operand]
         case ast.Constant(value=bool(value)):
-            return [changed(node, "value", not value)]
+            return [changed("value", not value)]
         case ast.Constant(value=int(number) | float(number)):
             small = number == 0 or (isinstance(number, int) and number < 10)
-            return [changed(node, "value", number + 1 if small else 2 * number)]
+            return [changed("value", number + 1 if small else 2 * number)]
         case ast.Return(value=ast.expr() as returned) if ast.unparse(returned) != "None":
-            return [changed(node, "value", ast.Constant(None))]
+            return [changed("value", ast.Constant(None))]
         case ast.Expr(value=ast.Call()):
             return [ast.Pass()]
         case ast.Dict(keys=keys):
             return [
-                changed(node, "keys", [*keys[:i], ast.Constant(f"{key.value}?"), *keys[i + 1 :]])
+                changed("keys", [*keys[:i], ast.Constant(f"{key.value}?"), *keys[i + 1 :]])
                 for i, key in enumerate(keys)
                 if isinstance(key, ast.Constant) and isinstance(key.value, str)
             ]
         case ast.Subscript(slice=ast.Constant(value=str(word))):
-            return [changed(node, "slice", ast.Constant(f"{word}?"))]
+            return [changed("slice", ast.Constant(f"{word}?"))]
     return []
 
 
@@ -97,12 +96,10 @@ def mutants(source: str) -> list[tuple[str, ast.Module]]:
         for new in changes(node):
             tree = ast.parse(source)
             owner = places(tree)[number][0]
-            value = (
-                new
-                if i is None
-                else [*getattr(owner, name)[:i], new, *getattr(owner, name)[i + 1 :]]
-            )
-            setattr(owner, name, value)
+            if i is None:
+                setattr(owner, name, new)
+            else:
+                getattr(owner, name)[i] = new
             ast.fix_missing_locations(tree)
             found.append((f"{node.lineno}: {ast.unparse(node)} -> {ast.unparse(new)}", tree))
     return found
