@@ -50,7 +50,7 @@ class Appearance:
             40x, as a fraction of the cells' density: 0.2 to 0.4 of sharp pictures; None: too few
             red cells.
         evenness: steepness of the least sharp part but one, as a fraction of that of the sharp
-            ones; None: red cells in fewer than four parts.
+            ones; None: red cells in fewer than four parts, or nothing to be seen of them in green.
         red_density: median optical density of the red cells in red, green and blue, where the
             background has none; None: fewer than about ten.
         blockiness: how many times as large the steps are at the borders of squares of 8 x 8 pixels,
@@ -132,9 +132,8 @@ def _known(values: Iterable[float]) -> np.ndarray:
 
 
 def _evenness(blocks: np.ndarray) -> float | None:
-    if len(blocks) < _FEWEST_BLOCKS:
-        return None
-    return float(blocks[1] / np.quantile(blocks, 0.75))
+    sharp = float(np.quantile(blocks, 0.75)) if len(blocks) >= _FEWEST_BLOCKS else 0.0
+    return float(blocks[1]) / sharp if sharp else None
 
 
 def _in_pieces(outside: np.ndarray | None) -> bool:

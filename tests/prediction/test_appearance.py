@@ -47,12 +47,41 @@ def test_an_empty_slide_has_no_contrast_no_colour_and_no_rims():
     assert (found.contrast, found.empty, found.colourful, found.steepness) == (0, 1, 0, None)
 
 
+@pytest.mark.parametrize("cell", [(250, 228, 250), (228, 228, 228), (250, 250, 20)])
+def test_what_any_colour_is_missing_of_is_not_empty(cell):
+    """Of 228 the optical density is 0.09, and less at the rims; of 20 it is 2.5."""
+    assert seen(*drawn(cell=cell)).empty == pytest.approx(1 - 0.53, abs=0.07)
+
+
+def test_contrast_and_steepness_are_of_green_light():
+    green, other = (seen(*drawn(cell=cell)) for cell in ((250, 125, 250), (150, 250, 150)))
+    assert green.contrast > 0.1 and green.steepness == pytest.approx(seen(*drawn()).steepness)
+    assert other.contrast == other.steepness == 0 and other.evenness is None
+
+
+def test_dark_nuclei_do_not_raise_the_contrast_above_the_density_of_pale_cells():
+    image, labels = drawn(cell=(220, 200, 215))
+    for y in range(30, SIZE[0] - 20, 40):
+        for x in range(30, SIZE[1] - 20, 50):
+            cv2.circle(image, (x, y), 9, (60, 40, 110), -1)
+    assert 0 < seen(image, labels).contrast < np.log(250 / 200)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_lines_of_a_camera_are_no_stain(axis):
+    """Every other line is 210, and its optical density 0.17."""
+    image = np.full((*SIZE, 3), 250, np.uint8)
+    np.moveaxis(image, axis, 0)[::2] = 210
+    assert seen(image, np.zeros(SIZE, np.uint8)).empty == 1
+
+
 def test_a_blur_makes_rims_less_steep_and_a_stronger_stain_does_not():
     steepness = [seen(*drawn(blur_px=blur)).steepness for blur in (0.8, 1.5, 3.0, 5.0)]
     assert steepness == sorted(steepness, reverse=True) and steepness[3] < 0.5 * steepness[0]
-    # 250 (125 / 250)^1.5 = 88: one and a half times as dense
-    denser = seen(*drawn(cell=(200, 88, 180))).steepness
-    assert denser == pytest.approx(steepness[0], rel=0.1)
+    # 250 (125 / 250)^1.5 = 88: one and a half times as dense; 215: a fifth
+    for green in (88, 215):
+        other = seen(*drawn(cell=(200, green, 180))).steepness
+        assert other == pytest.approx(steepness[0], rel=0.1)
 
 
 def test_a_rim_is_as_steep_across_as_down():
@@ -77,10 +106,11 @@ def test_rims_are_those_of_red_cells():
     assert seen(image, labels).steepness == pytest.approx(seen(*drawn()).steepness, rel=0.1)
 
 
-def test_what_is_beyond_the_eyepiece_is_not_empty():
+@pytest.mark.parametrize("black", [0, 20])
+def test_what_is_beyond_the_eyepiece_is_not_empty(black):
     image, labels = drawn()
     y, x = np.ogrid[: SIZE[0], : SIZE[1]]
-    image[(y - 210) ** 2 + (x - 260) ** 2 > 205**2] = 0
+    image[(y - 210) ** 2 + (x - 260) ** 2 > 205**2] = black
     found = seen(image, labels)
     assert found.empty == pytest.approx(1 - 0.58, abs=0.1) and not found.in_pieces
 
@@ -92,6 +122,8 @@ def test_what_is_beyond_the_eyepiece_is_not_empty():
         ([(0, 9), (11, 16)], False),  # one of 9 and one of 5: most are in one
         ([(0, 5), (7, 10), (12, 16)], True),  # 5 of 12 are less than half
         ([(0, 5), (6, 11), (12, 17)], False),  # a quarter or less is black: five of twenty
+        ([(0, 6), (7, 13)], False),  # two of a half each
+        ([(0, 5), (6, 11), (12, 16)], True),  # three tenths are black: six of twenty
         ([], True),
     ],
 )
@@ -122,7 +154,9 @@ def test_a_part_that_is_out_of_focus_makes_a_field_uneven(part):
 
 def test_of_few_red_cells_nobody_says_whether_they_are_evenly_sharp():
     image, labels = drawn()
-    assert seen(image[:120, :230], labels[:120, :230]).evenness is None
+    for height, width, known in ((120, 230, False), (240, 240, True), (120, 360, False)):
+        part = np.s_[:height, :width]  # of 120 x 120 pixels each: two, four, three
+        assert (seen(image[part], labels[part]).evenness is not None) == known
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -137,6 +171,16 @@ def test_blocks_are_of_a_jpeg_of_low_quality(turned):
         _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
         found.append(seen(cv2.imdecode(data, cv2.IMREAD_COLOR), labels).blockiness)
     assert found == sorted(found) and found[0] < 1.5 and found[2] > BLOCKY
+
+
+@pytest.mark.parametrize(("across", "down", "expected"), [(8, 8, 11), (8, 0, 1), (0, 8, 1)])
+def test_blocks_by_hand(across, down, expected):
+    """Steps of one grey level at the borders and none within: 1.1 by 0.1, the less of both ways."""
+    y, x = np.mgrid[:128, :160]
+    grey = 100 + (x // across if across else 0) + (y // down if down else 0)
+    image = np.repeat(np.asarray(grey, np.uint8)[:, :, None], 3, axis=2)
+    found = seen(image, np.zeros(image.shape[:2], np.uint8))
+    assert found.blockiness == pytest.approx(expected)
 
 
 def test_the_colour_of_red_cells_is_against_the_slide():

@@ -129,7 +129,8 @@ def test_all_files_of_a_result_folder_are_left_out_whatever_their_kind(tmp_path)
     photo = picture(tmp_path / "photo.png")
     found, notes = find_inputs([*sorted(tmp_path.iterdir())])
     assert [item.path for item in found] == [photo]
-    assert notes[0].startswith("Left out, as a prediction made them: 4 (")
+    names_of_three = "a_cells.csv, a_counts.json, predicted.jsonl"
+    assert notes == [f"Left out, as a prediction made them: 4 ({names_of_three}, ...)."]
 
 
 def test_nothing_but_results_is_an_error_that_says_so(tmp_path):
@@ -159,6 +160,15 @@ def test_each_page_is_a_picture_of_its_own_if_asked_for(tmp_path):
     assert find_inputs([tmp_path / "a.tif"], page="2")[0] == [Input(tmp_path / "a.tif", 2)]
     with pytest.raises(ValueError, match=r"--page with a number, or all. Received 'first'"):
         find_inputs([tmp_path / "a.tif"], page="first")
+
+
+def test_what_tells_the_pixels_of_a_picture_are_its_bytes_its_page_and_its_level(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    one, other = Input(tmp_path / "a"), Input(tmp_path / "a", 2, level=1, patient="P7")
+    digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # of FIPS 180-4
+    assert one.made_of == {"image": digest}
+    assert other.made_of == {"image": digest, "page": 2, "level": 1}
+    assert other == Input(tmp_path / "a", 2) != one  # pages are different pictures
 
 
 def run(*arguments):

@@ -185,9 +185,9 @@ def test_every_separate_cell_is_measured_once(step, turns):
 
 
 def test_cells_close_together_are_measured_like_cells_apart():
-    """Discs of 30 pixels in chains, 27 to 60 apart, are as many and as large."""
+    """Discs of 30 pixels in chains, 23 to 60 apart, are as many and as large."""
     diameters = []
-    for step in (27, 31, 60):
+    for step in (23, 31, 60):
         image, count = separate(30, (300, 420), step, rows=60)
         diameter, cells = measure_rbc_diameter(image)
         assert cells == count
@@ -240,3 +240,51 @@ def test_a_scale_as_json_and_the_least_and_greatest_that_is_taken():
     for refused in (1.9, 2001):
         with pytest.raises(ValueError, match="2 to 2000"):
             Scale.given(refused)
+
+
+def test_three_cells_of_one_size_are_enough_and_two_are_not():
+    for count in (2, 3):
+        image = np.full((120, 300, 3), SLIDE, np.uint8)
+        for i in range(count):
+            cv2.circle(image, (50 + 100 * i, 60), 20, RED, -1, cv2.LINE_AA)
+        found = find_scale(image)
+        assert found.cells == count and found.how == ("assumed", "measured")[count == 3]
+
+
+def test_of_two_sizes_one_is_measured_and_not_their_mean():
+    """Two rows of 30 pixels cover about as much as one of 40."""
+    image = np.full((300, 520, 3), SLIDE, np.uint8)
+    for y, radius_px in ((50, 15), (150, 20), (250, 15)):
+        for x in range(50, 500, 60):
+            cv2.circle(image, (x, y), radius_px, RED, -1, cv2.LINE_AA)
+    assert measure_rbc_diameter(image)[0] in (near(40), near(30))
+
+
+def test_faint_cells_are_measured():
+    """They absorb 7 % of the green light."""
+    faint = np.rint(0.18 * smear(40) + 0.82 * np.array(SLIDE)).astype(np.uint8)
+    assert measure_rbc_diameter(faint)[0] == near(40)
+
+
+@pytest.mark.parametrize(("radius_px", "how"), [(8, "measured"), (9, "assumed")])
+def test_a_nucleus_of_a_fifth_of_a_cell_makes_it_no_red_one(radius_px, how):
+    """With the blurred rim, 8 of 20 pixels are 17 % of the area, 9 are 22 %."""
+    image, _ = separate(40, (240, 360), 60, rows=60)
+    for y in range(60, 210, 60):
+        for x in range(60, 330, 60):
+            cv2.circle(image, (x, y), radius_px, (40, 138, 140), -1, cv2.LINE_AA)
+    assert find_scale(image).how == how
+
+
+def test_each_cell_of_a_reduced_image_counts_once():
+    image, count = separate(60, (500, 1300), 120, rows=120)
+    diameter, cells = measure_rbc_diameter(image)
+    assert diameter == near(60) and cells == count
+
+
+def test_cells_in_the_middle_of_a_large_image_are_seen(monkeypatch):
+    monkeypatch.setattr(scale_module, "_WHOLE_PX", 400)
+    monkeypatch.setattr(scale_module, "_SEARCH_PX", 200)
+    image = np.full((1600, 1600, 3), SLIDE, np.uint8)
+    image[650:950, 650:950] = smear(30, size=(300, 300))
+    assert measure_rbc_diameter(image)[0] == near(30)

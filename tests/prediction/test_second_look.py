@@ -7,7 +7,7 @@ from bloodseg_lib.network.cell_view import RED_CELLS, WHITE_CELLS
 from bloodseg_lib.prediction.preprocessing import Preprocessing
 from bloodseg_lib.prediction.probabilities import label_map_and_probabilities
 from bloodseg_lib.prediction.scale import AT_40X, Scale
-from bloodseg_lib.prediction.second_look import look_again
+from bloodseg_lib.prediction.second_look import look_again, together
 
 EOSINOPHIL, _, NEUTROPHIL, *_ = WBC_IDS
 IMAGE = np.full((120, 160, 3), 200, np.uint8)
@@ -63,6 +63,26 @@ def test_both_networks_together_by_hand():
     np.testing.assert_allclose(probabilities[60, 45, list(WBC_IDS)], expected, atol=1e-3)
 
 
+def test_the_mean_of_two_distributions_is_one():
+    both = together(np.array([0.8, 0.2]), np.array([0.2, 0.8]), 0.5)
+    np.testing.assert_allclose(both, [0.5, 0.5])
+    both = together(np.array([0.9, 0.1]), np.array([0.9, 0.1]), 0.3)
+    np.testing.assert_allclose(both, [0.9, 0.1], atol=1e-3)
+
+
+def test_the_odds_of_a_parasite_are_raised_by_six_tenths():
+    """Both say two to three; 1.6 times as much is 1.067 to one."""
+    labels = np.zeros((120, 160), np.uint8)
+    labels[40:75, 60:95] = HEALTHY_RBC
+    probabilities = np.zeros((120, 160, 10), np.float16)
+    probabilities[..., INFECTED_RBC], probabilities[..., HEALTHY_RBC] = 0.4, 0.6
+    network = Says(INFECTED_RBC)
+    network.answer = np.where(network.answer > 0, 0.4, 0.6)
+    look_again(IMAGE, labels, probabilities, AT_40X, LEVELS, [network])
+    assert labels[60, 80] == INFECTED_RBC
+    assert probabilities[60, 80, INFECTED_RBC] == pytest.approx(1.067 / 2.067, abs=2e-3)
+
+
 def test_probabilities_in_255ths_too():
     labels, probabilities = a_field()
     bytes_ = np.rint(probabilities.astype(float) * 255).astype(np.uint8)
@@ -104,12 +124,27 @@ def test_it_sees_the_cell_in_the_middle_and_none_of_what_is_around(scale):
     assert (cell[:8] == 1).all()
 
 
-def test_a_cell_larger_than_the_square_and_cut_by_the_border_is_looked_at():
-    labels = np.full((200, 230), NEUTROPHIL, np.uint8)
-    probabilities = np.full((200, 230, 10), 0.1, np.float16)
-    image = np.full((200, 230, 3), 100, np.uint8)
+@pytest.mark.parametrize("beside", [0, 30])
+def test_a_cell_larger_than_the_square_and_cut_by_the_border_is_looked_at(beside):
+    labels = np.zeros((200 + 2 * beside, 230 + 2 * beside), np.uint8)
+    cell = np.s_[beside : beside + 200, beside : beside + 230]
+    labels[cell] = NEUTROPHIL
+    probabilities = np.full((*labels.shape, 10), 0.1, np.float16)
+    image = np.full((*labels.shape, 3), 100, np.uint8)
     look_again(image, labels, probabilities, AT_40X, LEVELS, [Says(EOSINOPHIL)])
-    assert (labels == EOSINOPHIL).all()
+    assert (labels[cell] == EOSINOPHIL).all() and np.count_nonzero(labels) == 200 * 230
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_a_cell_in_a_corner_is_seen_to_its_last_pixel(turns):
+    labels = np.zeros((120, 160), np.uint8)
+    labels[:40, :50] = NEUTROPHIL
+    labels = np.ascontiguousarray(np.rot90(labels, turns))
+    image = np.where(labels[:, :, None] > 0, (90, 40, 120), (200, 200, 200)).astype(np.uint8)
+    probabilities = np.full((*labels.shape, 10), 0.1, np.float16)
+    network = Says(NEUTROPHIL)
+    look_again(image, labels, probabilities, AT_40X, LEVELS, [network])
+    assert np.count_nonzero(network.seen[0][:, :, 1] < 0) == 40 * 50
 
 
 def test_a_field_without_white_cells_asks_nothing():
@@ -162,3 +197,33 @@ def test_red_cells_that_touch_are_asked_about_one_by_one_at_any_scale(enlarged):
     red = np.isin(labels, (INFECTED_RBC, HEALTHY_RBC))
     assert (labels[red] == INFECTED_RBC).mean() > 0.98
     assert red.sum() == pytest.approx(2 * np.pi * 18**2 * enlarged**2, rel=0.08)
+
+
+@pytest.mark.parametrize("enlarged", [1, 2, 3])
+def test_each_of_two_cells_that_touch_gets_its_own_class_and_the_background_stays(enlarged):
+    labels = np.zeros((120, 160), np.uint8)
+    for centre in ((50, 45), (74, 69)):
+        cv2.circle(labels, centre, 18, HEALTHY_RBC, -1)
+    labels = labels.repeat(enlarged, 0).repeat(enlarged, 1)
+    before, half = labels.copy(), 119 * enlarged  # x + y of the line between the centres
+    probabilities = np.zeros((*labels.shape, 10), np.float16)
+    probabilities[..., INFECTED_RBC], probabilities[..., HEALTHY_RBC] = 0.3, 0.7
+    image = np.full((*labels.shape, 3), 200, np.uint8)
+    network = Says(INFECTED_RBC)
+    network.probabilities = lambda cells: np.stack([network.answer, network.answer[::-1]])
+    look_again(image, labels, probabilities, Scale.of_factor(1 / enlarged), LEVELS, [network])
+    np.testing.assert_array_equal(labels > 0, before > 0)
+    first = np.add.outer(np.arange(labels.shape[0]), np.arange(labels.shape[1])) < half
+    wrong = [(labels[part & (before > 0)] == INFECTED_RBC).mean() for part in (first, ~first)]
+    assert sorted(wrong) == pytest.approx([0, 1], abs=0.02)
+
+
+@pytest.mark.parametrize("enlarged", [1, 3])
+def test_specks_are_no_red_cells_at_any_scale(enlarged):
+    labels = np.zeros((120, 160), np.uint8)
+    cv2.circle(labels, (60, 60), 3, HEALTHY_RBC, -1)
+    labels = labels.repeat(enlarged, 0).repeat(enlarged, 1)
+    probabilities = np.full((*labels.shape, 10), 0.1, np.float16)
+    image, network = np.full((*labels.shape, 3), 200, np.uint8), Says(INFECTED_RBC)
+    look_again(image, labels, probabilities, Scale.of_factor(1 / enlarged), LEVELS, [network])
+    assert network.seen == []

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bloodseg_lib.classes import CELL_CLASSES, HEALTHY_RBC
+from bloodseg_lib.classes import CELL_CLASSES, HEALTHY_RBC, NEUTROPHIL
 from bloodseg_lib.io import csv_text, png_bytes
 from bloodseg_lib.prediction.cell_table import NOTICE
 from bloodseg_lib.prediction.cells import CountingConfig
@@ -149,6 +149,22 @@ def test_a_picture_is_shown_with_its_cells_remarks_and_scale():
     data = base64.b64decode(re.search("base64,([^']+)", card)[1])
     with Image.open(io.BytesIO(data)) as picture:
         assert (picture.format, picture.size) == ("JPEG", (760, 570))
+
+
+def test_uncertain_cells_are_told_beside_the_picture():
+    cell = replace(COUNTS.cells[0], class_id=NEUTROPHIL, uncertain=True)
+    uncertain = replace(COUNTS, cells=(cell,))
+    told = "<tr><td>of these uncertain<td class='n'>1</tr>"
+    assert told in page(replace(GOOD, counts=uncertain)) and "uncertain" not in page(GOOD)
+
+
+def test_a_withheld_parasitaemia_leaves_the_counts_and_withheld_counts_leave_no_infected_ones():
+    for figure, red in (("parasitaemia", "2"), ("counts", "")):
+        found = Quality((Finding("a", "withheld", 1, "A.", (figure,)),))
+        (row, patient) = cells_of_page(replace(GOOD, counts=replace(COUNTS, quality=found)))
+        shown = [cell.split(">", 1)[1] for cell in row[2:]]
+        assert shown[:2] == [red, ""]
+        assert patient[1].endswith("0 of 1 pictures, 1 withheld")
 
 
 def test_withheld_figures_are_in_neither_table_nor_page():

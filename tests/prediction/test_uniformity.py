@@ -17,9 +17,9 @@ def cell(x, y, width=36, height=36, class_id=HEALTHY_RBC):
     return Cell(class_id, area, Box(x, y, width, height), centre, 1.0, 0.9)
 
 
-def scattered():
+def scattered(seed=0):
     """Discs anywhere."""
-    rng, image = np.random.default_rng(0), np.full((HEIGHT, WIDTH, 3), 245, np.uint8)
+    rng, image = np.random.default_rng(seed), np.full((HEIGHT, WIDTH, 3), 245, np.uint8)
     for centre in rng.integers(20, (WIDTH - 20, HEIGHT - 20), (60, 2)).tolist():
         cv2.circle(image, centre, 18, (200, 150, 190), -1)
     return image
@@ -53,7 +53,12 @@ def test_infected_cells_are_red_cells_and_cut_ones_say_nothing():
     assert measured(row_of(10, class_id=INFECTED_RBC)).stretch == 1
     cut = [cell(10 + 50 * i, 0, height=10) for i in range(11)]
     cut += [cell(WIDTH - 10, 30 * i + 5, width=10) for i in range(11)]
+    cut += [cell(10 + 50 * i, HEIGHT - 10, height=10) for i in range(11)]
+    cut += [cell(0, 30 * i + 5, width=10) for i in range(11)]
     assert measured(cut) == (None, None)
+    whole = [*row_of(5, 1), *row_of(5, HEIGHT - 37)]
+    whole += [cell(x, 60 + 40 * i) for x in (1, WIDTH - 37) for i in range(5)]
+    assert measured(whole[:10]).stretch == measured(whole[10:]).stretch == 1
 
 
 def test_fewer_than_ten_say_nothing():
@@ -64,7 +69,7 @@ def test_fewer_than_ten_say_nothing():
 @pytest.mark.parametrize("turned", [False, True])
 def test_halves_of_another_size_are_told(turned):
     small = [cell(10 + 50 * (i % 5), 10 + 100 * (i // 5), 30, 30) for i in range(15)]
-    large = [cell(330 + 50 * (i % 5), 10 + 100 * (i // 5), 45, 45) for i in range(15)]
+    large = [cell(330 + 50 * (i % 5), 3 + 100 * (i // 5), 45, 45) for i in range(15)]
     if turned:
         small, large = (
             [cell(c.box.y, min(c.box.x, 340), c.box.width, c.box.width) for c in half]
@@ -72,6 +77,13 @@ def test_halves_of_another_size_are_told(turned):
         )
     assert measured(small + large).halves == pytest.approx(1.5, abs=0.02)
     assert measured(small + small).halves == 1
+
+
+@pytest.mark.parametrize(("number", "halves"), [(9, None), (10, 1.5)])
+def test_a_half_of_fewer_than_ten_says_nothing(number, halves):
+    small = [cell(10, 10 + 35 * i, 30, 30) for i in range(10)]
+    large = [cell(400, 3 + 35 * i, 45, 45) for i in range(number)]
+    assert measured(small + large).halves == (halves and pytest.approx(halves, abs=0.02))
 
 
 @pytest.mark.parametrize(
@@ -107,6 +119,13 @@ def test_parts_that_are_copies_are_warned_of(axis, copies):
 def test_cells_scattered_are_no_copies():
     assert likeness_of_parts(SCATTERED) < 0.5
     assert not list(_of_the_shapes(SCATTERED, measured(row_of(11))))
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("parts", [(0, 1, 1), (0, 1, 0), (0, 0, 1)])
+def test_two_like_thirds_of_three_are_no_copies(parts, axis):
+    image = np.concatenate([scattered(seed) for seed in parts], axis=axis)
+    assert likeness_of_parts(image) < 0.5
 
 
 def test_a_plane_of_one_colour_or_of_one_pixel_is_no_copy():
