@@ -229,7 +229,9 @@ def _discs(image: np.ndarray) -> tuple[np.ndarray, float]:
     threshold = threshold_otsu(clipped) if np.ptp(clipped) else 0.0
     if threshold < 0.03:  # nothing but noise
         return np.empty((0, 2)), 0.0
-    mask = fill_pale_centres((green > threshold).astype(np.uint8), 30, elongation=2.2)
+    # A larger hole is the slide in the field of an eyepiece.
+    largest = 0.1 * float(in_view.sum())
+    mask = fill_pale_centres((green > threshold).astype(np.uint8), 30, largest, elongation=2.2)
     # Haemoglobin lets red light pass, nuclei do not.
     nucleus = (_density(soft[:, :, 0]) > 0.75).astype(np.float32)
     # The cells are continued beyond the border; else one that is cut would look like a small one.
