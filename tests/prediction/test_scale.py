@@ -215,7 +215,9 @@ def test_windows_cover_the_middle_and_the_sides_of_a_large_image(monkeypatch):
 
 
 def test_many_dark_nuclei_do_not_hide_pale_red_cells():
-    image = smear(40, size=(400, 500), step=2.2)
+    """Cells of an optical density of 0.18, and as many nuclei of 2 between them."""
+    pale = 0.4 * smear(40, size=(400, 500), step=2.2) + 0.6 * np.array(SLIDE)
+    image = np.rint(pale).astype(np.uint8)
     for y in range(44, 400, 88):
         for x in range(44, 500, 88):
             cv2.circle(image, (x, y), 22, NUCLEUS, -1, cv2.LINE_AA)
