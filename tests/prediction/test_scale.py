@@ -195,8 +195,11 @@ def test_cells_close_together_are_measured_like_cells_apart():
     assert np.ptp(diameters) < 2
 
 
-def test_cells_too_large_for_a_window_at_full_size_are_measured_in_reduced_ones(monkeypatch):
-    monkeypatch.setattr(scale_module, "_WHOLE_PX", 1200)
+@pytest.mark.parametrize("whole_px", [1200, 3000])
+def test_cells_too_large_for_a_window_at_full_size_are_measured_in_reduced_ones(
+    whole_px, monkeypatch
+):
+    monkeypatch.setattr(scale_module, "_WHOLE_PX", whole_px)
     monkeypatch.setattr(scale_module, "_SEARCH_PX", 400)
     assert measure_rbc_diameter(smear(260, size=(1700, 2300)))[0] == near(260)
 
@@ -212,7 +215,9 @@ def test_windows_cover_the_middle_and_the_sides_of_a_large_image(monkeypatch):
 
 
 def test_many_dark_nuclei_do_not_hide_pale_red_cells():
-    image = smear(40, size=(400, 500), step=2.2)
+    """Cells of an optical density of 0.18, and as many nuclei of 2 between them."""
+    pale = 0.4 * smear(40, size=(400, 500), step=2.2) + 0.6 * np.array(SLIDE)
+    image = np.rint(pale).astype(np.uint8)
     for y in range(44, 400, 88):
         for x in range(44, 500, 88):
             cv2.circle(image, (x, y), 22, NUCLEUS, -1, cv2.LINE_AA)
@@ -240,6 +245,10 @@ def test_a_scale_as_json_and_the_least_and_greatest_that_is_taken():
     for refused in (1.9, 2001):
         with pytest.raises(ValueError, match="2 to 2000"):
             Scale.given(refused)
+    assert Scale(0.01).factor == 0.01 and Scale(20).factor == 20
+    for refused in (0.0099, 20.1):
+        with pytest.raises(ValueError, match=r"0\.01 to 20"):
+            Scale(refused)
 
 
 def test_three_cells_of_one_size_are_enough_and_two_are_not():
@@ -282,9 +291,74 @@ def test_each_cell_of_a_reduced_image_counts_once():
     assert diameter == near(60) and cells == count
 
 
-def test_cells_in_the_middle_of_a_large_image_are_seen(monkeypatch):
+@pytest.mark.parametrize("place", [slice(110, 310), slice(650, 950), slice(1230, 1480)])
+def test_cells_in_the_middle_and_in_two_corners_of_a_large_image_are_seen(place, monkeypatch):
     monkeypatch.setattr(scale_module, "_WHOLE_PX", 400)
     monkeypatch.setattr(scale_module, "_SEARCH_PX", 200)
     image = np.full((1600, 1600, 3), SLIDE, np.uint8)
-    image[650:950, 650:950] = smear(30, size=(300, 300))
+    image[place, place] = smear(30, size=(place.stop - place.start,) * 2)
     assert measure_rbc_diameter(image)[0] == near(30)
+
+
+def test_cells_of_which_reducing_leaves_nothing_are_measured_at_full_size(monkeypatch):
+    """Reduced by five, cells of 16 pixels are 3."""
+    monkeypatch.setattr(scale_module, "_WHOLE_PX", 2000)
+    monkeypatch.setattr(scale_module, "_SEARCH_PX", 240)
+    assert measure_rbc_diameter(smear(16, size=(1200, 1200), step=1.8))[0] == near(16)
+
+
+@pytest.mark.parametrize("black", [0, 30])
+@pytest.mark.parametrize(("side", "radius_px"), [(600, 280), (600, 150), (1000, 200)])
+def test_the_field_of_an_eyepiece_is_measured_in_black_on_all_sides(side, radius_px, black):
+    image = smear(30, size=(side, side))
+    y, x = np.ogrid[:side, :side]
+    image[(y - side // 2) ** 2 + (x - side // 2) ** 2 > radius_px**2] = black
+    assert measure_rbc_diameter(image)[0] == near(30)
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_cells_that_the_border_cuts_are_measured_as_if_whole(turns):
+    image = np.full((200, 400, 3), SLIDE, np.uint8)
+    for x in range(40, 380, 50):
+        cv2.circle(image, (x, 8), 15, RED, -1, cv2.LINE_AA)  # a quarter is cut
+    assert measure_rbc_diameter(np.rot90(image, turns)) == (near(30), 7)
+
+
+def test_cells_are_seen_in_green_and_noise_does_not_matter():
+    image = smear(40)
+    image[..., 0], image[..., 2] = SLIDE[0], SLIDE[2]
+    assert measure_rbc_diameter(image)[0] == near(40)
+    noise = np.random.default_rng(0).normal(0, 25, image.shape)
+    noisy = np.clip(smear(40) + noise, 0, 255).astype(np.uint8)
+    assert measure_rbc_diameter(noisy)[0] == near(40)
+
+
+def test_cells_that_are_not_round_count_once():
+    image, count = np.full((300, 400, 3), SLIDE, np.uint8), 0
+    for y in range(50, 280, 70):
+        for i, x in enumerate(range(50, 380, 70)):
+            cv2.ellipse(image, (x, y), (30, 22), 20 * i, 0, 360, RED, -1, cv2.LINE_AA)
+            count += 1
+    diameter, cells = measure_rbc_diameter(image)
+    assert cells == count and diameter == near(2 * (30 * 22) ** 0.5)
+
+
+def test_of_three_sizes_that_cover_as_much_each_one_is_measured():
+    image = np.full((420, 640, 3), SLIDE, np.uint8)
+    for y, radius_px, step in (
+        *((40, 10, 33), (100, 10, 33), (160, 10, 33)),
+        *((200, 17, 62), (260, 17, 62), (340, 29, 100)),
+    ):
+        for x in range(50, 600, step):
+            cv2.circle(image, (x, y), radius_px, RED, -1, cv2.LINE_AA)
+    assert measure_rbc_diameter(image)[0] in (near(20), near(34), near(58))
+
+
+@pytest.mark.parametrize(("width", "found"), [(300, True), (400, False)])
+def test_red_cells_are_a_fifth_of_all_that_is_stained(width, found):
+    """Twelve of 1,450 pixels, beside 60,000 or 80,000 of something else."""
+    image = np.full((200, 400 + width, 3), SLIDE, np.uint8)
+    image[:, :400], count = separate(40, (200, 400), 60, rows=60)
+    image[:, 400:] = RED
+    diameter, cells = measure_rbc_diameter(image)
+    assert (diameter is not None) == found and cells == (count if found else 0)
