@@ -142,6 +142,23 @@ def optical_density(transmittance: np.ndarray | float) -> np.ndarray:
     return -np.log(np.maximum(transmittance, FLOOR))
 
 
+def nuclear_density(red: np.ndarray, least: float) -> float:
+    """The optical density of red light above which a stained pixel is of a nucleus: red cells let
+    red light pass, and even where a stain makes them bluish, absorb clearly less of it.
+
+    Args:
+        red: optical densities of what is stained, ``(N,)``, 1 or more.
+        least: the smallest result, for stains in which red cells hardly absorb red.
+
+    Examples:
+        >>> nuclear_density(np.array([0.2, 0.2, 1.5]), 0.75)
+        0.75
+        >>> round(nuclear_density(np.array([0.8, 0.8, 3.0]), 0.75), 2)
+        1.4
+    """
+    return max(least, 1.6 * float(np.quantile(red, 0.15)) + 0.12)
+
+
 def white_levels(background: np.ndarray) -> np.ndarray:
     """A lookup table that makes a background of this colour white, and keeps the transmittance of
     the cells on it.

@@ -7,7 +7,7 @@ import numpy as np
 from skimage.feature import peak_local_max
 from skimage.filters import threshold_otsu
 
-from bloodseg_lib.optics import optical_density
+from bloodseg_lib.optics import nuclear_density, optical_density
 from bloodseg_lib.prediction.pallor import fill_pale_centres
 
 _UNSEEN = 2  # in a mask: the black around a field, or beyond the image
@@ -36,7 +36,9 @@ def round_things(image: np.ndarray) -> tuple[np.ndarray, float]:
     mask = fill_pale_centres(stained.astype(np.uint8), 30, elongation=2.2)
     mask[outside] = 1  # cells that it cuts continue there
     # Haemoglobin lets red light pass, nuclei do not.
-    nucleus = (_density(soft[:, :, 0]) > 0.75).astype(np.float32)
+    red, cells = _density(soft[:, :, 0]), (mask == 1) & in_view
+    limit = nuclear_density(red[cells], 0.75) if cells.any() else np.inf
+    nucleus = (red > limit).astype(np.float32)
     # The cells are continued beyond the border; else one that is cut would look like a small one.
     beyond = max(mask.shape) // 4
     continued = cv2.copyMakeBorder(mask, beyond, beyond, beyond, beyond, cv2.BORDER_REPLICATE)

@@ -362,3 +362,17 @@ def test_red_cells_are_a_fifth_of_all_that_is_stained(width, found):
     image[:, 400:] = RED
     diameter, cells = measure_rbc_diameter(image)
     assert (diameter is not None) == found and cells == (count if found else 0)
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_red_cells_that_a_stain_makes_dense_and_bluish_are_no_nuclei(times):
+    """They absorb as much red light as nuclei of other stains; a nucleus beside them more."""
+    density = times * np.array([0.35, 0.25, 0.1])
+    image = np.repeat(smear(40)[:, :, :1] < 222, 3, axis=2)  # cells
+    colour = np.array(SLIDE) * np.exp(-density)
+    image = np.where(image, colour, SLIDE).astype(np.uint8)
+    dark = image.copy()
+    cv2.circle(dark, (300, 300), 45, tuple((np.array(SLIDE) * np.exp(-4 * density)).tolist()), -1)
+    for field in (image, dark):
+        found, cells = measure_rbc_diameter(cv2.GaussianBlur(field, (0, 0), 0.8))
+        assert found == near(40) and cells >= 50

@@ -17,14 +17,14 @@ import cv2
 import numpy as np
 from skimage.filters import threshold_otsu
 
-from bloodseg_lib.optics import FLOOR, GREY_DENSITIES, WHITE, windows_at_40x
+from bloodseg_lib.optics import FLOOR, GREY_DENSITIES, WHITE, nuclear_density, windows_at_40x
 
 REFERENCE_DENSITY = (0.25, 0.37, 0.22)
 """Median optical density of red, green and blue in the red cells of an image that a network sees.
 About the middle of six public databases, where it is 0 to 0.41, 0.27 to 0.73 and 0.16 to 0.35.
 """
 
-_FACTORS = (0.4, 2.5)  # more would turn the noise of a cell into colours
+_FACTORS = (0.2, 2.5)  # more would turn the noise of a cell into colours, less is no stain
 _LEAST_RED_CELL_PX = 1600  # one and a half red cells
 _LEAST_CONTRAST = 0.04  # optical density; less is the noise of an empty slide
 _DENSITIES = (0.08, 1.1)  # of green; what is paler or denser is no red cell
@@ -50,7 +50,7 @@ class Stain:
 
     @property
     def factors(self) -> np.ndarray:
-        """``(3,) float32``: the optical density of each channel is multiplied by it, 0.4 to 2.5."""
+        """``(3,) float32``: the optical density of each channel is multiplied by it, 0.2 to 2.5."""
         if self.density is None:
             return np.ones(3, np.float32)
         factors = np.array(REFERENCE_DENSITY) / np.maximum(self.density, FLOOR)
@@ -139,7 +139,7 @@ def _red_cell_density(image: np.ndarray) -> tuple[np.ndarray | None, int]:
     inner = cv2.erode(stained, _disc(9), borderValue=1) > 0
     if threshold < _LEAST_CONTRAST or inner.sum() < _LEAST_RED_CELL_PX:
         return None, 0
-    nuclear = red > max(0.25, 1.6 * float(np.quantile(red[inner], 0.15)) + 0.12)
+    nuclear = red > nuclear_density(red[inner], 0.25)
     opened = cv2.morphologyEx(nuclear.astype(np.uint8), cv2.MORPH_OPEN, _disc(7))
     _, numbers, stats, _ = cv2.connectedComponentsWithStats(opened)
     nuclei = 1 + np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] > 250)  # smaller ones are parasites

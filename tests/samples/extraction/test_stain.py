@@ -59,7 +59,7 @@ def test_a_large_image_is_measured_in_windows_all_over_it():
 
 
 def test_factors_are_clipped():
-    assert Stain((2.5, 0.37, 0.01)).factors == pytest.approx([0.4, 1, 2.5])
+    assert Stain((2.5, 0.37, 0.01)).factors == pytest.approx([0.2, 1, 2.5])
 
 
 def test_preprocessing_brings_the_red_cells_to_the_reference_and_keeps_the_background_white():
