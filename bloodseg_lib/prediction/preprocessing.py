@@ -26,6 +26,8 @@ from bloodseg_lib.optics import (
     white_levels,
 )
 from bloodseg_lib.prediction.ahead import beside
+from bloodseg_lib.prediction.light import evened
+from bloodseg_lib.prediction.surround import on_black
 from bloodseg_lib.samples.extraction.stain import REFERENCE_DENSITY, UNKNOWN_STAIN, Stain
 
 # Of a line's pixels: a line through crowded cells still shows some background between them.
@@ -141,6 +143,16 @@ class Preprocessing:
             yield band
             top = bottom
         yield from [line] * below
+
+
+def corrected(image: np.ndarray) -> np.ndarray:
+    """An image with black in place of what a program put around the field, and in even light; the
+    same object where neither was needed.
+
+    Args:
+        image: ``(H, W, 3) uint8`` RGB; may be memory-mapped: a large one is left as it is.
+    """
+    return evened(on_black(image))
 
 
 def _within(image: np.ndarray, border: tuple[int, int, int, int]) -> np.ndarray:

@@ -19,9 +19,9 @@ from bloodseg_lib.prediction.ahead import beside
 from bloodseg_lib.prediction.appearance import Appearance
 from bloodseg_lib.prediction.counts import CountingConfig, Counts, count_cells, pool
 from bloodseg_lib.prediction.pixel_size import PixelSize
+from bloodseg_lib.prediction.preprocessing import corrected
 from bloodseg_lib.prediction.quality import judge
 from bloodseg_lib.prediction.segmenter import Segmentation
-from bloodseg_lib.prediction.surround import on_black
 
 OVERLAY_PX = 4096
 """The longer side of an overlay is at most this; the label map always has the image's own size."""
@@ -49,7 +49,7 @@ def count_field(
         field: name of the image, kept with each cell.
         on_progress: receives the fraction that is done, 0..1.
     """
-    image = on_black(image)
+    image = corrected(image)
     labels, probabilities = segmentation.labels, segmentation.probabilities
     scale, config = segmentation.scale, config or CountingConfig()
     # one cell that was cut out touches every border

@@ -27,11 +27,10 @@ from bloodseg_lib.network.cell_view import VIEWS, companion
 from bloodseg_lib.network.inference import load_network
 from bloodseg_lib.network.pretrained import checkpoint_path
 from bloodseg_lib.network.single_cell import SingleCellNetwork
-from bloodseg_lib.prediction.preprocessing import Preprocessing
+from bloodseg_lib.prediction.preprocessing import Preprocessing, corrected
 from bloodseg_lib.prediction.probabilities import label_map_and_probabilities
 from bloodseg_lib.prediction.scale import Scale, find_scale
 from bloodseg_lib.prediction.second_look import look_again
-from bloodseg_lib.prediction.surround import on_black
 from bloodseg_lib.prediction.tiling import (
     LARGEST_TILE_PX,
     MULTIPLE_PX,
@@ -183,6 +182,7 @@ class Segmenter:
         on_progress: Callable[[float], None] | None = None,
     ) -> Segmentation:
         """Segment one image, see :func:`segment_image`, and look at its cells again."""
+        image = corrected(_checked_image(image)) if self.config.preprocess else image
         found = segment_image(
             image, self.predict, scale, self.config, progress=progress, on_progress=on_progress
         )
@@ -252,7 +252,7 @@ def segment_image(
         (30, 50)
     """
     config, (height, width) = config or PredictionConfig(), _checked_image(image).shape[:2]
-    image = on_black(image) if config.preprocess else image
+    image = corrected(image) if config.preprocess else image
     scale = scale or find_scale(image)
     preparation, written = Preprocessing.none(), None
     if config.preprocess:

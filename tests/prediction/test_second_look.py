@@ -70,17 +70,19 @@ def test_the_mean_of_two_distributions_is_one():
     np.testing.assert_allclose(both, [0.9, 0.1], atol=1e-3)
 
 
-def test_the_odds_of_a_parasite_are_raised_by_six_tenths():
-    """Both say two to three; 1.6 times as much is 1.067 to one."""
+@pytest.mark.parametrize(("first", "second", "infected"), [(0.4, 0.4, False), (0.3, 0.8, True)])
+def test_a_red_cell_is_infected_where_both_together_find_it_likelier(first, second, infected):
+    """Their odds are multiplied, each to the power of a half, and neither class is favoured."""
     labels = np.zeros((120, 160), np.uint8)
     labels[40:75, 60:95] = HEALTHY_RBC
     probabilities = np.zeros((120, 160, 10), np.float16)
-    probabilities[..., INFECTED_RBC], probabilities[..., HEALTHY_RBC] = 0.4, 0.6
+    probabilities[..., INFECTED_RBC], probabilities[..., HEALTHY_RBC] = first, 1 - first
     network = Says(INFECTED_RBC)
-    network.answer = np.where(network.answer > 0, 0.4, 0.6)
+    network.answer = np.where(network.answer > 0, second, 1 - second)
     look_again(IMAGE, labels, probabilities, AT_40X, LEVELS, [network])
-    assert labels[60, 80] == INFECTED_RBC
-    assert probabilities[60, 80, INFECTED_RBC] == pytest.approx(1.067 / 2.067, abs=2e-3)
+    odds = (first / (1 - first) * second / (1 - second)) ** 0.5
+    assert labels[60, 80] == (INFECTED_RBC if infected else HEALTHY_RBC)
+    assert probabilities[60, 80, INFECTED_RBC] == pytest.approx(odds / (1 + odds), abs=2e-3)
 
 
 def test_probabilities_in_255ths_too():

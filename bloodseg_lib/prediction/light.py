@@ -1,0 +1,105 @@
+"""Even light: a field that is darker at one side, or towards its corners, is divided by a smooth
+surface through the brightness of its slide (flat-field correction).
+
+A network and the measures of stain, scale and focus know one brightness of the slide. Where it
+falls by a third across the field, slide is taken for stain and parasites are lost. Taught by
+``notebooks/06_interactive_prediction.ipynb``.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from bloodseg_lib.optics import WHITE
+
+EVEN = 0.85
+"""Brightness of the darkest part of the slide as a fraction of that of the brightest; a field that
+is more even is left as it is.
+"""
+
+_SEARCH_PX = 512  # size at which the light is measured
+_TILES = 10  # along each side
+_SLIDE = 0.95  # quantile of a tile's brightness that is slide, where any is in it
+_IN_VIEW = 0.35  # of the brightest tile; darker is outside an eyepiece
+_DARKER = 0.06  # logarithm; a tile so far beneath the surface shows no slide
+_ROUNDS = 8
+_LEAST_TILES = 0.4  # of those in view
+_FIT = 0.03  # logarithm, standard deviation of the tiles about the surface
+_DARKEST = 0.35  # of the surface; where it is less it is a guess
+_CLIPPED = 252  # grey level; slide as bright as this is not measured
+_MOST_BYTES = 2**28  # of a picture, which is copied
+
+
+def evened(image: np.ndarray) -> np.ndarray:
+    """The picture in even light; itself where it is even, or where too little slide shows.
+
+    Args:
+        image: ``(H, W, 3) uint8`` RGB; a larger one than 256 MiB is not changed.
+
+    Examples:
+        >>> light = np.linspace(0.6, 1, 300)[None, :, None]
+        >>> field = evened((np.full((200, 300, 3), 230) * light).astype(np.uint8))
+        >>> int(np.ptp(field[:, :, 1])) < 12
+        True
+    """
+    if image.nbytes > _MOST_BYTES or min(image.shape[:2]) < 4 * _TILES:
+        return image
+    step = -(-max(image.shape[:2]) // _SEARCH_PX)
+    reduced = cv2.GaussianBlur(np.ascontiguousarray(image[::step, ::step]), (3, 3), 0)
+    brightness, places = _tiles(reduced)
+    surface = _surface(brightness, places)
+    if surface is None:
+        return image
+    return _divided(image, surface)
+
+
+def _tiles(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The brightest of each tile that may be slide, ``(N, 3)``, and where it is, ``(N, 6)``."""
+    height, width = image.shape[:2]
+    values, places = [], []
+    for i in range(_TILES):
+        for j in range(_TILES):
+            rows = slice(i * height // _TILES, (i + 1) * height // _TILES)
+            columns = slice(j * width // _TILES, (j + 1) * width // _TILES)
+            values.append(np.quantile(image[rows, columns].reshape(-1, 3), _SLIDE, axis=0))
+            places.append(((j + 0.5) / _TILES, (i + 0.5) / _TILES))
+    return np.maximum(np.array(values), 1), _terms(*np.array(places).T)
+
+
+def _terms(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Of a surface of the second degree, with x and y from 0 to 1."""
+    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
+
+
+def _surface(brightness: np.ndarray, places: np.ndarray) -> np.ndarray | None:
+    """Coefficients of the logarithm of the light in each channel, ``(6, 3)``; None where it is even
+    or cannot be told.
+    """
+    green = brightness[:, 1]
+    in_view = green > _IN_VIEW * np.quantile(green, 0.98)
+    kept = in_view.copy()
+    logarithm = np.log(brightness)
+    for _ in range(_ROUNDS):
+        if kept.sum() < max(12, _LEAST_TILES * in_view.sum()):
+            return None
+        found, *_ = np.linalg.lstsq(places[kept], logarithm[kept], rcond=None)
+        below = (places @ found - logarithm)[:, 1]
+        again = in_view & (below < _DARKER)
+        if (again == kept).all():
+            break
+        kept = again
+    light = np.exp(places @ found)[in_view]
+    spread = (places @ found - logarithm)[kept].std(axis=0).max()
+    uneven = (light.min(axis=0) / light.max(axis=0)).min()
+    clipped = np.median(green[kept]) >= _CLIPPED
+    return None if uneven > EVEN or spread > _FIT or clipped else found
+
+
+def _divided(image: np.ndarray, surface: np.ndarray) -> np.ndarray:
+    height, width = image.shape[:2]
+    x, y = np.meshgrid((np.arange(64) + 0.5) / 64, (np.arange(64) + 0.5) / 64)
+    light = np.exp(_terms(x, y) @ surface)
+    relative = np.maximum(light / light.max(axis=(0, 1)), _DARKEST).astype(np.float32)
+    full = cv2.resize(relative, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.clip(image / full + 0.5, 0, WHITE).astype(np.uint8)
