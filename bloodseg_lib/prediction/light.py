@@ -26,6 +26,8 @@ _DARKER = 0.06  # logarithm; a tile so far beneath the surface shows no slide
 _ROUNDS = 8
 _LEAST_TILES = 0.4  # of those in view
 _FIT = 0.03  # logarithm, standard deviation of the tiles about the surface
+_GUESSED = 1.1  # factor by which the surface leaves what was measured, where no slide shows
+_TINTED = 0.12  # logarithm, of one channel by another; no lamp differs so much, but cells do
 _DARKEST = 0.35  # of the surface; where it is less it is a guess
 _CLIPPED = 252  # grey level; slide as bright as this is not measured
 _MOST_BYTES = 2**28  # of a picture, which is copied
@@ -89,11 +91,18 @@ def _surface(brightness: np.ndarray, places: np.ndarray) -> np.ndarray | None:
         if (again == kept).all():
             break
         kept = again
-    light = np.exp(places @ found)[in_view]
+    light, measured = np.exp(places @ found)[in_view], np.exp(places @ found)[kept]
     spread = (places @ found - logarithm)[kept].std(axis=0).max()
     uneven = (light.min(axis=0) / light.max(axis=0)).min()
     clipped = np.median(green[kept]) >= _CLIPPED
-    return None if uneven > EVEN or spread > _FIT or clipped else found
+    guessed = max(
+        (measured.min(axis=0) / light.min(axis=0)).max(),
+        (light.max(axis=0) / measured.max(axis=0)).max(),
+    )
+    tints = np.log(light / light[:, 1:2])
+    tinted = np.abs(tints - np.median(tints, axis=0)).max()
+    untold = spread > _FIT or clipped or guessed > _GUESSED or tinted > _TINTED
+    return None if uneven > EVEN or untold else found
 
 
 def _divided(image: np.ndarray, surface: np.ndarray) -> np.ndarray:

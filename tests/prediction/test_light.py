@@ -36,8 +36,10 @@ def test_the_slide_gets_one_brightness_and_cells_keep_what_they_absorb(name):
 
 
 def test_a_coloured_light_is_evened_channel_by_channel():
-    """A lamp that is redder at one side."""
-    light = np.stack([0.7 + 0.3 * COLUMNS, np.ones_like(ROWS), 1 - 0.3 * COLUMNS], axis=2)
+    """A lamp that is redder at its darker side."""
+    fall = 0.6 + 0.4 * COLUMNS
+    light = np.stack([1 - 0.1 * COLUMNS, np.ones_like(ROWS), 0.9 + 0.1 * COLUMNS], axis=2)
+    light *= fall[..., None]
     ratio = evened((FIELD * light).astype(np.uint8)).astype(float) / FIELD
     assert (ratio.std(axis=(0, 1)) < 0.03).all()
 
@@ -51,6 +53,15 @@ def test_a_field_that_is_nearly_even_stays_the_same_object(darkest):
 def test_many_cells_at_one_side_are_no_darkness():
     crowded = field(*[c for c in grid(26) if c[0] < 200], slide=(228, 222, 230))
     assert evened(crowded) is crowded
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_where_cells_hide_the_slide_of_one_half_its_light_is_not_guessed(seed):
+    """At the edge of a smear; the light of the other half bends a little."""
+    rng = np.random.default_rng(seed)
+    half = lit(1 - 0.5 * (COLUMNS - 0.2) ** 2)
+    half[:, 180:] = np.array([190, 150, 120]) + rng.integers(-9, 10, (300, 220, 1))
+    assert evened(half) is half
 
 
 def test_where_hardly_any_slide_shows_nothing_is_divided():
