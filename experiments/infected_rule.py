@@ -29,7 +29,7 @@ from bloodseg_lib.network.cell_view import RED_CELLS, companion
 from bloodseg_lib.network.single_cell import SingleCellNetwork
 from bloodseg_lib.prediction.cells import Instance
 from bloodseg_lib.prediction.counts import count_cells
-from bloodseg_lib.prediction.second_look import SHARES, alone, together
+from bloodseg_lib.prediction.second_look import SHARES, WEIGHED, alone, together
 from bloodseg_lib.prediction.segmenter import PredictionConfig, Segmenter
 from bloodseg_lib.samples.extraction.field import spread
 
@@ -120,7 +120,8 @@ def main() -> None:
         print(f"| {rule} | {area:.3f} | {found[0]:.0%} | {found[1]:.0%} |")
     for rule in ("share", USED):
         of_rule = scores[:, RULES.index(rule)]
-        for limit in (0.25, 0.35, 0.5, 0.65, 0.8):
+        used = 1 / (1 + WEIGHED[INFECTED_RBC])  # where both, and the factor, make a half
+        for limit in (0.25, 0.35, 0.5, round(used, 3), 0.65, 0.8):
             texts = [f"{rule} from {limit}: {(of_rule[true] >= limit).mean():.0%} of the infected"]
             for source in options.sources:
                 healthy = of_rule[~true & (sources == source)]

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from bloodseg_lib.classes import HEALTHY_RBC, Box
+from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, Box
 from bloodseg_lib.network.cell_view import (
     RED_CELLS,
     WHITE_CELLS,
@@ -34,6 +34,11 @@ SHARES = {WHITE_CELLS.name: 0.7, RED_CELLS.name: 0.5}
 SURE = {HEALTHY_RBC: 0.98}
 """Cells that the first network gives a class with at least this probability are not looked at
 again: most cells of most fields are healthy red ones.
+"""
+WEIGHED = {INFECTED_RBC: 0.85}
+"""Factor of a class's odds. With even odds 0.74 % of the healthy cells of Chula, shown to neither
+network, are called infected, and 65 % of the infected of MAMIC; with this 0.46 % and 63 %: most
+cells of most people are healthy.
 """
 PHOTOGRAPH = 0.4
 """Scale of a picture, to 40x, below which there are many pixels to a red cell."""
@@ -121,6 +126,8 @@ def _decide(
     """Write what both networks say together into the pixels of a cell."""
     of_pixels, part = _of_pixels(probabilities, cell), probabilities[cell.box.window]
     both = together(_first(of_pixels, view), second, SHARES[view.name])
+    both = both * [WEIGHED.get(class_id, 1.0) for class_id in view.class_ids]
+    both /= both.sum()
     of_kind = of_pixels[:, view.class_ids].sum(axis=1, keepdims=True)
     of_pixels[:, view.class_ids] = of_kind * both
     if part.dtype == np.uint8:
