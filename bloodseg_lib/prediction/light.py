@@ -8,6 +8,8 @@ falls by a third across the field, slide is taken for stain and parasites are lo
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -30,30 +32,46 @@ _GUESSED = 1.1  # factor by which the surface leaves what was measured, where no
 _TINTED = 0.12  # logarithm, of one channel by another; no lamp differs so much, but cells do
 _DARKEST = 0.35  # of the surface; where it is less it is a guess
 _CLIPPED = 252  # grey level; slide as bright as this is not measured
-_MOST_BYTES = 2**28  # of a picture, which is copied
 
 
-def evened(image: np.ndarray) -> np.ndarray:
-    """The picture in even light; itself where it is even, or where too little slide shows.
+@dataclass(frozen=True, eq=False)
+class Light:
+    """How the light falls off over a picture.
 
-    Args:
-        image: ``(H, W, 3) uint8`` RGB; a larger one than 256 MiB is not changed.
+    Attributes:
+        surface: ``(6, 3)``, coefficients of the logarithm of the light in each channel.
 
     Examples:
-        >>> light = np.linspace(0.6, 1, 300)[None, :, None]
-        >>> field = evened((np.full((200, 300, 3), 230) * light).astype(np.uint8))
-        >>> int(np.ptp(field[:, :, 1])) < 12
+        >>> lamp = np.linspace(0.6, 1, 300)[None, :, None]
+        >>> picture = (np.full((200, 300, 3), 230) * lamp).astype(np.uint8)
+        >>> int(np.ptp(Light.of(picture).evened(picture)[:, :, 1])) < 12
         True
     """
-    if image.nbytes > _MOST_BYTES or min(image.shape[:2]) < 4 * _TILES:
-        return image
-    step = -(-max(image.shape[:2]) // _SEARCH_PX)
-    reduced = cv2.GaussianBlur(np.ascontiguousarray(image[::step, ::step]), (3, 3), 0)
-    brightness, places = _tiles(reduced)
-    surface = _surface(brightness, places)
-    if surface is None:
-        return image
-    return _divided(image, surface)
+
+    surface: np.ndarray
+
+    @classmethod
+    def of(cls, image: np.ndarray) -> Light | None:
+        """The light of a picture; None where it is even, or where too little slide shows.
+
+        Args:
+            image: ``(H, W, 3) uint8`` RGB.
+        """
+        if min(image.shape[:2]) < 4 * _TILES:
+            return None
+        step = -(-max(image.shape[:2]) // _SEARCH_PX)
+        reduced = cv2.GaussianBlur(np.ascontiguousarray(image[::step, ::step]), (3, 3), 0)
+        surface = _surface(*_tiles(reduced))
+        return None if surface is None else cls(surface)
+
+    def evened(self, image: np.ndarray) -> np.ndarray:
+        """A copy of the picture in even light."""
+        height, width = image.shape[:2]
+        x, y = np.meshgrid((np.arange(64) + 0.5) / 64, (np.arange(64) + 0.5) / 64)
+        light = np.exp(_terms(x, y) @ self.surface)
+        relative = np.maximum(light / light.max(axis=(0, 1)), _DARKEST).astype(np.float32)
+        full = cv2.resize(relative, (width, height), interpolation=cv2.INTER_LINEAR)
+        return np.clip(image / full + 0.5, 0, WHITE).astype(np.uint8)
 
 
 def _tiles(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -104,11 +122,3 @@ def _surface(brightness: np.ndarray, places: np.ndarray) -> np.ndarray | None:
     untold = spread > _FIT or clipped or guessed > _GUESSED or tinted > _TINTED
     return None if uneven > EVEN or untold else found
 
-
-def _divided(image: np.ndarray, surface: np.ndarray) -> np.ndarray:
-    height, width = image.shape[:2]
-    x, y = np.meshgrid((np.arange(64) + 0.5) / 64, (np.arange(64) + 0.5) / 64)
-    light = np.exp(_terms(x, y) @ surface)
-    relative = np.maximum(light / light.max(axis=(0, 1)), _DARKEST).astype(np.float32)
-    full = cv2.resize(relative, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.clip(image / full + 0.5, 0, WHITE).astype(np.uint8)

@@ -26,8 +26,8 @@ from bloodseg_lib.optics import (
     white_levels,
 )
 from bloodseg_lib.prediction.ahead import beside
-from bloodseg_lib.prediction.light import evened
-from bloodseg_lib.prediction.surround import on_black
+from bloodseg_lib.prediction.light import Light
+from bloodseg_lib.prediction.surround import Surround
 from bloodseg_lib.samples.extraction.stain import REFERENCE_DENSITY, UNKNOWN_STAIN, Stain
 
 # Of a line's pixels: a line through crowded cells still shows some background between them.
@@ -42,7 +42,41 @@ _ONE_CELL_PX = (400, 1900)  # area at 40x of a cell that is cut out on black
 _ONE_CELL_SIDE_PX = 80  # of its picture
 _OUTSIDE_A_CELL = 24  # grey level of the brightest channel
 _SEARCH_PX = 1024  # size at which the field of view is searched
+_LARGEST_CORRECTED = 2**28  # bytes
 _HALO = 1 / 128  # of the longer side: the blurred rim of the eyepiece
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What is put right in an image before anything is measured in it: found once, so that whoever
+    looks at it later sees what the network saw.
+
+    Attributes:
+        surround: what a program put around the field, which becomes black.
+        light: that is evened.
+    """
+
+    surround: Surround | None = None
+    light: Light | None = None
+
+    @classmethod
+    def of(cls, image: np.ndarray) -> Correction:
+        """The correction that an image needs.
+
+        Args:
+            image: ``(H, W, 3) uint8`` RGB; may be memory-mapped: a large one, which is not to be
+                copied, gets none.
+        """
+        if image.nbytes > _LARGEST_CORRECTED:
+            return cls()
+        surround = Surround.of(image)
+        return cls(surround, Light.of(cls(surround).applied(image)))
+
+    def applied(self, image: np.ndarray) -> np.ndarray:
+        """The image it was made of, corrected; the same object where nothing is to be."""
+        if self.surround:
+            image = self.surround.blackened(image)
+        return self.light.evened(image) if self.light else image
 
 
 @dataclass(frozen=True)
@@ -57,6 +91,7 @@ class Preprocessing:
         white: ``(256, 3) uint8``, those that only make the background white.
         stain: that the red cells had.
         one_cell: it shows one red cell cut out on black, whose background is not known.
+        correction: that was applied first.
 
     Examples:
         >>> image = np.full((40, 60, 3), 200, np.uint8)
@@ -71,12 +106,13 @@ class Preprocessing:
     white: np.ndarray
     stain: Stain = UNKNOWN_STAIN
     one_cell: bool = False
+    correction: Correction = Correction()
 
     @classmethod
     def of(
         cls, image: np.ndarray, scale: float = 1.0, reference_stain: bool = True
     ) -> Preprocessing:
-        """The preprocessing that an image needs.
+        """The preprocessing that a corrected image needs.
 
         Args:
             image: ``(H, W, 3) uint8`` RGB; may be memory-mapped, little of it is read.
@@ -143,16 +179,6 @@ class Preprocessing:
             yield band
             top = bottom
         yield from [line] * below
-
-
-def corrected(image: np.ndarray) -> np.ndarray:
-    """An image with black in place of what a program put around the field, and in even light; the
-    same object where neither was needed.
-
-    Args:
-        image: ``(H, W, 3) uint8`` RGB; may be memory-mapped: a large one is left as it is.
-    """
-    return evened(on_black(image))
 
 
 def _within(image: np.ndarray, border: tuple[int, int, int, int]) -> np.ndarray:

@@ -67,8 +67,7 @@ def _name(path: Path, parts_used: int) -> str:
     ending = [path.suffix[1:]] if path.suffix else []
     name = "_".join([*folders[len(folders) + 1 - parts_used :], path.stem, *ending])
     if parts_used > len(folders) + 1:  # a_b/c and a/b_c
-        digest = hashlib.sha256(os.fsencode(absolute)).hexdigest()[:8]
-        name = f"{path.stem}_{digest}"
+        name = f"{path.stem}_{_digest(path)}"
     return _short(name, path)
 
 
@@ -79,5 +78,10 @@ def _short(name: str, path: Path) -> str:
     name = printable(name)
     if len(name.encode()) <= _LONGEST:
         return name
-    digest = hashlib.sha256(os.fsencode(os.path.abspath(path))).hexdigest()[:8]  # noqa: PTH100
-    return f"{name.encode()[:_LONGEST].decode(errors='ignore')}_{digest}"
+    return f"{name.encode()[:_LONGEST].decode(errors='ignore')}_{_digest(path)}"
+
+
+def _digest(path: Path) -> str:
+    """Of where a file is, in eight letters."""
+    where = os.path.abspath(path)  # noqa: PTH100 - resolve() would follow links
+    return hashlib.sha256(os.fsencode(where)).hexdigest()[:8]

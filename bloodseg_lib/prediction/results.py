@@ -19,7 +19,6 @@ from bloodseg_lib.prediction.ahead import beside
 from bloodseg_lib.prediction.appearance import Appearance
 from bloodseg_lib.prediction.counts import CountingConfig, Counts, count_cells, pool
 from bloodseg_lib.prediction.pixel_size import PixelSize
-from bloodseg_lib.prediction.preprocessing import corrected
 from bloodseg_lib.prediction.quality import judge
 from bloodseg_lib.prediction.segmenter import Segmentation
 
@@ -49,7 +48,7 @@ def count_field(
         field: name of the image, kept with each cell.
         on_progress: receives the fraction that is done, 0..1.
     """
-    image = corrected(image)
+    image = segmentation.preprocessing.correction.applied(image)
     labels, probabilities = segmentation.labels, segmentation.probabilities
     scale, config = segmentation.scale, config or CountingConfig()
     # one cell that was cut out touches every border

@@ -27,7 +27,7 @@ from bloodseg_lib.network.cell_view import VIEWS, companion
 from bloodseg_lib.network.inference import load_network
 from bloodseg_lib.network.pretrained import checkpoint_path
 from bloodseg_lib.network.single_cell import SingleCellNetwork
-from bloodseg_lib.prediction.preprocessing import Preprocessing, corrected
+from bloodseg_lib.prediction.preprocessing import Correction, Preprocessing
 from bloodseg_lib.prediction.probabilities import label_map_and_probabilities
 from bloodseg_lib.prediction.scale import Scale, find_scale
 from bloodseg_lib.prediction.second_look import look_again
@@ -182,13 +182,12 @@ class Segmenter:
         on_progress: Callable[[float], None] | None = None,
     ) -> Segmentation:
         """Segment one image, see :func:`segment_image`, and look at its cells again."""
-        image = corrected(_checked_image(image)) if self.config.preprocess else image
         found = segment_image(
             image, self.predict, scale, self.config, progress=progress, on_progress=on_progress
         )
-        levels = found.preprocessing.levels
         self.network.release()
-        look_again(image, found.labels, found.probabilities, found.scale, levels, self.single_cells)
+        seen, levels = found.preprocessing.correction.applied(image), found.preprocessing.levels
+        look_again(seen, found.labels, found.probabilities, found.scale, levels, self.single_cells)
         return found
 
 
@@ -252,11 +251,13 @@ def segment_image(
         (30, 50)
     """
     config, (height, width) = config or PredictionConfig(), _checked_image(image).shape[:2]
-    image = corrected(image) if config.preprocess else image
+    correction = Correction.of(image) if config.preprocess else Correction()
+    image = correction.applied(image)
     scale = scale or find_scale(image)
     preparation, written = Preprocessing.none(), None
     if config.preprocess:
         preparation = Preprocessing.of(image, scale.factor, config.reference_stain)
+        preparation = replace(preparation, correction=correction)
         written = burnt_in(image, preparation.outside)
         image = image if written is None else without_writing(image, written)
     resampled = ResampledImage(preparation.within_border(image), scale.factor, preparation.levels)

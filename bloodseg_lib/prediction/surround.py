@@ -9,6 +9,8 @@ view everywhere. Taught by ``notebooks/06_interactive_prediction.ipynb``.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -24,28 +26,51 @@ _THING_PX = 12  # at the size of the search
 _UNLIKE = 8  # grey levels between the area and the slide
 _EDGE_PX = 3  # that smoothing and compression have changed
 _ALIKE = 6  # grey levels that compression changes one colour by
-_MOST_BYTES = 2**28  # of a picture, which is copied
 
 
-def on_black(image: np.ndarray) -> np.ndarray:
-    """The picture with black in place of what is not the field; itself if nothing is.
+@dataclass(frozen=True, eq=False)
+class Surround:
+    """What of a picture is not the field.
 
-    Args:
-        image: ``(H, W, 3) uint8`` RGB; of a larger one than 256 MiB nothing is changed.
+    Attributes:
+        around: ``(h, w) bool``, the picture reduced.
+        colour: ``(3,) uint8``, that it is filled with.
 
     Examples:
-        >>> on_black(np.full((40, 60, 3), 200, np.uint8)).max()  # a slide without a cell
-        np.uint8(200)
+        >>> Surround.of(np.full((40, 60, 3), 200, np.uint8)) is None  # a slide without a cell
+        True
     """
-    if image.nbytes > _MOST_BYTES:
-        return image
-    step = -(-max(image.shape[:2]) // _SEARCH_PX)
-    reduced = np.ascontiguousarray(image[::step, ::step])
-    for colour in _border_colours(reduced):
-        around = _around(reduced, colour)
-        if around is not None:
-            return _blackened(image, around, colour)
-    return image
+
+    around: np.ndarray
+    colour: np.ndarray
+
+    @classmethod
+    def of(cls, image: np.ndarray) -> Surround | None:
+        """What is around the field of a picture; None: nothing.
+
+        Args:
+            image: ``(H, W, 3) uint8`` RGB.
+        """
+        step = -(-max(image.shape[:2]) // _SEARCH_PX)
+        reduced = np.ascontiguousarray(image[::step, ::step])
+        for colour in _border_colours(reduced):
+            around = _around(reduced, colour)
+            if around is not None:
+                return cls(around, colour)
+        return None
+
+    def blackened(self, image: np.ndarray) -> np.ndarray:
+        """A copy of the picture with black in place of it."""
+        height, width = image.shape[:2]
+        full = cv2.resize(
+            self.around.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST
+        )
+        reach = 2 * (_EDGE_PX + -(-max(height, width) // _SEARCH_PX)) + 1
+        near = cv2.dilate(full, np.ones((reach, reach), np.uint8)) > 0
+        alike = cv2.absdiff(image, np.broadcast_to(self.colour, image.shape)) <= _ALIKE
+        result = image.copy()
+        result[(full > 0) | (near & alike.all(axis=2))] = 0
+        return result
 
 
 def _border_colours(image: np.ndarray) -> np.ndarray:
@@ -99,13 +124,3 @@ def _shows_a_slide(image: np.ndarray, field: np.ndarray, colour: np.ndarray) -> 
     sizes = cv2.connectedComponentsWithStats(things)[2][1:, cv2.CC_STAT_AREA]
     return int(np.sum(sizes >= _THING_PX)) >= _FEWEST_THINGS
 
-
-def _blackened(image: np.ndarray, around: np.ndarray, colour: np.ndarray) -> np.ndarray:
-    height, width = image.shape[:2]
-    full = cv2.resize(around.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
-    reach = 2 * (_EDGE_PX + -(-max(height, width) // _SEARCH_PX)) + 1
-    near = cv2.dilate(full, np.ones((reach, reach), np.uint8)) > 0
-    alike = (cv2.absdiff(image, np.broadcast_to(colour, image.shape)) <= _ALIKE).all(axis=2)
-    result = image.copy()
-    result[(full > 0) | (near & alike)] = 0
-    return result

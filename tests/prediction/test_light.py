@@ -5,8 +5,11 @@ import pytest
 from disc_fields import field, grid
 
 from bloodseg_lib.optics import background_colour
-from bloodseg_lib.prediction.light import EVEN, evened
-from bloodseg_lib.prediction.preprocessing import corrected
+from bloodseg_lib.prediction import results
+from bloodseg_lib.prediction.light import EVEN, Light
+from bloodseg_lib.prediction.preprocessing import Correction
+from bloodseg_lib.prediction.scale import AT_40X
+from bloodseg_lib.prediction.segmenter import PredictionConfig, segment_image
 
 FIELD = field(*grid(), slide=(228, 222, 230))
 ROWS, COLUMNS = np.indices(FIELD.shape[:2]) / np.array(FIELD.shape[:2])[:, None, None]
@@ -21,6 +24,11 @@ LIGHTS = {
 
 def lit(light, image=FIELD):
     return (image * light[..., None]).astype(np.uint8)
+
+
+def evened(image):
+    light = Light.of(image)
+    return light.evened(image) if light else image
 
 
 @pytest.mark.parametrize("name", LIGHTS)
@@ -84,6 +92,25 @@ def test_what_lies_outside_an_eyepiece_is_not_the_light_of_the_field():
 def test_frames_are_taken_away_before_the_light_is_measured():
     framed = np.full((400, 520, 3), 128, np.uint8)
     framed[50:350, 60:460] = lit(LIGHTS["from below"])
-    seen = corrected(framed)
+    seen = Correction.of(framed).applied(framed)
     assert (seen[:40] == 0).all()
     assert (seen[50:350, 60:460] / FIELD)[20:-20, 20:-20].std() < 0.03
+
+
+@pytest.mark.parametrize("preprocess", [True, False])
+def test_cells_are_judged_in_the_picture_that_the_network_saw(preprocess, monkeypatch):
+    image, seen, judged = lit(LIGHTS["vignette"]), [], []
+
+    def background(tiles):
+        seen.append(tiles)
+        return np.tile(np.eye(10, dtype=np.float32)[0], (*tiles.shape[:3], 1))
+
+    judge = results.judge
+    monkeypatch.setattr(results, "judge", lambda *found: judged.append(found[0]) or judge(*found))
+    config = PredictionConfig(preprocess=preprocess)
+    found = segment_image(image, background, AT_40X, config)
+    results.count_field(found, image)
+    assert (judged[0] is image) != preprocess
+    levels, height = found.preprocessing.levels, min(224, image.shape[0])
+    prepared = np.stack([levels[judged[0][:height, :224, c], c] for c in range(3)], axis=-1)
+    np.testing.assert_array_equal(seen[0][0][:height, :224], prepared)

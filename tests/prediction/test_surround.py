@@ -6,10 +6,15 @@ import pytest
 from disc_fields import field, grid
 
 from bloodseg_lib.prediction.scale import find_scale, measure_rbc_diameter
-from bloodseg_lib.prediction.surround import on_black
+from bloodseg_lib.prediction.surround import Surround
 
 FIELD = field(*grid(), slide=(228, 222, 230))
 WHITE, GREY, LETTERBOX = (255, 255, 255), (128, 128, 128), (114, 114, 114)
+
+
+def on_black(image):
+    surround = Surround.of(image)
+    return surround.blackened(image) if surround else image
 
 
 def padded(colour, edge=70):
