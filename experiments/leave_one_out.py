@@ -2,7 +2,7 @@
 
     python experiments/leave_one_out.py --bank BANK --data FOLDER --out runs/leave_one_out \\
         [--fold lisc ...] [--variant no-stain ...] [--images 8000] [--epochs 4] [--width 8] \\
-        [--batch-size 4] [--fields 150] [--until scores]
+        [--batch-size 4] [--fields 150] [--until scores] [--resident]
 
 For each fold a bank without one database is made (links, no copies), a `realistic` dataset is
 composed of it, a network is trained from scratch, and the database that was left out is scored by
@@ -13,7 +13,9 @@ before the databases are needed, so that a machine with a GPU can train what ano
 prints the table of `docs/carries_over.md`.
 
 FOLDER holds the databases: lisc, zheng, pbc_full, txl_pbc, mamic, chula. Leaving MAMIC out leaves
-one source of infected cells, KAGGLE.
+one source of infected cells, KAGGLE. `--fold none` trains a network that is shown everything.
+
+`--resident` trains with the dataset in the memory of a GPU (`resident.py`), several times as fast.
 """
 
 import argparse
@@ -34,6 +36,8 @@ FOLDS = {
     "chula": "chula",
 }
 """Source -> its folder among the databases."""
+NONE = "none"
+"""The fold that leaves none out."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +104,14 @@ def settings_of(variant: Variant) -> dict[str, Any]:
     return {"stain": 0.2, **variant.training}
 
 
+def left_out(fold: str) -> set[str]:
+    """The databases that a fold is not shown."""
+    return set() if fold == NONE else set(fold.split("+"))
+
+
 def trained(options: argparse.Namespace, fold: str, variant: Variant) -> Path | None:
     """The weights of a fold's network, trained or found; None where training was not asked."""
-    sources = variant.without | set(fold.split("+"))
+    sources = variant.without | left_out(fold)
     network = network_of(options.out, sources, options.images, options.width, variant)
     folder = network.parents[1]
     if network.exists():
@@ -141,6 +150,12 @@ def trained(options: argparse.Namespace, fold: str, variant: Variant) -> Path | 
         **settings_of(variant),
     )
     unet = UNetConfig(width=options.width, normalization="batch", dropout=0.0)
+    if options.resident:
+        from resident import learner, train_resident
+
+        rate = train_resident(learner(unet, options.batch_size), dataset, training, network)
+        print(f"{network}: {rate:.0f} images a second")
+        return network
     write_compact(train(dataset, unet, training, network.parent).latest, network)
     return network
 
@@ -160,7 +175,7 @@ def scores_of(options: argparse.Namespace, fold: str, name: str) -> list[dict]:
 
     segmenter = Segmenter(network, PredictionConfig(reference_stain=variant.reference_stain))
     fields: list[Any] = []
-    for source in fold.split("+"):
+    for source in sorted(left_out(fold)):
         of_source = list(annotated.read(source, options.data / FOLDS[source]))
         # evenly over the names, and so over the classes
         fields += of_source[:: max(1, len(of_source) // options.fields)]
@@ -215,8 +230,9 @@ def main() -> None:
     )
     parser.add_argument("--workers", type=int, default=-1, help="that compose; -1: all cores")
     parser.add_argument("--until", choices=("dataset", "training", "scores"), default="scores")
+    parser.add_argument("--resident", action="store_true", help="needs JAX")
     options = parser.parse_args()
-    if unknown := {source for fold in options.fold for source in fold.split("+")} - set(FOLDS):
+    if unknown := {source for fold in options.fold for source in left_out(fold)} - set(FOLDS):
         parser.error(f"--fold: expected of {', '.join(FOLDS)}. Received {', '.join(unknown)}.")
     scored = {
         (fold, variant): scores_of(options, fold, variant)

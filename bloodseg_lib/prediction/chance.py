@@ -23,9 +23,9 @@ from bloodseg_lib.prediction.segmenter import Segmentation
 
 BY_CHANCE, LEAST_INFECTED = 2.6, 3
 """So many times the red cells that have a platelet or a grain of stain on them by chance: of fewer
-infected ones, if there are these at least, many may be such. In seven of eight fields of LISC,
-whose people have no malaria and in which 3 to 36 cells are called infected, it is 0.2 to 2.5 times;
-in 15 fields of MAMIC, with malaria, 3.2 and more.
+infected ones, if there are these at least, many may be such. In five of six fields of LISC, whose
+people have no malaria and in which 3 to 35 cells are called infected, it is 0.1 to 2.3 times; in 15
+fields of MAMIC, with malaria, 3.2 and more.
 """
 
 

@@ -121,4 +121,3 @@ def _surface(brightness: np.ndarray, places: np.ndarray) -> np.ndarray | None:
     tinted = np.abs(tints - np.median(tints, axis=0)).max()
     untold = spread > _FIT or clipped or guessed > _GUESSED or tinted > _TINTED
     return None if uneven > EVEN or untold else found
-

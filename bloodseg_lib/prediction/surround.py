@@ -123,4 +123,3 @@ def _shows_a_slide(image: np.ndarray, field: np.ndarray, colour: np.ndarray) -> 
     things = ((green <= level) & inside).astype(np.uint8)
     sizes = cv2.connectedComponentsWithStats(things)[2][1:, cv2.CC_STAT_AREA]
     return int(np.sum(sizes >= _THING_PX)) >= _FEWEST_THINGS
-
