@@ -193,36 +193,36 @@ class PanelSession:
         """
         numbers = [cells] if isinstance(cells, int) else list(cells)
         new = class_of_key(class_id) if isinstance(class_id, str) else class_id
-        return self._do(lambda found, made: steps.changing(found, made, numbers, new))
+        return self._put(lambda found, made: steps.changing(found, made, numbers, new))
 
     def restore(self, cells: Iterable[int]) -> str:
         """Give cells the classes that the network found; see :meth:`correct`."""
-        return self._do(lambda *_: steps.restoring(map(self.cell, cells)))
+        return self._put(lambda *_: steps.restoring(map(self.cell, cells)))
 
     def draw(self, outline: Outline, class_id: int) -> str:
         """Add a cell within an outline, x and y of three points or more; see :meth:`correct`."""
-        return self._do(lambda found, made: steps.drawing(found, made, outline, class_id))
+        return self._put(lambda found, made: steps.drawing(found, made, outline, class_id))
 
     def split(self, cell: int, line: Outline) -> str:
         """Cut a cell in two by a line, x and y of its points; see :meth:`correct`."""
-        return self._do(lambda found, made: steps.splitting(found, made, self.cell(cell), line))
+        return self._put(lambda found, made: steps.splitting(found, made, self.cell(cell), line))
 
     def merge(self, cells: Iterable[int]) -> str:
         """Make one cell of several; see :meth:`correct`."""
-        return self._do(lambda found, made: steps.merging(found, made, map(self.cell, cells)))
+        return self._put(lambda found, made: steps.merging(found, made, map(self.cell, cells)))
 
     def undo(self) -> str:
         """Take back the last step that holds, and say so."""
-        return self._do(steps.undone)
+        return self._put(steps.undone)
 
     def redo(self) -> str:
         """Do again what was undone last, and say so."""
-        return self._do(lambda _, made: steps.redone(made))
+        return self._put(lambda _, made: steps.redone(made))
 
-    def _do(self, step: Callable[[Counts, tuple[Correction, ...]], steps.Step]) -> str:
+    def _put(self, step: Callable[[Counts, tuple[Correction, ...]], steps.Step]) -> str:
         """Put a step on record, after those that somebody else wrote since, and say what it did."""
-        with self._alone() as others:
-            changes, words = step(self.found, self.corrections)  # type: ignore[arg-type]
+        with self._alone() as (result, others):
+            changes, words = step(result.found, self.corrections)
             if not changes:
                 return words + others
             number = max((c.step for c in self.corrections), default=0) + 1
@@ -232,17 +232,18 @@ class PanelSession:
         return f"{cells}: {words}. The figures and the files say so.{others}"
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[str]:
-        """Nobody else writes the record meanwhile; gives words of what somebody wrote before."""
+    def _alone(self) -> Iterator[tuple[Result, str]]:
+        """Nobody else writes the record meanwhile; gives the result, and words of what is newer."""
         if self.image is None or self.found is None or self.result is None:
             raise ValueError(NOT_YET)
         with self.keeper.alone(self.image, self.name):
-            yield " What somebody else corrected since holds too." if self.catch_up() else ""
+            newer = " What somebody else corrected since holds too." if self.catch_up() else ""
+            yield self.result, newer
 
     def exclude(self, reason: str) -> str:
         """Leave the field out of the pooled figures, or not any more where ``reason`` is empty."""
-        with self._alone():
-            self.result.exclude(reason, self.person)  # type: ignore[union-attr]
+        with self._alone() as (result, _):
+            result.exclude(reason, self.person)
             self._hold(self.corrections)
         return f"{self.name}: left out, {reason}." if reason else f"{self.name}: counted."
 
