@@ -36,6 +36,10 @@ _WHOLE_PX = 4096  # larger images are never read as a whole
 _FINE_PX = 20  # cells that are smaller after reduction are measured again in full-size windows
 # The threshold is inside the soft rim: composed smears, whose cells measure 37, read 35.5.
 _RIM = 1.04
+# What a guess needs: a white cell is so many times as wide as a red one, without its nucleus found
+_WIDER = (1.3, 2.6)
+_LEAST_PART = 0.05  # of the foreground, that the largest disc covers
+_FAR = 1.6  # from 40x: a nearer guess is no better than 40x
 
 
 @dataclass(frozen=True)
@@ -45,9 +49,9 @@ class Scale:
     Attributes:
         factor: 1 for an image at 40x, where a red blood cell measures 37 pixels; 0.01 to 20.
         how: ``"given"`` by a person, ``"measured"`` in the image, or ``"assumed"`` because it could
-            not be measured.
+            not be measured: 1, or what one or two cells let guess.
         rbc_diameter_px: of a red blood cell in the image, in its own pixels; ``None`` when assumed.
-        cells: number of red blood cells measured.
+        cells: number of red blood cells measured, or that it was guessed from.
         file_um: micrometres of a pixel, as the image's file tells; ``None``: it does not. See
             :class:`bloodseg_lib.prediction.pixel_size.PixelSize`.
 
@@ -95,9 +99,11 @@ class Scale:
 
     def __str__(self) -> str:
         if self.how == "assumed":
+            cells = f"{self.cells} round cell{'s' * (self.cells > 1)}"
+            few = f", by {cells}" if self.factor != 1 else ""
             return (
-                f"scale {self.factor:.3g} assumed: fewer than {LEAST_CELLS} red blood cells of one "
-                "size were found to measure; give their diameter"
+                f"scale {self.factor:.3g} assumed{few}: fewer than {LEAST_CELLS} red blood cells "
+                "of one size were found to measure; give their diameter"
             )
         if self.how == "measured":
             return (
@@ -126,11 +132,17 @@ AT_40X = Scale.of_factor(1.0)
 def find_scale(image: np.ndarray) -> Scale:
     """The scale of an image by its red blood cells; 1.0, assumed, where they cannot be measured.
 
+    A picture of one white cell shows too few red ones to measure. Where the one or two that it
+    shows are far larger than at 40x, the scale that is assumed is theirs.
+
     Args:
         image: ``(H, W, 3) uint8`` RGB; may be memory-mapped, and is then read in windows.
     """
     diameter, cells = measure_rbc_diameter(image)
     if diameter is None:
+        guess, few = _guessed_diameter(image)
+        if guess is not None and guess > _FAR * RBC_DIAMETER_PX:
+            return Scale(RBC_DIAMETER_PX / guess, "assumed", None, few)
         return Scale(1.0, "assumed", None, cells)
     factor = RBC_DIAMETER_PX / diameter
     return Scale(1.0 if abs(factor - 1) <= NEAR_ENOUGH else factor, "measured", diameter, cells)
@@ -161,10 +173,7 @@ def measure_rbc_diameter(image: np.ndarray) -> tuple[float | None, int]:
 
 def _discs_in_windows(image: np.ndarray, window: int, reduction: float) -> tuple[np.ndarray, float]:
     """Discs in up to 3 x 3 windows spread over an image, and the foreground area there."""
-    starts = [
-        sorted({round(part * max(0, side - window)) for part in (0.5, 0.1, 0.9)})
-        for side in image.shape[:2]
-    ]
+    starts = [_spread(side, window) for side in image.shape[:2]]
     found, covered = [np.empty((0, 2))], 0.0
     for top in starts[0]:
         for left in starts[1]:
@@ -180,6 +189,38 @@ def _discs_in_windows(image: np.ndarray, window: int, reduction: float) -> tuple
             found.append(discs)
             covered += area / reduction**2
     return np.concatenate(found), covered
+
+
+def _spread(side: int, window: int) -> list[int]:
+    """Where up to three windows begin, evenly spread; they never overlap, or a cell would count
+    twice.
+    """
+    number = max(1, min(3, side // window))
+    gap = max(0, side - number * window) / (number + 1)
+    return [round(gap + i * (gap + window)) for i in range(number)]
+
+
+def _guessed_diameter(image: np.ndarray) -> tuple[float | None, int]:
+    """The diameter of red cells by one or two of them, and how many: those beside a larger disc,
+    which is a white cell whose nucleus is no darker than the rest, or two of about the same size.
+    """
+    longer = max(image.shape[:2])
+    if longer > _WHOLE_PX:
+        return None, 0
+    discs, covered_px = _discs_in_windows(image, longer, min(1.0, _SEARCH_PX / longer))
+    if len(discs) < 2:
+        return None, 0
+    largest = discs[discs[:, 0].argmax()]
+    if np.pi / 4 * largest[0] ** 2 * largest[1] < _LEAST_PART * covered_px:
+        return None, 0
+    ratio = largest[0] / discs[:, 0]
+    few = discs[ratio < _WIDER[0]]
+    if len(few) < 2:
+        few = discs[(ratio >= _WIDER[0]) & (ratio <= _WIDER[1])]
+    if not len(few):
+        return None, 0
+    weight = few[:, 0] ** 2 * few[:, 1]
+    return float(np.exp(np.average(np.log(few[:, 0]), weights=weight))) * _RIM, len(few)
 
 
 def _common_diameter(discs: np.ndarray, covered_px: float) -> tuple[float | None, int]:

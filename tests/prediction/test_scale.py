@@ -260,6 +260,43 @@ def test_three_cells_of_one_size_are_enough_and_two_are_not():
         assert found.cells == count and found.how == ("assumed", "measured")[count == 3]
 
 
+def discs_of(*cells):
+    """Round cells without a nucleus: x, y and diameter in pixels."""
+    image = np.full((400, 575, 3), SLIDE, np.uint8)
+    for x, y, diameter_px in cells:
+        cv2.circle(image, (x, y), diameter_px // 2, RED, -1, cv2.LINE_AA)
+    return image
+
+
+WHITE_CELL = (200, 200, 280)
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected_px"),
+    [
+        ([WHITE_CELL, (450, 90, 130)], 130),
+        ([WHITE_CELL, (450, 90, 140), (460, 280, 120)], 131),
+        ([(120, 120, 130), (400, 250, 128)], 129),
+        ([WHITE_CELL], None),  # or a red one
+        ([WHITE_CELL, (450, 90, 40)], None),  # a platelet
+        ([(120, 120, 50), (400, 250, 50)], None),  # 40x is as good a guess
+    ],
+)
+def test_one_or_two_cells_far_from_40x_let_the_scale_be_guessed(cells, expected_px):
+    """As in pictures of one white cell; it is no measurement, and figures are withheld."""
+    image = discs_of(*cells)
+    assert measure_rbc_diameter(image)[0] is None
+    found = find_scale(image)
+    assert found.how == "assumed" and found.rbc_diameter_px is None
+    if expected_px is None:
+        assert found.factor == 1 and "by" not in str(found)
+    else:
+        assert 37 / found.factor == near(expected_px)
+        assert f"by {found.cells} round cell" in str(found)
+        larger = cv2.resize(image, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
+        assert 37 / find_scale(larger).factor == near(3 * expected_px)
+
+
 def test_of_two_sizes_one_is_measured_and_not_their_mean():
     """Two rows of 30 pixels cover about as much as one of 40."""
     image = np.full((300, 520, 3), SLIDE, np.uint8)
