@@ -39,6 +39,8 @@ _RIM = 1.04
 # What a guess needs: a white cell is so many times as wide as a red one, without its nucleus found
 _WIDER = (1.3, 2.6)
 _LEAST_PART = 0.05  # of the foreground, that the largest disc covers
+_ALONE = 1.7  # that a disc is as wide as a red cell, if nothing else is told of it
+_WIDEST_PX = 120  # of any cell at 40x
 _FAR = 1.6  # from 40x: a nearer guess is no better than 40x
 
 
@@ -202,13 +204,14 @@ def _spread(side: int, window: int) -> list[int]:
 
 def _guessed_diameter(image: np.ndarray) -> tuple[float | None, int]:
     """The diameter of red cells by one or two of them, and how many: those beside a larger disc,
-    which is a white cell whose nucleus is no darker than the rest, or two of about the same size.
+    which is a white cell whose nucleus is no darker than the rest, or two of about the same size;
+    or by that larger disc alone.
     """
     longer = max(image.shape[:2])
     if longer > _WHOLE_PX:
         return None, 0
     discs, covered_px = _discs_in_windows(image, longer, min(1.0, _SEARCH_PX / longer))
-    if len(discs) < 2:
+    if not len(discs):
         return None, 0
     largest = discs[discs[:, 0].argmax()]
     if np.pi / 4 * largest[0] ** 2 * largest[1] < _LEAST_PART * covered_px:
@@ -218,7 +221,7 @@ def _guessed_diameter(image: np.ndarray) -> tuple[float | None, int]:
     if len(few) < 2:
         few = discs[(ratio >= _WIDER[0]) & (ratio <= _WIDER[1])]
     if not len(few):
-        return None, 0
+        return (largest[0] / _ALONE, 1) if largest[0] > _WIDEST_PX else (None, 0)
     weight = few[:, 0] ** 2 * few[:, 1]
     return float(np.exp(np.average(np.log(few[:, 0]), weights=weight))) * _RIM, len(few)
 

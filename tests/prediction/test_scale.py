@@ -277,8 +277,9 @@ WHITE_CELL = (200, 200, 280)
         ([WHITE_CELL, (450, 90, 130)], 130),
         ([WHITE_CELL, (450, 90, 140), (460, 280, 120)], 131),
         ([(120, 120, 130), (400, 250, 128)], 129),
-        ([WHITE_CELL], None),  # or a red one
-        ([WHITE_CELL, (450, 90, 40)], None),  # a platelet
+        ([WHITE_CELL], 165),
+        ([WHITE_CELL, (450, 90, 40)], 165),  # a platelet
+        ([(200, 200, 110)], None),  # a white cell at 40x, or a red one
         ([(120, 120, 50), (400, 250, 50)], None),  # 40x is as good a guess
     ],
 )
