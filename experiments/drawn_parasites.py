@@ -15,13 +15,15 @@ from __future__ import annotations
 import math
 
 import torch
+from torch.nn import functional
 
 RADIUS_PX = (2.0, 6.0)  # of a ring
 THICKNESS_PX = (0.6, 2.0)
 CHROMATIN_PX = (0.8, 2.6)
 BLOT_PX = (1.5, 4.0)
 GRAIN_PX = (0.6, 2.2)
-RING, TWICE = 0.7, 0.2  # chances: that a parasite is a ring; that a cell has a second one
+RING, TWICE, RIM = 0.7, 0.2, 0.3  # chances: a ring; a second parasite; one at the cell's edge
+RIM_PX = 4  # so near the edge that is
 BRIGHT = 0.3  # of a grain, that its middle is bright
 
 
@@ -61,7 +63,10 @@ def with_grains(density: torch.Tensor, chance: float) -> torch.Tensor:
 
 def _parasite(density: torch.Tensor, mask: torch.Tensor, stain: torch.Tensor) -> torch.Tensor:
     number, side, device = len(density), density.shape[-1], density.device
-    place = torch.multinomial(mask.flatten(1).clamp(min=0) + 1e-6, 1)[:, 0].cpu()
+    inner = -functional.max_pool2d(-mask, 2 * RIM_PX + 1, stride=1, padding=RIM_PX)
+    at_rim = (_uniform(number, 0, 1) < RIM)[:, None, None, None].to(device)
+    places = torch.where(at_rim, mask - inner, mask)
+    place = torch.multinomial(places.flatten(1).clamp(min=0) + 1e-6, 1)[:, 0].cpu()
     x, y = (place % side).float(), (place // side).float()
     ring = (_uniform(number, 0, 1) < RING)[:, None, None]
     radius = _uniform(number, *RADIUS_PX)
@@ -72,13 +77,15 @@ def _parasite(density: torch.Tensor, mask: torch.Tensor, stain: torch.Tensor) ->
     for odds in (1.0, 0.4):  # dots on the ring
         angle = _uniform(number, 0, 2 * math.pi)
         far = torch.where(ring[:, 0, 0], radius, _uniform(number, 0, 2))
-        distance = _distance(x + far * angle.cos(), y + far * angle.sin(), side)
+        distance = _distance(x + far * angle.cos(), y + far * angle.sin(), side, stretch=True)
         size = _uniform(number, *CHROMATIN_PX)[:, None, None]
         some = (_uniform(number, 0, 1) < odds)[:, None, None].float()
         chromatin = torch.maximum(chromatin, some * torch.exp(-((distance / size) ** 3)))
     strength = (0.15 + stain.mean(1)).cpu()  # pale stains have pale parasites
-    blue = _colour(number, (0.5, 1.2), (0.5, 1.2), (0.1, 0.6)) * _uniform(number, 0.3, 1.5)[:, None]
-    red = _colour(number, (0.3, 1.1), (0.8, 1.6), (0.3, 1.0)) * _uniform(number, 0.8, 3.0)[:, None]
+    blue = _colour(number, (0.5, 1.2), (0.5, 1.2), (0.1, 0.6))
+    blue *= _uniform(number, 0.15, 1.5)[:, None]
+    red = _colour(number, (0.3, 1.1), (0.8, 1.6), (0.3, 1.0))
+    red *= _uniform(number, 0.4, 3.0)[:, None]
     added = blue[:, :, None, None] * cytoplasm[:, None] + red[:, :, None, None] * chromatin[:, None]
     added = (added * strength[:, None, None, None]).to(device)
     pale = (_uniform(number, 0, 0.5)[:, None, None] * inside)[:, None].to(device)
