@@ -36,8 +36,7 @@ class PanelSession:
         images: the images to pick from by name; those of a folder are paths until they are picked.
         image: ``(H, W, 3) uint8`` RGB, or ``None``.
         name: of the image; its files' names begin with it.
-        segmentation: of it, or ``None``.
-        found: its cells and figures as the network found them, or ``None``.
+        segmentation, found: of it, and its cells as the network found them, or ``None``.
         counts: the same after the corrections.
         files: its files by name, as the command line writes them until a correction is made.
         corrections: made by hand, in order.

@@ -11,7 +11,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "carries_over.md"
 def of_the_page():
     """(database, variant) -> white cells, infected, healthy: right and of how many."""
     found = {}
-    page, _, _ = PAGE.read_text("utf-8").partition("## Seen")  # other tables come after it
+    page, _, _ = PAGE.read_text("utf-8").partition(
+        "## Trained longer"
+    )  # other tables come after it
     for line in page.splitlines():
         cells = [cell.strip() for cell in line.split("|")]
         if len(cells) == 8 and re.search(r"\d of \d", line):

@@ -70,9 +70,9 @@ def test_the_mean_of_two_distributions_is_one():
     np.testing.assert_allclose(both, [0.9, 0.1], atol=1e-3)
 
 
-@pytest.mark.parametrize(("first", "second", "infected"), [(0.53, 0.53, False), (0.3, 0.8, True)])
+@pytest.mark.parametrize(("first", "second", "infected"), [(0.38, 0.38, False), (0.2, 0.7, True)])
 def test_a_red_cell_is_infected_where_both_together_find_it_likelier(first, second, infected):
-    """Their odds are multiplied, each to the power of a half, and by 0.85."""
+    """Their odds are multiplied, each to the power of a half, and by 1.6."""
     labels = np.zeros((120, 160), np.uint8)
     labels[40:75, 60:95] = HEALTHY_RBC
     probabilities = np.zeros((120, 160, 10), np.float16)
@@ -80,7 +80,7 @@ def test_a_red_cell_is_infected_where_both_together_find_it_likelier(first, seco
     network = Says(INFECTED_RBC)
     network.answer = np.where(network.answer > 0, second, 1 - second)
     look_again(IMAGE, labels, probabilities, AT_40X, LEVELS, [network])
-    odds = 0.85 * (first / (1 - first) * second / (1 - second)) ** 0.5
+    odds = 1.6 * (first / (1 - first) * second / (1 - second)) ** 0.5
     assert labels[60, 80] == (INFECTED_RBC if infected else HEALTHY_RBC)
     assert probabilities[60, 80, INFECTED_RBC] == pytest.approx(odds / (1 + odds), abs=2e-3)
 
