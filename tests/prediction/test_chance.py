@@ -71,10 +71,10 @@ def test_what_is_outside_the_view_is_no_slide():
 
 @pytest.mark.parametrize(
     ("infected", "platelets", "warned"),
-    [(51, 20, True), (53, 20, False), (3, 3, True), (2, 3, False), (25, 0, False)],
+    [(59, 20, True), (61, 20, False), (3, 3, True), (2, 3, False), (25, 0, False)],
 )
 def test_few_infected_cells_among_many_platelets_are_to_be_looked_at(infected, platelets, warned):
-    """Twenty platelets on as much slide as a hundred cells: up to 52 of these are doubted."""
+    """Twenty platelets on as much slide as a hundred cells: up to 60 of these are doubted."""
     found = cells(healthy=100 - infected, infected=infected, platelets=platelets)
     findings = list(of_chance(field(), found))
     assert [f.level for f in findings] == ["warning"] * warned
