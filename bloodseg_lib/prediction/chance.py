@@ -23,9 +23,9 @@ from bloodseg_lib.prediction.segmenter import Segmentation
 
 BY_CHANCE, LEAST_INFECTED = 3.0, 3
 """So many times the red cells that have a platelet or a grain of stain on them by chance: of fewer
-infected ones, if there are these at least, many may be such. Of 45 fields of LISC, whose people have
-no malaria and in which 3 or more cells are called infected, it is 0.2 to 2.8 times in 38; in 15
-fields of MAMIC, with malaria, 3.7 and more.
+infected ones, if there are these at least, many may be such. Of 45 fields of LISC, whose people
+have no malaria and in which 3 or more cells are called infected, it is 0.2 to 2.8 times in 38; in
+15 fields of MAMIC, with malaria, 3.7 and more.
 """
 
 
