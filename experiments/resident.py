@@ -202,7 +202,7 @@ def train_resident(learner: Learner, dataset: Dataset, config: TrainingConfig, p
 
     call(learner.state(config.seed), 0, np.zeros(CALL))  # compiles
     state, start = learner.state(config.seed), time.perf_counter()
-    with tqdm(total=total * config.batch_size, unit="image", desc=path.parts[-3]) as bar:
+    with tqdm(total=total * config.batch_size, unit="image", desc=path.parent.name) as bar:
         for number in range(total // CALL):
             state, loss = call(state, number, rates[number * CALL :][:CALL])
             bar.set_postfix(loss=f"{loss:.3f}", refresh=False)

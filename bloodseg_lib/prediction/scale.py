@@ -140,9 +140,10 @@ def find_scale(image: np.ndarray) -> Scale:
     Args:
         image: ``(H, W, 3) uint8`` RGB; may be memory-mapped, and is then read in windows.
     """
-    diameter, cells = measure_rbc_diameter(image)
+    discs = _discs(image)
+    diameter, cells = _measured(image, discs)
     if diameter is None:
-        guess, few = _guessed_diameter(image)
+        guess, few = _guessed_diameter(*discs)
         if guess is not None and guess > _FAR * RBC_DIAMETER_PX:
             return Scale(RBC_DIAMETER_PX / guess, "assumed", None, few)
         return Scale(1.0, "assumed", None, cells)
@@ -160,17 +161,33 @@ def measure_rbc_diameter(image: np.ndarray) -> tuple[float | None, int]:
         their diameter in pixels, or ``None`` when fewer than three of one size were found, and the
         number of cells measured.
     """
-    longer = max(image.shape[:2])
-    if longer <= _SEARCH_PX:
-        return _common_diameter(*round_things(np.ascontiguousarray(image)))
-    window = longer if longer <= _WHOLE_PX else 2 * _SEARCH_PX
-    reduction = _SEARCH_PX / window
-    diameter, cells = _common_diameter(*_discs_in_windows(image, window, reduction))
-    if diameter is None or diameter * reduction < _FINE_PX:
+    return _measured(image, _discs(image))
+
+
+def _measured(image: np.ndarray, discs: tuple[np.ndarray, float]) -> tuple[float | None, int]:
+    """The common diameter of the discs of :func:`_discs`, or where they were reduced too far, of
+    those in full-size windows.
+    """
+    diameter, cells = _common_diameter(*discs)
+    reduction = _SEARCH_PX / _window(image)
+    if reduction < 1 and (diameter is None or diameter * reduction < _FINE_PX):
         finer, more = _common_diameter(*_discs_in_windows(image, _SEARCH_PX, 1.0))
         if finer is not None:
             return finer, more
     return diameter, cells
+
+
+def _discs(image: np.ndarray) -> tuple[np.ndarray, float]:
+    """Discs in the whole image, reduced if it is large, and the foreground area; of a very large
+    one, in windows.
+    """
+    window = _window(image)
+    return _discs_in_windows(image, window, min(1.0, _SEARCH_PX / window))
+
+
+def _window(image: np.ndarray) -> int:
+    longer = max(image.shape[:2])
+    return longer if longer <= _WHOLE_PX else 2 * _SEARCH_PX
 
 
 def _discs_in_windows(image: np.ndarray, window: int, reduction: float) -> tuple[np.ndarray, float]:
@@ -202,15 +219,11 @@ def _spread(side: int, window: int) -> list[int]:
     return [round(gap + i * (gap + window)) for i in range(number)]
 
 
-def _guessed_diameter(image: np.ndarray) -> tuple[float | None, int]:
+def _guessed_diameter(discs: np.ndarray, covered_px: float) -> tuple[float | None, int]:
     """The diameter of red cells by one or two of them, and how many: those beside a larger disc,
     which is a white cell whose nucleus is no darker than the rest, or two of about the same size;
     or by that larger disc alone.
     """
-    longer = max(image.shape[:2])
-    if longer > _WHOLE_PX:
-        return None, 0
-    discs, covered_px = _discs_in_windows(image, longer, min(1.0, _SEARCH_PX / longer))
     if not len(discs):
         return None, 0
     largest = discs[discs[:, 0].argmax()]

@@ -11,9 +11,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "carries_over.md"
 def of_the_page():
     """(database, variant) -> white cells, infected, healthy: right and of how many."""
     found = {}
-    page, _, _ = PAGE.read_text("utf-8").partition(
-        "## Trained longer"
-    )  # other tables come after it
+    # other tables come after it
+    page, _, _ = PAGE.read_text("utf-8").partition("## Trained longer")
     for line in page.splitlines():
         cells = [cell.strip() for cell in line.split("|")]
         if len(cells) == 8 and re.search(r"\d of \d", line):
