@@ -1,4 +1,5 @@
-"""The size of the red blood cells in an image, measured in the image itself. No network is needed.
+"""The size of the red blood cells in an image, measured in the image itself. No network is needed,
+but for a picture of one white cell, whose own size then tells (:func:`by_white_cell`).
 
 Red cells are separated from the background by their optical density in green, which haemoglobin and
 every stain absorb. Rays run from the centre of each cell to its rim; where at least half of them
@@ -16,7 +17,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from bloodseg_lib.classes import RBC_DIAMETER_PX
+from bloodseg_lib.classes import RBC_DIAMETER_PX, WBC_IDS
 from bloodseg_lib.prediction.discs import round_things
 
 LEAST_CELLS = 3
@@ -42,6 +43,9 @@ _LEAST_PART = 0.05  # of the foreground, that the largest disc covers
 _ALONE = 1.7  # that a disc is as wide as a red cell, if nothing else is told of it
 _WIDEST_PX = 120  # of any cell at 40x
 _FAR = 1.6  # from 40x: a nearer guess is no better than 40x
+# White cells at 40x: usual ones of a picture of one; wider than any, where nothing or little tells
+# the scale; such a cell's least fraction of the picture; red cells that are more than a little
+_WHITE_PX, _TOO_WIDE_PX, _CERTAINLY_PX, _FILLS, _MANY = 72, 105, 130, 0.15, 10
 
 
 @dataclass(frozen=True)
@@ -149,6 +153,31 @@ def find_scale(image: np.ndarray) -> Scale:
         return Scale(1.0, "assumed", None, cells)
     factor = RBC_DIAMETER_PX / diameter
     return Scale(1.0 if abs(factor - 1) <= NEAR_ENOUGH else factor, "measured", diameter, cells)
+
+
+def by_white_cell(scale: Scale, labels: np.ndarray) -> Scale | None:
+    """A scale that fits the white cell that a picture was found to show, where none does at the
+    scale of the segmentation: a picture of one white cell, close up, has few red ones to measure.
+
+    Args:
+        scale: that the picture was segmented at.
+        labels: ``(H, W) uint8``, what was found.
+
+    Returns:
+        an assumed one, at which the widest white cell is as wide as they are; None: the scale was
+        given or measured well, or no white cell is too wide for it.
+    """
+    if scale.how == "given" or scale.cells >= _MANY:
+        return None
+    white = np.isin(labels, WBC_IDS).astype(np.uint8)
+    if white.mean() < _FILLS:
+        return None
+    area = cv2.connectedComponentsWithStats(white)[2][1:, cv2.CC_STAT_AREA].max()
+    wide_px = float(np.sqrt(4 / np.pi * area)) * scale.factor
+    limit_px = _TOO_WIDE_PX if scale.how == "assumed" else _CERTAINLY_PX
+    if area < _FILLS * labels.size or wide_px <= limit_px:
+        return None
+    return Scale(scale.factor * _WHITE_PX / wide_px, "assumed", None, 1)
 
 
 def measure_rbc_diameter(image: np.ndarray) -> tuple[float | None, int]:

@@ -29,7 +29,7 @@ from bloodseg_lib.network.pretrained import checkpoint_path
 from bloodseg_lib.network.single_cell import SingleCellNetwork
 from bloodseg_lib.prediction.preprocessing import Correction, Preprocessing
 from bloodseg_lib.prediction.probabilities import label_map_and_probabilities
-from bloodseg_lib.prediction.scale import Scale, find_scale
+from bloodseg_lib.prediction.scale import Scale, by_white_cell, find_scale
 from bloodseg_lib.prediction.second_look import look_again
 from bloodseg_lib.prediction.tiling import (
     LARGEST_TILE_PX,
@@ -227,15 +227,14 @@ def segment_image(
 ) -> Segmentation:
     """Segment an image of any size with overlapping tiles.
 
-    The image is resampled to 40x, segmented there, and the probabilities are resampled back to its
-    own size. An image of 224 x 224 at scale 1 is one tile: its result is exactly the output of
-    ``predict``.
+    It is resampled to 40x, segmented there, and the probabilities are resampled back to its size.
+    An image of 224 x 224 at scale 1 is one tile: its result is exactly the output of ``predict``.
 
     Args:
         image: ``(H, W, 3) uint8`` RGB; may be memory-mapped.
         predict: tiles to probabilities, see :data:`bloodseg_lib.prediction.tiling.Predict`.
-        scale: of the image; None: measure it, see
-            :func:`bloodseg_lib.prediction.scale.find_scale`.
+        scale: of the image; None: measure it. One that nobody gave and that does not fit a white
+            cell found is left, see :mod:`bloodseg_lib.prediction.scale`.
         config: the options; the defaults if not given.
         progress: show a tqdm bar.
         on_progress: called after each batch of tiles with the fraction that is done, 0..1.
@@ -252,7 +251,7 @@ def segment_image(
     """
     config, (height, width) = config or PredictionConfig(), _checked_image(image).shape[:2]
     correction = Correction.of(image) if config.preprocess else Correction()
-    image = correction.applied(image)
+    original, image = image, correction.applied(image)
     scale = scale or find_scale(image)
     preparation, written = Preprocessing.none(), None
     if config.preprocess:
@@ -270,6 +269,8 @@ def segment_image(
         )
         bands = preparation.with_border(bands, height, width)
         labels, probabilities = label_map_and_probabilities(bands, height, width, on_disk)
+    if not on_disk and (closer := by_white_cell(scale, labels)):
+        return segment_image(original, predict, closer, config, on_progress=on_progress)
     return Segmentation(labels, probabilities, scale, preparation, written)
 
 

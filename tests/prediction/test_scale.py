@@ -3,9 +3,15 @@ import numpy as np
 import pytest
 from skimage import data
 
+from bloodseg_lib.classes import HEALTHY_RBC, MONOCYTE, NEUTROPHIL
 from bloodseg_lib.io import read_image
 from bloodseg_lib.prediction import scale as scale_module
-from bloodseg_lib.prediction.scale import Scale, find_scale, measure_rbc_diameter
+from bloodseg_lib.prediction.scale import (
+    Scale,
+    by_white_cell,
+    find_scale,
+    measure_rbc_diameter,
+)
 
 SLIDE, RED, NUCLEUS = (240, 238, 235), (205, 140, 150), (70, 30, 110)
 
@@ -414,3 +420,51 @@ def test_red_cells_that_a_stain_makes_dense_and_bluish_are_no_nuclei(times):
     for field in (image, dark):
         found, cells = measure_rbc_diameter(cv2.GaussianBlur(field, (0, 0), 0.8))
         assert found == near(40) and cells >= 50
+
+
+def one_cell(diameter_px, side_px=300, class_id=NEUTROPHIL):
+    """The label map of a picture of one white cell, of two colours."""
+    labels = np.zeros((side_px, side_px), np.uint8)
+    middle = (side_px // 2, side_px // 2)
+    cv2.circle(labels, middle, diameter_px // 2, class_id, -1)
+    cv2.circle(labels, middle, diameter_px // 5, MONOCYTE if class_id == NEUTROPHIL else 0, -1)
+    return labels
+
+
+GUESS = Scale(1.0, "assumed")
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.8])
+def test_a_guessed_scale_gives_way_to_the_width_of_the_white_cell(factor):
+    found = by_white_cell(Scale(factor, "assumed"), one_cell(240))
+    assert found.how == "assumed" and found.factor == pytest.approx(72 / 240, rel=0.02)
+    assert by_white_cell(found, one_cell(240)) is None, "it fits now"
+    assert "by 1 round cell" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("scale", "labels"),
+    [
+        (Scale.of_factor(1.0), one_cell(240)),  # somebody gave it
+        (Scale(1.0, "measured", 37.0, 12), one_cell(240)),  # red cells enough
+        (GUESS, one_cell(100)),  # as wide as the widest are
+        (Scale(1.0, "measured", 37.0, 5), one_cell(120)),
+        (GUESS, one_cell(240, side_px=900)),  # no picture of one cell: it may be several
+        (GUESS, one_cell(240, class_id=HEALTHY_RBC)),
+        (GUESS, np.zeros((300, 300), np.uint8)),
+    ],
+)
+def test_a_scale_stays_where_no_white_cell_contradicts_it(scale, labels):
+    assert by_white_cell(scale, labels) is None
+
+
+def test_a_scale_of_few_red_cells_gives_way_to_a_white_one_wider_than_any():
+    found = by_white_cell(Scale(1.0, "measured", 37.0, 5), one_cell(200))
+    assert found.how == "assumed" and found.factor == pytest.approx(72 / 200, rel=0.02)
+
+
+def test_scattered_white_pixels_are_no_wide_cell():
+    labels = np.zeros((300, 300), np.uint8)
+    labels[::2, ::2] = NEUTROPHIL
+    labels[:, 150:] = 0
+    assert by_white_cell(GUESS, labels) is None

@@ -14,7 +14,7 @@ from pictures import write_image
 from PIL import Image
 from skimage import data
 
-from bloodseg_lib.classes import BACKGROUND, HEALTHY_RBC, INFECTED_RBC
+from bloodseg_lib.classes import BACKGROUND, HEALTHY_RBC, INFECTED_RBC, NEUTROPHIL
 from bloodseg_lib.cli import main
 from bloodseg_lib.io import read_image, read_label_map
 from bloodseg_lib.prediction import segmenter as prediction
@@ -244,6 +244,24 @@ def test_the_scale_is_measured_where_none_is_given():
     assert given.how == "given" and given.rbc_diameter_px == 74
     empty = segment_image(np.full((300, 300, 3), 240, np.uint8), colour_network).scale
     assert empty.how == "assumed" and empty.factor == 1 and "give their diameter" in str(empty)
+
+
+def test_a_picture_of_one_white_cell_is_segmented_again_at_the_scale_that_it_tells():
+    image = np.full((300, 300, 3), 240, np.uint8)
+    cv2.circle(image, (150, 150), 120, (120, 60, 160), -1)
+    seen = []
+
+    def dark_is_white_cell(tiles):
+        seen.append(tiles.shape[1])
+        probabilities = np.zeros((*tiles.shape[:3], 10), np.float32)
+        dark = tiles[..., 1] < 150
+        probabilities[..., NEUTROPHIL], probabilities[..., BACKGROUND] = dark, ~dark
+        return probabilities
+
+    found = segment_image(image, dark_is_white_cell, Scale(1.0, "assumed"))
+    assert found.scale.how == "assumed" and found.scale.factor == pytest.approx(0.3, rel=0.03)
+    assert np.count_nonzero(found.labels) == pytest.approx(np.pi * 120**2, rel=0.05)
+    assert len(seen) == 2
 
 
 def test_a_scale_that_was_measured_before_is_not_measured_again(monkeypatch):
