@@ -2,7 +2,7 @@
 
     python experiments/leave_one_out.py --bank BANK --data FOLDER --out runs/leave_one_out \\
         [--fold lisc ...] [--variant no-stain ...] [--images 8000] [--epochs 4] [--width 8] \\
-        [--batch-size 4] [--fields 150] [--until scores] [--resident]
+        [--batch-size 4] [--fields 150] [--until scores] [--resident] [--start FOLDER]
 
 For each fold a bank without one database is made (links, no copies), a `realistic` dataset is
 composed of it, a network is trained from scratch, and the database that was left out is scored by
@@ -14,6 +14,9 @@ prints the table of `docs/carries_over.md`.
 
 FOLDER holds the databases: lisc, zheng, pbc_full, txl_pbc, mamic, chula. Leaving MAMIC out leaves
 one source of infected cells, KAGGLE. `--fold none` trains a network that is shown everything.
+
+`--start` goes on from the networks of the same folds and shape in another `--out`, of the variant
+*all*, with other smears and a fifth of the learning rate.
 
 `--resident` trains with the dataset in the memory of a GPU (`resident.py`), several times as fast.
 """
@@ -47,11 +50,13 @@ class Variant:
     Attributes:
         without: sources that no fold is shown.
         reference_stain: whether images and samples are brought to it.
+        recipe: its name.
         training: settings of the training.
     """
 
     without: frozenset[str] = frozenset()
     reference_stain: bool = True
+    recipe: str = "realistic"
     training: dict[str, Any] = field(default_factory=dict)
 
 
@@ -59,6 +64,7 @@ VARIANTS = {
     "all": Variant(),
     "no-stain": Variant(reference_stain=False),
     "old-sources": Variant(without=frozenset({"pbc", "txl_pbc", "chula"})),
+    "robust": Variant(recipe="robust"),
     "strong": Variant(training={"stain": 0.35, "brightness": 0.1, "blur_px": 1.5}),
 }
 
@@ -95,6 +101,7 @@ def network_of(
 ) -> Path:
     """Where the weights of the network without some sources are."""
     name = "-".join(("without", *sorted(sources))) + ("" if variant.reference_stain else "-stain")
+    name += "" if variant.recipe == "realistic" else f"-{variant.recipe}"
     of = "-".join(f"{key}{value}" for key, value in settings_of(variant).items())
     return out / f"{name}-{images}" / f"width{width}-{of}" / "network.npz"
 
@@ -130,8 +137,8 @@ def trained(options: argparse.Namespace, fold: str, variant: Variant) -> Path | 
         valid=200,
         test=105,
         backgrounds=max(300, options.images // 10),
-        seed=1,
-        recipe=replace(RECIPES["realistic"], reference_stain=variant.reference_stain),
+        seed=2 if options.start else 1,
+        recipe=replace(RECIPES[variant.recipe], reference_stain=variant.reference_stain),
     )
     bank = SampleBank(bank_without(options.bank, sources, folder / "bank"))
     dataset = build_dataset(config, bank, folder / "dataset", workers=options.workers)
@@ -140,6 +147,7 @@ def trained(options: argparse.Namespace, fold: str, variant: Variant) -> Path | 
     training = TrainingConfig(
         batch_size=options.batch_size,
         epochs=options.epochs,
+        start_from=str(started(options, sources) or ""),
         images_per_epoch=options.images,
         schedule="cosine",
         learning_rate=options.learning_rate,
@@ -158,6 +166,19 @@ def trained(options: argparse.Namespace, fold: str, variant: Variant) -> Path | 
         return network
     write_compact(train(dataset, unet, training, network.parent).latest, network)
     return network
+
+
+def started(options: argparse.Namespace, sources: frozenset[str]) -> Path | None:
+    """The network that a training goes on from: of those of most smears."""
+    if not options.start:
+        return None
+    network = network_of(options.start, sources, 0, options.width)
+    name = network.parents[1].name.removesuffix("0")
+    found = options.start.glob(f"{name}*/{network.parent.name}/{network.name}")
+    of_size = {int(n): p for p in found if (n := p.parents[1].name.removeprefix(name)).isdigit()}
+    if not of_size:
+        raise SystemExit(f"{options.start}: expected {name}NUMBER of width {options.width} there.")
+    return of_size[max(of_size)]
 
 
 def scores_of(options: argparse.Namespace, fold: str, name: str) -> list[dict]:
@@ -228,10 +249,13 @@ def main() -> None:
     parser.add_argument(
         "--fields", type=int, default=150, help="at least, of a database that has more"
     )
+    parser.add_argument("--start", type=Path, help="the --out of a run to go on from")
     parser.add_argument("--workers", type=int, default=-1, help="that compose; -1: all cores")
     parser.add_argument("--until", choices=("dataset", "training", "scores"), default="scores")
     parser.add_argument("--resident", action="store_true", help="needs JAX")
     options = parser.parse_args()
+    if options.start:
+        options.learning_rate /= 5
     if unknown := {source for fold in options.fold for source in left_out(fold)} - set(FOLDS):
         parser.error(f"--fold: expected of {', '.join(FOLDS)}. Received {', '.join(unknown)}.")
     scored = {

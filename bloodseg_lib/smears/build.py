@@ -250,15 +250,15 @@ def _build_set(
     choices = combinations(pool)
     backgrounds: dict[str, Smear] = {}
     tally, digest = Tally(), hashlib.sha256()
-    smears = config.smears_of(split, number)
+    smears, recipe = config.smears_of(split, number), config.recipe_of(split, number)
     for k in smears:
         turn, place = divmod(k, len(choices))
         objects, kind = choices[_round(config, split, turn, len(choices))[place]]
         if kind not in backgrounds:
             rng = _generator(config, split, 2, number, KINDS.index(kind))
-            backgrounds[kind] = compose_background(pool, kind, config.recipe, rng)
+            backgrounds[kind] = compose_background(pool, kind, recipe, rng)
         rng = _generator(config, split, 3, k)
-        smear = compose_smear(backgrounds[kind], objects, pool, config.recipe, rng)
+        smear = compose_smear(backgrounds[kind], objects, pool, recipe, rng)
         seen = smear.visible()
         begin = 0 if smear.is_real else len(backgrounds[kind].cells)
         affixed = [cell.sample_path for cell in smear.cells[begin:]]

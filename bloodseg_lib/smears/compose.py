@@ -19,6 +19,7 @@ from bloodseg_lib.classes import (
     RBC_DIAMETER_PX,
     SMEAR_SIZE_PX,
     THROMBOCYTE,
+    UNKNOWN,
     WBC_IDS,
 )
 from bloodseg_lib.io import resized
@@ -29,7 +30,9 @@ from bloodseg_lib.smears.appearance import (
     add_debris,
     blur_cell,
     illuminate,
+    infected,
     jitter_stain,
+    rim,
 )
 from bloodseg_lib.smears.canvas import Canvas, PlacedCell, rotated
 from bloodseg_lib.smears.field_crops import field_crop
@@ -42,6 +45,7 @@ _ROULEAU_BEND = 0.3  # standard deviation of its turn from cell to cell, radians
 _LEAST_OD = 0.03  # less is the noise of an empty background
 _STAIN_FACTORS = (0.4, 2.5)  # more would turn the noise of a cell into colours
 _NUCLEAR_ODS = (0.2, 2.5)  # where a camera saw black, the density of a nucleus is not known
+_DEFOCUS_PX = (1.2, 3.5)  # standard deviations: a parasite has a few pixels
 _GREATEST_NUCLEAR_FACTOR = 1.6  # beyond it pale cells get garish colours
 
 
@@ -94,8 +98,7 @@ def compose_smear(
         a smear of 224 x 224.
     """
     if recipe.real_fraction and pool.fields and rng.uniform() < recipe.real_fraction:
-        smear = field_crop(pool, recipe, rng)
-        return replace(smear, image=_imaged(smear.image, recipe, rng))
+        return _photographed(field_crop(pool, recipe, rng), recipe, rng)
     scale = 1 + rng.uniform(-1, 1) * recipe.scale_jitter
     side = round(SMEAR_SIZE_PX / scale)
     top, left = rng.integers(0, background.instances.shape[0] - side + 1, size=2)
@@ -111,7 +114,7 @@ def compose_smear(
         _affix(
             canvas, pool, class_id, rng, recipe.affixed_overlap, recipe.beyond_border, below, scale
         )
-    return Smear(_imaged(canvas.image, recipe, rng), canvas.instances, tuple(canvas.cells))
+    return _photographed(Smear(canvas.image, canvas.instances, tuple(canvas.cells)), recipe, rng)
 
 
 def _affix(
@@ -150,13 +153,24 @@ def _scattered_canvas(pool: Pool, kind: str, recipe: Recipe, rng: np.random.Gene
     clusters = pool.clusters(source_of[HEALTHY_RBC]) if recipe.clusters and healthy else []
     cluster_fraction = recipe.clusters * rng.uniform() if clusters else 0.0
     rouleaux = _Rouleaux(recipe.rouleaux * rng.uniform() if recipe.rouleaux else 0.0)
+    rimmed = bool(recipe.rims) and rng.uniform() < recipe.rims
+    hosts = one_of(pool.sources([HEALTHY_RBC]), rng) if recipe.drawn_parasites else None
     count = rng.integers(recipe.rbc_count[0], recipe.rbc_count[1] + 1)
     for _ in range(round(count * (recipe.background_size_px / 1000) ** 2)):
         class_id = one_of(RBC_OF_KIND[kind], rng)
-        path, sample = pool.draw(class_id, recipe, rng, source_of[class_id])
+        drawn = hosts and class_id == INFECTED_RBC and rng.uniform() < recipe.drawn_parasites
+        path, sample = (
+            pool.draw(HEALTHY_RBC, recipe, rng, hosts)
+            if drawn
+            else pool.draw(class_id, recipe, rng, source_of[class_id])
+        )
         if cluster_fraction and class_id == HEALTHY_RBC and rng.uniform() < cluster_fraction:
             path, sample = one_of(clusters, rng)
         rgba = _varied(sample, recipe, rng, reference_od=reference_od)
+        if drawn:
+            rgba = infected(rgba, rng)
+        if rimmed:
+            rgba = rim(rgba, rng)
         rouleaux.place(canvas, rgba, PlacedCell(class_id, path), rng, overlap)
     return canvas
 
@@ -213,17 +227,24 @@ class _Rouleaux:
         self._centre = y + height / 2, x + width / 2
 
 
-def _imaged(image: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
+def _photographed(smear: Smear, recipe: Recipe, rng: np.random.Generator) -> Smear:
     """A composed smear with the recipe's stain, debris, illumination and camera."""
+    image, cells = smear.image, smear.cells
     if recipe.stain_jitter:
         image = jitter_stain(image, rng, recipe.stain_jitter)
     if recipe.debris:
         image = add_debris(image, rng, recipe.debris)
     if recipe.illumination:
         image = illuminate(image, rng, recipe.illumination)
+    if recipe.defocus and rng.uniform() < recipe.defocus:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(*_DEFOCUS_PX))
+        cells = tuple(
+            replace(cell, class_id=UNKNOWN) if cell.class_id == INFECTED_RBC else cell
+            for cell in cells
+        )
     if recipe.blur_px or recipe.noise or recipe.jpeg:
         image = acquire(image, rng, recipe.blur_px, recipe.noise, recipe.jpeg)
-    return image
+    return Smear(image, smear.instances, cells)
 
 
 def _varied(

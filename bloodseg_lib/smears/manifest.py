@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,18 @@ class DatasetConfig(Config):
         """
         fraction = getattr(self, split) / (self.train + self.valid + self.test)
         return min(getattr(self, split), max(1, round(self.backgrounds / len(KINDS) * fraction)))
+
+    def recipe_of(self, split: str, number: int) -> Recipe:
+        """Of set ``number`` of a split's backgrounds, and of the smears cut from them."""
+        recipe = self.recipe
+        if split != "train":
+            return replace(recipe, defocus=0.0, cut_outs=0.0, drawn_parasites=0.0)
+        if (
+            recipe.cut_outs
+            and np.random.default_rng([self.seed, number]).random() < recipe.cut_outs
+        ):
+            return recipe.cut_out()
+        return recipe
 
     def smears_of(self, split: str, number: int) -> range:
         """Numbers of the smears that are cut from set ``number`` of a split's backgrounds."""

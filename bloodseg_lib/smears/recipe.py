@@ -5,7 +5,7 @@ Taught by ``notebooks/01_dataset_creation.ipynb``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from bloodseg_lib.classes import BACKGROUND_CROP_PX, SMEAR_SIZE_PX
@@ -22,6 +22,12 @@ STORED_NAMES = {
 """Field -> its name in ``dataset.json``. They differ because a dataset's digest is computed of the
 stored names: with others, no dataset or stopped build from before the renaming would be recognized.
 """
+
+
+_FRACTIONS = (
+    *("stain_match", "illumination", "jpeg", "real_fraction"),
+    *("defocus", "cut_outs", "drawn_parasites", "rims"),
+)
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,14 @@ class Recipe(Config):
         debris: mean number of specks on a smear, see
             :func:`bloodseg_lib.smears.appearance.add_debris`.
         blur_px, noise, jpeg: of the camera, see :func:`bloodseg_lib.smears.appearance.acquire`.
+        defocus: fraction of the smears that are out of focus, so far that parasites cannot be seen:
+            an infected cell then is of no known class. Only in training smears.
+        cut_outs: fraction of the sets of backgrounds that are composed as the original project's
+            were, see :meth:`cut_out`. Only in training smears.
+        drawn_parasites: fraction of the infected red cells that are healthy ones with drawn
+            parasites, because infected ones come from few laboratories. Only in training smears.
+        rims: fraction of the backgrounds whose red cells have a dark, broken rim, as cut-outs have
+            that kept some of the black around them.
 
     Examples:
         >>> Recipe(rbc_overlap=0.3).rbc_count
@@ -114,6 +128,10 @@ class Recipe(Config):
     noise: float = 0.0
     jpeg: float = 0.0
     real_fraction: float = 0.0
+    defocus: float = 0.0
+    cut_outs: float = 0.0
+    drawn_parasites: float = 0.0
+    rims: float = 0.0
 
     def check(self) -> None:
         smallest_px = round(1.5 * SMEAR_SIZE_PX)
@@ -127,7 +145,7 @@ class Recipe(Config):
         )
         self.expect(0 <= self.edge_softness_px <= 5, "edge_softness_px", "0 to 5 pixels")
         fractions = "rbc_overlap clusters background_crops rouleaux affixed_overlap beyond_border"
-        for name in (*fractions.split(), "stain_match", "illumination", "jpeg", "real_fraction"):
+        for name in (*fractions.split(), *_FRACTIONS):
             self.expect(0 <= getattr(self, name) <= 1, name, "0 to 1")
         for name in ("scale_jitter", "shape_jitter", "stain_jitter"):
             self.expect(0 <= getattr(self, name) <= 0.5, name, "0 to 0.5")
@@ -147,6 +165,18 @@ class Recipe(Config):
         for name in ("platelets", "white_cells", "debris", "cell_blur_px", "blur_px", "noise"):
             self.expect(getattr(self, name) >= 0, name, "0 or more")
 
+    def cut_out(self) -> Recipe:
+        """The original project's recipe, with this one's stain, and rims on half of the
+        backgrounds: sharp cut-outs on plain white.
+        """
+        return Recipe(
+            background_size_px=self.background_size_px,
+            stain_jitter=self.stain_jitter,
+            reference_stain=self.reference_stain,
+            drawn_parasites=self.drawn_parasites,
+            rims=0.5,
+        )
+
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """The recipe of ``values``, whose names are those of the fields or of ``dataset.json``."""
@@ -156,42 +186,53 @@ class Recipe(Config):
     def to_dict(self) -> dict[str, Any]:
         """The recipe as ``dataset.json`` holds it, under :data:`STORED_NAMES`."""
         values = super().to_dict()
-        for name in ("reference_stain", "real_fraction"):
+        for name in (
+            "reference_stain",
+            "real_fraction",
+            "defocus",
+            "cut_outs",
+            "drawn_parasites",
+            "rims",
+        ):
             if not values[name]:
                 del values[name]  # older than it: see STORED_NAMES
         return {STORED_NAMES.get(name, name): value for name, value in values.items()}
 
 
+_REALISTIC = Recipe(
+    rbc_count=(80, 520),
+    rbc_overlap=0.4,
+    even_groups=True,
+    clusters=0.3,
+    background_crops=0.3,
+    rouleaux=0.5,
+    edge_softness_px=0.9,
+    translucent=True,
+    platelets=8.0,
+    white_cells=16.0,
+    scale_jitter=0.2,
+    shape_jitter=0.08,
+    beyond_border=0.4,
+    stain_jitter=0.15,
+    nuclear_od=(0.65, 2.4),
+    stain_match=0.8,
+    reference_stain=True,
+    real_fraction=0.25,
+    cell_blur_px=1.5,
+    illumination=1.0,
+    debris=1.5,
+    blur_px=0.9,
+    noise=5.0,
+    jpeg=0.5,
+)
 RECIPES = {
     "white": Recipe(),
-    "realistic": Recipe(
-        rbc_count=(80, 520),
-        rbc_overlap=0.4,
-        even_groups=True,
-        clusters=0.3,
-        background_crops=0.3,
-        rouleaux=0.5,
-        edge_softness_px=0.9,
-        translucent=True,
-        platelets=8.0,
-        white_cells=16.0,
-        scale_jitter=0.2,
-        shape_jitter=0.08,
-        beyond_border=0.4,
-        stain_jitter=0.15,
-        nuclear_od=(0.65, 2.4),
-        stain_match=0.8,
-        reference_stain=True,
-        real_fraction=0.25,
-        cell_blur_px=1.5,
-        illumination=1.0,
-        debris=1.5,
-        blur_px=0.9,
-        noise=5.0,
-        jpeg=0.5,
-    ),
+    "realistic": _REALISTIC,
+    "robust": replace(_REALISTIC, debris=3.0, defocus=0.2, cut_outs=0.15, drawn_parasites=0.3),
 }
-"""Recipes by name: the original project's, and one whose smears look like photographs."""
+"""Recipes by name: the original project's; one whose smears look like photographs; and that of the
+released network, in which some are out of focus, some are cut-outs on white, and some parasites are
+drawn."""
 
 
 def recipe_named(name: str) -> Recipe:

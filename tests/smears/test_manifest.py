@@ -61,3 +61,17 @@ def test_mean_and_std_are_those_of_the_training_pixels(dataset):
     images, _ = dataset.arrays("train")
     assert dataset.manifest["mean"] == pytest.approx(images.reshape(-1, 3).mean(axis=0))
     assert dataset.manifest["std"] == pytest.approx(images.reshape(-1, 3).std(axis=0))
+
+
+def test_cut_outs_lost_focus_and_drawn_parasites_are_for_training_only():
+    recipe = Recipe(
+        defocus=0.2, cut_outs=0.5, drawn_parasites=0.3, illumination=1.0, stain_jitter=0.1
+    )
+    config = DatasetConfig(train=1000, valid=100, test=100, backgrounds=360, recipe=recipe)
+    of_train = [config.recipe_of("train", number) for number in range(100)]
+    cut_outs = [found for found in of_train if found != recipe]
+    assert 35 <= len(cut_outs) <= 65  # 50 on average, standard deviation 5
+    assert set(cut_outs) == {Recipe(stain_jitter=0.1, drawn_parasites=0.3, rims=0.5)}
+    for split in ("valid", "test"):
+        found = {config.recipe_of(split, number) for number in range(10)}
+        assert found == {Recipe(illumination=1.0, stain_jitter=0.1)}

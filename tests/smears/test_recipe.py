@@ -53,5 +53,5 @@ def test_an_unknown_parameter_is_refused_by_name():
 
 
 def test_an_unknown_recipe_is_refused_with_those_that_exist():
-    with pytest.raises(ValueError, match=r"one of white, realistic\. Received 'grey'"):
+    with pytest.raises(ValueError, match=r"one of white, realistic, robust. Received 'grey'"):
         recipe_named("grey")

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from discs import disc
@@ -26,6 +27,7 @@ from bloodseg_lib.smears.recipe import Recipe
 from bloodseg_lib.smears.smear import Smear
 
 SHARP = Recipe(background_size_px=336, edge_softness_px=0)
+MATCHED = replace(SHARP, stain_match=0.01)  # so that two sources may lie on one background
 SEEDS = settings(max_examples=20)
 EMPTY = Smear(np.full((336, 336, 3), 255, np.uint8), np.zeros((336, 336), np.uint16), ())
 
@@ -293,3 +295,60 @@ def test_a_crop_of_a_field_is_shown_in_all_eight_symmetries():
     }
     turned = [np.rot90(side, k) for side in (rgba, rgba[:, ::-1]) for k in range(4)]
     assert seen == {np.ascontiguousarray(t[:, :, :3]).tobytes() for t in turned}
+
+
+def test_out_of_focus_an_infected_cell_is_of_no_known_class_and_a_healthy_one_still_is():
+    pool = two_stains(120, 180)
+    sharp, blurred = (replace(MATCHED, defocus=value) for value in (0.0, 1.0))
+    background = compose_background(pool, "ni", MATCHED, np.random.default_rng(0))
+    smears = [
+        compose_smear(background, [], pool, recipe, np.random.default_rng(1))
+        for recipe in (sharp, blurred)
+    ]
+    before, after = (smear.labels for smear in smears)
+    assert set(np.unique(before)) == {0, HEALTHY_RBC, INFECTED_RBC}
+    assert np.array_equal(after == UNKNOWN, before == INFECTED_RBC)
+    assert np.array_equal(after == HEALTHY_RBC, before == HEALTHY_RBC)
+    steep = [np.abs(np.diff(smear.image[..., 1].astype(int), axis=1)).max() for smear in smears]
+    assert steep[1] < 0.5 * steep[0]  # the edge of a disc, blurred by more than a pixel
+
+
+def test_a_fraction_of_the_smears_is_out_of_focus():
+    pool = two_stains(120, 180)
+    background = compose_background(pool, "ni", MATCHED, np.random.default_rng(0))
+    recipe = replace(MATCHED, defocus=0.3)
+    unknown = [
+        UNKNOWN in compose_smear(background, [], pool, recipe, np.random.default_rng(seed)).labels
+        for seed in range(100)
+    ]
+    assert 15 <= sum(unknown) <= 45  # 30 on average, standard deviation 4.6
+
+
+def test_rims_are_for_all_red_cells_of_a_background_or_for_none():
+    """Neither class may be told by them."""
+    pool, rimmed = two_stains(120, 180), []
+    recipe = replace(MATCHED, rims=0.5)
+    for seed in range(30):
+        smear = compose_background(pool, "ni", recipe, np.random.default_rng(seed))
+        dark = smear.image[..., 1] < 80
+        shares = [dark[smear.labels == c].mean() for c in (HEALTHY_RBC, INFECTED_RBC)]
+        assert (shares[0] > 0.01) == (shares[1] > 0.01)
+        assert max(shares) < 0.2  # of a disc of 37 pixels, a rim of one is a tenth
+        rimmed.append(shares[0] > 0.01)
+    assert 7 <= sum(rimmed) <= 23  # 15 on average, standard deviation 2.7
+
+
+def test_parasites_are_drawn_on_healthy_cells_of_any_laboratory():
+    """Plain discs have none of their own."""
+    pool = two_stains(120, 180)
+    recipe = Recipe(edge_softness_px=0, drawn_parasites=0.5, rbc_overlap=0, rbc_count=(60, 60))
+    smear = compose_background(pool, "ii", recipe, np.random.default_rng(0))
+    drawn, plain = [], []
+    for number, cell in enumerate(smear.cells, start=1):
+        inner = cv2.erode((smear.instances == number).astype(np.uint8), np.ones((7, 7))) > 0
+        if inner.any():
+            spread = smear.image[inner].std(axis=0).max()
+            (drawn if cell.sample_path == "a" else plain).append(spread)
+    assert {cell.class_id for cell in smear.cells} == {INFECTED_RBC}
+    assert 0.3 < len(drawn) / (len(drawn) + len(plain)) < 0.7
+    assert max(plain) < 1 < np.quantile(drawn, 0.1)

@@ -37,7 +37,20 @@ def red_cell(
 def infected_cell(area_px: float, slide: drawing.Slide, rng: np.random.Generator) -> Drawn:
     """A red cell with one to three rings, a trophozoite or a schizont of P. falciparum."""
     density, depth, grid = red_cell(area_px, slide, rng)
-    radius, azure = np.sqrt(area_px / np.pi), rng.uniform(0, 1)
+    draw_parasites(density, grid, np.sqrt(area_px / np.pi), rng)
+    return density * drawing.cover(depth)[:, :, None], depth
+
+
+def draw_parasites(
+    density: np.ndarray, grid: drawing.Grid, radius: float, rng: np.random.Generator
+) -> None:
+    """Add parasites to a cell, which may lie beyond its edge.
+
+    Args:
+        density: ``(N, N, 3)`` optical density on the canvas ``grid``; changed.
+        radius: of the cell, in pixels.
+    """
+    azure = rng.uniform(0, 1)
     chromatin = azure * drawing.CHROMATIN_VIOLET + (1 - azure) * drawing.CHROMATIN_MAGENTA
     stage = rng.choice(["ring", "trophozoite", "schizont"], p=[0.68, 0.2, 0.12])
     if stage == "ring":
@@ -59,7 +72,6 @@ def infected_cell(area_px: float, slide: drawing.Slide, rng: np.random.Generator
         density += (
             _schizont(grid, rng.normal(0, 0.06, 2) * radius, radius, chromatin, rng) - 0.1 * density
         )
-    return density * drawing.cover(depth)[:, :, None], depth
 
 
 def _ring(
