@@ -69,7 +69,9 @@ def bank(roots: dict[str, str], out: Path, **options: Any) -> None:
 @main.command(cls=Configured, config="DatasetConfig", fields="train valid test backgrounds seed")
 @_need("--bank", help="Sample bank to compose of.")
 @_need("--out", help="Folder of the dataset.")
-@_option("--recipe", default="white", help="white, as in the original project; realistic; or robust.")
+@_option(
+    "--recipe", default="white", help="white, as in the original project; realistic; or robust."
+)
 @_option("--workers", default=-1, help="Processes; -1: one for each core.")
 def dataset(bank: Path, out: Path, recipe: str, workers: int, **sizes: int) -> None:
     """Compose a dataset of smears; goes on with a build that was stopped."""

@@ -16,8 +16,6 @@ import numpy as np
 
 from bloodseg_lib.classes import SMEAR_SIZE_PX
 from bloodseg_lib.optics import scale_density
-from bloodseg_lib.samples.phantom import drawing
-from bloodseg_lib.samples.phantom.red_cells import draw_parasites
 
 BACKGROUND_COLOURS = np.array(
     [
@@ -35,9 +33,7 @@ BACKGROUND_COLOURS = np.array(
 
 # Dirichlet parameters: small ones make one colour prevail, white the most often
 _CONCENTRATIONS = 0.25 * np.array([2, 1, 1, 1, 1, 1, 0.4])
-_CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 _LEAST_BLUR_PX = 0.25  # a weaker blur changes nothing
-_PARASITES = (0.2, 1.0)  # strength of their stain, for that of a usual slide
 _QUANTILES = NormalDist().inv_cdf  # of the standard normal distribution
 _NORMAL = np.array([_QUANTILES((i + 0.5) / 256) for i in range(256)])
 _NORMAL /= _NORMAL.std()
@@ -132,49 +128,6 @@ def acquire(
         data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)[1]
         image = cv2.cvtColor(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR)), cv2.COLOR_BGR2RGB)
     return image
-
-
-def infected(rgba: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A healthy red cell with drawn parasites, some faint: so the cells of every laboratory are
-    infected.
-
-    Args:
-        rgba: ``(H, W, 4) uint8``.
-        rng: all randomness.
-    """
-    matte = rgba[:, :, 3].astype(np.float32) / 255
-    height, width = matte.shape
-    grid = drawing.grid(max(height, width) / 2)
-    added = np.zeros((*grid.x.shape, 3), np.float32)
-    draw_parasites(added, grid, float(np.sqrt(matte.sum() / np.pi)), rng)
-    half = np.array(added.shape[:2]) // drawing.SUPERSAMPLING
-    added = cv2.resize(added, tuple(half), interpolation=cv2.INTER_AREA)
-    added = cv2.GaussianBlur(added, (0, 0), rng.uniform(0.3, 1.3))
-    top, left = (half - (height, width)) // 2
-    added = added[top : top + height, left : left + width] * matte[:, :, None]
-    light = np.exp(-np.log(10) * rng.uniform(*_PARASITES) * added)
-    result = rgba.copy()
-    result[:, :, :3] = (rgba[:, :, :3] * light + 0.5).clip(0, 255)
-    return result
-
-
-def rim(rgba: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A cell with a dark rim, about a pixel wide and broken here and there: what a cut-out has
-    whose mask took in some of the black around it. It says nothing of the cell.
-
-    Args:
-        rgba: ``(H, W, 4) uint8``.
-        rng: all randomness.
-    """
-    inside = (rgba[:, :, 3] >= 128).astype(np.uint8)
-    edge = inside - cv2.erode(inside, _CROSS, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    coarse = rng.random((rgba.shape[0] // 4 + 1, rgba.shape[1] // 4 + 1), np.float32)
-    patches = cv2.resize(coarse, rgba.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    fine = rng.random(rgba.shape[:2], np.float32)
-    dark = edge.astype(bool) & (patches + 0.3 * fine < rng.uniform(0.5, 1.1))
-    rimmed = rgba.copy()
-    rimmed[dark, :3] = (rgba[dark, :3] * rng.uniform(0.05, 0.4)).astype(np.uint8)
-    return rimmed
 
 
 def add_debris(image: np.ndarray, rng: np.random.Generator, amount: float) -> np.ndarray:

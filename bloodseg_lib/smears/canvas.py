@@ -16,6 +16,7 @@ from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, WBC_IDS
 from bloodseg_lib.smears.recipe import Recipe
 
 POSITION_TRIES = 12
+_CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,25 @@ def rotated(
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_CONSTANT,
     )
+
+
+def rim(rgba: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A cell with a dark rim, about a pixel wide and broken here and there: what a cut-out has
+    whose mask took in some of the black around it. It says nothing of the cell.
+
+    Args:
+        rgba: ``(H, W, 4) uint8``.
+        rng: all randomness.
+    """
+    inside = (rgba[:, :, 3] >= 128).astype(np.uint8)
+    edge = inside - cv2.erode(inside, _CROSS, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    coarse = rng.random((rgba.shape[0] // 4 + 1, rgba.shape[1] // 4 + 1), np.float32)
+    patches = cv2.resize(coarse, rgba.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    fine = rng.random(rgba.shape[:2], np.float32)
+    dark = edge.astype(bool) & (patches + 0.3 * fine < rng.uniform(0.5, 1.1))
+    rimmed = rgba.copy()
+    rimmed[dark, :3] = (rgba[dark, :3] * rng.uniform(0.05, 0.4)).astype(np.uint8)
+    return rimmed
 
 
 class Canvas:

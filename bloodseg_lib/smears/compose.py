@@ -24,17 +24,16 @@ from bloodseg_lib.classes import (
 )
 from bloodseg_lib.io import resized
 from bloodseg_lib.optics import scale_density
+from bloodseg_lib.samples.phantom.parasites import with_parasites
 from bloodseg_lib.samples.sample import CellSample
 from bloodseg_lib.smears.appearance import (
     acquire,
     add_debris,
     blur_cell,
     illuminate,
-    infected,
     jitter_stain,
-    rim,
 )
-from bloodseg_lib.smears.canvas import Canvas, PlacedCell, rotated
+from bloodseg_lib.smears.canvas import Canvas, PlacedCell, rim, rotated
 from bloodseg_lib.smears.field_crops import field_crop
 from bloodseg_lib.smears.pool import AFFIXED_IDS, RBC_OF_KIND, Pool, one_of
 from bloodseg_lib.smears.recipe import Recipe
@@ -168,7 +167,7 @@ def _scattered_canvas(pool: Pool, kind: str, recipe: Recipe, rng: np.random.Gene
             path, sample = one_of(clusters, rng)
         rgba = _varied(sample, recipe, rng, reference_od=reference_od)
         if drawn:
-            rgba = infected(rgba, rng)
+            rgba = with_parasites(rgba, rng)
         if rimmed:
             rgba = rim(rgba, rng)
         rouleaux.place(canvas, rgba, PlacedCell(class_id, path), rng, overlap)
