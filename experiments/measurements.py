@@ -35,11 +35,14 @@ KEPT = ("epoch", "valid_accuracy", "mean_iou", "background_share", "zero_recall"
 
 
 def leave_one_out(folder: Path) -> list[dict[str, Any]]:
-    """A row for each database and variant: of how many cells how many were called so."""
+    """A row for each database and variant scored: of how many cells how many were called so."""
     rows = []
     for fold in FOLDS:
         for variant in VARIANTS:
-            scores = json.loads((folder / f"scores-{fold}-{variant}.json").read_text())
+            path = folder / f"scores-{fold}-{variant}.json"
+            if not path.exists():
+                continue
+            scores = json.loads(path.read_text())
 
             def counted(of: tuple[int, ...], called: int | None = None, scores: Any = scores):
                 cells = [s for s in scores if s["true"] in of]
