@@ -1,26 +1,31 @@
-"""Fields as other laboratories would have stained them: what is still named rightly?
+"""Fields as other laboratories would have stained or focused them: what is still named rightly?
 
     python experiments/other_stains.py mamic=FOLDER [lisc=FOLDER ...] [--network NETWORK.npz]
 
 The optical density of each channel above the slide's is multiplied, as if red cells had taken up
-more or less of each dye, and the field is scored on the path of `evaluate fields`. It prints for
-each stain and database how many white, infected and healthy cells get the right class.
+more or less of each dye; or the field is blurred. It is scored on the path of `evaluate fields`. It
+prints for each change and database how many white, infected and healthy cells get the right class.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, WBC_IDS
 from bloodseg_lib.evaluation import annotated
 from bloodseg_lib.evaluation.fields import evaluate_fields
 from bloodseg_lib.optics import background_colour, optical_density
-from bloodseg_lib.prediction.segmenter import Segmentation, Segmenter
+from bloodseg_lib.prediction.scale import find_scale
+from bloodseg_lib.prediction.segmenter import PredictionConfig, Segmentation, Segmenter
 from bloodseg_lib.samples.extraction.field import spread
+from bloodseg_lib.smears.appearance import acquire
 
 STAINS = {
     "as it is": (1.0, 1.0, 1.0),
@@ -42,13 +47,25 @@ def stained(image: np.ndarray, factors: tuple[float, float, float]) -> np.ndarra
     return np.clip(slide * np.exp(-density * np.array(factors)) + 0.5, 0, 255).astype(np.uint8)
 
 
-class Stained(Segmenter):
-    """Segments each image as if it had been stained otherwise."""
+def blurred(image: np.ndarray, px: float) -> np.ndarray:
+    """An image blurred by a Gaussian of so many pixels at 40x, and saved by a camera."""
+    image = cv2.GaussianBlur(image, (0, 0), px / find_scale(image).factor)
+    return acquire(image, np.random.default_rng(0), blur_px=0, noise=3, jpeg=1)
 
-    factors = (1.0, 1.0, 1.0)
+
+CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    **{stain: partial(stained, factors=factors) for stain, factors in STAINS.items()},
+    **{f"blurred by {px} px": partial(blurred, px=px) for px in (1, 2, 3)},
+}
+
+
+class Changed(Segmenter):
+    """Segments each image as if it had been taken otherwise."""
+
+    change = CHANGES["as it is"]
 
     def segment(self, image: np.ndarray, *arguments: Any, **options: Any) -> Segmentation:
-        return super().segment(stained(image, self.factors), *arguments, **options)
+        return super().segment(self.change(image), *arguments, **options)
 
 
 def main() -> None:
@@ -58,21 +75,23 @@ def main() -> None:
     parser.add_argument("databases", nargs="+", help="KEY=FOLDER")
     parser.add_argument("--network", default="released")
     parser.add_argument("--fields", type=int, default=30, help="of each database")
+    parser.add_argument("--changes", nargs="+", choices=CHANGES, default=list(CHANGES))
+    parser.add_argument("--alone", action="store_true", help="without the second look")
     options = parser.parse_args()
-    segmenter = Stained(options.network)
-    print("| database | stain | white cells | infected | healthy |\n|---|---|---:|---:|---:|")
+    segmenter = Changed(options.network, PredictionConfig(second_look=not options.alone))
+    print("| database | change | white cells | infected | healthy |\n|---|---|---:|---:|---:|")
     for database in options.databases:
         source, folder = database.split("=", 1)
         fields = spread(list(annotated.read(source, Path(folder))), options.fields)
-        for stain, factors in STAINS.items():
-            segmenter.factors = factors
+        for name in options.changes:
+            segmenter.change = CHANGES[name]
             scores = evaluate_fields(segmenter, fields).scores
             cells = []
             for ids in KINDS.values():
                 of_kind = [score for score in scores if score.true_id in ids]
                 right = sum(score.predicted_id == score.true_id for score in of_kind)
                 cells.append(f"{right} of {len(of_kind)}" if of_kind else "-")
-            print(f"| {source} | {stain} | {' | '.join(cells)} |", flush=True)
+            print(f"| {source} | {name} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":
