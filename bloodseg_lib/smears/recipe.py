@@ -24,10 +24,8 @@ stored names: with others, no dataset or stopped build from before the renaming 
 """
 
 
-_FRACTIONS = (
-    *("stain_match", "illumination", "jpeg", "real_fraction"),
-    *("defocus", "cut_outs", "drawn_parasites", "rims"),
-)
+_LATER = ("reference_stain", "real_fraction", "defocus", "cut_outs", "drawn_parasites", "rims")
+"""Fields that the first datasets had not: stored only where they are set, for the same reason."""
 
 
 @dataclass(frozen=True)
@@ -144,8 +142,11 @@ class Recipe(Config):
             "two numbers, the least and the greatest, above 0",
         )
         self.expect(0 <= self.edge_softness_px <= 5, "edge_softness_px", "0 to 5 pixels")
-        fractions = "rbc_overlap clusters background_crops rouleaux affixed_overlap beyond_border"
-        for name in (*fractions.split(), *_FRACTIONS):
+        fractions = (
+            "rbc_overlap clusters background_crops rouleaux affixed_overlap beyond_border "
+            "stain_match illumination jpeg real_fraction defocus cut_outs drawn_parasites rims"
+        )
+        for name in fractions.split():
             self.expect(0 <= getattr(self, name) <= 1, name, "0 to 1")
         for name in ("scale_jitter", "shape_jitter", "stain_jitter"):
             self.expect(0 <= getattr(self, name) <= 0.5, name, "0 to 0.5")
@@ -186,16 +187,9 @@ class Recipe(Config):
     def to_dict(self) -> dict[str, Any]:
         """The recipe as ``dataset.json`` holds it, under :data:`STORED_NAMES`."""
         values = super().to_dict()
-        for name in (
-            "reference_stain",
-            "real_fraction",
-            "defocus",
-            "cut_outs",
-            "drawn_parasites",
-            "rims",
-        ):
+        for name in _LATER:
             if not values[name]:
-                del values[name]  # older than it: see STORED_NAMES
+                del values[name]
         return {STORED_NAMES.get(name, name): value for name, value in values.items()}
 
 
