@@ -22,8 +22,6 @@ STORED_NAMES = {
 """Field -> its name in ``dataset.json``. They differ because a dataset's digest is computed of the
 stored names: with others, no dataset or stopped build from before the renaming would be recognized.
 """
-
-
 _LATER = ("reference_stain", "real_fraction", "defocus", "cut_outs", "drawn_parasites", "rims")
 """Fields that the first datasets had not: stored only where they are set, for the same reason."""
 
