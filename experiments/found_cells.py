@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from bloodseg_lib.classes import INFECTED_RBC
+from bloodseg_lib.classes import INFECTED_RBC, UNKNOWN
 from bloodseg_lib.network.cell_view import View
 from bloodseg_lib.prediction.cells import CountingConfig, find_instances
 from bloodseg_lib.prediction.scale import AT_40X
@@ -33,14 +33,18 @@ healthy up to the second; between them it is left out.
 """
 
 Pictures = Iterator[tuple[np.ndarray, np.ndarray, str]]
-"""Pictures at 40x, where infected cells are, and where the pictures are from."""
+"""Pictures at 40x; ``(H, W) float32``, 1 where infected cells are, 0 elsewhere, NaN where nobody
+knows; and where the pictures are from.
+"""
 
 
 def of_smears(dataset: Dataset, number: int) -> Pictures:
     """The first composed smears of the training split."""
     for i in range(min(number, len(dataset.names("train")))):
         image, labels = dataset.image("train", i), dataset.label_map("train", i)
-        yield image, labels == INFECTED_RBC, "composed"
+        infected = (labels == INFECTED_RBC).astype(np.float32)
+        infected[labels == UNKNOWN] = np.nan
+        yield image, infected, "composed"
 
 
 def of_fields(bank: SampleBank, without: frozenset[str], number: int) -> Pictures:
@@ -49,7 +53,7 @@ def of_fields(bank: SampleBank, without: frozenset[str], number: int) -> Picture
         fields = [f for f in bank.fields if f.source == source and f.split == "train"]
         for entry in spread(fields, number):
             field = read_field(bank.folder, entry)
-            yield field.image, np.zeros(field.labels.shape, bool), source
+            yield field.image, np.zeros(field.labels.shape, np.float32), source
 
 
 def found_cells(pictures: Pictures, network: Path | str, view: View) -> Iterator[tuple]:
@@ -61,7 +65,7 @@ def found_cells(pictures: Pictures, network: Path | str, view: View) -> Iterator
         levels = found.preprocessing.levels
         for cell in find_instances(found.labels, view.class_ids, AT_40X, CountingConfig()):
             fraction = infected[cell.box.window][cell.mask].mean()
-            if HEALTHY < fraction < INFECTED:
+            if not (fraction <= HEALTHY or fraction >= INFECTED):  # nor where it is not known
                 continue
             density, mask = around(image, cell, 1.0, levels, view)
             class_id = place if fraction >= INFECTED else 1 - place

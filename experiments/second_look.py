@@ -294,6 +294,21 @@ class Network(nn.Module):
             for name in ("weight", "bias", "running_mean", "running_var"):
                 getattr(layer.norm, name).data.copy_(learned[norm.replace("weight", name)])
 
+    def go_on_from(self, path: Path) -> None:
+        """Take trained weights, whose batch normalisation is in the kernels: it stays as it is."""
+        weights = {name: torch.from_numpy(value) for name, value in np.load(path).items()}
+        for i, layer in enumerate(self.convolutions()):
+            kernel, norm = weights[f"conv{i}/kernel"].float(), layer.norm
+            kernel = kernel[:, :, None] if layer.layer.by_channel else kernel
+            layer.kernel.weight.data.copy_(kernel.permute(3, 2, 0, 1))
+            norm.weight.data.fill_(1)
+            norm.bias.data.copy_(weights[f"conv{i}/bias"])
+            norm.running_mean.zero_()
+            norm.running_var.fill_(1 - norm.eps)
+            norm.eval()
+        self.dense.weight.data.copy_(weights["dense/kernel"].T)
+        self.dense.bias.data.copy_(weights["dense/bias"])
+
     def convolutions(self) -> list[Convolution]:
         return [layer for block in self.blocks for layer in block]
 
@@ -307,9 +322,11 @@ class Network(nn.Module):
         return self.dense(self.dropout(x.mean((2, 3))))
 
 
-def trained(cells: Cells, view: View, steps: int, seed: int = 0) -> dict[str, np.ndarray]:
+def trained(
+    cells: Cells, view: View, steps: int, start: Path | None = None, seed: int = 0
+) -> dict[str, np.ndarray]:
     """The weights of a network trained on some cells, averaged along the training, its batch
-    normalisation in the kernels.
+    normalisation in the kernels; with ``start`` it goes on from such weights.
     """
     torch.manual_seed(seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -323,7 +340,11 @@ def trained(cells: Cells, view: View, steps: int, seed: int = 0) -> dict[str, np
         healthy = classes == view.class_ids.index(HEALTHY_RBC)
         likely *= np.where(healthy, 1 / (1 - with_drawn), 2 - 1 / (1 - with_drawn))
     likely = torch.from_numpy(likely).to(device)
-    network = Network(len(view.class_ids)).to(device, memory_format=torch.channels_last)
+    network = Network(len(view.class_ids))
+    if start:
+        network.go_on_from(start)
+    highest_rate = LEARNING_RATE / 5 if start else LEARNING_RATE
+    network = network.to(device, memory_format=torch.channels_last)
     average = torch.optim.swa_utils.AveragedModel(
         network,
         avg_fn=lambda old, new, steps: old + (new - old) * max(1 - AVERAGED, 9 / (10 + steps)),
@@ -337,7 +358,7 @@ def trained(cells: Cells, view: View, steps: int, seed: int = 0) -> dict[str, np
     for step in (bar := tqdm(range(steps), unit="step")):
         for group in optimizer.param_groups:
             warm = min(1, (step + 1) / 50)
-            group["lr"] = LEARNING_RATE * warm * (1 + math.cos(math.pi * step / steps)) / 2
+            group["lr"] = highest_rate * warm * (1 + math.cos(math.pi * step / steps)) / 2
         drawn = torch.multinomial(likely, BATCH, replacement=True)
         true = truth[drawn]
         parasites = torch.rand(BATCH, device=device) < with_drawn
@@ -392,17 +413,18 @@ def without(options: argparse.Namespace, cells: Cells, sources: frozenset[str]) 
     """Where the network of `leave_one_out.py` that lacks some databases is, and beside it that of
     single cells that lacks the same; trained, where it is not there.
     """
-    from leave_one_out import network_of
+    from leave_one_out import VARIANTS, network_of
 
     view, network = VIEWS[options.cells], options.out / "+".join(sorted(sources)) / "network.npz"
     if not companion(network, view).exists():
         network.parent.mkdir(parents=True, exist_ok=True)
-        first = network_of(options.networks, sources, options.images, options.width)
+        variant = VARIANTS[options.variant]
+        first = network_of(options.networks, sources, options.images, options.width, variant)
         shutil.copyfile(first, network)
         others = cells.select(~np.isin(cells.sources, list(sources)))
         if view is RED_CELLS:
             others = with_found(options, others, first.parents[1] / "dataset", first, sources)
-        weights = trained(others, view, options.steps)
+        weights = trained(others, view, options.steps, options.start)
         np.savez_compressed(companion(network, view), **weights)  # type: ignore[arg-type]
     return network
 
@@ -441,11 +463,13 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1600, help=f"of {BATCH} cells")
     parser.add_argument("--dataset", type=Path, help="of composed smears, to find red cells in")
     parser.add_argument("--smears", type=int, default=1500, help="of them")
+    parser.add_argument("--start", type=Path, help="weights to go on from, at a fifth of the rate")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--without", nargs="+", default=[])
     parser.add_argument("--networks", type=Path, help="the --out of leave_one_out.py")
     parser.add_argument("--images", type=int, default=4000, help="of leave_one_out.py")
     parser.add_argument("--width", type=int, default=16, help="of leave_one_out.py")
+    parser.add_argument("--variant", default="all", help="of leave_one_out.py")
     parser.add_argument("--fields", type=int, default=100, help="at least, of each database")
     options = parser.parse_args()
     view = VIEWS[options.cells]
@@ -453,7 +477,8 @@ def main() -> None:
     if not options.without:
         if view is RED_CELLS:
             cells = with_found(options, cells, options.dataset, "released")
-        np.savez_compressed(options.out, **trained(cells, view, options.steps))  # type: ignore[arg-type]
+        weights = trained(cells, view, options.steps, options.start)
+        np.savez_compressed(options.out, **weights)  # type: ignore[arg-type]
         return
     networks = {
         left: without(options, cells, frozenset(left.split("+"))) for left in options.without

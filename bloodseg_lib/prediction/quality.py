@@ -153,11 +153,13 @@ def _of_the_picture(seen: Appearance) -> Iterator[Finding]:
         words = "Nothing stands out from the background: the slide is empty, or none of it shows."
         yield Finding("contrast", "withheld", seen.contrast, words, EVERYTHING)
     elif seen.empty < LEAST_BACKGROUND:
-        words = (
-            f"Only {seen.empty:.0%} of the picture is empty: cells that touch or overlap are hard "
-            "to separate."
-        )
-        yield Finding("crowding", "warning", seen.empty, words)
+        words = f"Only {seen.empty:.0%} of the picture is empty: cells that touch or overlap are "
+        if seen.colourful <= GREY:  # neither colour nor slide tells what is a cell
+            words += "not to be told apart in a picture without colour."
+            yield Finding("crowding", "withheld", seen.empty, words, EVERYTHING)
+        else:
+            words += "hard to separate."
+            yield Finding("crowding", "warning", seen.empty, words)
     yield from _of_the_colour(seen)
     if seen.blockiness > BLOCKY:
         words = (

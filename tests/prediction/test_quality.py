@@ -8,6 +8,7 @@ import pytest
 from drawn_fields import drawn_field
 
 from bloodseg_lib.classes import HEALTHY_RBC, RBC_DIAMETER_PX, Box
+from bloodseg_lib.prediction.appearance import Appearance
 from bloodseg_lib.prediction.cells import Cell
 from bloodseg_lib.prediction.counts import CountingConfig, count_cells, pool
 from bloodseg_lib.prediction.finding import Finding, Quality
@@ -129,6 +130,17 @@ def test_a_grey_picture_withholds_the_differential():
     grey = np.repeat(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[:, :, None], 3, axis=2)
     assert judged(grey, labels).reason("differential")
     assert not judged(grey, labels).reason("parasitaemia")
+
+
+@pytest.mark.parametrize(("coloured", "level"), [(True, "warning"), (False, "withheld")])
+def test_with_hardly_any_slide_a_picture_needs_its_colour(coloured, level):
+    """Bricks, in a word."""
+    image, labels = field()
+    seen = segmented(image, labels)
+    found = replace(Appearance.of(image, seen), empty=0.05, colourful=60.0 if coloured else 0.0)
+    quality = judge(image, seen, [], seen=found)
+    assert "crowding" in names(quality, level)
+    assert bool(quality.reason("counts")) is not coloured
 
 
 @pytest.mark.parametrize("colour", [(20, 20, 20), (255, 255, 0), (0, 0, 255)])
