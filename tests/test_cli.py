@@ -108,7 +108,7 @@ def test_an_unknown_recipe_lists_the_recipes(tmp_path):
     result = invoke(
         "dataset", "--bank", tmp_path / "bank", "--out", tmp_path / "data", "--recipe", "green"
     )
-    assert "one of white, realistic. Received 'green'" in result.output
+    assert "one of white, realistic, robust. Received 'green'" in result.output
 
 
 @pytest.mark.parametrize(
