@@ -52,8 +52,7 @@ from bloodseg_lib.smears.dataset import Dataset
 
 BATCH = 128
 LEARNING_RATE, WEIGHT_DECAY, SMOOTHING, DROPOUT, AVERAGED = 1e-3, 1e-2, 0.05, 0.3, 0.99
-SIZE, SHIFT_PX, NOISE = 0.1, 2.0, 0.02
-_LEAST_BLUR_PX = 0.2
+SIZE, SHIFT_PX, NOISE, BLUR_PX = 0.1, 2.0, 0.02, 1.0
 LAID_PX = 9.0  # of a platelet from the middle of a cell
 
 
@@ -64,7 +63,6 @@ class Variation:
     Attributes:
         intensity, mixing: standard deviations, of the logarithm of the channels' intensities, and
             of the weights with which they are mixed.
-        blur_px: greatest standard deviation of a blur; most cells are sharper.
         platelets, grains: the fractions of the cells that a platelet is laid on, or that grains of
             stain are drawn on, whatever their class.
         parasites: the fraction of the healthy red cells that parasites are drawn on, which makes
@@ -73,15 +71,14 @@ class Variation:
 
     intensity: float
     mixing: float
-    blur_px: float
     platelets: float = 0.0
     grains: float = 0.0
     parasites: float = 0.0
 
 
 VARIATIONS = {
-    WHITE_CELLS.name: Variation(1.0, 0.5, 3.0),
-    RED_CELLS.name: Variation(0.5, 0.25, 1.0, platelets=0.15, grains=0.2, parasites=0.33),
+    WHITE_CELLS.name: Variation(1.0, 0.5),
+    RED_CELLS.name: Variation(0.5, 0.25, platelets=0.15, grains=0.2, parasites=0.33),
 }
 VIEWS = {view.name: view for view in cell_view.VIEWS}
 
@@ -198,7 +195,7 @@ def varied(
     for side, most in ((3, 0.3), (5, 0.15)):
         smaller = -functional.max_pool2d(-mask, side, 1, side // 2)
         mask = torch.where(lost < most, smaller, mask)
-    density = at_reference(blurred(density, uniform(), uniform(), variation.blur_px), mask, view)
+    density = at_reference(blurred(density, uniform(), uniform()), mask, view)
     eye = torch.eye(3, device=device)
     mixed = eye + (normal(3, 3) * variation.mixing).abs() * (1 - eye)
     intensity = variation.intensity
@@ -223,21 +220,16 @@ def placed(normal: Random, uniform: Random, side_px: int, shift_px: float) -> to
     return functional.affine_grid(torch.stack(rows, 1), shape, align_corners=False)
 
 
-def blurred(
-    density: torch.Tensor, chance: torch.Tensor, amount: torch.Tensor, most_px: float
-) -> torch.Tensor:
+def blurred(density: torch.Tensor, chance: torch.Tensor, amount: torch.Tensor) -> torch.Tensor:
     """Six in ten of the cells out of focus, each by another Gaussian."""
-    # a parasite is lost by little, a nucleus by much: strong blurs are rarer
-    amount = amount ** max(1, most_px - 1)
-    sigma = torch.where(chance < 0.6, _LEAST_BLUR_PX + amount * (most_px - _LEAST_BLUR_PX), 0.01)
-    reach = math.ceil(3 * most_px) + 1
-    offsets = torch.arange(-reach, reach + 1, device=density.device)
+    sigma = torch.where(chance < 0.6, 0.2 + amount * (BLUR_PX - 0.2), 0.01)
+    offsets = torch.arange(-4, 5, device=density.device)
     kernel = torch.exp(-(offsets**2) / (2 * sigma[:, None] ** 2))
     kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(3, 0)[:, None, None, :]
     planes = density.reshape(1, -1, *density.shape[2:])
-    planes = functional.pad(planes, (reach, reach, 0, 0), mode="reflect")
+    planes = functional.pad(planes, (4, 4, 0, 0), mode="reflect")
     planes = functional.conv2d(planes, kernel, groups=len(kernel))
-    planes = functional.pad(planes, (0, 0, reach, reach), mode="reflect")
+    planes = functional.pad(planes, (0, 0, 4, 4), mode="reflect")
     planes = functional.conv2d(planes, kernel.transpose(2, 3), groups=len(kernel))
     return planes.reshape(density.shape)
 
