@@ -233,8 +233,8 @@ def segment_image(
     Args:
         image: ``(H, W, 3) uint8`` RGB; may be memory-mapped.
         predict: tiles to probabilities, see :data:`bloodseg_lib.prediction.tiling.Predict`.
-        scale: of the image; None: measure it. One that nobody gave and that does not fit a white
-            cell found is left, see :mod:`bloodseg_lib.prediction.scale`.
+        scale: of the image; None: measure it. One that nobody gave gives way to the white cell of a
+            close-up, see :func:`bloodseg_lib.prediction.scale.by_white_cell`.
         config: the options; the defaults if not given.
         progress: show a tqdm bar.
         on_progress: called after each batch of tiles with the fraction that is done, 0..1.

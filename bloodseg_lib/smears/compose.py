@@ -153,7 +153,9 @@ def _scattered_canvas(pool: Pool, kind: str, recipe: Recipe, rng: np.random.Gene
     cluster_fraction = recipe.clusters * rng.uniform() if clusters else 0.0
     rouleaux = _Rouleaux(recipe.rouleaux * rng.uniform() if recipe.rouleaux else 0.0)
     rimmed = bool(recipe.rims) and rng.uniform() < recipe.rims
-    hosts = one_of(pool.sources([HEALTHY_RBC]), rng) if recipe.drawn_parasites else None
+    hosts = None  # the source of the cells that parasites are drawn on
+    if recipe.drawn_parasites and HEALTHY_RBC in pool.class_ids:
+        hosts = one_of(pool.sources([HEALTHY_RBC]), rng)
     count = rng.integers(recipe.rbc_count[0], recipe.rbc_count[1] + 1)
     for _ in range(round(count * (recipe.background_size_px / 1000) ** 2)):
         class_id = one_of(RBC_OF_KIND[kind], rng)

@@ -352,3 +352,13 @@ def test_parasites_are_drawn_on_healthy_cells_of_any_laboratory():
     assert {cell.class_id for cell in smear.cells} == {INFECTED_RBC}
     assert 0.3 < len(drawn) / (len(drawn) + len(plain)) < 0.7
     assert max(plain) < 1 < np.quantile(drawn, 0.1)
+
+
+def test_without_healthy_cells_no_parasites_are_drawn():
+    pool = Pool([("b", disc(INFECTED_RBC, 180))])
+    recipes = (SHARP, replace(SHARP, drawn_parasites=1.0))
+    plain, drawn = (
+        compose_background(pool, "ii", recipe, np.random.default_rng(0)).labels
+        for recipe in recipes
+    )
+    assert set(np.unique(drawn)) == set(np.unique(plain)) == {0, INFECTED_RBC}
