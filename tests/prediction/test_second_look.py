@@ -115,15 +115,37 @@ def test_it_sees_the_cell_in_the_middle_and_none_of_what_is_around(scale):
     image[np.isin(labels, WBC_IDS)] = (90, 40, 120)
     network = Says(NEUTROPHIL)
     look_again(image, labels, probabilities, Scale.of_factor(scale), LEVELS, [network])
-    (cell,) = network.seen
-    dark = cell[:, :, 1] < 0
-    rows, columns = np.nonzero(dark)
-    assert dark.sum() == pytest.approx(60 * 60, rel=0.06)
-    assert (
-        abs(rows.mean() - WHITE_CELLS.side_px / 2) < 1
-        and abs(columns.mean() - WHITE_CELLS.side_px / 2) < 1
-    )
-    assert (cell[:8] == 1).all()
+    assert len(network.seen) == len(WHITE_CELLS.blurs_px)
+    for cell in network.seen:
+        dark = cell[:, :, 1] < 0
+        rows, columns = np.nonzero(dark)
+        assert dark.sum() == pytest.approx(60 * 60, rel=0.06)
+        assert (
+            abs(rows.mean() - WHITE_CELLS.side_px / 2) < 1
+            and abs(columns.mean() - WHITE_CELLS.side_px / 2) < 1
+        )
+        assert (cell[:8] == 1).all()
+
+
+def test_a_white_cell_is_seen_sharp_and_blurred_and_both_answers_count_alike():
+    class ByFocus(Says):
+        """Neutrophil where the stripes are sharp, eosinophil where they are not."""
+
+        def probabilities(self, cells):
+            self.seen = cells
+            sharp = [np.ptp(cell[45:51, 20:76, 1]) > 0.5 for cell in cells]
+            other = np.eye(len(WBC_IDS), dtype=np.float32)[WBC_IDS.index(EOSINOPHIL)]
+            return np.stack([self.answer if each else other for each in sharp])
+
+    labels, probabilities = a_field()
+    image = IMAGE.copy()
+    image[:, ::2] //= 2  # stripes of a pixel
+    network = ByFocus(NEUTROPHIL)
+    look_again(image, labels, probabilities, AT_40X, LEVELS, [network])
+    sharp, blurred = network.seen
+    assert np.ptp(sharp[45:51, 20:76, 1]) > 0.5 > np.ptp(blurred[45:51, 20:76, 1])
+    of_cell = probabilities[60, 45].astype(float)
+    assert of_cell[NEUTROPHIL] == pytest.approx(of_cell[EOSINOPHIL], rel=0.01)
 
 
 @pytest.mark.parametrize("beside", [0, 30])
