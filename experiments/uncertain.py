@@ -1,7 +1,7 @@
 """How often a white cell is said to be uncertain: cells of the five classes, and cells of none.
 
     python experiments/uncertain.py --data FOLDER [--network released] [--each 60]
-    python experiments/uncertain.py --data FOLDER --without runs/leave_one_out [--each 60]
+    python experiments/uncertain.py --data FOLDER --without runs/second_look [--each 60]
 
 FOLDER holds the databases lisc, zheng and pbc_full; of each class `--each` pictures are taken,
 evenly over the names. Immature granulocytes (`ig`) and erythroblasts are none of the ten classes,
@@ -10,8 +10,8 @@ uncertain, how many of the classes are right, and how many are of those that are
 of cells of no class that would be uncertain at 5 % of those of the five classes; and the expected
 calibration error (ECE, ten bins) of the probability that a cell is of its class.
 
-With `--without`, a folder of `experiments/leave_one_out.py`, each database is met by the network
-that was trained without it, and cells of no class are left out.
+With `--without`, the `--out` of `experiments/second_look.py`, each database is met by the two
+networks that were trained without it, and cells of no class are left out.
 """
 
 import argparse
@@ -20,7 +20,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from leave_one_out import network_of
 from tqdm.auto import tqdm
 
 from bloodseg_lib.classes import CLASSES, WBC_IDS
@@ -67,8 +66,6 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--network", default="released")
     parser.add_argument("--without", type=Path, help="of networks that each lack one database")
-    parser.add_argument("--images", type=int, default=4000, help="as they were trained with")
-    parser.add_argument("--width", type=int, default=16, help="of those networks")
     parser.add_argument("--each", type=int, default=60)
     options = parser.parse_args()
 
@@ -76,8 +73,7 @@ def main() -> None:
     def network(name: str) -> Segmenter:
         if options.without is None:
             return Segmenter(options.network)
-        without = frozenset({name})
-        return Segmenter(network_of(options.without, without, options.images, options.width))
+        return Segmenter(options.without / name / "network.npz")
 
     rows: dict[str, list[tuple[int, Cell]]] = {}
     for name, class_id, path in tqdm(list(pictures(options.data, options.each))):
