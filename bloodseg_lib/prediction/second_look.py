@@ -130,8 +130,8 @@ def _decide(
 ) -> None:
     """Write what both networks say together into the pixels of a cell."""
     of_pixels, part = _of_pixels(probabilities, cell), probabilities[cell.box.window]
-    both = together(_first(of_pixels, view), second, SHARES[view.name])
-    both = both ** CALIBRATED[view.name] * [WEIGHED.get(class_id, 1.0) for class_id in view.class_ids]
+    both = together(_first(of_pixels, view), second, SHARES[view.name]) ** CALIBRATED[view.name]
+    both = both * [WEIGHED.get(class_id, 1.0) for class_id in view.class_ids]
     both /= both.sum()
     of_kind = of_pixels[:, view.class_ids].sum(axis=1, keepdims=True)
     of_pixels[:, view.class_ids] = of_kind * both
