@@ -2,8 +2,8 @@
 
 Where a cell is, the first network says; which of the five classes a white cell is, and whether a
 red cell is infected, the first and one of the others say together. On laboratories that neither was
-shown, this is right for three white cells in four where the first network alone is for five or six
-in ten (``docs/carries_over.md``).
+shown, this is right for four white cells in five where the first network alone is for two in three
+(``docs/carries_over.md``).
 Taught by ``notebooks/07_real_smears.ipynb``.
 """
 
