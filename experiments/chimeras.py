@@ -12,6 +12,9 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
+from bloodseg_lib.network.cell_view import WHITE_CELLS
+
+EOSINOPHIL, _, NEUTROPHIL, LYMPHOCYTE, MONOCYTE = range(len(WHITE_CELLS.class_ids))
 EVEN = 0.35  # chance, of lymphocytes' nuclei, that the body has the same density everywhere
 SAME = 0.6  # chance, of cells of one class, that the nucleus is exchanged
 TINT = 0.4  # standard deviation of the logarithm of an even body's densities
@@ -19,29 +22,23 @@ NUCLEUS, STEEPNESS = 0.6, 14.0  # density where the nucleus begins, of its 90 % 
 
 
 def chimeras(
-    density: torch.Tensor,
-    mask: torch.Tensor,
-    chosen: torch.Tensor,
-    round_nucleus: tuple[torch.Tensor, torch.Tensor],
-    granular: torch.Tensor,
-    classes: torch.Tensor,
+    density: torch.Tensor, mask: torch.Tensor, classes: torch.Tensor, chosen: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Cells, some of them with the nucleus of another one.
 
     Args:
         density: ``(N, 3, S, S) float32``, optical densities, each cell in the middle.
         mask: ``(N, 1, S, S)``, 1 within the cell.
+        classes: ``(N,)``, in the order of the view of white cells.
         chosen: ``(N,) bool``, the cells that may become another.
-        round_nucleus: ``(N,) bool`` each: lymphocytes, and monocytes.
-        granular: ``(N,) bool``, neutrophils and eosinophils.
-        classes: ``(N,)``.
 
     Returns:
         Densities, masks, and ``(N,) bool``: the cells that are of no class now.
     """
     number, device = len(density), density.device
     other = torch.randperm(number, device=device)
-    lymphocyte, monocyte = (of_class[other] for of_class in round_nucleus)
+    lymphocyte, monocyte = classes[other] == LYMPHOCYTE, classes[other] == MONOCYTE
+    granular = (classes == NEUTROPHIL) | (classes == EOSINOPHIL)
     even = lymphocyte & (torch.rand(number, device=device) < EVEN)
     of_none = chosen & (lymphocyte | monocyte) & (granular | even)
     exchanged = torch.rand(number, device=device) < SAME
@@ -69,11 +66,14 @@ def chimeras(
 def nuclei(density: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """How much each pixel is nucleus, ``(N, 1, S, S)``, 0..1: by its density in red and green."""
     stain = functional.avg_pool2d(density[:, :2].mean(1, keepdim=True), 3, 1, 1)
-    inside = mask > 0.5
-    ordered = torch.where(inside, stain, -1.0).flatten(2).sort(2, descending=True).values
-    rank = (inside.flatten(1).sum(1) * 0.1).long()[:, None, None]
-    dark = ordered.gather(2, rank).clamp(min=0.05)[..., None]
+    dark = quantile_within(stain, mask, WHITE_CELLS.quantile).clamp(min=0.05)
     return torch.sigmoid((stain / dark - NUCLEUS) * STEEPNESS) * mask
+
+
+def quantile_within(density: torch.Tensor, mask: torch.Tensor, quantile: float) -> torch.Tensor:
+    """A quantile of each channel within each cell, ``(N, C, 1, 1)``; 0 where there is no cell."""
+    inside = torch.where(mask > 0.5, density, torch.nan).flatten(2)
+    return torch.nanquantile(inside, quantile, dim=2).nan_to_num()[..., None, None]
 
 
 def _wide(chosen: torch.Tensor) -> torch.Tensor:

@@ -87,7 +87,7 @@ def scored(
             if cell.class_id in RBC_IDS and box and box.class_id in RBC_IDS:
                 scores = first_scores(probabilities[cell.box.window], cell.mask)
                 seen = alone(image, Instance(cell.box, cell.mask), factor, levels, RED_CELLS)
-                answer = second.probabilities(seen)[0]
+                answer = second.probabilities(seen[None])[0]
                 place = RED_CELLS.class_ids.index(INFECTED_RBC)
                 first = np.array([1 - scores[0]] * 2)
                 first[place] = scores[0]

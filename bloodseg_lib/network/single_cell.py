@@ -124,16 +124,18 @@ class SingleCellNetwork:
                 raise ValueError(f"{name} with a value that is not a finite number")
 
     def probabilities(self, cells: np.ndarray) -> np.ndarray:
-        """The probability of each class, averaged over the quarter turns of the view.
+        """The probability of each class, averaged over the blurs and quarter turns of the view.
 
         Args:
-            cells: ``(N, S, S, 3) float32``, see :func:`seen`, of the view's side S.
+            cells: ``(N, blurs, S, S, 3) float32``, see :func:`seen`, of the view's side S.
 
         Returns:
             ``(N, classes) float32`` in the order of the view.
         """
-        turned = (np.rot90(cells, turns, axes=(1, 2)) for turns in range(self.view.turns))
-        return np.mean([self._once(np.ascontiguousarray(each)) for each in turned], axis=0)
+        every = cells.reshape(-1, *cells.shape[2:])
+        turned = (np.rot90(every, turns, axes=(1, 2)) for turns in range(self.view.turns))
+        each = np.mean([self._once(np.ascontiguousarray(one)) for one in turned], axis=0)
+        return each.reshape(*cells.shape[:2], -1).mean(axis=1)
 
     @functools.cached_property
     def _once(self) -> Callable[[np.ndarray], np.ndarray]:

@@ -32,8 +32,8 @@ from bloodseg_lib.prediction.scale import AT_40X, Scale
 SHARES = {WHITE_CELLS.name: 0.7, RED_CELLS.name: 0.5}
 """Weight of the second look: exponent of its probabilities; the first network's have the rest."""
 CALIBRATED = {WHITE_CELLS.name: 1.15, RED_CELLS.name: 1.0}
-"""Exponent of what both say together. The geometric mean is less sure than it is right: by two
-points on white cells of laboratories that neither was shown (``experiments/uncertain.py``).
+"""Exponent of what both say together. Of white cells of laboratories that neither was shown the
+geometric mean alone is right for 79 % and sure to 75 % (``experiments/uncertain.py``).
 """
 SURE = {HEALTHY_RBC: 0.98}
 """Cells that the first network gives a class with at least this probability are not looked at
@@ -79,10 +79,8 @@ def look_again(
         ]
         for start in range(0, len(cells), _AT_ONCE):
             some = cells[start : start + _AT_ONCE]
-            each = [alone(image, cell, scale.factor, levels, view) for cell in some]
-            found = network.probabilities(np.concatenate(each))
-            found = found.reshape(len(some), len(view.blurs_px), -1).mean(axis=1)
-            for cell, second in zip(some, found, strict=True):
+            seen_alone = np.stack([alone(image, cell, scale.factor, levels, view) for cell in some])
+            for cell, second in zip(some, network.probabilities(seen_alone), strict=True):
                 _decide(labels, probabilities, cell, second, view)
     probabilities.flags.writeable = writeable
 

@@ -60,12 +60,22 @@ def test_an_even_side_is_padded_below_and_right_as_keras_does():
 
 def test_how_a_cell_is_turned_does_not_matter(tmp_path, weights):
     network = SingleCellNetwork(written(tmp_path, weights), WHITE_CELLS)
-    cell = np.random.default_rng(1).uniform(-1, 1, (1, SIDE_PX, SIDE_PX, 3)).astype(np.float32)
+    shape = (1, 1, SIDE_PX, SIDE_PX, 3)
+    cell = np.random.default_rng(1).uniform(-1, 1, shape).astype(np.float32)
     expected = network.probabilities(cell)
     assert expected.shape == (1, 5)
     assert expected.sum() == pytest.approx(1, abs=1e-5)
-    turned = network.probabilities(np.rot90(cell, 1, (1, 2)))
+    turned = network.probabilities(np.rot90(cell, 1, (2, 3)))
     np.testing.assert_allclose(turned, expected, atol=1e-5)
+
+
+def test_the_blurs_of_a_cell_count_alike(tmp_path, weights):
+    network = SingleCellNetwork(written(tmp_path, weights), WHITE_CELLS)
+    shape = (2, 2, SIDE_PX, SIDE_PX, 3)
+    cells = np.random.default_rng(3).uniform(-1, 1, shape).astype(np.float32)
+    alone = [network.probabilities(cells[:, [blur]]) for blur in (0, 1)]
+    assert not np.allclose(*alone, atol=1e-5)
+    np.testing.assert_allclose(network.probabilities(cells), np.mean(alone, axis=0), atol=1e-6)
 
 
 @pytest.mark.parametrize("view", [WHITE_CELLS, RED_CELLS], ids=lambda view: view.name)
@@ -74,7 +84,7 @@ def test_openvino_and_numpy_say_the_same(tmp_path, weights, monkeypatch, view):
     number = len(view.class_ids)
     weights |= {"dense/kernel": weights["dense/kernel"][:, :number], "dense/bias": np.ones(number)}
     np.savez(tmp_path / "cells.npz", **weights)
-    shape = (3, view.side_px, view.side_px, 3)
+    shape = (3, len(view.blurs_px), view.side_px, view.side_px, 3)
     cells = np.random.default_rng(2).uniform(-1, 1, shape).astype(np.float32)
     by_openvino = SingleCellNetwork(tmp_path / "cells.npz", view).probabilities(cells)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
