@@ -1,11 +1,13 @@
 """Kills commands at random moments, runs them again, and compares with an undisturbed run.
 
     python experiments/kills.py --out /tmp/kills --kills 30 bank white realistic train predict run
+    python experiments/kills.py --out /tmp/kills --kills 30 --in-a-row 10 run
 
 Every other kill hits the whole process group, the others the main process alone. Try number n of a
 command comes at the same fraction of its time in every run (``--seed``); what ended before its
-kill does not count. What was done is in ``results.jsonl``: the same call again goes on. It takes
-one core; ``run`` takes minutes a kill.
+kill does not count. With ``--in-a-row`` the same output is killed that often before it may end.
+What was done is in ``results.jsonl``: the same call again goes on. It takes one core; ``run`` takes
+minutes a kill, fewer in a row.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,21 +85,26 @@ def undisturbed(name: str, work: Path) -> float:
 
 
 def kill(
-    name: str, work: Path, after_s: float, group: bool, by: str = "SIGKILL"
+    name: str, work: Path, moments_s: Sequence[float], group: bool, by: str = "SIGKILL"
 ) -> dict[str, object]:
-    """Kill a command once, run it again, and compare."""
-    out = work / "killed" / name
+    """Kill a command at each moment after it was started, start it again each time, let it end,
+    and compare. ``group``: the first kill hits the whole process group, the next its leader alone,
+    and so on; else the other way round.
+    """
+    out, interrupted = work / "killed" / name, 0
     shutil.rmtree(out, ignore_errors=True)
     arguments = [*PROGRAM, *command(name, work, out)]
-    started = time.monotonic()
-    process = subprocess.Popen(arguments, start_new_session=True, **QUIET)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(after_s)
-    after_s = time.monotonic() - started
-    interrupted = process.poll() is None
-    if interrupted:
-        (os.killpg if group else os.kill)(process.pid, signal.Signals[by])
-    process.wait()
+    for number, moment_s in enumerate(moments_s):
+        started = time.monotonic()
+        process = subprocess.Popen(arguments, start_new_session=True, **QUIET)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(moment_s)
+        after_s = time.monotonic() - started
+        if process.poll() is None:
+            interrupted += 1
+            whole = group == (number % 2 == 0)
+            (os.killpg if whole else os.kill)(process.pid, signal.Signals[by])
+        process.wait()
     again = subprocess.run(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     got, expected = content(out), content(work / name)
     differing = sorted(set(got.items()) ^ set(expected.items()))
@@ -105,6 +113,7 @@ def kill(
         "after_s": round(after_s, 3),
         "group": group,
         "by": by,
+        "kills": len(moments_s),
         "interrupted": interrupted,
         "same": again.returncode == 0 and not differing,
         "differing": [file for file, _ in differing][:5],
@@ -118,7 +127,8 @@ def kill(
 @click.option("--kills", default=30, show_default=True, help="Of each command.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--by", default="SIGKILL", show_default=True, help="The signal.")
-def main(names: tuple[str, ...], out: Path, kills: int, seed: int, by: str) -> None:
+@click.option("--in-a-row", default=1, show_default=True, help="Kills of one output.")
+def main(names: tuple[str, ...], out: Path, kills: int, seed: int, by: str, in_a_row: int) -> None:
     """Kill commands (bank, white, realistic, train, predict, run) and compare."""
     out.mkdir(parents=True, exist_ok=True)
     results = out / "results.jsonl"
@@ -132,16 +142,18 @@ def main(names: tuple[str, ...], out: Path, kills: int, seed: int, by: str) -> N
         bar = tqdm(total=kills, initial=sum(result["interrupted"] for result in mine), desc=name)
         while bar.n < kills:
             number = len(mine)
-            fraction = np.random.default_rng([seed, number]).uniform(0.02, 0.98)
+            fractions = np.random.default_rng([seed, number]).uniform(0.02, 0.98, in_a_row)
             # a command that ended before its kill is faster today
             times = [result["after_s"] for result in mine if not result["interrupted"]]
             longest_s = min([undisturbed(name, out), *times])
-            mine.append(kill(name, out, fraction * longest_s, number % 2 == 0, by))
+            if in_a_row > 1:  # so that about the last one comes when all is nearly done
+                longest_s *= 2 / in_a_row
+            mine.append(kill(name, out, list(fractions * longest_s), number % 2 == 0, by))
             bar.update(mine[-1]["interrupted"])
             with open(results, "a", encoding="utf-8") as file:
                 file.write(json.dumps(mine[-1]) + "\n")
-        hit = [result for result in mine if result["interrupted"]]
-        print(f"{name}: {sum(bool(r['same']) for r in hit)} of {len(hit)} the same")
+        same = sum(result["interrupted"] for result in mine if result["same"])
+        print(f"{name}: the same after {same} of {sum(r['interrupted'] for r in mine)} kills")
 
 
 if __name__ == "__main__":

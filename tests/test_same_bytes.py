@@ -49,5 +49,5 @@ def test_twice_the_same_command_writes_the_same_bytes(work, tmp_path, name, thre
     [0.6, *(pytest.param(part, marks=pytest.mark.thorough) for part in (0.3, 0.9))],
 )
 def test_killed_the_same_command_ends_with_the_same_bytes(work, name, fraction):
-    result = kill(name, work, fraction * undisturbed(name, work), group=fraction == 0.6)
+    result = kill(name, work, [fraction * undisturbed(name, work)], group=fraction == 0.6)
     assert result["same"], result
