@@ -30,7 +30,9 @@ from bloodseg_lib.prediction.finding import (
 from bloodseg_lib.prediction.pixel_size import PixelSize
 from bloodseg_lib.prediction.scale import Scale, measure_rbc_diameter
 from bloodseg_lib.prediction.segmenter import Segmentation
+from bloodseg_lib.prediction.surround import of_panels
 from bloodseg_lib.prediction.uniformity import Uniformity, likeness_of_parts
+from bloodseg_lib.prediction.writing import of_writing
 
 DARKEST = 90
 """Grey level of the brightest channel: transmitted light never leaves a background darker."""
@@ -107,8 +109,10 @@ def judge(
         *_of_the_picture(seen or Appearance.of(image, segmentation)),
         *_of_the_scale(image, segmentation.scale),
         *_of_the_cells(cells),
-        *of_chance(segmentation, cells),
+        *of_chance(image, segmentation, cells),
         *_of_the_shapes(image, Uniformity.of(cells, *image.shape[:2])),
+        *of_panels(segmentation.preprocessing.correction.surround),
+        *of_writing(segmentation.labels, segmentation.written, written, len(cells)),
     ]
     if not cells and not any(f.withholds == EVERYTHING for f in findings):
         words = (
@@ -116,16 +120,6 @@ def judge(
             "of cells, whose colour is taken for that of the slide."
         )
         findings.append(Finding("cells", "warning", 0, words))
-    if written:
-        findings.append(
-            Finding(
-                "writing",
-                "note",
-                written,
-                f"Writing or a bar is burnt into the picture; {written} cells it touches are left "
-                "out.",
-            )
-        )
     doubts = sum(f.level == "warning" for f in findings)
     if doubts >= MANY_DOUBTS:
         words = f"So much of the picture is unusual, {doubts} things, that no figure is given."

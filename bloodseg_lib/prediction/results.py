@@ -54,11 +54,18 @@ def count_field(
     # one cell that was cut out touches every border
     border_rule = config.border_rule and not segmentation.preprocessing.one_cell
     how = replace(config, border_rule=border_rule)
+    # a dark border or a frame below or at the right ends the picture: it cuts cells there
+    _, below, _, right = segmentation.preprocessing.border
+    seen_part = np.s_[: labels.shape[0] - below, : labels.shape[1] - right]
+    probabilities = None if probabilities is None else probabilities[seen_part]
+    written = None if segmentation.written is None else segmentation.written[seen_part]
     with beside(Appearance.of, image, segmentation) as seen:
         counts = count_cells(
-            labels, probabilities, scale, how, field, segmentation.written, on_progress=on_progress
+            labels[seen_part], probabilities, scale, how, field, written, on_progress=on_progress
         )
-    counts = replace(counts, config=config)
+    label_map = np.zeros_like(labels)
+    label_map[seen_part] = counts.label_map
+    counts = replace(counts, config=config, label_map=label_map)
     quality = judge(image, segmentation, counts.cells, counts.under_writing, seen.result())
     return replace(counts, quality=quality)
 

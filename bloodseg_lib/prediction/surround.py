@@ -3,23 +3,27 @@ grey around the round field of an eyepiece, the window of a viewer.
 
 A camera never writes one exact colour over a large area but where it is clipped, as a bright slide
 is. So an area around a field is one of a single colour that reaches the border of the picture, and
-leaves one convex part in which there are several things. It is made black, which is outside the
-view everywhere. Taught by ``notebooks/06_interactive_prediction.ipynb``.
+leaves a convex part in which there are several things; or several such parts, the panels of a
+figure. It is made black, which is outside the view everywhere.
+Taught by ``notebooks/06_interactive_prediction.ipynb``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from bloodseg_lib.optics import WHITE, background_colour
+from bloodseg_lib.prediction.finding import Finding
 
 _SEARCH_PX = 512  # size at which it is searched
 _LEAST = 0.02  # of the picture; less changes nothing
 _LEAST_PX = 50  # of a part of it
-_LEAST_FIELD = 0.2  # of the picture
+_LEAST_FIELD, _LEAST_FIELDS = 0.1, 0.2  # of the picture: the largest, and all together
+_PANEL = 0.3  # of the largest part: another one is a field too, and no small picture beside it
 _CONVEX = 0.96  # of its convex hull
 _FEWEST_THINGS = 5  # in the field: of one cell cut out, white around it is its slide
 _THING_PX = 12  # at the size of the search
@@ -35,6 +39,7 @@ class Surround:
     Attributes:
         around: ``(h, w) bool``, the picture reduced.
         colour: ``(3,) uint8``, that it is filled with.
+        fields: how many it leaves: of a figure, its panels.
 
     Examples:
         >>> Surround.of(np.full((40, 60, 3), 200, np.uint8)) is None  # a slide without a cell
@@ -43,6 +48,7 @@ class Surround:
 
     around: np.ndarray
     colour: np.ndarray
+    fields: int = 1
 
     @classmethod
     def of(cls, image: np.ndarray) -> Surround | None:
@@ -54,9 +60,9 @@ class Surround:
         step = -(-max(image.shape[:2]) // _SEARCH_PX)
         reduced = np.ascontiguousarray(image[::step, ::step])
         for colour in _border_colours(reduced):
-            around = _around(reduced, colour)
-            if around is not None:
-                return cls(around, colour)
+            fields = _fields(reduced, colour)
+            if fields:
+                return cls(~np.any(fields, axis=0), colour, len(fields))
         return None
 
     def blackened(self, image: np.ndarray) -> np.ndarray:
@@ -81,31 +87,43 @@ def _border_colours(image: np.ndarray) -> np.ndarray:
     return colours[often]
 
 
-def _around(image: np.ndarray, colour: np.ndarray) -> np.ndarray | None:
-    """All but the field, ``(h, w) bool``; None if the colour is not that of an area around one."""
+def _fields(image: np.ndarray, colour: np.ndarray) -> list[np.ndarray]:
+    """The largest field and others nearly as large, each ``(h, w) bool``; none if the colour is not
+    that of an area around one.
+    """
     if not colour.any():  # black as it is
-        return None
+        return []
     area = (image == colour).all(axis=2).astype(np.uint8)
     _, numbers, stats, _ = cv2.connectedComponentsWithStats(area, connectivity=4)
     edges = np.concatenate([numbers[0], numbers[-1], numbers[:, 0], numbers[:, -1]])
     kept = [i for i in np.unique(edges) if i and stats[i, cv2.CC_STAT_AREA] >= _LEAST_PX]
     rest = (~np.isin(numbers, kept)).astype(np.uint8)
     if not 0 < rest.sum() <= (1 - _LEAST) * rest.size:
-        return None
+        return []
     _, numbers, stats, _ = cv2.connectedComponentsWithStats(rest, connectivity=4)
-    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
-    field = _filled(numbers == largest)
-    return None if field is None or not _shows_a_slide(image, field, colour) else ~field
+    sizes = stats[:, cv2.CC_STAT_AREA]
+    sizes[0] = 0  # the area around
+    if sizes.max() < _LEAST_FIELD * rest.size:
+        return []
+    large = np.flatnonzero(sizes >= _PANEL * sizes.max())
+    fields = []
+    for i in large[np.argsort(-sizes[large])]:
+        field = _filled(numbers == i)
+        if field is not None and _shows_a_slide(image, field, colour):
+            fields.append(field)
+        elif not fields:  # the largest is none
+            return []
+    return fields if np.sum(fields) >= _LEAST_FIELDS * rest.size else []
 
 
 def _filled(part: np.ndarray) -> np.ndarray | None:
-    """A part of the picture without its holes, ``(h, w) bool``; None: it is small or not convex."""
+    """A part of the picture without its holes, ``(h, w) bool``; None: it is not convex."""
     outlines, _ = cv2.findContours(
         part.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
     )
     field = cv2.drawContours(np.zeros(part.shape, np.uint8), outlines, -1, 1, -1)
     hull = cv2.fillConvexPoly(np.zeros(part.shape, np.uint8), cv2.convexHull(outlines[0]), 1)
-    if field.sum() < max(_LEAST_FIELD * part.size, _CONVEX * hull.sum()):
+    if field.sum() < _CONVEX * hull.sum():
         return None
     return field > 0
 
@@ -123,3 +141,13 @@ def _shows_a_slide(image: np.ndarray, field: np.ndarray, colour: np.ndarray) -> 
     things = ((green <= level) & inside).astype(np.uint8)
     sizes = cv2.connectedComponentsWithStats(things)[2][1:, cv2.CC_STAT_AREA]
     return int(np.sum(sizes >= _THING_PX)) >= _FEWEST_THINGS
+
+
+def of_panels(surround: Surround | None) -> Iterator[Finding]:
+    """A finding, if a picture holds several fields."""
+    if surround is not None and surround.fields > 1:
+        words = (
+            f"The picture holds {surround.fields} fields, as the panels of a figure do: their "
+            "cells are counted together."
+        )
+        yield Finding("panels", "note", surround.fields, words)

@@ -1,18 +1,29 @@
 """Writing, scale bars and arrows that a program has burnt into a picture.
 
-No stain is as black, and no stained cell as pure a colour; a camera writes neither. In a picture
-that was made smaller afterwards black is grey, but no cell has a thin line as straight and long as
-a scale bar. Taught by ``notebooks/06_interactive_prediction.ipynb``.
+Hardly a stain is as black, and no stained cell as pure a colour; a camera writes neither. Where the
+light was low, the colours are gone or the contrast was stretched, nuclei are black too: they are
+blobs, and writing is of strokes. In a picture that was made smaller afterwards black is grey, but
+no cell has a thin line as straight and long as a scale bar.
+Taught by ``notebooks/06_interactive_prediction.ipynb``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 
-from bloodseg_lib.optics import background_colour, channel_extremes
+from bloodseg_lib.classes import WBC_IDS
+from bloodseg_lib.optics import WHITE, background_colour, channel_extremes
+from bloodseg_lib.prediction.finding import EVERYTHING, Finding
 
-_BLACK = 40  # grey level of the brightest channel; nuclei are brighter in blue
+MANY_LEFT_OUT, MOST_LEFT_OUT = 0.15, 0.5
+"""Fractions of the cells that writing touches: a date or a scale bar touches one in ten at most."""
+
+_BLACK = 40  # grey level of the brightest channel, on a white slide; nuclei are brighter in blue
+_LONG, _ANGULAR = 6, 3  # times as large as the largest disc in it; a nucleus is up to 5
+_HOLLOW = 0.6  # of its convex hull that an angular thing fills at most, as an arrow does
 _PURE = (12, 240)  # a channel below, another above: yellow, red, green and the like
 _DARK_BACKGROUND = 235  # of green; on a brighter one white is nothing special
 _LEAST_STROKE_PX = 12
@@ -40,13 +51,14 @@ def burnt_in(image: np.ndarray, outside: np.ndarray | None = None) -> np.ndarray
     """
     height, width = image.shape[:2]
     darkest, brightest = channel_extremes(image)
-    drawn = (brightest <= _BLACK) | ((darkest <= _PURE[0]) & (brightest >= _PURE[1]))
     background = background_colour(image)
     if background.max() < _DARKEST_BACKGROUND:
         return None
+    drawn = _scale_bar(brightest)
+    drawn |= _strokes(brightest <= _BLACK * min(1, background.max() / WHITE))
+    drawn |= _strokes((darkest <= _PURE[0]) & (brightest >= _PURE[1]))
     if background[1] < _DARK_BACKGROUND:
-        drawn |= darkest == 255
-    drawn |= _scale_bar(brightest)
+        drawn |= _strokes(darkest == 255)
     if outside is not None:
         size = (width, height)
         drawn &= cv2.resize(outside.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) == 0
@@ -63,6 +75,37 @@ def burnt_in(image: np.ndarray, outside: np.ndarray | None = None) -> np.ndarray
     kept[strokes] = 1
     square = np.ones((2 * _AROUND_PX + 1,) * 2)
     return cv2.dilate(kept[numbers], square) > 0
+
+
+def _strokes(drawn: np.ndarray) -> np.ndarray:
+    """Of what is black, or of a pure colour, the lines, letters and arrows and what is beside them,
+    ``(H, W) bool``: neither nuclei nor parasites nor the light centres of red cells.
+    """
+    if not drawn.any():
+        return drawn
+    pixels = drawn.astype(np.uint8)
+    count, numbers, stats, _ = cv2.connectedComponentsWithStats(pixels)
+    to_edge = cv2.distanceTransform(pixels, cv2.DIST_L2, cv2.DIST_MASK_5)
+    radius = np.zeros(count, np.float32)
+    np.maximum.at(radius, numbers[drawn], to_edge[drawn])
+    area = stats[:, cv2.CC_STAT_AREA]
+    discs = area / (np.pi * np.maximum(radius - 0.5, 0.5) ** 2)
+    strokes = discs >= _LONG
+    for i in np.flatnonzero((discs >= _ANGULAR) & ~strokes):
+        left, top, wide, high, _ = stats[i]
+        inside = numbers[top : top + high, left : left + wide] == i
+        hull = cv2.convexHull(cv2.findNonZero(inside.astype(np.uint8)))
+        filled = cv2.fillConvexPoly(np.zeros(inside.shape, np.uint8), hull, 1)
+        strokes[i] = inside.sum() <= _HOLLOW * filled.sum()
+    strokes &= area >= _LEAST_STROKE_PX
+    strokes[0] = False  # what is not drawn
+    if not strokes.any():
+        return strokes[numbers]
+    reach = max(_LENGTH[0], int(_LENGTH[1] * drawn.shape[1])) // 2 * 2 + 1
+    near = cv2.dilate(strokes[numbers].astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
+    kept = np.zeros(count, bool)
+    kept[numbers[near & drawn]] = True
+    return kept[numbers]
 
 
 def _inner(stats: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -114,3 +157,27 @@ def without_writing(image: np.ndarray, written: np.ndarray) -> np.ndarray:
         np.ascontiguousarray(image), written.astype(np.uint8), _AROUND_PX, cv2.INPAINT_TELEA
     )
     return np.asarray(filled)
+
+
+def of_writing(
+    labels: np.ndarray, written: np.ndarray | None, left_out: int, counted: int
+) -> Iterator[Finding]:
+    """A finding, if cells were left out because something is drawn over them.
+
+    Args:
+        labels: ``(H, W) uint8``, what the network found in the picture without the writing.
+        written: ``(H, W) bool``, see :func:`burnt_in`.
+        left_out, counted: cells.
+    """
+    if not left_out:
+        return
+    words = f"Writing or a bar is burnt into the picture; {left_out} cells it touches are left out."
+    share = left_out / (left_out + counted)
+    if share > MOST_LEFT_OUT:
+        words += " These are so many that no figure is given: is it writing at all?"
+        yield Finding("writing", "withheld", left_out, words, EVERYTHING)
+    elif share > MANY_LEFT_OUT or (written is not None and np.isin(labels[written], WBC_IDS).any()):
+        words += " Look at them: they are many, or white cells are among them."
+        yield Finding("writing", "warning", left_out, words)
+    else:
+        yield Finding("writing", "note", left_out, words)

@@ -1,4 +1,4 @@
-"""Augmentation: flips, quarter turns, stain jitter, brightness and blur.
+"""Augmentation: flips, quarter turns, stain jitter, brightness and blur; four smears in one.
 
 Image and label map always go through one transform; changes of colour or focus leave the label map
 as it is. Taught by ``notebooks/03_weighted_training.ipynb``.
@@ -88,3 +88,41 @@ def brightened(image: np.ndarray, rng: np.random.Generator, strength: float) -> 
         image,
         np.clip(contrast * (_GREY_LEVELS - 127.5) + 127.5 + shift + 0.5, 0, 255).astype(np.uint8),
     )
+
+
+def four_in_one(images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Images of four each: the first quarter of the batch at the top left, the second beside it,
+    the third and fourth beneath.
+
+    Args:
+        images: ``(4 B, H, W, 3) uint8``.
+        labels: ``(4 B, H, W) uint8``.
+
+    Returns:
+        ``(B, 2 H, 2 W, 3)`` and ``(B, 2 H, 2 W)``.
+
+    Examples:
+        >>> labels = np.arange(8, dtype=np.uint8).reshape(8, 1, 1)
+        >>> four_in_one(np.zeros((8, 1, 1, 3), np.uint8), labels)[1].tolist()
+        [[[0, 2], [4, 6]], [[1, 3], [5, 7]]]
+    """
+
+    def together(quarters: np.ndarray) -> np.ndarray:
+        number, height, width, *channels = quarters.shape
+        grid = quarters.reshape(2, 2, number // 4, height, width, *channels)
+        order = (2, 0, 3, 1, 4, *range(5, grid.ndim))
+        return grid.transpose(order).reshape(number // 4, 2 * height, 2 * width, *channels)
+
+    return together(images), together(labels)
+
+
+def at_half_size(images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Images of half the height and width: the mean of four pixels, and the class of one of them.
+
+    Args:
+        images: ``(B, H, W, 3) uint8``, H and W even.
+        labels: ``(B, H, W) uint8``.
+    """
+    size = images.shape[2] // 2, images.shape[1] // 2
+    halves = [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images]
+    return np.stack(halves), np.ascontiguousarray(labels[:, ::2, ::2])

@@ -25,6 +25,9 @@ class TrainingConfig(Config):
         epochs: passes through the training set, or parts of one, see ``images_per_epoch``.
         images_per_epoch: 0: each epoch is one pass. Else the images of an epoch, so that a long
             pass is validated and saved more often.
+        half_size_epochs: in so many first epochs each image is four smears at half size, side by
+            side: a quarter of the work for a smear, see
+            :func:`bloodseg_lib.training.augmentation.four_in_one`.
         schedule: ``"step"``: ``learning_rate`` for ``drop_after_epochs`` epochs, then
             ``later_learning_rate``. ``"cosine"``: from ``learning_rate`` along half a cosine down
             to 0 at the last step.
@@ -68,6 +71,7 @@ class TrainingConfig(Config):
     batch_size: int = 100
     epochs: int = 35
     images_per_epoch: int = 0
+    half_size_epochs: int = 0
     schedule: Literal["step", "cosine"] = "step"
     learning_rate: float = 0.001
     later_learning_rate: float = 0.0001
@@ -90,9 +94,11 @@ class TrainingConfig(Config):
     def check(self) -> None:
         for field in ("batch_size", "epochs"):
             self.expect(getattr(self, field) >= 1, field, "at least 1")
-        counts = ("images_per_epoch", "drop_after_epochs", "warmup_steps", "patience", "seed")
+        counts = ("images_per_epoch", "half_size_epochs", "drop_after_epochs", "warmup_steps")
         for field in (
             *counts,
+            "patience",
+            "seed",
             "weight_exponent",
             "weight_decay",
             "stain",

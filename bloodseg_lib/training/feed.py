@@ -15,7 +15,7 @@ import numpy as np
 from bloodseg_lib.network.backend import keras
 from bloodseg_lib.network.devices import process
 from bloodseg_lib.smears.dataset import Dataset
-from bloodseg_lib.training.augmentation import augmented
+from bloodseg_lib.training.augmentation import at_half_size, augmented, four_in_one
 from bloodseg_lib.training.config import TrainingConfig
 
 Batch = tuple[np.ndarray, ...]
@@ -28,14 +28,23 @@ def batches(
     dataset: Dataset, config: TrainingConfig, epoch: int, done: int = 0
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The batches of an epoch but the first ``done``, a pure function of (seed, epoch)."""
-    for number, (images, labels) in enumerate(
+    half_size = epoch <= config.half_size_epochs
+    parts = range(4 * epoch - 3, 4 * epoch + 1) if half_size else (epoch,)
+    orders = (
         dataset.batches(
-            "train", config.batch_size, config.seed, epoch, images_per_epoch=config.images_per_epoch
+            "train", config.batch_size, config.seed, part, images_per_epoch=config.images_per_epoch
         )
-    ):
-        if number >= done:
-            rng = np.random.default_rng([config.seed, epoch, number])
-            yield augmented(images, labels, rng, config)
+        for part in parts
+    )
+    for number, together in enumerate(zip(*orders, strict=True)):
+        if number < done:
+            continue
+        images, labels = (np.concatenate(values) for values in zip(*together, strict=True))
+        if half_size:
+            images, labels = at_half_size(images, labels)
+        rng = np.random.default_rng([config.seed, epoch, number])
+        images, labels = augmented(images, labels, rng, config)
+        yield four_in_one(images, labels) if half_size else (images, labels)
 
 
 def micro_batches(

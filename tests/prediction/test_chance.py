@@ -12,8 +12,9 @@ from bloodseg_lib.classes import (
     THROMBOCYTE,
     Box,
 )
+from bloodseg_lib.optics import WHITE
 from bloodseg_lib.prediction.cells import Cell
-from bloodseg_lib.prediction.chance import covered_by_chance, of_chance
+from bloodseg_lib.prediction.chance import covered_by_chance, of_chance, specks_on_a_cell
 from bloodseg_lib.prediction.preprocessing import Preprocessing
 from bloodseg_lib.prediction.scale import Scale
 from bloodseg_lib.prediction.segmenter import Segmentation
@@ -40,6 +41,17 @@ def field(slide_cells=100, scale=1.0):
     labels[: side // 2] = HEALTHY_RBC
     prepared = Preprocessing.none()
     return Segmentation(labels, None, Scale.of_factor(scale), prepared)
+
+
+def picture(seen, specks=0, side_px=3, on_cells=0):
+    """A white picture of a field, with dark squares on its slide, and on its cells."""
+    image = np.full((*seen.labels.shape, 3), WHITE, np.uint8)
+    height, width = seen.labels.shape
+    for number, first_row in ((specks, height // 2 + 20), (on_cells, 10)):
+        for i in range(number):
+            y, x = first_row + i // 20 * 2 * side_px, 10 + i % 20 * (width - 20) // 20
+            image[y : y + side_px, x : x + side_px] = 100
+    return image
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.5])
@@ -76,8 +88,30 @@ def test_what_is_outside_the_view_is_no_slide():
 def test_few_infected_cells_among_many_platelets_are_to_be_looked_at(infected, platelets, warned):
     """Twenty platelets on as much slide as a hundred cells: up to 60 of these are doubted."""
     found = cells(healthy=100 - infected, infected=infected, platelets=platelets)
-    findings = list(of_chance(field(), found))
+    findings = list(of_chance(picture(field()), field(), found))
     assert [f.level for f in findings] == ["warning"] * warned
     if warned:
         assert f"about {platelets} red cells have one on them by chance" in findings[0].sentence
         assert f"of the {infected} called infected, look at each." in findings[0].sentence
+
+
+@pytest.mark.parametrize(
+    ("specks", "expected"),
+    [
+        ({"specks": 20}, 0.2),
+        ({"specks": 20, "on_cells": 40}, 0.2),
+        ({"specks": 20, "side_px": 1}, 0),  # noise
+        ({"specks": 20, "side_px": 8}, 0),  # platelets, which are counted as such
+    ],
+)
+def test_specks_on_the_slide_tell_how_many_lie_on_a_cell(specks, expected):
+    """Twenty on the area of a hundred cells."""
+    seen = field()
+    assert specks_on_a_cell(picture(seen, **specks), seen) == pytest.approx(expected, rel=0.1)
+
+
+def test_grains_too_small_for_platelets_make_infected_cells_doubtful():
+    seen, found = field(), cells(healthy=80, infected=20)
+    findings = list(of_chance(picture(seen, specks=20), seen, found))
+    assert [finding.level for finding in findings] == ["warning"]
+    assert not list(of_chance(picture(seen, specks=3), seen, found))

@@ -176,6 +176,6 @@ def test_white_cells_are_no_red_cells_and_the_infected_are_counted(said, monkeyp
 
 
 def test_the_worst_comes_first_and_writing_last(said):
-    got = said(cells(0.95), written=3, steepness=0.1, colourful=0)
+    got = said(cells(*[0.95] * 40), written=3, steepness=0.1, colourful=0)
     assert [level for _, level, *_ in got] == ["withheld", "warning", "note"]
     assert got[-1] == ("writing", "note", 3, ())

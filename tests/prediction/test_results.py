@@ -13,7 +13,13 @@ from bloodseg_lib.classes import HEALTHY_RBC
 from bloodseg_lib.prediction import results
 from bloodseg_lib.prediction.batch import predict_files
 from bloodseg_lib.prediction.counts import pool
-from bloodseg_lib.prediction.results import result_files, save_pooled, save_segmentation
+from bloodseg_lib.prediction.preprocessing import Preprocessing
+from bloodseg_lib.prediction.results import (
+    count_field,
+    result_files,
+    save_pooled,
+    save_segmentation,
+)
 from bloodseg_lib.prediction.scale import AT_40X, Scale
 from bloodseg_lib.prediction.segmenter import Segmentation
 
@@ -144,3 +150,19 @@ def test_one_image_is_not_pooled_and_label_maps_alone_are_not_counted(tmp_path):
     )
     assert result.counts is None and pooled is None and result.scale == AT_40X
     assert {path.name for path in (tmp_path / "maps").iterdir()} == {"a.png", "predicted.jsonl"}
+
+
+@pytest.mark.parametrize(
+    ("border", "cut"), [((0, 0, 0, 0), 0), ((9, 32, 9, 0), 1), ((0, 0, 9, 42), 1)]
+)
+def test_a_dark_border_or_a_frame_cuts_cells_as_the_edge_of_the_picture_does(border, cut):
+    """The cell lies in rows 32 to 68 and columns 42 to 78, of 100 and 120."""
+    _, below, _, right = border
+    labels = LABELS.copy()
+    labels[100 - below :], labels[:, 120 - right :] = 0, 0
+    levels = Preprocessing.none().levels
+    seen = Preprocessing(border, None, levels, levels)
+    segmentation = Segmentation(labels, np.eye(10, dtype=np.float16)[labels], AT_40X, seen)
+    counts = count_field(segmentation, IMAGE)
+    assert (counts.cut_by_border, len(counts.cells)) == (cut, 1 - cut)
+    np.testing.assert_array_equal(counts.label_map, labels)

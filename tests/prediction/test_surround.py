@@ -6,7 +6,7 @@ import pytest
 from disc_fields import field, grid
 
 from bloodseg_lib.prediction.scale import find_scale, measure_rbc_diameter
-from bloodseg_lib.prediction.surround import Surround
+from bloodseg_lib.prediction.surround import Surround, of_panels
 
 FIELD = field(*grid(), slide=(228, 222, 230))
 WHITE, GREY, LETTERBOX = (255, 255, 255), (128, 128, 128), (114, 114, 114)
@@ -64,6 +64,30 @@ def test_the_jpeg_of_a_frame_becomes_black_too():
     _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 80])
     seen = on_black(cv2.imdecode(data, cv2.IMREAD_COLOR))
     assert (seen[~inside] == 0).mean() > 0.97
+
+
+@pytest.mark.parametrize("colour", [WHITE, GREY])
+@pytest.mark.parametrize("rows", [1, 2])
+def test_the_panels_of_a_figure_are_fields_all_of_them(colour, rows):
+    row = np.concatenate([padded(colour, edge=10)[0], padded(colour, edge=10)[0]], axis=1)
+    inside = np.tile(padded(colour, edge=10)[1], (rows, 2))
+    image = np.concatenate([row] * rows)
+    assert Surround.of(image).fields == 2 * rows
+    assert f"{2 * rows} fields" in next(of_panels(Surround.of(image))).sentence
+    seen = on_black(image)
+    assert (seen[~inside] == 0).all()
+    well_within = cv2.erode(inside.astype(np.uint8), np.ones((9, 9))) > 0
+    np.testing.assert_array_equal(seen[well_within], image[well_within])
+
+
+def test_a_small_copy_beside_the_field_is_around_it():
+    """As the overview in the corner of a viewer."""
+    image, inside = padded(GREY, edge=120)
+    small = cv2.resize(FIELD, None, fx=0.25, fy=0.25)
+    image[10 : 10 + small.shape[0], 10 : 10 + small.shape[1]] = small
+    assert Surround.of(image).fields == 1
+    assert not list(of_panels(Surround.of(image)))
+    assert (on_black(image)[~inside] == 0).all()
 
 
 def test_a_picture_as_a_camera_makes_it_stays_the_same_object():

@@ -4,13 +4,14 @@ import cv2
 import numpy as np
 import pytest
 
-from bloodseg_lib.prediction.writing import burnt_in
+from bloodseg_lib.classes import NEUTROPHIL
+from bloodseg_lib.prediction.writing import burnt_in, of_writing
 
 BLACK, HEIGHT, WIDTH = (20, 20, 20), 420, 520
 SEVEN = np.ones((7, 7), np.uint8)
 
 
-def slide(*parts, background=(240, 240, 240)):
+def slide(*parts, background=(250, 250, 250)):
     """A picture with rectangles of (rows, columns, colour)."""
     image = np.full((HEIGHT, WIDTH, 3), background, np.uint8)
     for rows, columns, colour in parts:
@@ -25,7 +26,7 @@ def rectangle(rows, columns):
     return mask
 
 
-LETTER = ((100, 110), (150, 170))
+LETTER = ((100, 108), (150, 210))  # too thick for a scale bar
 
 
 @pytest.mark.parametrize(
@@ -33,9 +34,9 @@ LETTER = ((100, 110), (150, 170))
     [
         ((40, 40, 40), True),
         ((41, 41, 41), False),  # as dark as a nucleus
-        ((12, 240, 100), True),
-        ((13, 240, 100), False),
-        ((12, 239, 100), False),
+        ((240, 100, 12), True),
+        ((240, 100, 13), False),
+        ((239, 100, 12), False),
     ],
 )
 def test_black_and_pure_colours_are_writing_with_three_pixels_around(colour, found):
@@ -50,7 +51,7 @@ def test_black_and_pure_colours_are_writing_with_three_pixels_around(colour, fou
 def test_white_is_writing_on_a_slide_that_is_not_white_and_black_beside_it_too(
     green, white, expected
 ):
-    other = ((200, 210), (300, 320))
+    other = ((200, 208), (300, 360))
     image = slide((*LETTER, (white,) * 3), (*other, BLACK), background=(240, green, 240))
     both = rectangle(*other) | rectangle(*LETTER)
     assert np.array_equal(burnt_in(image), both if expected else rectangle(*other))
@@ -60,8 +61,8 @@ def test_beyond_the_field_of_view_is_no_writing():
     """The map is reduced by 4: its first 30 columns are the first 120."""
     outside = np.zeros((HEIGHT // 4, WIDTH // 4), bool)
     outside[:, :40] = True
-    within = ((100, 110), (160, 180))
-    image = slide(((100, 110), (50, 70), BLACK), (*within, BLACK))
+    within = ((100, 108), (160, 220))
+    image = slide(((100, 108), (50, 110), BLACK), (*within, BLACK))
     assert np.array_equal(burnt_in(image, outside), rectangle(*within))
     assert burnt_in(slide(), outside) is None
 
@@ -74,7 +75,7 @@ def test_a_frame_of_half_a_hundredth_of_the_sides_is_no_writing(lines, found):
     assert (burnt_in(frame) is not None) == found
 
 
-@pytest.mark.parametrize("side", [((0, 13), (150, 170)), ((100, 110), (0, 16))])
+@pytest.mark.parametrize("side", [((0, 40), (150, 153)), ((100, 103), (0, 40))])
 def test_what_reaches_into_the_picture_begins_behind_the_frame(side):
     rows, columns = ((max(3, begin), end) for begin, end in side)
     assert np.array_equal(burnt_in(slide((*side, BLACK))), rectangle(rows, columns))
@@ -83,10 +84,10 @@ def test_what_reaches_into_the_picture_begins_behind_the_frame(side):
 @pytest.mark.parametrize(
     "side",
     [
-        ((4, 12), (150, 170)),
-        ((100, 110), (5, 15)),
-        ((HEIGHT - 12, HEIGHT - 4), (150, 170)),
-        ((100, 110), (WIDTH - 15, WIDTH - 5)),
+        ((4, 8), (150, 180)),
+        ((100, 130), (5, 9)),
+        ((HEIGHT - 8, HEIGHT - 4), (150, 180)),
+        ((100, 130), (WIDTH - 9, WIDTH - 5)),
     ],
 )
 def test_specks_in_the_margin_are_left_from_a_frame(side):
@@ -97,12 +98,12 @@ def test_specks_in_the_margin_are_left_from_a_frame(side):
 @pytest.mark.parametrize(
     ("parts", "found"),
     [
-        ([((100, 106), (150, 160))], True),  # 60 pixels
-        ([((100, 106), (150, 159))], False),  # 54
-        ([((100, 103), (20 * i, 20 * i + 4)) for i in range(2, 7)], True),  # five of 12
+        ([((100, 103), (150, 170))], True),  # 60 pixels
+        ([((100, 103), (150, 169))], False),  # 57
+        ([((100, 101), (20 * i, 20 * i + 12)) for i in range(2, 7)], True),  # five of 12
         ([((100, 101), (20 * i, 20 * i + 11)) for i in range(2, 9)], False),  # strokes of 11: dirt
-        ([((100, 204), (150, 255))], True),  # 10,920 of 218,400 pixels: a twentieth
-        ([((100, 200), (150, 260))], False),  # 5.04 %
+        ([((100, 126), (60, 480))], True),  # 10,920 of 218,400 pixels: a twentieth
+        ([((100, 125), (40, 480))], False),  # 5.04 %
     ],
 )
 def test_a_few_dark_specks_and_a_large_dark_part_are_no_writing(parts, found):
@@ -112,15 +113,16 @@ def test_a_few_dark_specks_and_a_large_dark_part_are_no_writing(parts, found):
 
 @pytest.mark.parametrize(("grey", "found"), [(100, True), (91, True), (89, False)])
 def test_a_picture_that_light_does_not_pass_has_no_writing(grey, found):
-    assert (burnt_in(slide((*LETTER, BLACK), background=(grey,) * 3)) is not None) == found
+    image = slide((*LETTER, (10, 10, 10)), background=(grey,) * 3)
+    assert (burnt_in(image) is not None) == found
 
 
 def test_the_frame_of_a_large_picture_is_wider():
     """Of 1000 x 2000 pixels: 6 and 11; three around the writing."""
     image = np.full((1000, 2000, 3), 240, np.uint8)
-    image[:60, 900:940] = image[500:540, :120] = BLACK
+    image[:60, 900:903] = image[500:503, :120] = BLACK
     expected = np.zeros(image.shape[:2], bool)
-    expected[3:63, 897:943] = expected[497:543, 8:123] = True
+    expected[3:63, 897:906] = expected[497:506, 8:123] = True
     assert np.array_equal(burnt_in(image), expected)
 
 
@@ -178,3 +180,66 @@ def test_a_line_that_bends_like_the_rim_of_a_cell_is_no_scale_bar(rise, found):
     for step in range(1, rise + 1):
         image[200 + step : 203 + step, 160 + 2 * step - 2 : 160 + 2 * step] = 120
     assert (burnt_in(image) is not None) == found
+
+
+def with_shape(*discs, polygon=(), background=250, colour=20):
+    """A picture with black discs of (x, y, radius) or a polygon."""
+    image = np.full((HEIGHT, WIDTH, 3), background, np.uint8)
+    for x, y, radius in discs:
+        cv2.circle(image, (x, y), radius, (colour,) * 3, -1)
+    if polygon:
+        cv2.fillPoly(image, [np.array(polygon)], (colour,) * 3)
+    return image
+
+
+@pytest.mark.parametrize(
+    "discs",
+    [
+        [(200, 200, 14)],
+        [(200, 200, 9), (214, 205, 9), (222, 217, 9)],  # lobes that hang together
+        [(40 * i, 200, 3) for i in range(2, 12)],  # parasites
+    ],
+)
+def test_a_black_nucleus_is_no_writing(discs):
+    """In green light, or once the contrast is stretched, nuclei are as black as letters."""
+    assert burnt_in(with_shape(*discs)) is None
+
+
+def test_a_dot_beside_a_letter_is_writing_and_one_elsewhere_is_not():
+    image = slide((*LETTER, BLACK))
+    cv2.circle(image, (222, 104), 3, BLACK, -1)
+    cv2.circle(image, (400, 300), 3, BLACK, -1)
+    written = burnt_in(image)
+    assert written[104, 222]
+    assert not written[300, 400]
+
+
+def test_an_arrow_is_writing():
+    arrow = [(100, 198), (140, 198), (140, 190), (160, 200), (140, 210), (140, 202), (100, 202)]
+    assert burnt_in(with_shape(polygon=arrow))[200, 150]
+
+
+@pytest.mark.parametrize(("background", "found"), [(250, True), (125, False)])
+def test_in_a_dark_picture_writing_is_darker(background, found):
+    image = slide((*LETTER, (38, 38, 38)), background=(background,) * 3)
+    assert (burnt_in(image) is not None) == found
+
+
+@pytest.mark.parametrize(
+    ("left_out", "counted", "white", "level"),
+    [
+        (0, 50, False, None),
+        (5, 50, False, "note"),
+        (5, 50, True, "warning"),
+        (15, 50, False, "warning"),
+        (51, 50, False, "withheld"),
+    ],
+)
+def test_the_more_cells_writing_touches_the_graver(left_out, counted, white, level):
+    labels = np.zeros((20, 20), np.uint8)
+    written = np.zeros((20, 20), bool)
+    labels[5:10, 5:10] = NEUTROPHIL if white else 0
+    written[8:12, 8:12] = True
+    found = list(of_writing(labels, written, left_out, counted))
+    assert [finding.level for finding in found] == ([level] if level else [])
+    assert all(str(left_out) in finding.sentence for finding in found)

@@ -97,6 +97,42 @@ def test_the_batches_are_a_pure_function_of_seed_epoch_and_number():
     assert batches(1) != batches(1, seed=2)
 
 
+def test_in_the_first_epochs_four_smears_at_half_size_stand_side_by_side():
+    data = TinyDataset()
+    halves = {labels[::2, ::2].tobytes(): i for i, labels in enumerate(data.splits["train"][1])}
+    config = dataclasses.replace(CONFIG, flips=False, half_size_epochs=1)
+    counted = np.zeros(len(halves), int)
+    images_seen = 0
+    for images, labels in epochs.batches(data, config, 1):
+        assert images.shape[1:] == (32, 32, 3)
+        for image, label_map in zip(images, labels, strict=True):
+            images_seen += 1
+            for quarter in (np.s_[:16, :16], np.s_[:16, 16:], np.s_[16:, :16], np.s_[16:, 16:]):
+                number = halves[np.ascontiguousarray(label_map[quarter]).tobytes()]
+                counted[number] += 1
+                whole = data.splits["train"][0][number].astype(int)
+                mean = whole.reshape(16, 2, 16, 2, 3).mean(axis=(1, 3))
+                assert abs(image[quarter] - mean).max() <= 1
+    assert images_seen == 12  # as many steps as in any epoch, of four smears for one
+    assert (counted == 4).all()
+    whole = [labels.tobytes() for labels in data.splits["train"][1]]
+    second = [one.tobytes() for _, labels in epochs.batches(data, config, 2) for one in labels]
+    assert sorted(second) == sorted(whole)
+
+
+def test_each_of_the_four_smears_is_varied_by_itself():
+    config = dataclasses.replace(CONFIG, flips=True, half_size_epochs=1, images_per_epoch=12)
+    halves = {labels[::2, ::2].tobytes() for labels in TinyDataset().splits["train"][1]}
+    untouched = [
+        np.ascontiguousarray(quarter).tobytes() in halves
+        for _, labels in epochs.batches(TinyDataset(), config, 1)
+        for one in labels
+        for quarter in (one[:16, :16], one[:16, 16:], one[16:, :16], one[16:, 16:])
+    ]
+    per_image = np.reshape(untouched, (12, 4)).sum(axis=1)
+    assert len(set(per_image.tolist())) > 1
+
+
 def test_an_image_takes_less_than_three_milliseconds_of_processor_time():
     images, labels = a_batch(16, 224)
     augmented(images, labels, np.random.default_rng(0), ALL)

@@ -28,6 +28,7 @@ TRAINING = dataclasses.replace(
     brightness=0.1,
     blur_px=1.0,
     epochs=4,
+    half_size_epochs=2,
 )
 DATASET = {"size": 64, "pause_s": 0.1}
 KILLS = int(os.environ.get("BLOODSEG_KILLS", "3"))
