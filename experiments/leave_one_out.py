@@ -149,6 +149,7 @@ def trained(options: argparse.Namespace, fold: str, variant: Variant) -> Path | 
         epochs=options.epochs,
         start_from=str(started(options, sources) or ""),
         images_per_epoch=options.images,
+        half_size_epochs=options.half_size_epochs,
         schedule="cosine",
         learning_rate=options.learning_rate,
         warmup_steps=100,
@@ -243,6 +244,7 @@ def main() -> None:
     parser.add_argument("--variant", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--images", type=int, default=8000)
     parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--half-size-epochs", type=int, default=0, help="of them; not resident")
     parser.add_argument("--width", type=int, default=8)
     parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--learning-rate", type=float, default=0.003)
