@@ -13,14 +13,15 @@ import click
 from tqdm.auto import tqdm
 
 import bloodseg_lib
-from bloodseg_lib.options import CHECKPOINT, RBC_DIAMETER, TTA, Configured, Group, pairs
+from bloodseg_lib.options import CHECKPOINT, DIAMETER, PATH, TTA, Configured, Group, Number, pairs
 
 _option, _flag = click.option, functools.partial(click.option, is_flag=True)
 _many = functools.partial(click.option, multiple=True)
-_path = functools.partial(click.option, type=click.Path(path_type=Path))
+_path = functools.partial(click.option, type=PATH)
 _need = functools.partial(_path, required=True)
-_folder = functools.partial(click.argument, "folder", type=click.Path(path_type=Path))
-_files = functools.partial(click.argument, nargs=-1, required=True, type=click.Path(path_type=Path))
+_folder = functools.partial(click.argument, "folder", type=PATH)
+_files = functools.partial(click.argument, nargs=-1, required=True, type=PATH)
+_count = functools.partial(click.option, default=0, type=Number(0))
 _roots = functools.partial(click.argument, "roots", nargs=-1, required=True, callback=pairs)
 _help = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True}
 
@@ -37,7 +38,7 @@ def main() -> None:
 
 
 @main.command()
-@_option("--port", default=8866, help="Of the page; other machines do not reach it.")
+@_option("--port", default=8866, type=Number(1, 65535), help="Of the page, on this machine.")
 def app(port: int) -> None:
     """Serve the panel as a page of its own (Voila), for one person or several on this machine."""
     importlib.import_module("bloodseg_lib.panel.app").serve(port)
@@ -54,10 +55,10 @@ def sources() -> None:
 @main.command()
 @_roots(metavar="KEY=FOLDER...")
 @_need("--out", help="Folder of the new bank.")
-@_option("--draw-missing", default=0, help="Draw up to N cells of each class that a split lacks.")
+@_count("--draw-missing", help="Draw up to N cells of each class that a split lacks.")
 @_flag("--automatic-masks", help="Segment cells without an expert's mask, only for training.")
 @_flag("--fields", help="Add whole fields with label maps too; goes on with a finished bank.")
-@_option("--seed", default=0, help="Of the split and of drawn cells.")
+@_count("--seed", help="Of the split and of drawn cells.")
 def bank(roots: dict[str, str], out: Path, **options: Any) -> None:
     """Build a sample bank, e.g. `bank lisc=~/lisc kaggle=~/cell_images --out banks/real`.
 
@@ -69,10 +70,8 @@ def bank(roots: dict[str, str], out: Path, **options: Any) -> None:
 @main.command(cls=Configured, config="DatasetConfig", fields="train valid test backgrounds seed")
 @_need("--bank", help="Sample bank to compose of.")
 @_need("--out", help="Folder of the dataset.")
-@_option(
-    "--recipe", default="white", help="white, as in the original project; realistic; or robust."
-)
-@_option("--workers", default=-1, help="Processes; -1: one for each core.")
+@_option("--recipe", default="white", help="white, the original project's; realistic; or robust.")
+@_option("--workers", default=-1, type=Number(-1), help="Processes; -1: one for each core.")
 def dataset(bank: Path, out: Path, recipe: str, workers: int, **sizes: int) -> None:
     """Compose a dataset of smears; goes on with a build that was stopped."""
     config = bloodseg_lib.DatasetConfig(**sizes, recipe=bloodseg_lib.recipe_named(recipe))
@@ -96,7 +95,7 @@ def train(folder: Path, out: Path, settings: Any, require_gpu: bool, **shape: An
 
 
 @main.command(name="fine-tune")
-@click.argument("results", type=click.Path(path_type=Path))
+@click.argument("results", type=PATH)
 @_need("--out", help="Folder of the fine-tuning, for `predict --network`; it goes on if stopped.")
 @CHECKPOINT
 def fine_tune(results: Path, out: Path, checkpoint: str) -> None:
@@ -141,7 +140,7 @@ _COUNTING = "infected_share border_rule minimum_rbc minimum_wbc"
 @CHECKPOINT
 @TTA
 @_need("--out", help="Folder for label maps, overlays and counts.")
-@RBC_DIAMETER
+@DIAMETER
 @_flag("--label-maps-only", "--class-maps-only", help="Write only the label maps.")
 @_flag("--overwrite", help="Replace existing results of something else.")
 @_option("--export", default="", metavar="NAME,...", help=_EXPORT)
@@ -150,12 +149,12 @@ _COUNTING = "infected_share border_rule minimum_rbc minimum_wbc"
 @_flag("-r", "--recursive", help="Take the images of subfolders too.")
 @_flag("--patient-folders", help="Folders are patients: figures are pooled by them.")
 @_option("--page", default="", help="Of a file with several: its number, or all.")
-@_option("--level", default=0, help="Of a pyramid; 0: the largest.")
-@_option("--max-megapixels", default=500.0, help="Refuse larger images.")
+@_count("--level", help="Of a pyramid; 0: the largest.")
+@_option("--max-megapixels", default=500.0, type=Number(0.0, above=True), help="Refuse larger.")
 def predict(images: Any, out: Path, rbc_diameter: Any, **how: Any) -> None:
     """Segment images: label map, overlay and counts of each, and pooled; goes on if stopped.
 
-    IMAGES are files, folders, or tables (CSV) with the columns path and, if you like, patient.
+    IMAGES are files, folders, or lists: CSV with the columns path and, if you like, patient.
     """
     scale = None if rbc_diameter is None else bloodseg_lib.Scale.given(rbc_diameter)
     export = tuple(filter(None, how.pop("export").split(",")))
@@ -208,7 +207,7 @@ def _evaluation(command: Callable[..., bloodseg_lib.evaluation.Report]) -> None:
 @_evaluation
 @_folder(metavar="DATASET")
 @_option("--split", default="test", help="train, valid or test.")
-@_option("--limit", type=int, help="Smears, the first of the split; without it, all.")
+@_option("--limit", type=Number(1), help="Smears, the first of the split; without it, all.")
 def _evaluate_dataset(network: Any, folder: Path, **options: Any) -> bloodseg_lib.evaluation.Report:
     """Score a network on the composed smears of a dataset, pixel by pixel and class by class."""
     return bloodseg_lib.evaluate_dataset(network, bloodseg_lib.Dataset(folder), **options)
@@ -216,7 +215,7 @@ def _evaluate_dataset(network: Any, folder: Path, **options: Any) -> bloodseg_li
 
 @_evaluation
 @_roots(metavar="KEY=FOLDER...")
-@RBC_DIAMETER
+@DIAMETER
 def _evaluate_fields(
     network: Any, roots: dict[str, str], rbc_diameter: float | None
 ) -> bloodseg_lib.evaluation.Report:
@@ -232,7 +231,7 @@ def _evaluate_fields(
 @_evaluation
 @_folder(metavar="DATASET")
 @_option("--split", default="test", help="train, valid or test.")
-@_option("--limit", default=200, help="Smears, the first of the split.")
+@_option("--limit", default=200, type=Number(1), help="Smears, the first of the split.")
 def _evaluate_counts(network: Any, folder: Path, **options: Any) -> bloodseg_lib.evaluation.Report:
     """Compare the counts of cells on composed smears with the truth, class by class."""
     return bloodseg_lib.evaluate_counts(network, bloodseg_lib.Dataset(folder), **options)
@@ -278,7 +277,7 @@ def fetch(key: str, out: Path, url: str, sha256: str, unchecked: bool) -> None:
 @main.command()
 @_files("fields")
 @_need("--out", help="Table of boxes to write, e.g. fields/boxes.csv.")
-@RBC_DIAMETER
+@DIAMETER
 def propose(fields: tuple[Path, ...], out: Path, rbc_diameter: float | None) -> None:
     """Propose boxes and classes for the cells of whole fields, for a person to correct."""
     from bloodseg_lib.samples.annotation.proposals import propose_fields
@@ -292,7 +291,7 @@ def propose(fields: tuple[Path, ...], out: Path, rbc_diameter: float | None) -> 
 @_need("--out", help="Table to write, in the folder of the pictures: FOLDER/boxes.csv.")
 @_path("--classes", help="Names of YOLO's numbers: a text with a name a line, or data.yaml.")
 @_many("--as", "named", metavar="NAME=KEY", callback=pairs, help="Further, as WBC=lymphocyte.")
-@RBC_DIAMETER
+@DIAMETER
 def boxes(files: tuple[Path, ...], out: Path, rbc_diameter: float | None, **names: Any) -> None:
     """Take boxes drawn in other tools, for own=FOLDER: COCO, YOLO, Pascal VOC, labelme, GeoJSON."""
     from bloodseg_lib.samples.annotation.imported_boxes import import_boxes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,48 @@ import click
 import bloodseg_lib
 from bloodseg_lib.runs import free_addresses
 
-RBC_DIAMETER = click.option(
-    "--rbc-diameter", type=float, help="Of a red cell in px; else measured."
+
+class NamedPath(click.Path):
+    """A path; an empty text, as of a variable that is not set, is none: not the current folder."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if not str(value).strip():
+            self.fail(f"expected a path; . is the current folder. Received {value!r}.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = NamedPath()
+
+
+class Number(click.ParamType):
+    """A finite number within limits, which are numbers of its type."""
+
+    name = "number"
+
+    def __init__(self, least: float, most: float = math.inf, *, above: bool = False) -> None:
+        self._least, self._most, self._above = least, most, above
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        kind = type(self._least)
+        try:
+            number = kind(value)
+        except (ValueError, OverflowError):
+            number = math.nan
+        least = number > self._least if self._above else number >= self._least
+        if not least or not number <= self._most or math.isinf(number):
+            what = "a whole number" if kind is int else "a number"
+            limits = f"above {self._least:g}" if self._above else f"of {self._least:g} or more"
+            if self._most < math.inf:
+                limits = f"from {self._least:g} to {self._most:g}"
+            self.fail(f"expected {what} {limits}. Received {value!r}.", param, ctx)
+        return number
+
+
+DIAMETER = click.option(
+    "--rbc-diameter", type=Number(2.0, 2000.0), help="Of a red cell in px; else measured."
 )
 CHECKPOINT = click.option(
     *("--checkpoint", "--network", "checkpoint"),

@@ -194,3 +194,48 @@ def test_too_low_a_limit_of_memory_is_told_before_anything_is_loaded(tmp_path, m
     assert done.returncode == 1
     assert "Error: Expected 1536 MiB of address space (ulimit -v)" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def paths_of(command, given=""):
+    """Every path that a command or one below it takes: the command, the parameter."""
+    for name, inner in command.commands.items():
+        if isinstance(inner, click.Group):
+            yield from paths_of(inner, f"{given}{name} ")
+        else:
+            for parameter in inner.params:
+                if isinstance(parameter.type, click.Path):
+                    yield f"{given}{name}", parameter
+
+
+@pytest.mark.parametrize(("command", "parameter"), list(paths_of(main)))
+def test_an_empty_path_is_refused_and_not_taken_for_the_current_folder(command, parameter):
+    context = click.Context(main)
+    with pytest.raises(click.BadParameter, match=r"expected a path; \. is the current folder"):
+        parameter.type.convert("", parameter, context)
+    assert parameter.type.convert(".", parameter, context) == Path()
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("predict a.png --out x --max-megapixels 0", "a number above 0. Received '0'"),
+        ("predict a.png --out x --max-megapixels -3", "a number above 0. Received '-3'"),
+        ("predict a.png --out x --max-megapixels nan", "a number above 0. Received 'nan'"),
+        ("predict a.png --out x --max-megapixels inf", "a number above 0. Received 'inf'"),
+        ("predict a.png --out x --max-megapixels many", "a number above 0. Received 'many'"),
+        ("predict a.png --out x --level -1", "a whole number of 0 or more. Received '-1'"),
+        ("predict a.png --out x --rbc-diameter nan", "a number from 2 to 2000. Received 'nan'"),
+        ("evaluate fields lisc=x --rbc-diameter 0", "a number from 2 to 2000. Received '0'"),
+        ("evaluate dataset x --limit 0", "a whole number of 1 or more. Received '0'"),
+        ("evaluate counts x --limit 1.5", "a whole number of 1 or more. Received '1.5'"),
+        ("bank phantom=1 --out x --seed -1", "a whole number of 0 or more. Received '-1'"),
+        ("bank phantom=1 --out x --draw-missing -1", "a whole number of 0 or more. Received '-1'"),
+        ("dataset --bank x --out y --workers -2", "a whole number of -1 or more. Received '-2'"),
+        ("app --port 0", "a whole number from 1 to 65535. Received '0'"),
+        ("app --port 99999", "a whole number from 1 to 65535. Received '99999'"),
+    ],
+)
+def test_a_number_beyond_its_limits_is_refused_by_its_option(command, words):
+    result = invoke(*command.split())
+    assert result.exit_code == 2
+    assert f"expected {words}." in " ".join(result.output.split())

@@ -10,8 +10,13 @@ from bloodseg_lib.io.atomic import (
     write_bytes,
     write_json,
 )
-from bloodseg_lib.io.formats import FOREIGN_SUFFIXES, IMAGE_SUFFIXES, is_dir, is_file
-from bloodseg_lib.io.label_maps import label_map_bytes, read_label_map, write_label_map
+from bloodseg_lib.io.formats import FOREIGN_SUFFIXES, IMAGE_SUFFIXES, is_dir, is_file, kind_of
+from bloodseg_lib.io.label_maps import (
+    begins_label_map,
+    label_map_bytes,
+    read_label_map,
+    write_label_map,
+)
 from bloodseg_lib.io.picture import (
     MOST_MEGAPIXELS,
     Picture,
@@ -22,7 +27,16 @@ from bloodseg_lib.io.picture import (
     read_rgba,
 )
 from bloodseg_lib.io.png import png_bytes, resized
-from bloodseg_lib.io.tables import ENCODING, csv_rows, csv_text, decoded, read_table, write_csv
+from bloodseg_lib.io.tables import (
+    ENCODING,
+    csv_rows,
+    csv_text,
+    decoded,
+    missing_columns,
+    read_table,
+    table_rows,
+    write_csv,
+)
 
 __all__ = [
     "ENCODING",
@@ -31,13 +45,16 @@ __all__ = [
     "MOST_MEGAPIXELS",
     "Picture",
     "WriteError",
+    "begins_label_map",
     "csv_rows",
     "csv_text",
     "decoded",
     "delete_leftovers",
     "is_dir",
     "is_file",
+    "kind_of",
     "label_map_bytes",
+    "missing_columns",
     "pages_of",
     "png_bytes",
     "read_image",
@@ -49,6 +66,7 @@ __all__ = [
     "read_table",
     "replacing",
     "resized",
+    "table_rows",
     "write_bytes",
     "write_csv",
     "write_json",

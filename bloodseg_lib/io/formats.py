@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import re
+import stat
 from pathlib import Path
 
 # fmt: off
@@ -110,10 +111,51 @@ _BY_SUFFIX = {
     ".tga": ("a TGA picture", _PNG),
     **dict.fromkeys(_RAW_SUFFIXES, _RAW),
 }
+# suffixes of them whose files begin as TIFF or JPEG do, and yet are none
+_TIFF_INSIDE = (".vsi", ".ndpi", ".bif", *_RAW_SUFFIXES)
+_JPEG_INSIDE = (".mrxs",)
+_KINDS = (
+    (0, b"\x89PNG\r\n", "PNG"),
+    (0, b"\xff\xd8\xff", "JPEG"),
+    (0, b"II*\0", "TIFF"),
+    (0, b"MM\0*", "TIFF"),
+    (0, b"II+\0", "TIFF"),
+    (0, b"MM\0+", "TIFF"),
+    (0, b"GIF8", "GIF"),
+    (8, b"WEBP", "WebP"),
+    (4, b"jP  \r\n", "JPEG 2000"),
+    (0, b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (0, b"BM", "BMP"),
+)
+_NO_FILES = (
+    (stat.S_ISDIR, "this is a folder"),
+    (stat.S_ISFIFO, "this is a pipe and no regular file"),
+    (stat.S_ISSOCK, "this is a socket and no regular file"),
+    (stat.S_ISCHR, "this is a device and no regular file"),
+    (stat.S_ISBLK, "this is a device and no regular file"),
+)
 _HEIF = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 _PICTURES = (b"avif", b"avis", *_HEIF)
 _CONTROL = re.compile(rb"[\0-\x08\x0e-\x1f\x7f]")
 _ANY_CASE = re.IGNORECASE | re.DOTALL
+
+
+def kind_of(head: bytes) -> str:
+    """The name of the kind of picture that a file begins as; empty: of none, or a rare one.
+
+    Args:
+        head: its first KiB, or all.
+
+    Examples:
+        >>> kind_of(b"\\x89PNG\\r\\n\\x1a\\n"), kind_of(b"path,patient")
+        ('PNG', '')
+    """
+    if not _CONTROL.search(head):  # "BMW_1.png", the first line of a list
+        return ""
+    for offset, start, name in _KINDS:
+        if head[offset : offset + len(start)] == start:
+            return name
+    return "HEIC" if is_heif(head) else "AVIF" if head[4:10] == b"ftypav" else ""
 
 
 def is_heif(head: bytes) -> bool:
@@ -134,8 +176,10 @@ def foreign(path: Path, head: bytes) -> str:
         >>> foreign(Path("a.png"), b"\\x89PNG")
         ''
     """
-    if found := _BY_SUFFIX.get(path.suffix.lower()):
-        return "{}. {}.".format(*found)
+    suffix, kind = path.suffix.lower(), kind_of(head)
+    inside = {"": tuple(_BY_SUFFIX), "TIFF": _TIFF_INSIDE, "JPEG": _JPEG_INSIDE}
+    if suffix in inside.get(kind, ()):
+        return "{}. {}.".format(*_BY_SUFFIX[suffix])
     for offset, start, name, export in _SIGNATURES:
         if head[offset : offset + len(start)].lower() == start.lower():
             return f"{name}. {export}."
@@ -170,3 +214,15 @@ def is_file(path: Path) -> bool:
 def is_dir(path: Path) -> bool:
     """Whether there is such a folder; as :func:`is_file`."""
     return os.path.isdir(path)  # noqa: PTH112 - raises nothing
+
+
+def why_no_file(path: Path) -> str:
+    """Why a path is that of no file, for the end of a sentence: no such thing is opened, as to read
+    from a pipe may take for ever.
+    """
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 - as is_file
+    except (OSError, ValueError):
+        nowhere = os.path.islink(path)  # noqa: PTH114 - as is_file
+        return "this link leads to none" if nowhere else "there is none"
+    return next((words for is_such, words in _NO_FILES if is_such(mode)), "this is none")

@@ -14,6 +14,7 @@ from PIL import Image
 
 from bloodseg_lib.classes import NUM_CLASSES, PALETTE, UNKNOWN, check_labels, colours_to_labels
 from bloodseg_lib.io.atomic import write_bytes
+from bloodseg_lib.io.formats import is_file, why_no_file
 from bloodseg_lib.io.raster import opened
 
 
@@ -54,8 +55,8 @@ def read_label_map(path: Path | str, unknown: bool = False) -> np.ndarray:
         ValueError: it is damaged or not an image, or has an id or a colour of no class.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: expected a label map, there is none.")
+    if not is_file(path):
+        raise FileNotFoundError(f"{path}: expected a label map, {why_no_file(path)}.")
     try:
         with opened(BytesIO(path.read_bytes()), math.inf) as picture:
             picture.load()
@@ -75,6 +76,11 @@ def read_label_map(path: Path | str, unknown: bool = False) -> np.ndarray:
     if 0 < colours.max() < NUM_CLASSES and (colours == colours[:, :, :1]).all():
         return np.ascontiguousarray(colours[:, :, 0])
     return colours_to_labels(colours, where=str(path))
+
+
+def begins_label_map(head: bytes) -> bool:
+    """Whether a file is a label map as :func:`label_map_bytes` makes it, by its first bytes."""
+    return head.startswith(b"\x89PNG") and head[37:].startswith(b"PLTE" + PALETTE.tobytes())
 
 
 def _has_class_colours(picture: Image.Image) -> bool:

@@ -15,15 +15,21 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bloodseg_lib.io import raster, tiff
-from bloodseg_lib.io.formats import foreign, is_dir, is_file, is_heif
+from bloodseg_lib.io import array_file, raster, tiff
+from bloodseg_lib.io.formats import (
+    FOREIGN_SUFFIXES,
+    foreign,
+    is_file,
+    is_heif,
+    kind_of,
+    why_no_file,
+)
 from bloodseg_lib.io.stored import Refused, Stored
 
 MOST_MEGAPIXELS = 500.0
 """Pictures of more are refused before they are decoded, unless they are memory-mapped."""
 
 _HEAD_BYTES = 1024
-_NUMPY = b"\x93NUMPY"
 _SAMPLES = 64  # along each side
 _BAND_ROWS = 512
 
@@ -106,11 +112,12 @@ def read_picture(
 def _read(path: Path, page: int | None, level: int, most: float) -> tuple[Stored, np.ndarray]:
     """A picture as it is stored, and its pixels."""
     if not is_file(path):
-        there = "this is a folder" if is_dir(path) else "there is none"
-        mend = ""
-        if re.match(r"\w{2,}:/", str(path)):  # as a Path has it, with one slash
-            mend = " This is an address of the web: download the picture, and name its file."
-        raise FileNotFoundError(f"{path}: expected an image file, {there}.{mend}")
+        if web := re.match(r"(\w{2,}):/+", str(path)):  # as a Path has it, with one slash
+            raise FileNotFoundError(
+                f"{web[1]}://{str(path)[web.end() :]}: expected an image file, there is none. This "
+                "is an address of the web: download the picture, and name its file."
+            )
+        raise FileNotFoundError(f"{path}: expected an image file, {why_no_file(path)}.")
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     if not head:
@@ -125,7 +132,7 @@ def _read(path: Path, page: int | None, level: int, most: float) -> tuple[Stored
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of decoders, on what they can mend
             stored = _stored(path, head, page, level, most * 1e6)
-            return stored, stored.finished()
+            pixels = stored.finished()
     except Refused as error:
         raise ValueError(f"{path}: {error}") from error
     except MemoryError:
@@ -137,26 +144,19 @@ def _read(path: Path, page: int | None, level: int, most: float) -> tuple[Stored
             f"{path}: expected an image, received {path.stat().st_size} bytes that cannot be "
             f"decoded ({str(error).strip() or type(error).__name__}). Download or copy it again."
         ) from error
+    if (suffix := path.suffix.lower()) in FOREIGN_SUFFIXES and (kind := kind_of(head)):
+        stored.notes.append(f"Its name ends in {suffix}, but it is a {kind}: it was read as that.")
+    return stored, pixels
 
 
 def _stored(path: Path, head: bytes, page: int | None, level: int, most_px: float) -> Stored:
-    if head.startswith(_NUMPY):
-        return _array(np.load(path, mmap_mode="c", allow_pickle=False))
+    if head.startswith(array_file.SIGNATURE):
+        return array_file.read(path)
     if head.startswith(tiff.SIGNATURES):
         return tiff.read(path, page, level, most_px)
     if level:
         raise Refused(f"expected level 0, as it has no other. Received {level}.")
     return raster.read(path, page, most_px)
-
-
-def _array(array: np.ndarray) -> Stored:
-    """An array of NumPy, also as networks have it: a batch of one, or planes first."""
-    while array.ndim > 3 and len(array) == 1:
-        array = array[0]
-    if array.ndim == 3 and array.shape[0] == 3 and array.shape[2] not in (1, 3, 4):
-        planes = "Its three planes were taken for red, green and blue."
-        return Stored(array.transpose(1, 2, 0), notes=[planes])
-    return Stored(array[0] if array.ndim == 3 and len(array) == 1 < array.shape[1] else array)
 
 
 def pages_of(path: Path | str) -> list[int]:

@@ -78,7 +78,10 @@ def read(path: Path, page: int | None, most_px: float) -> Stored:
         Exception: of any type, by the damage.
     """
     if (size := path.stat().st_size) > most_px * _MOST_BYTES_A_PIXEL:
-        raise Refused(f"expected an image. Received {size} bytes, too many for one.")
+        raise Refused(
+            f"expected up to {most_px / 1e6:g} megapixels. Received {size} bytes, more than they "
+            "take. Allow more (--max-megapixels)."
+        )
     data = path.read_bytes()
     try:
         picture = opened(BytesIO(data), most_px)

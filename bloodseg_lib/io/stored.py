@@ -239,6 +239,12 @@ def _eight_bits(
                 cut = "" if least >= 0 and most <= white else ", what is outside cut off"
                 notes.append(f"Its values, 0 to {white}, were taken for black to white{cut}.")
                 return np.rint(np.clip(array, 0, white) * (255 / white)).astype(np.uint8), 32
+    if array.dtype.kind == "f" and np.isnan(least):
+        pixels = np.isnan(array).reshape(*array.shape[:2], -1).any(axis=2)
+        raise Refused(
+            f"expected a number in every pixel. Received none (NaN) in {pixels.sum()} pixels of "
+            f"{pixels.size}. Fill them, and save it as an 8-bit PNG."
+        )
     dim = array.dtype.kind == "f" and most <= _LEAST_OF_255 and (array != np.rint(array)).any()
     if array.dtype.kind not in "uif" or dim or not (least >= 0 and most < 65536):  # also if NaN
         raise Refused(

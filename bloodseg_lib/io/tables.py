@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from bloodseg_lib.io.atomic import write_bytes
+from bloodseg_lib.io.formats import is_file, why_no_file
+
+_MOST_NAMED = 12  # columns, in a sentence
+_ABOVE = re.compile(r"(?:[ \t]*(?:#(?![,;\t|])[^\n]*)?\r?\n)*")  # comments, not a column "#"
 
 ENCODING = "utf-8-sig"
 """Of tables that people open: UTF-8 with a byte order mark, by which spreadsheet programs know it.
@@ -66,7 +70,7 @@ class _Rows(csv.DictReader):
 
 def _separator(text: str) -> str:
     head = text.split("\n", 1)[0]
-    return max(",;\t", key=head.count)
+    return max(",;\t|", key=head.count)
 
 
 def _is_run(text: str) -> bool:
@@ -110,7 +114,7 @@ def read_table(
     path: Path | str, columns: Sequence[str], optional: Sequence[str] = ()
 ) -> list[tuple[int, dict[str, str]]]:
     """Read a table with a line of headings, as spreadsheet programs write it: separated by commas,
-    semicolons or tabs; in UTF-8, UTF-16 or Windows-1252.
+    semicolons, tabs or upright bars; in UTF-8, UTF-16 or Windows-1252.
 
     Args:
         path: of the table.
@@ -134,40 +138,65 @@ def read_table(
     """
     path = Path(path)
     wanted = ", ".join(columns)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{path}: expected a table with the columns {wanted}, there is none."
-        )
+    names, rows = table_rows(path, f"a table with the columns {wanted}")
+    known = {name.lower(): name for name in (*columns, *optional)}
+    numbers = {known.get(name.lower(), name): number for number, name in enumerate(names)}
+    if missing := [column for column in columns if column not in numbers]:
+        raise missing_columns(path, wanted, ", ".join(missing), names)
+    return [
+        (line, {n: row[numbers[n]] if n in numbers else "" for n in known.values()})
+        for line, row in rows
+    ]
+
+
+def table_rows(path: Path, what: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The headings of a table, and of each row that is not empty the number of its line and a text
+    for each heading, empty where it is missing.
+
+    Args:
+        path: of the table.
+        what: is expected, for people.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no CSV.
+    """
+    if not is_file(path):
+        raise FileNotFoundError(f"{path}: expected {what}, {why_no_file(path)}.")
     text = decoded(path.read_bytes())
     if "\0" in text:
         raise ValueError(
             f"{path}: expected a table as CSV. Received one with characters that no text has; the "
             "file is damaged, or no CSV. Copy it again, or save it again as CSV."
         )
-    told = re.match(r"sep=([,;\t])\r?\n", text)  # a line that Excel writes and hides
-    separator, text = (told[1], text[told.end() :]) if told else (_separator(text), text)
+    told = re.match(r"sep=([,;\t|])\r?\n", text)  # a line that Excel writes and hides
+    above = _ABOVE.match(text, told.end() if told else 0)
+    begin = above.end() if above else 0
+    before, text = text.count("\n", 0, begin), text[begin:]
+    separator = told[1] if told else _separator(text)
     try:
-        rows = csv.DictReader(StringIO(text, newline=""), delimiter=separator, restval="")
-        names = [name.strip() for name in rows.fieldnames or ()]
-        known = {name.lower(): name for name in (*columns, *optional)}
-        rows.fieldnames = [known.get(name.lower(), name) for name in names]
-        if missing := [column for column in columns if column not in rows.fieldnames]:
-            raise ValueError(
-                f"{path}: expected the columns {wanted}. Missing: {', '.join(missing)}. "
-                "Write them in the first line."
-            )
-        return [
-            (
-                rows.line_num + bool(told),
-                {name: _as_it_was((row.get(name) or "").strip()) for name in known.values()},
-            )
+        rows = csv.reader(StringIO(text, newline=""), delimiter=separator)
+        names = [name.strip() for name in next(rows, [])]
+        padding = [""] * len(names)
+        return names, [
+            (rows.line_num + before, [_as_it_was(cell.strip()) for cell in cells])
             for row in rows
-            if any(row.values())
+            if any(cells := [*row, *padding][: len(names)])
         ]
     except csv.Error as error:
         raise ValueError(
             f"{path}: expected a table as CSV. Received {error}. Save it again as CSV."
         ) from error
+
+
+def missing_columns(path: Path, wanted: str, missing: str, names: Sequence[str]) -> ValueError:
+    """The error of a table that has not the columns it must have, but others."""
+    received = ", ".join(name or "one without a name" for name in names[:_MOST_NAMED])
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ValueError(
+        f"{path}: expected the columns {wanted}. Missing: {missing}. Received "
+        f"{received or 'none'}{more}. Write them in the first line, separated by commas."
+    )
 
 
 def decoded(data: bytes) -> str:

@@ -23,6 +23,7 @@ from bloodseg_lib.optics import (
     windows_at_40x,
 )
 from bloodseg_lib.prediction.segmenter import Segmentation
+from bloodseg_lib.prediction.tint import is_tinted_grey
 
 _EMPTY = 0.06  # optical density; more is stained
 _EYEPIECE = 1.8  # optical density of green; more is the black around the field
@@ -45,7 +46,8 @@ class Appearance:
         one_cell: it shows one cell cut out on black.
         contrast: optical density that separates what is stained from the background, by Otsu.
         empty: fraction of the field of view that is background, 0..1.
-        colourful: difference of a pixel's channels, in grey levels, that one in a hundred exceeds.
+        colourful: difference of a pixel's channels, in grey levels, that one in a hundred exceeds;
+            0 of a grey picture that was tinted.
         steepness: greatest change of the optical density at the rims of red cells, per pixel at
             40x, as a fraction of the cells' density: 0.2 to 0.4 of sharp pictures; None: too few
             red cells.
@@ -157,7 +159,8 @@ def _measures(
     in_view = max(1, int((density[:, :, 1] < _EYEPIECE).sum()))
     empty = int((channel_extremes(np.abs(density))[1] < _EMPTY).sum()) / in_view
     least, greatest = channel_extremes(original)
-    colourful = float(np.percentile(greatest - least, 99))
+    tinted = is_tinted_grey(original)
+    colourful = 0.0 if tinted else float(np.percentile(greatest - least, 99))
     shown = cv2.resize(labels, seen.shape[1::-1], interpolation=cv2.INTER_NEAREST)
     rims = _Rims.of(seen, np.isin(shown, RBC_IDS))
     blocks = [rims.steepness(block) for block in _blocks(*shown.shape)]

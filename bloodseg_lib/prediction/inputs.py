@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -17,26 +16,22 @@ from typing import Any
 from urllib.request import url2pathname
 
 from bloodseg_lib.io import (
-    FOREIGN_SUFFIXES,
-    IMAGE_SUFFIXES,
     MOST_MEGAPIXELS,
     Picture,
     is_dir,
     is_file,
+    kind_of,
     pages_of,
     read_picture,
-    read_table,
 )
-from bloodseg_lib.prediction.journal import Journal, file_digest
+from bloodseg_lib.prediction.journal import file_digest
+from bloodseg_lib.prediction.own_results import OwnResults
+from bloodseg_lib.prediction.picture_list import PICTURE_SUFFIXES, is_address, read_list
 from bloodseg_lib.prediction.result_names import printable
 
 ALL_PAGES = "all"
 
 _LISTS = (".csv", ".tsv", ".txt")
-_PICTURES = (*IMAGE_SUFFIXES, *FOREIGN_SUFFIXES, ".npy")
-_RESULT = re.compile(
-    r"_(classes|overlay|instances|probabilities)\.\w+$|_cells\.csv$|_counts\.json$|^predicted\.jsonl$"
-)
 
 
 @dataclass(frozen=True)
@@ -97,8 +92,9 @@ def find_inputs(
     """The pictures of files, folders and tables.
 
     Args:
-        paths: files, or patterns of them; folders, whose pictures are taken by name; tables (CSV)
-            with a column ``path``, from the table's folder, and perhaps ``patient``.
+        paths: files, or patterns of them; folders, whose pictures are taken by name; lists, see
+            :func:`bloodseg_lib.prediction.picture_list.read_list`, of files, patterns and folders,
+            from the list's own folder, and perhaps of patients.
         recursive: whether subfolders are taken too.
         patient_folders: each folder is of a patient and has the patient's name: with ``recursive``
             those in the folder that is given, else that folder itself.
@@ -115,19 +111,13 @@ def find_inputs(
         raise ValueError(f"Expected --page with a number, or all. Received {page!r}.")
     notes: list[str] = []
     found: dict[str, Input] = {}
-    results: list[str] = []
-    is_result = _Results()
-    for path in (each for given in paths for each in _named(Path(given))):
-        for item in [Input(path)] if is_result(path) else _within(path, recursive, notes):
-            if is_result(item.path):
-                results.append(item.name)
-            else:
-                if patient_folders and not item.patient:
-                    item = replace(item, patient=_patient_of(item.path, path))
-                found.setdefault(os.path.realpath(item.path), item)
-    if results:
-        names = ", ".join(results[:3]) + (", ..." if results[3:] else "")
-        notes.append(f"Left out, as a prediction made them: {len(results)} ({names}).")
+    search = _Search(recursive, notes)
+    for path in (each for given in paths for each in _named(str(given))):
+        for item in search.within(path):
+            if patient_folders and not item.patient:
+                item = replace(item, patient=_patient_of(item.path, path))
+            found.setdefault(os.path.realpath(item.path), item)
+    notes += search.own.notes()
     inputs = _without_repeated(found.values(), notes)
     if not inputs:
         raise ValueError(" ".join(["Expected a picture to segment. Received none.", *notes]))
@@ -142,16 +132,20 @@ def find_inputs(
     ], notes
 
 
-def _named(path: Path) -> list[Path]:
-    """The paths of one argument as a shell would have made them, where none did: that of Windows
-    leaves ``*.png`` as it is, and file managers copy ``file://`` addresses.
+def _named(text: str, folder: Path = Path()) -> list[Path]:
+    """The paths of a text as a shell would have made them, where none did: that of Windows leaves
+    ``*.png`` as it is, and file managers copy ``file://`` addresses. They are from a folder.
     """
+    path = folder / text
     if is_file(path) or is_dir(path):
         return [path]
-    if (text := str(path)).startswith("file:/"):  # of a Path, whatever number of slashes it had
-        return [Path(url2pathname(text.removeprefix("file:")))]
-    found = sorted(glob.glob(os.path.expanduser(text)))  # noqa: PTH207, PTH111 - of any folder
-    return list(map(Path, found)) or [path]
+    if text.startswith("file:/"):  # of a Path, whatever number of slashes it had
+        return [Path(url2pathname("/" + text.removeprefix("file:").lstrip("/")))]
+    if is_address(text):
+        return [Path(text)]
+    home = Path(os.path.expanduser(text))  # noqa: PTH111 - raises nothing
+    found = sorted(glob.glob(str(home), root_dir=folder))  # noqa: PTH207 - of any folder
+    return [folder / each for each in found] or [folder / home]
 
 
 def _patient_of(picture: Path, given: Path) -> str:
@@ -160,29 +154,95 @@ def _patient_of(picture: Path, given: Path) -> str:
     return printable(below[0] if below else picture.absolute().parent.name)
 
 
-def _within(path: Path, recursive: bool, notes: list[str]) -> Iterator[Input]:
-    """The pictures of one argument."""
-    if not is_dir(path):
-        yield from _listed(path) if path.suffix.lower() in _LISTS else [Input(path)]
-        return
-    inside = _inside(path, recursive, notes)
-    # of macOS, "._a.png" beside each file on a foreign disk, and of tools, in folders of their own
-    hidden = {p for p in inside if any(n.startswith(".") for n in p.relative_to(path).parts)}
-    files = [p for p in inside if p not in hidden and not is_dir(p)]
-    left = Counter(p.suffix.lower() or p.name for p in files if p.suffix.lower() not in _PICTURES)
-    unseen = sum(p.suffix.lower() in _PICTURES and not is_dir(p) for p in hidden)
-    folders = [] if recursive else [p for p in inside if p not in hidden and is_dir(p)]
-    if left:
-        kinds = ", ".join(f"{n} {suffix}" for suffix, n in sorted(left.items()))
-        notes.append(f"{path}: left out, as they are no pictures: {kinds}.")
-    if unseen:
-        notes.append(f"{path}: left out, as their names begin with a dot: {unseen}.")
-    if folders:
-        notes.append(f"{path}: left out, as -r is not given: subfolders {len(folders)}.")
-    pictures = [Input(p) for p in files if p.suffix.lower() in _PICTURES]
-    if not pictures:
-        notes.append(f"{path}: there is no picture in this folder.")
-    yield from pictures
+class _Search:
+    """A search for pictures in one argument after another.
+
+    Attributes:
+        own: what was made by a prediction.
+    """
+
+    def __init__(self, recursive: bool, notes: list[str]) -> None:
+        self._recursive, self._notes = recursive, notes
+        self.own = OwnResults()
+
+    def within(self, path: Path) -> Iterator[Input]:
+        """The pictures of one argument."""
+        if is_dir(path):
+            yield from self._of_folder(path)
+        elif not self.own.leaves_out(path, named=True):
+            yield from self._listed(path) if _is_list(path) else [Input(path)]
+
+    def _of_folder(self, path: Path) -> Iterator[Input]:
+        inside = _inside(path, self._recursive, self._notes)
+        # of macOS, "._a.png" beside each file on a foreign disk, and of tools, in their own folders
+        hidden = {p for p in inside if any(n.startswith(".") for n in p.relative_to(path).parts)}
+        files = [p for p in inside if p not in hidden and not is_dir(p)]
+        left = Counter(p.suffix.lower() or p.name for p in files if not _is_picture(p))
+        unseen = sum(_is_picture(p) and not is_dir(p) for p in hidden)
+        folders = [] if self._recursive else [p for p in inside if p not in hidden and is_dir(p)]
+        if left:
+            kinds = ", ".join(f"{n} {suffix}" for suffix, n in sorted(left.items()))
+            self._notes.append(f"{path}: left out, as they are no pictures: {kinds}.")
+        if unseen:
+            self._notes.append(f"{path}: left out, as their names begin with a dot: {unseen}.")
+        if folders:
+            self._notes.append(f"{path}: left out, as -r is not given: subfolders {len(folders)}.")
+        pictures = [p for p in files if _is_picture(p)]
+        if not pictures:
+            self._notes.append(f"{path}: there is no picture in this folder.")
+        yield from (Input(p) for p in pictures if not self.own.leaves_out(p, named=False))
+
+    def _listed(self, table: Path) -> Iterator[Input]:
+        """The pictures of a list.
+
+        Raises:
+            ValueError: a line names no picture, or the same picture is of two patients.
+        """
+        rows, notes = read_list(table)
+        self._notes += notes
+        patients: dict[Path, tuple[int, str]] = {}
+        for line, text, patient in rows:
+            if not text:
+                raise ValueError(
+                    f"{table}, line {line}: expected the path of a picture. Received none. Write "
+                    "it, or delete the line."
+                )
+            for item in self._in_row(table.parent, text):
+                before, other = patients.setdefault(item.path, (line, patient))
+                if other != patient:
+                    raise ValueError(
+                        f"{table}, line {line}: expected a picture to be of one patient. Received "
+                        f"{text} of {patient or 'nobody'}, and of {other or 'nobody'} in line "
+                        f"{before}. Correct one of the lines."
+                    )
+                yield replace(item, patient=patient)
+
+    def _in_row(self, folder: Path, text: str) -> Iterator[Input]:
+        """The pictures of the path that a row has; of a list in a list, that list as a picture."""
+        if not is_file(folder / text):  # as Windows writes it
+            text = text.replace("\\", "/")
+        for path in _named(text, folder):
+            if is_dir(path):
+                yield from self._of_folder(path)
+            elif not self.own.leaves_out(path, named=True):
+                yield Input(path)
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in PICTURE_SUFFIXES
+
+
+def _is_list(path: Path) -> bool:
+    """Whether a file is a list by its name, and no picture by its content."""
+    if path.suffix.lower() not in _LISTS:
+        return False
+    if not is_file(path):  # a pipe may have no end
+        return True
+    try:
+        with path.open("rb") as file:
+            return not kind_of(file.read(1024))
+    except OSError:  # told when it is read
+        return True
 
 
 def _inside(path: Path, recursive: bool, notes: list[str]) -> list[Path]:
@@ -197,45 +257,6 @@ def _inside(path: Path, recursive: bool, notes: list[str]) -> list[Path]:
         if not recursive:
             break
     return sorted(found)
-
-
-def _listed(table: Path) -> Iterator[Input]:
-    """The pictures of a table.
-
-    Raises:
-        ValueError: a line names no picture, or the same picture is of two patients.
-    """
-    patients: dict[Path, tuple[int, str]] = {}
-    for line, row in read_table(table, ["path"], ["patient"]):
-        if not row["path"]:
-            raise ValueError(
-                f"{table}, line {line}: expected the path of a picture. Received none. Write it, "
-                "or delete the line."
-            )
-        path = table.parent / row["path"]
-        if not is_file(path):  # as Windows writes it
-            path = table.parent / row["path"].replace("\\", "/")
-        before, patient = patients.setdefault(path, (line, row["patient"]))
-        if patient != row["patient"]:
-            raise ValueError(
-                f"{table}, line {line}: expected a picture to be of one patient. Received "
-                f"{row['path']} of {row['patient'] or 'nobody'}, and of {patient or 'nobody'} in "
-                f"line {before}. Correct one of the lines."
-            )
-        yield Input(path, patient=patient)
-
-
-class _Results:
-    """Tells what a prediction made: by its name, or by the journal beside it."""
-
-    def __init__(self) -> None:
-        self._journals: dict[Path, Journal] = {}
-
-    def __call__(self, path: Path) -> bool:
-        folder = path.parent
-        if folder not in self._journals:
-            self._journals[folder] = Journal(folder)
-        return bool(_RESULT.search(path.name) or self._journals[folder].own([path.name]))
 
 
 def _without_repeated(inputs: Iterable[Input], notes: list[str]) -> list[Input]:

@@ -90,6 +90,10 @@ class Journal:
         files = entry["files"]
         return entry if all(files.get(p.name) == file_digest(p) for p in present) else None
 
+    def knows(self, name: str) -> bool:
+        """Whether a file of this name was made, also if it was changed since."""
+        return name in self._entries
+
     def done(self, made_of: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any] | None:
         """The entry of a result that needs not be made again; None if it is to be made.
 

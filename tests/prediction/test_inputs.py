@@ -11,7 +11,8 @@ from colour_network import write_colour_network
 from pictures import write_image
 
 from bloodseg_lib.cli import main
-from bloodseg_lib.io import MOST_MEGAPIXELS, write_bytes, write_csv
+from bloodseg_lib.io import MOST_MEGAPIXELS, label_map_bytes, write_bytes, write_csv
+from bloodseg_lib.prediction.cell_table import cell_table
 from bloodseg_lib.prediction.inputs import Input, find_inputs
 from bloodseg_lib.prediction.journal import Journal
 
@@ -88,8 +89,11 @@ def test_a_table_lists_pictures_from_its_own_folder_with_their_patients(tmp_path
         (tmp_path / "fields/a.png", "Müller"),
         (tmp_path / "fields/b.png", ""),
     ]
-    write_csv(tmp_path / "other.csv", ["file"], [["a.png"]])
-    with pytest.raises(ValueError, match=r"other\.csv: expected the columns path"):
+    write_csv(tmp_path / "other.csv", ["slide"], [["a.png"]])
+    with pytest.raises(
+        ValueError,
+        match=r"other\.csv: expected the columns path.*Missing: path\. Received slide\.",
+    ):
         find_inputs([tmp_path / "other.csv"])
 
 
@@ -107,22 +111,67 @@ def test_folders_are_patients_if_it_is_said(tmp_path):
     assert patients(tmp_path / "all") == ["", "", ""]
 
 
-def test_results_of_a_prediction_are_left_out_by_name_and_by_the_journal(tmp_path):
-    for number, name in enumerate(("a.png", "a_overlay.png", "a_classes.png")):
-        picture(tmp_path / name, number)
-    label_map = picture(tmp_path / "b.png", 3).read_bytes()
-    Journal(tmp_path).add({}, {"b.png": label_map})
-    found, notes = find_inputs(sorted(tmp_path.glob("*.png")))
-    assert names(found) == ["a.png"]
-    assert notes == [
-        "Left out, as a prediction made them: 3 (a_classes.png, a_overlay.png, b.png)."
-    ]
+def test_results_of_a_prediction_are_left_out_by_the_journal(tmp_path):
+    made = {}
+    for number, name in enumerate(("a.png", "a_overlay.png", "a_classes.png", "b.png")):
+        made[name] = picture(tmp_path / name, number).read_bytes()
+    Journal(tmp_path).add({}, {name: made[name] for name in made if name != "a.png"})
+    picture(tmp_path / "a_classes.png", 9)  # corrected by hand
+    for paths in ([tmp_path], sorted(tmp_path.glob("*.png"))):
+        found, notes = find_inputs(paths)
+        assert names(found) == ["a.png"]
+        assert (
+            "Left out, as a prediction made them: 3 (a_classes.png, a_overlay.png, b.png)." in notes
+        )
     picture(tmp_path / "b.png", 4)  # a photograph of that name is none
     assert names(find_inputs([tmp_path / "b.png"])[0]) == ["b.png"]
 
 
+def test_a_picture_of_one_s_own_with_the_name_of_a_result_is_taken_if_it_is_named(tmp_path):
+    own = picture(tmp_path / "fluor_overlay.png")
+    picture(tmp_path / "a.png", 1)
+    found, notes = find_inputs([tmp_path])
+    assert names(found) == ["a.png"]
+    assert notes == [
+        "Left out, as their names end as those of results do: 1 (fluor_overlay.png). If they are "
+        "no results, name each of them, or rename them."
+    ]
+    taken = "Taken, though their names end as those of results do: 1 (fluor_overlay.png)."
+    (tmp_path / "list.csv").write_text("path\nfluor_overlay.png\n")
+    for paths in ([own], [tmp_path, own], [tmp_path / "list.csv"]):
+        found, notes = find_inputs(paths)
+        assert "fluor_overlay.png" in names(found) and taken in notes
+
+
+def test_a_list_of_one_s_own_with_the_name_of_a_result_is_read(tmp_path):
+    picture(tmp_path / "a.png")
+    (tmp_path / "good_cells.csv").write_text("path,patient\na.png,A\n")
+    found, _ = find_inputs([tmp_path / "good_cells.csv"])
+    assert [(item.name, item.patient) for item in found] == [("a.png", "A")]
+
+
+@pytest.mark.parametrize("comma", [False, True])
+def test_results_that_were_moved_are_known_by_their_content(tmp_path, comma):
+    (tmp_path / "a_classes.png").write_bytes(label_map_bytes(np.zeros((4, 5), np.uint8)))
+    write_bytes(tmp_path / "a_cells.csv", cell_table([], comma).encode("utf-8-sig"))
+    photo = picture(tmp_path / "photo.png")
+    found, notes = find_inputs(sorted(tmp_path.iterdir()))
+    assert [item.path for item in found] == [photo]
+    assert notes == ["Left out, as a prediction made them: 2 (a_cells.csv, a_classes.png)."]
+
+
+def test_a_picture_that_is_named_like_a_result_is_never_written_onto(tmp_path):
+    checkpoint = write_colour_network(tmp_path / "network" / "best.npz")
+    one, other = (picture(tmp_path / name, n) for n, name in enumerate(("a.png", "a_overlay.png")))
+    before = other.read_bytes()
+    how = ("--checkpoint", checkpoint, "--out", tmp_path, "--overwrite")
+    done = run(one, other, *how)
+    assert done.exit_code == 1 and "but this is one of the images" in done.output
+    assert other.read_bytes() == before
+
+
 def test_all_files_of_a_result_folder_are_left_out_whatever_their_kind(tmp_path):
-    write_csv(tmp_path / "a_cells.csv", ["class"], [])
+    write_bytes(tmp_path / "a_cells.csv", cell_table([]).encode())
     for name in ("predicted.jsonl", "a_counts.json", "report.html"):
         (tmp_path / name).write_bytes(b"x")
     Journal(tmp_path).add({}, {"report.html": b"x"})
@@ -134,7 +183,7 @@ def test_all_files_of_a_result_folder_are_left_out_whatever_their_kind(tmp_path)
 
 
 def test_nothing_but_results_is_an_error_that_says_so(tmp_path):
-    picture(tmp_path / "a_classes.png")
+    (tmp_path / "a_classes.png").write_bytes(label_map_bytes(np.zeros((4, 5), np.uint8)))
     with pytest.raises(ValueError, match=r"a picture to segment.*a prediction made them: 1"):
         find_inputs([tmp_path])
 

@@ -1,0 +1,109 @@
+"""Lists of pictures: tables with a path and perhaps a patient a row, or lines of paths."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from bloodseg_lib.io import (
+    FOREIGN_SUFFIXES,
+    IMAGE_SUFFIXES,
+    decoded,
+    is_dir,
+    is_file,
+    missing_columns,
+    table_rows,
+)
+
+PICTURE_SUFFIXES = (*IMAGE_SUFFIXES, *FOREIGN_SUFFIXES, ".npy")
+"""Suffixes of what is taken for a picture, read or refused in words."""
+
+# of several the first; without case, blanks and signs
+_PATHS = (
+    *("path", "filepath", "file", "filename", "imagepath", "imagefile", "imagefilename"),
+    *("imagename", "image", "img", "picturepath", "picturefile", "picturename", "picture"),
+)
+_PATIENTS = (
+    *("patient", "patientid", "patientnumber", "patientno", "patientnr", "patientcode"),
+    *("patientname", "subject", "subjectid"),
+)
+_ADDRESS = re.compile(r"\w{2,}:/")
+_SEPARATORS = re.compile(r"[,;\t|]")
+
+
+class Row(NamedTuple):
+    """A row: its line in the file, the path as it is written, and the patient, perhaps empty."""
+
+    line: int
+    path: str
+    patient: str = ""
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an address, as of the web, and no path.
+
+    Examples:
+        >>> is_address("https://example.org/a.png"), is_address("C:/a.png")
+        (True, False)
+    """
+    return bool(_ADDRESS.match(text))
+
+
+def read_list(path: Path) -> tuple[list[Row], list[str]]:
+    """The rows of a list that hold more than a comment, and sentences on what was ignored.
+
+    Args:
+        path: of the list, as spreadsheet programs write it; see :func:`bloodseg_lib.io.read_table`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: no column has paths; the message names those that there are.
+    """
+    notes: list[str] = []
+    rows = list(_lines_of_paths(path)) or _table(path, notes)
+    comments = [row for row in rows if row.path.startswith("#") and not _is_there(path, row.path)]
+    if comments:
+        lines = ", ".join(str(row.line) for row in comments[:5]) + (", ..." if comments[5:] else "")
+        notes.append(f"{path}: left out, as comments: lines {lines}.")
+    if len(comments) == len(rows):
+        notes.append(f"{path}: there is no picture in this list.")
+    return [row for row in rows if row not in comments], notes
+
+
+def _table(path: Path, notes: list[str]) -> list[Row]:
+    names, rows = table_rows(path, "a list of pictures")
+    plain = [_plain(name) for name in names]
+    at = next((plain.index(known) for known in _PATHS if known in plain), None)
+    if at is None:
+        raise missing_columns(path, "path and, if you like, patient", "path", names)
+    of = next((plain.index(known) for known in _PATIENTS if known in plain), None)
+    if ignored := [name for n, name in enumerate(names) if n not in (at, of) and name]:
+        patient = f" and {names[of]}" if of is not None else "; none names the patient"
+        notes.append(
+            f"{path}: columns that were ignored: {', '.join(ignored)}. Read: {names[at]}{patient}."
+        )
+    return [Row(line, row[at], "" if of is None else row[of]) for line, row in rows]
+
+
+def _lines_of_paths(path: Path) -> Iterator[Row]:
+    """The lines of a text without headings, if its first one is the path of a picture."""
+    text = decoded(path.read_bytes()) if is_file(path) else ""
+    lines = [(n, line.strip().strip('"')) for n, line in enumerate(text.splitlines(), 1)]
+    paths = [(n, line) for n, line in lines if line]
+    first = next((each for _, each in paths if each[0] != "#" or _is_there(path, each)), "")
+    if _plain(first) in _PATHS or "\0" in text:
+        return
+    known = first.lower().endswith(PICTURE_SUFFIXES) or is_address(first)
+    if _is_there(path, first) or (known and not _SEPARATORS.search(first)):
+        yield from (Row(n, line) for n, line in paths)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).casefold()
+
+
+def _is_there(table: Path, text: str) -> bool:
+    there = table.parent / text.replace("\\", "/")
+    return bool(text) and (is_file(there) or is_dir(there))
