@@ -14,6 +14,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 from quality import real_fields
 from tqdm.auto import tqdm
 
@@ -202,6 +203,44 @@ def _in_grey_frame(image: np.ndarray, _: float) -> np.ndarray:
     return cv2.copyMakeBorder(image, edge, edge, edge, edge, cv2.BORDER_CONSTANT, value=(128,) * 3)
 
 
+def _of_colours(number: int) -> Alteration:
+    """As a GIF of few colours, without dithering."""
+
+    def altered(image: np.ndarray, _: float) -> np.ndarray:
+        few = Image.fromarray(image).quantize(number, dither=Image.Dither.NONE)
+        return np.asarray(few.convert("RGB"))
+
+    return altered
+
+
+def _panels(image: np.ndarray, _: float) -> np.ndarray:
+    """The field beside itself upside down, in a figure."""
+    edges = {"borderType": cv2.BORDER_CONSTANT, "value": (255,) * 3}
+    first, second = (
+        cv2.copyMakeBorder(part, *[len(image) // 20] * 4, **edges)
+        for part in (image, np.ascontiguousarray(image[::-1]))
+    )
+    return np.concatenate([first, second], axis=1)
+
+
+def _part_lost(image: np.ndarray, _: float) -> np.ndarray:
+    """The lower two fifths of one grey."""
+    result = image.copy()
+    result[len(image) * 3 // 5 :] = 128
+    return result
+
+
+def _grains(image: np.ndarray, factor: float) -> np.ndarray:
+    """Grains of stain, one on each area of a red cell."""
+    rng = np.random.default_rng(0)
+    result, (height, width) = image.copy(), image.shape[:2]
+    for _ in range(int(height * width * factor**2 / 900)):
+        place = int(8 * rng.uniform(0, width)), int(8 * rng.uniform(0, height))
+        radius = int(8 * rng.uniform(1, 1.8) / factor)
+        cv2.circle(result, place, radius, (90, 40, 120), -1, cv2.LINE_AA, 3)
+    return result
+
+
 KINDS: dict[str, Alteration] = {
     "nothing": lambda image, _: image,
     "half-blurred": _part_blurred(0),
@@ -251,6 +290,12 @@ KINDS: dict[str, Alteration] = {
         lambda x: np.where(np.random.default_rng(0).random(x.shape[:2])[..., None] < 0.01, 0, x)
     ),
     "no-blue": _levels(lambda x: x * np.array([1, 1, 0], np.float32)),
+    "half-light-grey": lambda image, _: np.repeat(image[..., 1:2] // 2, 3, axis=2),
+    "16-colours": _of_colours(16),
+    "panels": _panels,
+    "strip-twice": lambda image, _: np.concatenate([image[:, : len(image[0]) * 2 // 3], image], 1),
+    "part-lost": _part_lost,
+    "grains": _grains,
 }
 
 
