@@ -30,6 +30,7 @@ from bloodseg_lib.prediction.finding import (
 from bloodseg_lib.prediction.pixel_size import PixelSize
 from bloodseg_lib.prediction.scale import Scale, measure_rbc_diameter
 from bloodseg_lib.prediction.segmenter import Segmentation
+from bloodseg_lib.prediction.smoothing import of_smoothing
 from bloodseg_lib.prediction.surround import of_panels
 from bloodseg_lib.prediction.uniformity import Uniformity, likeness_of_parts
 from bloodseg_lib.prediction.writing import of_writing
@@ -111,6 +112,7 @@ def judge(
         *_of_the_cells(cells),
         *of_chance(image, segmentation, cells),
         *_of_the_shapes(image, Uniformity.of(cells, *image.shape[:2])),
+        *of_smoothing(image, segmentation),
         *of_panels(segmentation.preprocessing.correction.surround),
         *of_writing(segmentation.labels, segmentation.written, written, len(cells)),
     ]
