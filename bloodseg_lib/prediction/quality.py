@@ -14,10 +14,13 @@ from typing import get_args
 
 import numpy as np
 
-from bloodseg_lib.classes import INFECTED_RBC, RBC_IDS
+from bloodseg_lib.classes import INFECTED_RBC, RBC_DIAMETER_PX, RBC_IDS
 from bloodseg_lib.prediction.appearance import Appearance
+from bloodseg_lib.prediction.blank import of_blank
 from bloodseg_lib.prediction.cells import Cell
 from bloodseg_lib.prediction.chance import of_chance
+from bloodseg_lib.prediction.copies import of_copies
+from bloodseg_lib.prediction.few_colours import of_few_colours
 from bloodseg_lib.prediction.finding import (
     DIFFERENTIAL,
     EVERYTHING,
@@ -32,7 +35,7 @@ from bloodseg_lib.prediction.scale import Scale, measure_rbc_diameter
 from bloodseg_lib.prediction.segmenter import Segmentation
 from bloodseg_lib.prediction.smoothing import of_smoothing
 from bloodseg_lib.prediction.surround import of_panels
-from bloodseg_lib.prediction.uniformity import Uniformity, likeness_of_parts
+from bloodseg_lib.prediction.uniformity import Uniformity
 from bloodseg_lib.prediction.writing import of_writing
 
 DARKEST = 90
@@ -56,11 +59,6 @@ fields of four databases, 1.13 at least where they are stretched by 1.3.
 UNLIKE_HALVES = 1.2
 """Factor between the red cells' diameters in one half of a picture and in the other: 1.17 at most
 in the same fields.
-"""
-COPIES = 0.985
-"""Correlation of the halves or thirds of a picture: 0.84 at most in fields, and 0.984 in single
-cells, which are not asked, of 469 pictures of ten folders; 0.997 at least where they are copies of
-each other, saved as a JPEG of quality 50.
 """
 DENSEST, BLUEST, REDDEST = 1.2, 1.0, 1.4
 """Optical density of the red cells in green, and in blue and red as a fraction of it: up to 0.9,
@@ -95,27 +93,34 @@ def judge(
     cells: Sequence[Cell],
     written: int = 0,
     seen: Appearance | None = None,
+    original: np.ndarray | None = None,
 ) -> Quality:
     """Judge a picture.
 
     Args:
-        image: ``(H, W, 3) uint8`` RGB as it came; may be memory-mapped: of a large one nine windows
+        image: ``(H, W, 3) uint8`` RGB, corrected; may be memory-mapped: of a large one nine windows
             are read.
         segmentation: of it.
         cells: found in it.
         written: cells that were left out because writing or a bar lies on them.
         seen: the measures of the picture, where they were taken already.
+        original: the picture as it came, where a correction changed it.
     """
+    original, red = image if original is None else original, Uniformity.of(cells, *image.shape[:2])
     findings = [
         *_of_the_picture(seen or Appearance.of(image, segmentation)),
         *_of_the_scale(image, segmentation.scale),
         *_of_the_cells(cells),
         *of_chance(image, segmentation, cells),
-        *_of_the_shapes(image, Uniformity.of(cells, *image.shape[:2])),
-        *of_smoothing(image, segmentation),
+        *_of_the_shapes(red),
+        *of_few_colours(original),
+        *of_blank(original, cells),
+        *(_of_copies(original, segmentation) if red.stretch else ()),
         *of_panels(segmentation.preprocessing.correction.surround),
         *of_writing(segmentation.labels, segmentation.written, written, len(cells)),
     ]
+    if not any(f.name == "focus" for f in findings):  # which takes noise away, too
+        findings += of_smoothing(original, segmentation)
     if not cells and not any(f.withholds == EVERYTHING for f in findings):
         words = (
             "No cell is counted: the slide is empty, or the picture shows nothing but the inside "
@@ -230,14 +235,14 @@ def _of_the_scale(image: np.ndarray, scale: Scale) -> Iterator[Finding]:
         )
 
 
-def _of_the_shapes(image: np.ndarray, red: Uniformity) -> Iterator[Finding]:
-    """Whether the picture was stretched, or put together from several or from copies of one."""
-    if red.stretch and (alike := likeness_of_parts(image)) > COPIES:
-        words = (
-            "Parts of the picture are copies of each other: its cells count several times, and "
-            "the intervals are too narrow."
-        )
-        yield Finding("copies", "warning", alike, words)
+def _of_copies(original: np.ndarray, segmentation: Segmentation) -> Iterator[Finding]:
+    """Within the dark border: a line is everywhere like itself."""
+    field = segmentation.preprocessing.within_border(original)
+    yield from of_copies(field, RBC_DIAMETER_PX / segmentation.scale.factor)
+
+
+def _of_the_shapes(red: Uniformity) -> Iterator[Finding]:
+    """Whether the picture was stretched, or put together from several."""
     if red.stretch and max(red.stretch, 1 / red.stretch) > STRETCHED:
         words = (
             f"Its red cells are {red.stretch:.2f} times as wide as high: the picture was "

@@ -48,7 +48,7 @@ def count_field(
         field: name of the image, kept with each cell.
         on_progress: receives the fraction that is done, 0..1.
     """
-    image = segmentation.preprocessing.correction.applied(image)
+    original, image = image, segmentation.preprocessing.correction.applied(image)
     labels, probabilities = segmentation.labels, segmentation.probabilities
     scale, config = segmentation.scale, config or CountingConfig()
     # one cell that was cut out touches every border
@@ -66,7 +66,9 @@ def count_field(
     label_map = np.zeros_like(labels)
     label_map[seen_part] = counts.label_map
     counts = replace(counts, config=config, label_map=label_map)
-    quality = judge(image, segmentation, counts.cells, counts.under_writing, seen.result())
+    quality = judge(
+        image, segmentation, counts.cells, counts.under_writing, seen.result(), original
+    )
     return replace(counts, quality=quality)
 
 

@@ -1,6 +1,5 @@
 """Whether the red cells of a picture are alike: as wide as high, and as large on one side as on the
-other. Where they are not, it was stretched, or put together from several. Whether its parts are too
-alike: copies of each other.
+other. Where they are not, it was stretched, or put together from several.
 
 Taught by ``notebooks/06_interactive_prediction.ipynb``.
 """
@@ -10,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from bloodseg_lib.classes import RBC_IDS
 from bloodseg_lib.prediction.cells import Cell
 
 _LEAST_CELLS = 10  # of which a median says something
-_PART_PX = 96  # side to which a part is reduced; less than a cell is left of a usual field
 
 
 class Uniformity(NamedTuple):
@@ -71,43 +68,3 @@ def _medians(values: np.ndarray, places: np.ndarray) -> tuple[float, float]:
         for part in (below, ~below)
     )
     return first, second
-
-
-def likeness_of_parts(image: np.ndarray) -> float:
-    """How alike the halves or thirds of a picture are, left to right or top to bottom, as they are
-    or mirrored: the greatest correlation of neighbours' pixels, -1..1; 1: copies.
-
-    Args:
-        image: ``(H, W, 3) uint8`` RGB; may be memory-mapped.
-    """
-    found = []
-    for turned in (image[:, :, 1], image[:, :, 1].T):
-        first, second = _parts(turned, 2)
-        thirds = _parts(turned, 3)
-        found.append(_correlation(first, second))
-        found.append(_correlation(first, second[:, ::-1]))
-        found.append(min(_correlation(thirds[0], other) for other in thirds[1:]))
-    return max(found)
-
-
-def _parts(plane: np.ndarray, count: int) -> list[np.ndarray]:
-    """So many parts of a plane, side by side, each reduced to a square."""
-    width = plane.shape[1] // count
-    if not width:
-        return [np.zeros((1, 1), np.float32)] * count
-    size = (_PART_PX, _PART_PX)
-    return [
-        cv2.resize(
-            np.ascontiguousarray(plane[:, i * width : (i + 1) * width]),
-            size,
-            interpolation=cv2.INTER_AREA,
-        ).astype(np.float32)
-        for i in range(count)
-    ]
-
-
-def _correlation(first: np.ndarray, second: np.ndarray) -> float:
-    """Of two planes, by Pearson; 0 where one is even."""
-    first, second = first - first.mean(), second - second.mean()
-    size = float(np.linalg.norm(first) * np.linalg.norm(second))
-    return float((first * second).sum()) / size if size else 0.0

@@ -19,3 +19,19 @@ def drawn_field() -> np.ndarray:
     cv2.circle(image, (375, 70), 7, PURPLE, -1)
     cv2.circle(image, (370, 280), 24, NUCLEUS, -1)
     return image
+
+
+def photographed(image: np.ndarray, seed: int = 0, spread: float = 2.0) -> np.ndarray:
+    """A drawn picture with the noise of a camera, which gives it as many colours as photographs
+    have.
+    """
+    noise = np.random.default_rng(seed).normal(0, spread, image.shape)
+    return np.clip(image + noise + 0.5, 0, 255).astype(np.uint8)
+
+
+def scattered(height: int = 480, width: int = 640, number: int = 90, seed: int = 0) -> np.ndarray:
+    """Photographed discs of 36 pixels, anywhere, as in a smear."""
+    rng, image = np.random.default_rng(seed), np.full((height, width, 3), SLIDE, np.uint8)
+    for centre in rng.integers(0, (width, height), (number, 2)).tolist():
+        cv2.circle(image, centre, 18, RED_CELL, -1, cv2.LINE_AA)
+    return photographed(image, seed)

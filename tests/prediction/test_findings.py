@@ -6,6 +6,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from drawn_fields import photographed
 
 from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, NEUTROPHIL, RBC_DIAMETER_PX, Box
 from bloodseg_lib.prediction.appearance import Appearance
@@ -33,6 +34,7 @@ IMAGE = np.full((420, 520, 3), 240, np.uint8)
 for _y in range(35, 400, 50):
     for _x in range(35, 500, 50):
         cv2.circle(IMAGE, (_x, _y), 18, (190, 150, 195), -1)
+IMAGE = photographed(IMAGE)
 
 
 def cells(*confidences, class_id=HEALTHY_RBC):

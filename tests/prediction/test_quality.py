@@ -5,7 +5,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from drawn_fields import drawn_field
+from drawn_fields import drawn_field, photographed
 
 from bloodseg_lib.classes import HEALTHY_RBC, RBC_DIAMETER_PX, Box
 from bloodseg_lib.prediction.appearance import Appearance
@@ -29,11 +29,13 @@ def field(background=BACKGROUND, cell=CELL, blur_px=0.0):
     labels = np.zeros(image.shape[:2], np.uint8)
     rng = np.random.default_rng(0)  # a lattice would be a copy of itself
     for y in range(35, 400, 50):
+        aside = int(rng.integers(-9, 10))
         for column in range(35, 500, 50):
-            x = column + int(rng.integers(-5, 6))
-            cv2.circle(image, (x, y), 18, cell, -1, cv2.LINE_AA)
-            cv2.circle(labels, (x, y), 18, HEALTHY_RBC, -1)
-    return cv2.GaussianBlur(image, (0, 0), max(0.6, blur_px)), labels
+            centre = column + aside + int(rng.integers(-5, 6)), y
+            radius = int(rng.integers(15, 19))
+            cv2.circle(image, centre, radius, cell, -1, cv2.LINE_AA)
+            cv2.circle(labels, centre, radius, HEALTHY_RBC, -1)
+    return photographed(cv2.GaussianBlur(image, (0, 0), max(0.6, blur_px))), labels
 
 
 def segmented(image, labels, scale=MEASURED, sure=0.95):
@@ -59,7 +61,7 @@ def test_nothing_is_said_of_a_sharp_field():
 @pytest.mark.parametrize(("blur_px", "level"), [(2.0, "warning"), (4.0, "withheld")])
 def test_a_field_out_of_focus_is_warned_of_and_then_withheld(blur_px, level):
     quality = judged(*field(blur_px=blur_px))
-    assert names(quality, level) == ["focus"]
+    assert "focus" in names(quality, level)
     assert bool(quality.reason("parasitaemia")) == (level == "withheld")
 
 
@@ -211,7 +213,7 @@ def test_what_the_network_sees_under_writing_is_what_is_around_it():
     image, _ = field()
     written = cv2.line(image.copy(), (60, 110), (360, 110), (20, 20, 20), 2)  # between cells
     filled = without_writing(written, burnt_in(written))
-    assert np.abs(filled.astype(int) - image).max() <= 12
+    assert np.abs(filled.astype(int) - image).max() <= 18
 
 
 def made_smaller(*, bar: bool, upright: bool) -> np.ndarray:

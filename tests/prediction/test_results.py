@@ -6,6 +6,7 @@ from typing import ClassVar
 import cv2
 import numpy as np
 import pytest
+from drawn_fields import photographed
 from pictures import write_image
 from PIL import Image
 
@@ -23,7 +24,9 @@ from bloodseg_lib.prediction.results import (
 from bloodseg_lib.prediction.scale import AT_40X, Scale
 from bloodseg_lib.prediction.segmenter import Segmentation
 
-IMAGE = cv2.circle(np.full((100, 120, 3), 220, np.uint8), (60, 50), 18, (180, 150, 190), -1)
+IMAGE = photographed(
+    cv2.circle(np.full((100, 120, 3), 220, np.uint8), (60, 50), 18, (180, 150, 190), -1)
+)
 LABELS = cv2.circle(np.zeros((100, 120), np.uint8), (60, 50), 18, HEALTHY_RBC, -1)
 SEGMENTATION = Segmentation(LABELS, np.eye(10, dtype=np.float16)[LABELS], AT_40X)
 
