@@ -22,7 +22,7 @@ cells, which are not asked, of 469 pictures of ten folders; 0.997 at least where
 each other, saved as a JPEG of quality 50.
 """
 TWICE = 0.93
-"""Correlation of details in a part and in its copy: about 0.98 where the copy is a second photograph
+"""Correlation of details in a part and in its copy: about 0.98 where that is a second photograph
 of the same cells, and 1 where it is the same. No field of 1048 of six databases has such a part.
 """
 LEAST_TWICE = 0.06

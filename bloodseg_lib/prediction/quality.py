@@ -110,9 +110,8 @@ def judge(
         *_of_the_cells(cells),
         *of_chance(segmentation, cells),
         *_of_the_shapes(red),
-        *of_few_colours(original),
         *of_blank(original, cells),
-        *(_of_copies(original, segmentation) if red.stretch else ()),
+        *(_of_a_field(original, segmentation) if red.stretch else ()),
     ]
     if not cells and not any(f.withholds == EVERYTHING for f in findings):
         words = (
@@ -238,8 +237,10 @@ def _of_the_scale(image: np.ndarray, scale: Scale) -> Iterator[Finding]:
         )
 
 
-def _of_copies(original: np.ndarray, segmentation: Segmentation) -> Iterator[Finding]:
-    """Within the dark border: a line is everywhere like itself."""
+def _of_a_field(original: np.ndarray, segmentation: Segmentation) -> Iterator[Finding]:
+    """What is asked of several red cells only: single ones have few colours and are much alike."""
+    yield from of_few_colours(original)
+    # within the dark border: a line is everywhere like itself
     field = segmentation.preprocessing.within_border(original)
     yield from of_copies(field, RBC_DIAMETER_PX / segmentation.scale.factor)
 
