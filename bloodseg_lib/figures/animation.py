@@ -6,6 +6,7 @@ Taught by ``notebooks/05_gif_visualization.ipynb``.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from bloodseg_lib.io import replacing
 
 FRAME_MS = 900
 _HEADER_PX, _GAP_PX = 40, 4
+_SEGMENT_UID = b"\x73\xa4\x90"  # and its length, 16 bytes, in the header of a WebM
 _COLOURS = 128  # half of what GIF allows: the file is a third smaller and looks the same
 
 
@@ -123,7 +125,19 @@ def write_webm(path: Path | str, frames: Sequence[np.ndarray], frame_ms: int = F
         for frame in frames:
             writer.write(cv2.cvtColor(frame[:height, :width], cv2.COLOR_RGB2BGR))
         writer.release()
+        file.write_bytes(_with_own_number(file.read_bytes()))
         file.replace(temporary)
+
+
+def _with_own_number(video: bytes) -> bytes:
+    """A WebM whose segment has the digest of all else for its number, which FFmpeg draws at random:
+    the same frames give the same bytes.
+    """
+    begin = video.find(_SEGMENT_UID, 0, 1024) + len(_SEGMENT_UID)
+    if begin < len(_SEGMENT_UID):
+        return video
+    before, after = video[:begin], video[begin + 16 :]
+    return before + hashlib.md5(before + after, usedforsecurity=False).digest() + after
 
 
 def write_gif(path: Path | str, frames: Sequence[np.ndarray], frame_ms: int = FRAME_MS) -> None:

@@ -113,9 +113,8 @@ def judge(
         *_of_the_cells(cells),
         *of_chance(image, segmentation, cells),
         *_of_the_shapes(red),
-        *of_few_colours(original),
         *of_blank(original, cells),
-        *(_of_copies(original, segmentation) if red.stretch else ()),
+        *(_of_a_field(original, segmentation) if red.stretch else ()),
         *of_panels(segmentation.preprocessing.correction.surround),
         *of_writing(segmentation.labels, segmentation.written, written, len(cells)),
     ]
@@ -235,8 +234,10 @@ def _of_the_scale(image: np.ndarray, scale: Scale) -> Iterator[Finding]:
         )
 
 
-def _of_copies(original: np.ndarray, segmentation: Segmentation) -> Iterator[Finding]:
-    """Within the dark border: a line is everywhere like itself."""
+def _of_a_field(original: np.ndarray, segmentation: Segmentation) -> Iterator[Finding]:
+    """What is asked of several red cells only: single ones have few colours and are much alike."""
+    yield from of_few_colours(original)
+    # within the dark border: a line is everywhere like itself
     field = segmentation.preprocessing.within_border(original)
     yield from of_copies(field, RBC_DIAMETER_PX / segmentation.scale.factor)
 

@@ -127,3 +127,12 @@ def test_a_video_holds_the_frames_in_their_order(tmp_path):
     assert np.abs(np.array(reds, int) - (0, 120, 240)).max() < 12
     assert video.get(cv2.CAP_PROP_FPS) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["a.webm"]
+
+
+def test_the_same_frames_give_the_same_video(tmp_path):
+    frames = [np.full((40, 60, 3), level, np.uint8) for level in (0, 120, 250)]
+    for name in ("a.webm", "b.webm"):
+        write_webm(tmp_path / name, frames)
+    assert (tmp_path / "a.webm").read_bytes() == (tmp_path / "b.webm").read_bytes()
+    write_webm(tmp_path / "b.webm", frames[1:])
+    assert (tmp_path / "a.webm").read_bytes() != (tmp_path / "b.webm").read_bytes()
