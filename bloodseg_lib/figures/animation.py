@@ -22,7 +22,7 @@ from bloodseg_lib.io import replacing
 
 FRAME_MS = 900
 _HEADER_PX, _GAP_PX = 40, 4
-_SEGMENT_UID = b"\x73\xa4\x90"  # and its length, 16 bytes, in the header of a WebM
+_TRACK_UID = b"\x73\xc5\x88"  # and its length, 8 bytes, in the header of a WebM
 _COLOURS = 128  # half of what GIF allows: the file is a third smaller and looks the same
 
 
@@ -130,14 +130,16 @@ def write_webm(path: Path | str, frames: Sequence[np.ndarray], frame_ms: int = F
 
 
 def _with_own_number(video: bytes) -> bytes:
-    """A WebM whose segment has the digest of all else for its number, which FFmpeg draws at random:
+    """A WebM whose track has the digest of all else for its number, which FFmpeg draws at random:
     the same frames give the same bytes.
     """
-    begin = video.find(_SEGMENT_UID, 0, 1024) + len(_SEGMENT_UID)
-    if begin < len(_SEGMENT_UID):
+    begin = video.find(_TRACK_UID, 0, 1024)
+    if begin < 0:
         return video
-    before, after = video[:begin], video[begin + 16 :]
-    return before + hashlib.md5(before + after, usedforsecurity=False).digest() + after
+    begin += len(_TRACK_UID)
+    drawn = video[begin : begin + 8]
+    digest = hashlib.md5(video.replace(drawn, bytes(8)), usedforsecurity=False).digest()
+    return video.replace(drawn, digest[:8])  # also where tags name it
 
 
 def write_gif(path: Path | str, frames: Sequence[np.ndarray], frame_ms: int = FRAME_MS) -> None:
