@@ -23,6 +23,8 @@ MANY_LEFT_OUT, MOST_LEFT_OUT = 0.15, 0.5
 
 _BLACK = 40  # grey level of the brightest channel, on a white slide; nuclei are brighter in blue
 _LONG, _ANGULAR = 6, 3  # times as large as the largest disc in it; a nucleus is up to 5
+_SPOTS_PX = 9  # so far apart
+_LIGHT, _RING_PX = 3.5, (2, 4)  # times as bright is what lies so far around a letter
 _HOLLOW = 0.6  # of its convex hull that an angular thing fills at most, as an arrow does
 _PURE = (12, 240)  # a channel below, another above: yellow, red, green and the like
 _DARK_BACKGROUND = 235  # of green; on a brighter one white is nothing special
@@ -55,7 +57,13 @@ def burnt_in(image: np.ndarray, outside: np.ndarray | None = None) -> np.ndarray
     if background.max() < _DARKEST_BACKGROUND:
         return None
     drawn = _scale_bar(brightest)
-    drawn |= _strokes(brightest <= _BLACK * min(1, background.max() / WHITE))
+    black = _BLACK * min(1, background.max() / WHITE)
+    # nearly black, and closed, the spots in which a nucleus is black are a whole
+    square = np.ones((_SPOTS_PX, _SPOTS_PX), np.uint8)
+    near_black = (brightest <= 2 * black).astype(np.uint8)
+    whole = cv2.morphologyEx(near_black, cv2.MORPH_CLOSE, square) > 0
+    strict = brightest <= black
+    drawn |= (_strokes(whole) & strict) | _strokes(strict, brightest, _LIGHT * black)
     drawn |= _strokes((darkest <= _PURE[0]) & (brightest >= _PURE[1]))
     if background[1] < _DARK_BACKGROUND:
         drawn |= _strokes(darkest == 255)
@@ -77,9 +85,17 @@ def burnt_in(image: np.ndarray, outside: np.ndarray | None = None) -> np.ndarray
     return cv2.dilate(kept[numbers], square) > 0
 
 
-def _strokes(drawn: np.ndarray) -> np.ndarray:
+def _strokes(
+    drawn: np.ndarray, brightest: np.ndarray | None = None, least: float = 0
+) -> np.ndarray:
     """Of what is black, or of a pure colour, the lines, letters and arrows and what is beside them,
     ``(H, W) bool``: neither nuclei nor parasites nor the light centres of red cells.
+
+    Args:
+        drawn: ``(H, W) bool``.
+        brightest: ``(H, W) uint8``, the brightest channel, of which three quarters of what is
+            around a line or letter must have this much at least; None: it need not.
+        least: grey level.
     """
     if not drawn.any():
         return drawn
@@ -99,6 +115,16 @@ def _strokes(drawn: np.ndarray) -> np.ndarray:
         strokes[i] = inside.sum() <= _HOLLOW * filled.sum()
     strokes &= area >= _LEAST_STROKE_PX
     strokes[0] = False  # what is not drawn
+    if brightest is not None:
+        for i in np.flatnonzero(strokes):
+            left, top, wide, high, _ = stats[i]
+            around = np.s_[
+                max(0, top - _RING_PX[1]) : top + high + _RING_PX[1],
+                max(0, left - _RING_PX[1]) : left + wide + _RING_PX[1],
+            ]
+            inside = (numbers[around] == i).astype(np.uint8)
+            near, far = (cv2.dilate(inside, np.ones((2 * px + 1,) * 2)) for px in _RING_PX)
+            strokes[i] = np.quantile(brightest[around][(far > 0) & (near == 0)], 0.25) >= least
     if not strokes.any():
         return strokes[numbers]
     reach = max(_LENGTH[0], int(_LENGTH[1] * drawn.shape[1])) // 2 * 2 + 1
