@@ -59,9 +59,9 @@ def burnt_in(image: np.ndarray, outside: np.ndarray | None = None) -> np.ndarray
     drawn = _scale_bar(brightest)
     black = _BLACK * min(1, background.max() / WHITE)
     # nearly black, and closed, the spots in which a nucleus is black are a whole
-    square = np.ones((_SPOTS_PX, _SPOTS_PX), np.uint8)
+    spots = np.ones((_SPOTS_PX, _SPOTS_PX), np.uint8)
     near_black = (brightest <= 2 * black).astype(np.uint8)
-    whole = cv2.morphologyEx(near_black, cv2.MORPH_CLOSE, square) > 0
+    whole = cv2.morphologyEx(near_black, cv2.MORPH_CLOSE, spots) > 0
     strict = brightest <= black
     drawn |= (_strokes(whole) & strict) | _strokes(strict, brightest, _LIGHT * black)
     drawn |= _strokes((darkest <= _PURE[0]) & (brightest >= _PURE[1]))
@@ -123,8 +123,8 @@ def _strokes(
                 max(0, left - _RING_PX[1]) : left + wide + _RING_PX[1],
             ]
             inside = (numbers[around] == i).astype(np.uint8)
-            near, far = (cv2.dilate(inside, np.ones((2 * px + 1,) * 2)) for px in _RING_PX)
-            strokes[i] = np.quantile(brightest[around][(far > 0) & (near == 0)], 0.25) >= least
+            within, to = (cv2.dilate(inside, np.ones((2 * px + 1,) * 2)) for px in _RING_PX)
+            strokes[i] = np.quantile(brightest[around][(to > 0) & (within == 0)], 0.25) >= least
     if not strokes.any():
         return strokes[numbers]
     reach = max(_LENGTH[0], int(_LENGTH[1] * drawn.shape[1])) // 2 * 2 + 1
