@@ -98,6 +98,9 @@ def specks_on_a_cell(image: np.ndarray, segmentation: Segmentation) -> float:
         square = np.ones((_CELL_PX, _CELL_PX), np.uint8)
         cells = cv2.morphologyEx(stained, cv2.MORPH_OPEN, square)
         slide = cv2.dilate(cells, np.ones((_RIM_PX, _RIM_PX), np.uint8)) == 0
+        if segmentation.written is not None:
+            written = segmentation.written[place].astype(np.uint8)
+            slide &= cv2.resize(written, size, interpolation=cv2.INTER_NEAREST) == 0
         dark = (GREY_DENSITIES[window[:, :, 1]] - GREY_DENSITIES[WHITE] > _DARK) & slide
         areas = cv2.connectedComponentsWithStats(dark.astype(np.uint8))[2][1:, cv2.CC_STAT_AREA]
         specks += int(np.count_nonzero((areas >= _SPECK_PX[0]) & (areas < _SPECK_PX[1])))

@@ -115,3 +115,11 @@ def test_grains_too_small_for_platelets_make_infected_cells_doubtful():
     findings = list(of_chance(picture(seen, specks=20), seen, found))
     assert [finding.level for finding in findings] == ["warning"]
     assert not list(of_chance(picture(seen, specks=3), seen, found))
+
+
+def test_letters_are_no_specks():
+    seen = field()
+    image = picture(seen, specks=20)
+    written = image.min(axis=2) < WHITE
+    lettered = Segmentation(seen.labels, None, seen.scale, seen.preprocessing, written)
+    assert specks_on_a_cell(image, lettered) == 0
