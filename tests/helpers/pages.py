@@ -13,6 +13,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from drawn_fields import photographed
 from pictures import write_image
 
 CHROMIUM = next(
@@ -95,7 +96,7 @@ def write_smear(path, more_bytes=0):
     for centre in CENTRES:
         smear[np.hypot(x - centre[0], y - centre[1]) < 18.5] = (215, 150, 155)
     smear[np.hypot(x - CENTRES[-1][0], y - CENTRES[-1][1]) < 18.5] = (70, 30, 120)
-    write_image(path, smear)
+    write_image(path, photographed(smear))
     # what follows the end of a PNG is ignored
     path.write_bytes(path.read_bytes() + bytes(more_bytes))
     return path
