@@ -208,10 +208,32 @@ def scale_density(image: np.ndarray, factors: np.ndarray | float) -> np.ndarray:
     return cv2.LUT(image, table[None])
 
 
+def window_places(shape: tuple[int, ...], scale: float) -> list[tuple[slice, slice]]:
+    """Up to nine windows spread over an image: enough to judge it by, however large it is.
+
+    Args:
+        shape: of the image, height and width first.
+        scale: factor that resamples it to 40x.
+
+    Returns:
+        rows and columns of each, at most 672 pixels a side at 40x.
+
+    Examples:
+        >>> [place[1] for place in window_places((400, 1000), 1.0)]
+        [slice(0, 672, None), slice(328, 1000, None)]
+    """
+    window = max(1, round(_WINDOW_PX / scale))
+    rows, columns = (
+        np.linspace(0, max(0, side - window), min(3, math.ceil(side / window))).astype(int).tolist()
+        for side in shape[:2]
+    )
+    return [np.s_[top : top + window, left : left + window] for top in rows for left in columns]
+
+
 def windows_at_40x(
     image: np.ndarray, scale: float, levels: np.ndarray
 ) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
-    """Up to nine windows spread over an image, at 40x: enough to judge it by, however large it is.
+    """The windows of :func:`window_places` at 40x.
 
     Args:
         image: ``(H, W, 3) uint8`` RGB; may be memory-mapped, only the windows are read.
@@ -219,18 +241,10 @@ def windows_at_40x(
         levels: ``(256, 3) uint8``, the lookup table of grey levels that is applied first.
 
     Yields:
-        rows and columns of a window in the image, and the window at 40x, ``(h, w, 3) uint8``, at
-        most 672 pixels a side.
+        rows and columns of a window in the image, and the window at 40x, ``(h, w, 3) uint8``.
     """
-    window = max(1, round(_WINDOW_PX / scale))
-    rows, columns = (
-        np.linspace(0, max(0, side - window), min(3, math.ceil(side / window))).astype(int).tolist()
-        for side in image.shape[:2]
-    )
-    for top in rows:
-        for left in columns:
-            place = np.s_[top : top + window, left : left + window]
-            part = cv2.LUT(np.ascontiguousarray(image[place]), np.ascontiguousarray(levels[None]))
-            size = [max(1, round(side * scale)) for side in part.shape[1::-1]]
-            area = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-            yield place, cv2.resize(part, size, interpolation=area)
+    for place in window_places(image.shape, scale):
+        part = cv2.LUT(np.ascontiguousarray(image[place]), np.ascontiguousarray(levels[None]))
+        size = [max(1, round(side * scale)) for side in part.shape[1::-1]]
+        area = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        yield place, cv2.resize(part, size, interpolation=area)

@@ -10,7 +10,14 @@ from bloodseg_lib.io.atomic import (
     write_bytes,
     write_json,
 )
-from bloodseg_lib.io.formats import FOREIGN_SUFFIXES, IMAGE_SUFFIXES, is_dir, is_file, kind_of
+from bloodseg_lib.io.formats import (
+    FOREIGN_SUFFIXES,
+    IMAGE_SUFFIXES,
+    is_address,
+    is_dir,
+    is_file,
+    kind_of,
+)
 from bloodseg_lib.io.label_maps import (
     begins_label_map,
     label_map_bytes,
@@ -50,6 +57,7 @@ __all__ = [
     "csv_text",
     "decoded",
     "delete_leftovers",
+    "is_address",
     "is_dir",
     "is_file",
     "kind_of",

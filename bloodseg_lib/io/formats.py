@@ -136,6 +136,7 @@ _NO_FILES = (
 )
 _HEIF = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 _PICTURES = (b"avif", b"avis", *_HEIF)
+_ADDRESS = re.compile(r"\w{2,}:/")
 _CONTROL = re.compile(rb"[\0-\x08\x0e-\x1f\x7f]")
 _ANY_CASE = re.IGNORECASE | re.DOTALL
 
@@ -226,3 +227,13 @@ def why_no_file(path: Path) -> str:
         nowhere = os.path.islink(path)  # noqa: PTH114 - as is_file
         return "this link leads to none" if nowhere else "there is none"
     return next((words for is_such, words in _NO_FILES if is_such(mode)), "this is none")
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an address, as of the web, and no path.
+
+    Examples:
+        >>> is_address("https://example.org/a.png"), is_address("C:/a.png")
+        (True, False)
+    """
+    return bool(_ADDRESS.match(text))

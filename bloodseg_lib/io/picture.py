@@ -19,6 +19,7 @@ from bloodseg_lib.io import array_file, raster, tiff
 from bloodseg_lib.io.formats import (
     FOREIGN_SUFFIXES,
     foreign,
+    is_address,
     is_file,
     is_heif,
     kind_of,
@@ -112,10 +113,11 @@ def read_picture(
 def _read(path: Path, page: int | None, level: int, most: float) -> tuple[Stored, np.ndarray]:
     """A picture as it is stored, and its pixels."""
     if not is_file(path):
-        if web := re.match(r"(\w{2,}):/+", str(path)):  # as a Path has it, with one slash
+        if is_address(str(path)):
+            address = re.sub(":/+", "://", str(path), count=1)  # a Path has one slash
             raise FileNotFoundError(
-                f"{web[1]}://{str(path)[web.end() :]}: expected an image file, there is none. This "
-                "is an address of the web: download the picture, and name its file."
+                f"{address}: expected an image file, there is none. This is an address of the web: "
+                "download the picture, and name its file."
             )
         raise FileNotFoundError(f"{path}: expected an image file, {why_no_file(path)}.")
     with path.open("rb") as file:

@@ -18,6 +18,7 @@ from urllib.request import url2pathname
 from bloodseg_lib.io import (
     MOST_MEGAPIXELS,
     Picture,
+    is_address,
     is_dir,
     is_file,
     kind_of,
@@ -26,7 +27,7 @@ from bloodseg_lib.io import (
 )
 from bloodseg_lib.prediction.journal import file_digest
 from bloodseg_lib.prediction.own_results import OwnResults
-from bloodseg_lib.prediction.picture_list import PICTURE_SUFFIXES, is_address, read_list
+from bloodseg_lib.prediction.picture_list import PICTURE_SUFFIXES, read_list
 from bloodseg_lib.prediction.result_names import printable
 
 ALL_PAGES = "all"

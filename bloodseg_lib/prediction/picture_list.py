@@ -11,6 +11,7 @@ from bloodseg_lib.io import (
     FOREIGN_SUFFIXES,
     IMAGE_SUFFIXES,
     decoded,
+    is_address,
     is_dir,
     is_file,
     missing_columns,
@@ -29,7 +30,6 @@ _PATIENTS = (
     *("patient", "patientid", "patientnumber", "patientno", "patientnr", "patientcode"),
     *("patientname", "subject", "subjectid"),
 )
-_ADDRESS = re.compile(r"\w{2,}:/")
 _SEPARATORS = re.compile(r"[,;\t|]")
 
 
@@ -39,16 +39,6 @@ class Row(NamedTuple):
     line: int
     path: str
     patient: str = ""
-
-
-def is_address(text: str) -> bool:
-    """Whether a text is an address, as of the web, and no path.
-
-    Examples:
-        >>> is_address("https://example.org/a.png"), is_address("C:/a.png")
-        (True, False)
-    """
-    return bool(_ADDRESS.match(text))
 
 
 def read_list(path: Path) -> tuple[list[Row], list[str]]:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from bloodseg_lib.classes import BACKGROUND
-from bloodseg_lib.optics import windows_at_40x
+from bloodseg_lib.optics import window_places
 from bloodseg_lib.prediction.finding import Finding
 from bloodseg_lib.prediction.segmenter import Segmentation
 
@@ -51,8 +51,7 @@ def evenness_of_cells(image: np.ndarray, segmentation: Segmentation) -> float | 
         segmentation: of it.
     """
     even, seen_px = 0, 0
-    levels = segmentation.preprocessing.white
-    for place, _ in windows_at_40x(image, segmentation.scale.factor, levels):
+    for place in window_places(image.shape, segmentation.scale.factor):
         green = np.ascontiguousarray(image[place][:, :, 1])
         cells = segmentation.labels[place] != BACKGROUND
         even += int(np.count_nonzero((cv2.medianBlur(green, 3) == green) & cells))
