@@ -14,7 +14,7 @@ import functools
 import importlib.util
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,12 +102,12 @@ def _by_openvino(path: Path | str, precision: str) -> LoadedNetwork:
             f"{weights_path(path)}: expected OpenVINO to predict with, it is not installed. "
             "Run: pip install openvino, or predict with the engine keras."
         )
-    run = compiled(_graph(config, weights), precision)
+    ready = compiled(functools.partial(_graph, config, weights), precision)
 
     def predict(tiles: np.ndarray) -> np.ndarray:
-        return run(np.ascontiguousarray(tiles))[0].copy()  # its memory is used again
+        return ready.result()(np.ascontiguousarray(tiles))[0].copy()  # its memory is used again
 
-    return LoadedNetwork(predict, sidecar, "openvino", run.release_memory)
+    return LoadedNetwork(predict, sidecar, "openvino", lambda: ready.result().release_memory())
 
 
 def give_back_memory() -> None:
@@ -118,27 +118,35 @@ def give_back_memory() -> None:
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
-def compiled(graph: Any, precision: str) -> Any:
-    """A model of OpenVINO, ready to compute on the processor.
+def compiled(graph: Callable[[], Any], precision: str) -> Future[Any]:
+    """A model of OpenVINO that computes on the processor, made while other work is done: the
+    picture is read and its scale measured meanwhile.
 
     Args:
-        graph: the model.
+        graph: makes the model.
         precision: ``"float32"``, ``"bfloat16"`` or ``"auto"``.
 
     Raises:
         ValueError: an unknown precision.
     """
-    import openvino
-
     if precision not in _PRECISIONS:
         raise ValueError(
             f"precision: expected one of {', '.join(_PRECISIONS)}. Received {precision!r}."
         )
     options = {"PERFORMANCE_HINT": "LATENCY", **_PRECISIONS[precision]}
+
+    def made() -> Any:
+        import openvino
+
+        return openvino.Core().compile_model(graph(), "CPU", options)
+
     # OpenVINO gives the thread that compiles a stack for signals, and frees it with the network,
-    # wherever that ends: Ctrl-C would then crash. So that thread is not the caller's.
-    with ThreadPoolExecutor(1) as own:
-        return own.submit(openvino.Core().compile_model, graph, "CPU", options).result()
+    # wherever that ends: Ctrl-C would then crash. So that thread is not the caller's, nor one that
+    # is kept: a process that forks would wait for it in vain.
+    own = ThreadPoolExecutor(1)
+    future = own.submit(made)
+    own.shutdown(wait=False)
+    return future
 
 
 def _graph(config: UNetConfig, weights: dict[str, np.ndarray]) -> Any:

@@ -108,6 +108,7 @@ class SingleCellNetwork:
                 f"damaged file ({error}). Copy it again, or delete it to do without."
             ) from error
         self._weights = weights
+        self._once = self._ready()
 
     def _check(self, weights: dict[str, np.ndarray]) -> None:
         layers = [layer for block in blocks() for layer in block]
@@ -137,13 +138,13 @@ class SingleCellNetwork:
         each = np.mean([self._once(np.ascontiguousarray(one)) for one in turned], axis=0)
         return each.reshape(*cells.shape[:2], -1).mean(axis=1)
 
-    @functools.cached_property
-    def _once(self) -> Callable[[np.ndarray], np.ndarray]:
-        """Cells to probabilities; made when the first cell is asked about."""
+    def _ready(self) -> Callable[[np.ndarray], np.ndarray]:
+        """Cells to probabilities."""
         if importlib.util.find_spec("openvino") is None:
             return functools.partial(_by_numpy, self._weights)
-        run = compiled(_graph(self._weights, self.view.side_px), "float32")
-        return lambda cells: run(cells)[0].copy()  # its memory is used again
+        graph = functools.partial(_graph, self._weights, self.view.side_px)
+        run = compiled(graph, "float32")
+        return lambda cells: run.result()(cells)[0].copy()  # its memory is used again
 
 
 def _by_numpy(weights: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
