@@ -3,7 +3,6 @@
 A bank is a folder ``<bank>/<class>/<source>__<name>.png`` with an ``index.csv``. Samples are split
 *before* anything is composed of them, by group (patient, slide or field), so that no cell, and no
 two cells of one group, are on both sides of a split.
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
 """From database folders to a sample bank, with a report of what was accepted, what was skipped, and
 why.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
 """What the readers of databases yielded, and the report of it: what was accepted, what was skipped,
 and why.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations

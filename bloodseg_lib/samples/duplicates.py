@@ -3,7 +3,6 @@
 Two stages: 8 x 8 thumbnails select candidates of similar area; candidates whose high-frequency
 texture correlates are duplicates. Thousands of plain red cells of one slide pass the first stage,
 none passes the second.
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 ``fields.csv``.
 
 A field is in the split of its group's cells; a group without cells is for training only.
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
 """Checks a sample bank on disk: whether every file is there and unchanged, and whether training and
 testing share a cell.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Smears are composed as *transmittance*: 255 where all light passes, the empty background. These
 functions turn such an image into one that a microscope could have taken. The optical densities of
 stains add up, so stains are varied there (:mod:`bloodseg_lib.optics`). Pure functions of (image,
-parameters, generator). Taught by ``notebooks/01_dataset_creation.ipynb``.
+parameters, generator).
 """
 
 from __future__ import annotations

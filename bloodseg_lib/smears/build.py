@@ -1,7 +1,7 @@
 """Building a dataset: in parallel, and resumed where it was stopped.
 
 Smear *k* of a split is a pure function of (bank, recipe, seed, split, k): the same bytes with one
-worker or sixteen, today or after a crash. Taught by ``notebooks/01_dataset_creation.ipynb``.
+worker or sixteen, today or after a crash.
 """
 
 from __future__ import annotations

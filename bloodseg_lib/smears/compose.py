@@ -2,7 +2,6 @@
 random places and angles.
 
 Every function is pure: its result depends on the samples and on the generator only.
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations

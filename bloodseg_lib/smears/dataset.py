@@ -2,7 +2,7 @@
 
 Layout: ``<dataset>/dataset.json`` and, for each of ``train``, ``valid``, ``test``:
 ``images/NAME.png`` (RGB), ``labels/NAME.json`` (objects and boxes) and ``segments/NAME.png`` (label
-map as an indexed PNG). Taught by ``notebooks/01_dataset_creation.ipynb``.
+map as an indexed PNG).
 """
 
 from __future__ import annotations

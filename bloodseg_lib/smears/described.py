@@ -1,7 +1,5 @@
 """Reading what a dataset says of itself, its manifest and its labels, which may be damaged or come
 from a stranger: checked here, so that nothing behind needs to.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations

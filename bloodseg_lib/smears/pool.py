@@ -1,7 +1,4 @@
-"""The samples that smears are composed of, and which of them are combined.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
-"""
+"""The samples that smears are composed of, and which of them are combined."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 """Checking a dataset on disk: is every file there and as it was written, and do images, label maps,
 boxes and counts agree?
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Augmentation: flips, quarter turns, stain jitter, brightness and blur; four smears in one.
 
 Image and label map always go through one transform; changes of colour or focus leave the label map
-as it is. Taught by ``notebooks/03_weighted_training.ipynb``.
+as it is.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""How to train, as one frozen configuration.
-
-Taught by ``notebooks/03_weighted_training.ipynb``.
-"""
+"""How to train, as one frozen configuration."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 """Epochs of a training by ``keras.Model.fit``: the batches, cut to the memory there is and shared
 among the devices, and the validation.
-
-Taught by ``notebooks/03_weighted_training.ipynb``.
 """
 
 from __future__ import annotations

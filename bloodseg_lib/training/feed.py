@@ -1,7 +1,4 @@
-"""The batches of a training, augmented and cut for the memory and the devices there are.
-
-Taught by ``notebooks/03_weighted_training.ipynb``.
-"""
+"""The batches of a training, augmented and cut for the memory and the devices there are."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 """Reports a training while it runs: a line and a warning for each epoch, the log as CSV, curves in
 the notebook and in TensorBoard.
-
-Taught by ``notebooks/03_weighted_training.ipynb``.
 """
 
 from __future__ import annotations

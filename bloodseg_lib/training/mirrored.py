@@ -1,7 +1,4 @@
-"""Adam whose gradients accumulate on several devices of TensorFlow.
-
-Taught by ``notebooks/03_weighted_training.ipynb``.
-"""
+"""Adam whose gradients accumulate on several devices of TensorFlow."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Checks in seconds what a training needs before it begins: GPU, dataset, disk and memory.
-
-Taught by ``notebooks/03_weighted_training.ipynb``.
-"""
+"""Checks in seconds what a training needs before it begins: GPU, dataset, disk and memory."""
 
 from __future__ import annotations
 

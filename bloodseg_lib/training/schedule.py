@@ -1,7 +1,4 @@
-"""The learning rate and the optimizer that follows it.
-
-Taught by ``notebooks/03_weighted_training.ipynb``.
-"""
+"""The learning rate and the optimizer that follows it."""
 
 from __future__ import annotations
 

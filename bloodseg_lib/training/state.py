@@ -1,7 +1,4 @@
-"""What is on disk of a training: opened once, asked, kept after each epoch.
-
-Taught by ``notebooks/03_weighted_training.ipynb``.
-"""
+"""What is on disk of a training: opened once, asked, kept after each epoch."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A panel on which a person confirms, corrects or discards proposed cells.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
-"""
+"""A panel on which a person confirms, corrects or discards proposed cells."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@ a person to confirm, correct or discard.
 
 The guesses are rules of thumb - size, how purple, how spotted - and right often enough to save
 work, no more. White cells are guessed as neutrophils.
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations

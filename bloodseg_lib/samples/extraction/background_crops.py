@@ -4,7 +4,7 @@ They show what composed smears lack: the true density and arrangement of red cel
 focus or on edge, the texture of the background. In a field without malaria all red cells are
 healthy, but nothing is known of the rest: small things are painted out, and crops avoid larger
 ones. How many cells a crop has is not known either, so that only training smears are composed upon
-it. Taught by ``notebooks/01_dataset_creation.ipynb``.
+it.
 """
 
 from __future__ import annotations

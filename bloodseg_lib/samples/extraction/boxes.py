@@ -1,7 +1,4 @@
-"""Boxes that a person drew around single cells of whole fields: their table, and the cell in a box.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
-"""
+"""Boxes that a person drew around single cells: their table, and the cell in a box."""
 
 from __future__ import annotations
 

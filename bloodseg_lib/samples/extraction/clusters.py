@@ -2,7 +2,6 @@
 
 They show what pasted single cells lack: how real overlaps look, cells out of focus, cells on edge.
 How many cells a cluster has is not known, so that only training smears contain them.
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""A field of view, which readers cut single cells, clusters and background crops out of.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
-"""
+"""A field of view, which readers cut single cells, clusters and background crops out of."""
 
 from __future__ import annotations
 

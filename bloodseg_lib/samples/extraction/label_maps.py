@@ -3,7 +3,6 @@
 Background is where the field is empty, red cells are what is stained and neither purple nor boxed,
 cells of a known class are their masks. All else - unlabelled white cells and platelets, parasites
 and dirt, and a rim around them - is :data:`~bloodseg_lib.classes.UNKNOWN`, and no loss counts it.
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Segmenting one cell in a picture by thresholds, and checking that the mask is one whole cell.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
-"""
+"""Segmenting one cell in a picture by thresholds, and checking that the mask is one whole cell."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ OpenCV has it.
 
 The colours of the field beyond the reach of the cell - red cells and background - are those that
 the cell does not have. So granules are no edge, and red cells that touch the cell stay out, where
-their colour differs. Taught by ``notebooks/01_dataset_creation.ipynb``.
+their colour differs.
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
 """Platelets and clumps of platelets of a field that nobody masked: their granules by their stain,
 the platelet around them by its outline.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The isolated red cells of a field, which give its scale and the look of a red cell in it.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
-"""
+"""The isolated red cells of a field, which give its scale and the look of a red cell in it."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 cell around them by its outline.
 
 The constants below were chosen on the expert masks of LISC at hand, see
-docs/decisions/2026-11-25-outlines.md. Taught by ``notebooks/01_dataset_creation.ipynb``.
+docs/decisions/2026-11-25-outlines.md.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ Each function of :mod:`~bloodseg_lib.samples.phantom.red_cells`,
 :mod:`~bloodseg_lib.samples.phantom.platelets` draws one kind of cell as a haematologist tells it
 from the others, with the shapes, textures and stains of
 :mod:`~bloodseg_lib.samples.phantom.drawing`. No picture of a real cell is used.
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The databases of single cells: the address, licence, layout and reader of each.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
-"""
+"""The databases of single cells: the address, licence, layout and reader of each."""
 
 from __future__ import annotations
 

@@ -15,7 +15,6 @@ Citation: K. Naruenatthanaset, T. H. Chalidabhongse, D. Palasuwan, N. Anantrasir
 A. Palasuwan, "Red blood cell segmentation with overlapping cell separation and classification on
 imbalanced dataset", arXiv 2012.01321, 2021.
 Where: https://github.com/Chula-PIC-Lab/Chula-RBC-12-Dataset
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""What is known of one database: the address, licence, layout and reader of it.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
-"""
+"""What is known of one database: the address, licence, layout and reader of it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Fetches a database with pooch: checked against its sha256, unpacked completely or not at all.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
-"""
+"""Fetches a database with pooch: checked against its sha256, unpacked completely or not at all."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 A reader passes its files to :func:`read_each`, with a function that yields the samples of one file.
 A file that cannot be used becomes a :class:`~bloodseg_lib.samples.sample.Skipped`, and the next one
-follows. Taught by ``notebooks/01_dataset_creation.ipynb``.
+follows.
 """
 
 from __future__ import annotations

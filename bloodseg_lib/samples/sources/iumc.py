@@ -10,7 +10,6 @@ Licence: ask the authors; research and education.
 Citation: O. Sarrafzadeh, H. Rabbani, A. Talebi, H. Usefi Banaem, "Selection of the best features
 for leukocytes classification in blood smear microscopic images", Proc. SPIE 9041, 2014, 90410P.
 Where: https://misp.mui.ac.ir (Medical Image and Signal Processing Research Center), by hand.
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations

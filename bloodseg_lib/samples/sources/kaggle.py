@@ -11,7 +11,7 @@ Licence: work of the US government, public domain; please cite.
 Citation: S. Rajaraman et al., "Pre-trained convolutional neural networks as feature extractors
 toward improved malaria parasite detection in thin blood smear images", PeerJ 6, 2018, e4568.
 Where: https://www.kaggle.com/datasets/iarunava/cell-images-for-detecting-malaria or
-https://lhncbc.nlm.nih.gov (malaria datasheet). Taught by ``notebooks/01_dataset_creation.ipynb``.
+https://lhncbc.nlm.nih.gov (malaria datasheet).
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ Licence: free for research and education, with citation.
 Citation: S. H. Rezatofighi, H. Soltanian-Zadeh, "Automatic recognition of five types of white blood
 cells in peripheral blood", Computerized Medical Imaging and Graphics 35(4), 2011, 333-343.
 Where: http://users.cecs.anu.edu.au/~hrezatofighi/Data/Leukocyte%20Data.htm, by hand.
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations

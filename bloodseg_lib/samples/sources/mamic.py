@@ -11,7 +11,6 @@ Citation: WebMicroscope, Institute for Molecular Medicine Finland (FIMM); N. Lin
 malaria diagnostic tool based on computer vision screening and visualization of Plasmodium
 falciparum candidate areas in digitized blood smears", PLoS ONE 9(8), 2014, e104855.
 Where: http://fimm.webmicroscope.net/Research/Momic, by hand.
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations

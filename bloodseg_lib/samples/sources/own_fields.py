@@ -12,7 +12,6 @@ their isolated red cells become healthy samples, and clusters and background cro
 them as well. To prevent that, box one infected cell of the field, or switch ``healthy`` off.
 
 Licence and citation: those of the fields.
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations

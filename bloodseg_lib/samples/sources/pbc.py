@@ -15,7 +15,6 @@ Citation: A. Acevedo, A. Merino, S. Alferez, A. Molina, L. Boldu, J. Rodellar, "
 microscopic peripheral blood cell images for development of automatic recognition systems", Data in
 Brief 30, 2020, 105474.
 Where: https://data.mendeley.com/datasets/snkd93bnjr/1, by hand.
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations

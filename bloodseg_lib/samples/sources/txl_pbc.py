@@ -13,7 +13,6 @@ public resources", Scientific Data, 2025, arXiv 2407.13214; Z. M. Kouzehkanan et
 dataset of white blood cells containing cell locations and types, along with segmented nuclei and
 cytoplasm", Scientific Reports 12, 2022, 1123.
 Where: https://github.com/lugan113/TXL-PBC_Dataset
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ Licence: GPL-3.
 Citation: X. Zheng, Y. Wang, G. Wang, J. Liu, "Fast and robust segmentation of white blood cell
 images by self-supervised learning", Micron 107, 2018, 55-71.
 Where: https://github.com/zxaoyou/segmentation_WBC
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations
