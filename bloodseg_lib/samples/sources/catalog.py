@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import textwrap
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from bloodseg_lib.classes import (
     BASOPHIL,
@@ -16,7 +17,6 @@ from bloodseg_lib.classes import (
     MONOCYTE,
     NEUTROPHIL,
     PLATELET_CLUMP,
-    RBC_DIAMETER_PX,
     THROMBOCYTE,
 )
 from bloodseg_lib.samples.labelled_field import LabelledField
@@ -46,12 +46,10 @@ DATABASES: tuple[DatabaseEntry, ...] = (
             LYMPHOCYTE: 45,
             MONOCYTE: 48,
         },
-        rbc_diameter_px=40.0,
         grouping=(
             "a group is a field, or several that overlap where a crop gives it away; which fields "
             "are of one patient is not known."
         ),
-        reader_name="sources.lisc",
     ),
     DatabaseEntry(
         key="iumc",
@@ -66,7 +64,6 @@ DATABASES: tuple[DatabaseEntry, ...] = (
         layout="images/<Class>/NAME.* and masks/<Class>/NAME.*, <Class>: Eosi, Lymp, Mono, Neut",
         expected_counts={EOSINOPHIL: 42, NEUTROPHIL: 38, LYMPHOCYTE: 32, MONOCYTE: 36},
         grouping="a group is an image; patients are not known.",
-        reader_name="sources.iumc",
     ),
     DatabaseEntry(
         key="mamic",
@@ -80,12 +77,10 @@ DATABASES: tuple[DatabaseEntry, ...] = (
         ),
         layout="crops/infected and crops/healthy, or fields with boxes.csv beside it, or both",
         expected_counts={THROMBOCYTE: 82, PLATELET_CLUMP: 36, INFECTED_RBC: 407, HEALTHY_RBC: 3539},
-        rbc_diameter_px=68.0,
         grouping=(
             "a group is slide and field; all crops are of one slide, whose patient is in every "
             "split."
         ),
-        reader_name="sources.mamic",
     ),
     DatabaseEntry(
         key="kaggle",
@@ -99,10 +94,8 @@ DATABASES: tuple[DatabaseEntry, ...] = (
         ),
         layout="cell_images/Parasitized and cell_images/Uninfected",
         expected_counts={INFECTED_RBC: 13779, HEALTHY_RBC: 13779},
-        rbc_diameter_px=120.0,
         grouping="a group is a patient, from the file name.",
         download=Download("kaggle:iarunava/cell-images-for-detecting-malaria"),
-        reader_name="sources.kaggle",
     ),
     DatabaseEntry(
         key="zheng",
@@ -122,7 +115,6 @@ DATABASES: tuple[DatabaseEntry, ...] = (
             "https://github.com/zxaoyou/segmentation_WBC/archive/refs/heads/master.zip",
             note="GitHub repacks this archive at times, so that no published sha256 lasts",
         ),
-        reader_name="sources.zheng",
     ),
     DatabaseEntry(
         key="pbc",
@@ -139,9 +131,7 @@ DATABASES: tuple[DatabaseEntry, ...] = (
             "basophil, eosinophil, erythroblast, ig, lymphocyte, monocyte, neutrophil, platelet; "
             "optional: platelet_groups.csv"
         ),
-        rbc_diameter_px=73.0,
         grouping="a group is an image; patients are not known: one may be on both sides.",
-        reader_name="sources.pbc",
     ),
     DatabaseEntry(
         key="txl_pbc",
@@ -160,7 +150,6 @@ DATABASES: tuple[DatabaseEntry, ...] = (
             "a group is a slide (Raabin-WBC, from the file name; of photographs named by time, a "
             "day) or an image (BCCD, draaslan), whose patients are not known."
         ),
-        reader_name="sources.txl_pbc",
     ),
     DatabaseEntry(
         key="chula",
@@ -173,9 +162,7 @@ DATABASES: tuple[DatabaseEntry, ...] = (
             "dataset. arXiv 2012.01321, 2021."
         ),
         layout="fields/N.jpg and points/N.txt (x y kind), or Dataset and Label",
-        rbc_diameter_px=39.0,
         grouping="a group is a field; which fields are of one patient is not known.",
-        reader_name="sources.chula",
     ),
     DatabaseEntry(
         key="own",
@@ -194,7 +181,6 @@ DATABASES: tuple[DatabaseEntry, ...] = (
         licence="that of this project",
         citation="",
         layout="none: phantom=N draws N cells of each class",
-        rbc_diameter_px=RBC_DIAMETER_PX,
         grouping="a group is a drawn slide of one cell.",
         reader_name="phantom.cells",
     ),
@@ -208,8 +194,8 @@ def entry(key: str) -> DatabaseEntry:
         ValueError: no database has that key; the message lists the legal ones.
 
     Examples:
-        >>> entry("kaggle").rbc_diameter_px
-        120.0
+        >>> entry("chula").licence
+        'MIT'
     """
     for database in DATABASES:
         if database.key == key:
@@ -225,7 +211,7 @@ def reader(key: str) -> Callable[..., Iterator[CellSample | Skipped]]:
     Raises:
         ValueError: no database has that key; the message lists the legal ones.
     """
-    return importlib.import_module(f"bloodseg_lib.samples.{entry(key).reader_name}").read
+    return _module(key).read
 
 
 def field_reader(key: str) -> Callable[..., Iterator[LabelledField | Skipped]] | None:
@@ -235,8 +221,12 @@ def field_reader(key: str) -> Callable[..., Iterator[LabelledField | Skipped]] |
     Raises:
         ValueError: see :func:`reader`.
     """
-    module = importlib.import_module(f"bloodseg_lib.samples.{entry(key).reader_name}")
-    return getattr(module, "fields", None)
+    return getattr(_module(key), "fields", None)
+
+
+def _module(key: str) -> Any:
+    name = entry(key).reader_name or f"sources.{key}"
+    return importlib.import_module(f"bloodseg_lib.samples.{name}")
 
 
 def table() -> str:

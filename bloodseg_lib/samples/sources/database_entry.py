@@ -35,13 +35,12 @@ class DatabaseEntry:
         layout: the folders that its reader expects.
         expected_counts: class id -> number of cells that the original project took from it, or that
             its authors state.
-        rbc_diameter_px: diameter of a red cell in its images, in pixels; None where it varies or is
-            not known.
         grouping: patient, slide, field or image: what a group of its samples is, and which of these
             the database does not name.
         download: a file that can be fetched automatically, see
             :mod:`bloodseg_lib.samples.sources.download`; None: by hand.
-        reader_name: the module of :mod:`bloodseg_lib.samples` whose ``read`` reads it.
+        reader_name: the module of :mod:`bloodseg_lib.samples` whose ``read`` reads it; empty: that
+            of ``sources`` with the key for its name.
     """
 
     key: str
@@ -51,7 +50,6 @@ class DatabaseEntry:
     citation: str
     layout: str
     expected_counts: Mapping[int, int] = field(default_factory=dict, hash=False)
-    rbc_diameter_px: float | None = None
     grouping: str = ""
     download: Download | None = None
     reader_name: str = ""

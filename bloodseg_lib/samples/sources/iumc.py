@@ -5,11 +5,6 @@ Layout: ``images/<Class>/NAME.*`` and ``masks/<Class>/NAME.*``, the mask binary,
 and of the image's size, with the classes ``Eosi``, ``Lymp``, ``Mono``, ``Neut`` and ``Baso``, or
 some of them. The original project used the
 database in this form; bring what you have of it, or any cells of your own, into this form.
-
-Licence: ask the authors; research and education.
-Citation: O. Sarrafzadeh, H. Rabbani, A. Talebi, H. Usefi Banaem, "Selection of the best features
-for leukocytes classification in blood smear microscopic images", Proc. SPIE 9041, 2014, 90410P.
-Where: https://misp.mui.ac.ir (Medical Image and Signal Processing Research Center), by hand.
 """
 
 from __future__ import annotations

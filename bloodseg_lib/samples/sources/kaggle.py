@@ -5,13 +5,8 @@ copy of both in ``cell_images/cell_images``, which is not read. There are no mas
 black is the cell. The outermost pixels of the crops show the background, pink, cream or grey: its
 colour is estimated from those of all crops of a patient. Names start with slide and patient:
 ``C99P60ThinF_IMG_...``, ``C68P29N_ThinF_...``, ``C51AP12thinF_...``, ``C39P4thinF_original_...``;
-those of healthy people have a slide only: ``C201ThinF_...``.
-
-Licence: work of the US government, public domain; please cite.
-Citation: S. Rajaraman et al., "Pre-trained convolutional neural networks as feature extractors
-toward improved malaria parasite detection in thin blood smear images", PeerJ 6, 2018, e4568.
-Where: https://www.kaggle.com/datasets/iarunava/cell-images-for-detecting-malaria or
-https://lhncbc.nlm.nih.gov (malaria datasheet).
+those of healthy people have a slide only: ``C201ThinF_...``. The NIH has them at
+https://lhncbc.nlm.nih.gov (malaria datasheet) too.
 """
 
 from __future__ import annotations

@@ -8,11 +8,6 @@ basophil, 75/100 cytoplasm and nucleus of eosinophils, 125/150 of lymphocytes, 1
 folder ``mixt`` show several classes and are skipped. ``platelet_boxes.csv``
 (``field,x,y,width,height``, field as ``Neut/11``), which anybody may draw, adds thrombocytes; it is
 not part of the database.
-
-Licence: free for research and education, with citation.
-Citation: S. H. Rezatofighi, H. Soltanian-Zadeh, "Automatic recognition of five types of white blood
-cells in peripheral blood", Computerized Medical Imaging and Graphics 35(4), 2011, 333-343.
-Where: http://users.cecs.anu.edu.au/~hrezatofighi/Data/Leukocyte%20Data.htm, by hand.
 """
 
 from __future__ import annotations

@@ -1,16 +1,10 @@
 """MAMIC (also MOMIC): thin smears with Plasmodium falciparum; red cells, platelets and clumps, cut
-out by hand.
+out by hand, of WebMicroscope (Institute for Molecular Medicine Finland, FIMM).
 
 Layout, either or both: ``crops/infected`` and ``crops/healthy``, single red cells of up to 80 x 80
 on white with neighbours at the edges, named ``<slide>_<field>_<number>.jpg``; and ``fields`` with
 ``boxes.csv`` (see :mod:`bloodseg_lib.samples.sources.own_fields`), whole fields with boxes drawn
 around single cells. The database has no masks: they are segmented by thresholds.
-
-Licence: not stated; nothing of it is redistributed.
-Citation: WebMicroscope, Institute for Molecular Medicine Finland (FIMM); N. Linder et al., "A
-malaria diagnostic tool based on computer vision screening and visualization of Plasmodium
-falciparum candidate areas in digitized blood smears", PLoS ONE 9(8), 2014, e104855.
-Where: http://fimm.webmicroscope.net/Research/Momic, by hand.
 """
 
 from __future__ import annotations

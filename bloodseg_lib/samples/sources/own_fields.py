@@ -10,8 +10,6 @@ the table of what other tools draw (COCO, YOLO, Pascal VOC, labelme, GeoJSON). M
 within the boxes. Fields of one's own without a box of an infected cell count as free of malaria:
 their isolated red cells become healthy samples, and clusters and background crops are cut out of
 them as well. To prevent that, box one infected cell of the field, or switch ``healthy`` off.
-
-Licence and citation: those of the fields.
 """
 
 from __future__ import annotations

@@ -9,12 +9,6 @@ alone: ``basophil``, ``eosinophil``, ``erythroblast``, ``ig``, ``lymphocyte``, `
 of boxes around platelets that touch, ``platelet_groups.csv`` (``file,x,y,width,height,grade``):
 those of grade ``A`` are clumps. The database does not name patients, so each image is its own
 group: cells of one person may be in training and testing.
-
-Licence: CC BY 4.0.
-Citation: A. Acevedo, A. Merino, S. Alferez, A. Molina, L. Boldu, J. Rodellar, "A dataset of
-microscopic peripheral blood cell images for development of automatic recognition systems", Data in
-Brief 30, 2020, 105474.
-Where: https://data.mendeley.com/datasets/snkd93bnjr/1, by hand.
 """
 
 from __future__ import annotations

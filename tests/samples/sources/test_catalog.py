@@ -25,11 +25,6 @@ def test_an_unknown_key_is_answered_with_the_legal_ones():
         catalog.reader("momic")
 
 
-def test_diameters_are_those_of_the_readers():
-    for key in ("lisc", "kaggle", "mamic", "pbc", "chula"):
-        assert catalog.entry(key).rbc_diameter_px == READERS[key].SOURCE_RBC_DIAMETER_PX
-
-
 def test_the_table_tells_of_every_database():
     table = catalog.table()
     assert all(text in table for entry in catalog.DATABASES for text in (entry.key, entry.title))
