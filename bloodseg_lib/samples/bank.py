@@ -7,7 +7,6 @@ two cells of one group, are on both sides of a split.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import re
 from collections import Counter
@@ -18,12 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES, class_by_key
-from bloodseg_lib.io import csv_rows, png_bytes, read_rgba, write_bytes, write_csv
+from bloodseg_lib.io import png_bytes, read_rgba, write_bytes, write_csv
 from bloodseg_lib.runs import owned, within
 from bloodseg_lib.samples.duplicates import near_duplicates, thumbnail
 from bloodseg_lib.samples.entry import BankEntry, split_entries
 from bloodseg_lib.samples.extraction.stain import Stain
-from bloodseg_lib.samples.field_bank import FIELD_INDEX, digest_of, read_field_index
+from bloodseg_lib.samples.field_bank import FIELD_INDEX, digest_of, index_rows, read_field_index
 from bloodseg_lib.samples.sample import CellSample
 from bloodseg_lib.samples.splits import SPLITS
 
@@ -56,14 +55,8 @@ class SampleBank:
             )
         self.fields = read_field_index(self.folder)
         self.digest = digest_of(index, self.folder / FIELD_INDEX)
-        try:
-            rows = list(csv_rows(index.read_bytes().decode("utf-8")))
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise ValueError(
-                f"{index}: expected a table as CSV in UTF-8. Received {error}. "
-                "Build the bank again."
-            ) from error
-        self.entries = [_entry(index, number, row) for number, row in enumerate(rows, start=2)]
+        rows = enumerate(index_rows(index), start=2)
+        self.entries = [_entry(index, number, row) for number, row in rows]
         self._cache: dict[str, np.ndarray] = {}
 
     def select(self, split: str, class_id: int | None = None) -> list[BankEntry]:
@@ -132,8 +125,8 @@ def is_a_bank(folder: Path) -> ValueError:
 class BankWriter:
     """Writes samples one at a time; :meth:`close` splits them. See :func:`write_bank`."""
 
-    def __init__(self, folder: Path | str, on_sample: Callable[[CellSample], None] | None = None):
-        self.folder, self._on_sample = Path(folder), on_sample
+    def __init__(self, folder: Path | str):
+        self.folder = Path(folder)
         if (self.folder / INDEX).exists():
             raise is_a_bank(self.folder)
         self._entries: dict[str, BankEntry] = {}
@@ -156,8 +149,6 @@ class BankWriter:
             *(split, area, digest, sample.stain),
         )
         self._thumbnails.append(thumbnail(sample.rgba))
-        if self._on_sample:
-            self._on_sample(sample)
 
     def close(
         self, seed: int = 0, fill: Callable[[int, str], Iterable[CellSample]] | None = None
@@ -197,7 +188,6 @@ def write_bank(
     samples: Iterable[CellSample],
     folder: Path | str,
     seed: int = 0,
-    on_sample: Callable[[CellSample], None] | None = None,
     fill: Callable[[int, str], Iterable[CellSample]] | None = None,
 ) -> SampleBank:
     """Write samples to a new bank, split by group.
@@ -211,7 +201,6 @@ def write_bank(
         samples: of any classes and sources; taken one at a time.
         folder: where; made if needed.
         seed: of the split.
-        on_sample: called after each sample is written, e.g. to move a progress bar.
         fill: called with each class id and split that got no sample; the samples it returns go to
             that split.
 
@@ -224,7 +213,7 @@ def write_bank(
         BlockingIOError: another command is writing there.
     """
     with owned(folder):
-        writer = BankWriter(folder, on_sample)
+        writer = BankWriter(folder)
         for sample in samples:
             writer.add(sample)
         return writer.close(seed, fill)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -120,14 +120,15 @@ def image_files(
 
 
 def read_each(
-    files: Iterable[tuple[Path, int] | Skipped],
+    files: Iterable[tuple[Any, ...] | Skipped],
     source: str,
-    read: Callable[[Path, int], Iterable[_Item | Skipped]],
+    read: Callable[..., Iterable[_Item | Skipped]],
 ) -> Iterator[_Item | Skipped]:
     """The samples, or labelled fields, of all files.
 
     Args:
-        files: with their classes, see :func:`image_files`; skipped ones stay skipped.
+        files: with their classes, see :func:`image_files`, and what else ``read`` takes; skipped
+            ones stay skipped.
         source: of the samples.
         read: file and class -> its samples; a file for which it raises :class:`Unusable` is
             skipped.

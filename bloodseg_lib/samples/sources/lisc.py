@@ -19,15 +19,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bloodseg_lib.classes import (
-    BASOPHIL,
-    EOSINOPHIL,
-    LYMPHOCYTE,
-    MONOCYTE,
-    NEUTROPHIL,
-    THROMBOCYTE,
-    Box,
-)
+from bloodseg_lib.classes import CLASSES, THROMBOCYTE, WBC_IDS, Box
 from bloodseg_lib.samples.extraction.boxes import NO_IMAGE, CellBox, by_field, read_boxes
 from bloodseg_lib.samples.extraction.field import Field
 from bloodseg_lib.samples.extraction.label_maps import labelled_field
@@ -38,13 +30,7 @@ from bloodseg_lib.samples.sample import AUTOMATIC, CellSample, Skipped
 from bloodseg_lib.samples.sources import folders
 
 SOURCE = "lisc"
-CLASS_FOLDERS = {
-    "Baso": BASOPHIL,
-    "Eosi": EOSINOPHIL,
-    "Lymp": LYMPHOCYTE,
-    "Mono": MONOCYTE,
-    "Neut": NEUTROPHIL,
-}
+CLASS_FOLDERS = dict(sorted((CLASSES[class_id].code, class_id) for class_id in WBC_IDS))
 LAYOUT = (
     "'Main Dataset/<Class>/N.*' and "
     "'Ground Truth Segmentation/<Class>/areaforexpert1/N_expert.*', "
@@ -65,7 +51,7 @@ REACH_PX = 8
 
 MIXED_FIELD = "several classes in one field"
 OTHER_CLASS = "mask of another class"
-_CODED = (BASOPHIL, EOSINOPHIL, LYMPHOCYTE, MONOCYTE, NEUTROPHIL)
+_CODED = tuple(CLASS_FOLDERS.values())
 """The classes by the codes of the masks: 1..50, 51..100, ..."""
 
 
@@ -147,30 +133,25 @@ def fields(root: Path | str) -> Iterator[LabelledField | Skipped]:
     Raises:
         FileNotFoundError, ValueError: see :func:`labelled`.
     """
-    for item in labelled(root):
-        if isinstance(item, Skipped):
-            yield item
-            continue
-        path, class_id, mask = item
-        group = f"{path.parent.name}_{path.stem}"
-        try:
-            field = Field(folders.colour_image(path), SOURCE, group, path, SOURCE_RBC_DIAMETER_PX)
-            cells = field.white_cells(class_id) if mask is None else [mask]
-            yield labelled_field(field, group, [(cell, class_id) for cell in cells])
-        except Unusable as error:
-            yield error.skipped(SOURCE, class_id, path)
+
+    def mapped(path: Path, class_id: int, mask: np.ndarray | None) -> Iterator[LabelledField]:
+        field = _field(path)
+        cells = field.white_cells(class_id) if mask is None else [mask]
+        yield labelled_field(field, field.group, [(cell, class_id) for cell in cells])
+
+    yield from folders.read_each(labelled(root), SOURCE, mapped)
+
+
+def _field(path: Path) -> Field:
+    group = f"{path.parent.name}_{path.stem}"
+    return Field(folders.colour_image(path), SOURCE, group, path, SOURCE_RBC_DIAMETER_PX)
 
 
 def _cells(
-    path: Path,
-    class_id: int,
-    masks: Mapping[int, Path],
-    healthy: bool,
-    automatic: bool,
+    path: Path, class_id: int, masks: Mapping[int, Path], healthy: bool, automatic: bool
 ) -> Iterator[CellSample | Skipped]:
     """The labelled cells of a field, and its red cells."""
-    group = f"{path.parent.name}_{path.stem}"
-    field = Field(folders.colour_image(path), SOURCE, group, path, SOURCE_RBC_DIAMETER_PX)
+    field = _field(path)
     yield from _white_cells(field, class_id, masks[class_id], automatic)
     if healthy:
         yield from field.red_cell_samples()

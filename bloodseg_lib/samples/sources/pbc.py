@@ -21,16 +21,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bloodseg_lib.classes import (
-    BASOPHIL,
-    EOSINOPHIL,
-    LYMPHOCYTE,
-    MONOCYTE,
-    NEUTROPHIL,
-    PLATELET_CLUMP,
-    THROMBOCYTE,
-    Box,
-)
+from bloodseg_lib.classes import CLASSES, MONOCYTE, PLATELET_CLUMP, THROMBOCYTE, WBC_IDS, Box
 from bloodseg_lib.samples.extraction.field import Field
 from bloodseg_lib.samples.extraction.label_maps import labelled_field
 from bloodseg_lib.samples.extraction.masks import NO_CELL, ShapeLimits, Unusable
@@ -45,14 +36,7 @@ from bloodseg_lib.samples.sample import AUTOMATIC, CellSample, Skipped
 from bloodseg_lib.samples.sources import folders
 
 SOURCE = "pbc"
-CLASS_NAMES = {
-    "eosinophil": EOSINOPHIL,
-    "basophil": BASOPHIL,
-    "neutrophil": NEUTROPHIL,
-    "lymphocyte": LYMPHOCYTE,
-    "monocyte": MONOCYTE,
-    "platelet": THROMBOCYTE,
-}
+CLASS_NAMES = {CLASSES[class_id].key: class_id for class_id in WBC_IDS} | {"platelet": THROMBOCYTE}
 OTHER_CLASSES = ("erythroblast", "ig")
 FOLDER = "PBC_dataset_normal_DIB"
 GROUPS = "platelet_groups.csv"
