@@ -145,6 +145,11 @@ class Box(NamedTuple):
         return self.y + self.height
 
     @property
+    def middle(self) -> tuple[float, float]:
+        """x and y of its middle."""
+        return self.x + self.width / 2, self.y + self.height / 2
+
+    @property
     def window(self) -> tuple[slice, slice]:
         """Its rows and columns, to index an image with."""
         return slice(self.y, self.bottom), slice(self.x, self.right)

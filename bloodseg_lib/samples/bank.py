@@ -100,21 +100,20 @@ def _entry(index: Path, number: int, row: dict[str, str]) -> BankEntry:
     try:
         if row["split"] not in SPLITS:
             raise ValueError(f"split {row['split']!r}, not one of {SPLITS}")
-        return BankEntry(
-            row["path"],
-            class_by_key(row["class"]).id,
-            row["source"],
-            row["group"],
-            row["split"],
-            int(row["area_px"]),
-            row["sha256"],
-            Stain.from_text(row.get(_STAIN) or ""),
-        )
+        path, key, source, group, split, area, digest = (row[column] for column in _COLUMNS)
+        stain = Stain.from_text(row.get(_STAIN) or "")
+        class_id = class_by_key(key).id
+        return BankEntry(path, class_id, source, group, split, int(area), digest, stain)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{index}, line {number}: expected the columns {', '.join(_COLUMNS)}. "
             f"Received {error}. Build the bank again."
         ) from error
+
+
+def _row(e: BankEntry) -> tuple[str | int, ...]:
+    key, stain = CLASSES[e.class_id].key, e.stain.to_text()
+    return (e.path, key, e.source, e.group, e.split, e.area_px, e.sha256, stain)
 
 
 def is_a_bank(folder: Path) -> ValueError:
@@ -173,13 +172,7 @@ class BankWriter:
                 f"{self.folder}: expected at least one sample, received none. "
                 "Look at the reasons the readers gave for leaving cells out."
             )
-        rows = (
-            (
-                *(e.path, CLASSES[e.class_id].key, e.source, e.group, e.split, e.area_px, e.sha256),
-                e.stain.to_text(),
-            )
-            for _, e in sorted(self._entries.items())
-        )
+        rows = (_row(entry) for _, entry in sorted(self._entries.items()))
         write_csv(self.folder / INDEX, [*_COLUMNS, _STAIN], rows)
         return SampleBank(self.folder)
 

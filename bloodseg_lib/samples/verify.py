@@ -21,6 +21,11 @@ from bloodseg_lib.samples.field_bank import FieldEntry
 from bloodseg_lib.samples.sources import catalog
 
 MOST_SHOWN = 20
+_NO_GROUPING = "what a group is, and whether two of them are of one patient."
+_NEVER_KNOWN = (
+    "Cells of one patient in two databases, and one cell photographed twice, turned or at another "
+    "scale, cannot be recognised."
+)
 
 
 @dataclass
@@ -104,15 +109,11 @@ def verify_bank(folder: Path | str, progress: bool = True) -> Verification:
         result.problems += [f"Leakage, {kind}: {leak} Build the bank again." for leak in leaks]
         result.proven += [] if leaks else [proof]
     groupings = {database.key: database.grouping for database in catalog.DATABASES}
-    for source in sorted({entry.source for entry in bank.entries}):
-        known = groupings.get(source)
-        result.unknown.append(
-            f"{source}: {known or 'what a group is, and whether two of them are of one patient.'}"
-        )
-    result.unknown.append(
-        "Cells of one patient in two databases, and one cell photographed twice, turned or at "
-        "another scale, cannot be recognised."
-    )
+    result.unknown += [
+        f"{source}: {groupings.get(source) or _NO_GROUPING}"
+        for source in sorted({entry.source for entry in bank.entries})
+    ]
+    result.unknown.append(_NEVER_KNOWN)
     return result
 
 

@@ -64,9 +64,8 @@ def blur_cell(rgba: np.ndarray, sigma_px: float) -> np.ndarray:
     """
     if sigma_px <= _LEAST_BLUR_PX:
         return rgba
-    colour = cv2.GaussianBlur(
-        cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB), (0, 0), sigma_px, borderType=cv2.BORDER_REPLICATE
-    )
+    colour = cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB)
+    colour = cv2.GaussianBlur(colour, (0, 0), sigma_px, borderType=cv2.BORDER_REPLICATE)
     return cv2.merge((*cv2.split(colour), cv2.extractChannel(rgba, 3)))
 
 

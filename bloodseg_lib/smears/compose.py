@@ -108,10 +108,9 @@ def compose_smear(
         instances = cv2.resize(instances, size, interpolation=cv2.INTER_NEAREST)
     canvas = Canvas(image, instances, list(background.cells), recipe)
     below = len(background.cells)
+    reach = recipe.affixed_overlap, recipe.beyond_border
     for class_id in objects:
-        _affix(
-            canvas, pool, class_id, rng, recipe.affixed_overlap, recipe.beyond_border, below, scale
-        )
+        _affix(canvas, pool, class_id, rng, *reach, below, scale)
     return _photographed(Smear(canvas.image, canvas.instances, tuple(canvas.cells)), recipe, rng)
 
 
@@ -159,11 +158,8 @@ def _scattered_canvas(pool: Pool, kind: str, recipe: Recipe, rng: np.random.Gene
     for _ in range(round(count * (recipe.background_size_px / 1000) ** 2)):
         class_id = one_of(RBC_OF_KIND[kind], rng)
         drawn = hosts and class_id == INFECTED_RBC and rng.uniform() < recipe.drawn_parasites
-        path, sample = (
-            pool.draw(HEALTHY_RBC, recipe, rng, hosts)
-            if drawn
-            else pool.draw(class_id, recipe, rng, source_of[class_id])
-        )
+        host, source = (HEALTHY_RBC, hosts) if drawn else (class_id, source_of[class_id])
+        path, sample = pool.draw(host, recipe, rng, source)
         if cluster_fraction and class_id == HEALTHY_RBC and rng.uniform() < cluster_fraction:
             path, sample = one_of(clusters, rng)
         rgba = _varied(sample, recipe, rng, reference_od=reference_od)
@@ -238,10 +234,8 @@ def _photographed(smear: Smear, recipe: Recipe, rng: np.random.Generator) -> Sme
         image = illuminate(image, rng, recipe.illumination)
     if recipe.defocus and rng.uniform() < recipe.defocus:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(*_DEFOCUS_PX))
-        cells = tuple(
-            replace(cell, class_id=UNKNOWN) if cell.class_id == INFECTED_RBC else cell
-            for cell in cells
-        )
+        named = {INFECTED_RBC: UNKNOWN}
+        cells = tuple(replace(c, class_id=named.get(c.class_id, c.class_id)) for c in cells)
     if recipe.blur_px or recipe.noise or recipe.jpeg:
         image = acquire(image, rng, recipe.blur_px, recipe.noise, recipe.jpeg)
     return Smear(image, smear.instances, cells)

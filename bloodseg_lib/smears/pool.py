@@ -106,9 +106,8 @@ class Pool:
         which probabilities.
         """
         key = class_id, source or _ANY
-        return one_of(
-            one_of(self._groups[key], rng) if recipe.even_groups else self._choices[key], rng
-        )
+        choices = one_of(self._groups[key], rng) if recipe.even_groups else self._choices[key]
+        return one_of(choices, rng)
 
     def clusters(self, source: str) -> list[Choice]:
         """Clusters of healthy red cells of a source; of all sources where it has none."""

@@ -111,7 +111,7 @@ def propose(image: np.ndarray, field: str, rbc_diameter_px: float | None = None)
 
 def _in_any(box: Box, white: list[Box]) -> bool:
     """Whether the middle of a box is in the box of a white cell: then it shows cytoplasm."""
-    return any(cell.holds(box.x + box.width / 2, box.y + box.height / 2) for cell in white)
+    return any(cell.holds(*box.middle) for cell in white)
 
 
 def _around(bbox: tuple[int, int, int, int], margin: int, shape: tuple[int, ...]) -> Box:

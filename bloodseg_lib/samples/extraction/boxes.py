@@ -103,9 +103,8 @@ def read_boxes(
         [('smear 1.png', (10, 20, 40, 30), 6)]
     """
     path = Path(path)
-    columns = (BOX_COLUMNS if class_id is None else BOX_COLUMNS[:-1]) + (
-        (RBC_COLUMN,) if with_rbc else ()
-    )
+    columns: tuple[str, ...] = BOX_COLUMNS if class_id is None else BOX_COLUMNS[:-1]
+    columns += (RBC_COLUMN,) if with_rbc else ()
     if not path.is_file():
         raise FileNotFoundError(
             f"{path}: no such file. Expected a CSV with the columns {', '.join(columns)}, "
@@ -130,15 +129,11 @@ def read_boxes(
 def _cell_box(row: dict[str, str], class_id: int | None, with_rbc: bool) -> CellBox:
     box = Box(*(int(row[column]) for column in BOX_COLUMNS[1:5]))
     diameter = float(row[RBC_COLUMN]) if with_rbc else None
-    if (
-        min(box.width, box.height) < 1
-        or not row["field"]
-        or (diameter is not None and not diameter > 0)
-    ):
+    sized = min(box.width, box.height) >= 1 and (diameter is None or diameter > 0)
+    if not row["field"] or not sized:
         raise ValueError("a box without field or size")
-    return CellBox(
-        row["field"], box, _CLASS_NAMES[row["class"]] if class_id is None else class_id, diameter
-    )
+    known = _CLASS_NAMES[row["class"]] if class_id is None else class_id
+    return CellBox(row["field"], box, known, diameter)
 
 
 def write_boxes(path: Path | str, boxes: Iterable[CellBox]) -> None:

@@ -96,14 +96,8 @@ class Field:
     @cached_property
     def unboxed(self) -> list[RedCell]:
         """The isolated red cells whose middle is in no box."""
-        return [
-            cell
-            for cell in self.red_cells
-            if not any(
-                box.holds(cell.box.x + cell.box.width / 2, cell.box.y + cell.box.height / 2)
-                for box in self.boxed
-            )
-        ]
+        cells = self.red_cells
+        return [c for c in cells if not any(b.holds(*c.box.middle) for b in self.boxed)]
 
     @cached_property
     def clean(self) -> list[RedCell]:

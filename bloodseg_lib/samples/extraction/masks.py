@@ -60,9 +60,8 @@ def disc(radius_px: float) -> np.ndarray:
 
 def outlines(mask: np.ndarray) -> list[np.ndarray]:
     """The outer contour of each connected component of a mask, ``(N, 1, 2) int32`` x, y."""
-    return list(
-        cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]
-    )
+    mask = mask.astype(np.uint8)
+    return list(cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0])
 
 
 def filled(outline: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

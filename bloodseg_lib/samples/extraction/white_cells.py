@@ -92,9 +92,8 @@ def _stained(
     green, blue = density[:, :, 1], density[:, :, 2]
     # Nuclei and granules absorb green and transmit blue; red cells of such a stain absorb all three
     # channels alike, even where they overlap.
-    stain = cv2.GaussianBlur(
-        np.maximum(purpleness(density), 0.7 * (green - blue)), (0, 0), rbc_diameter_px / 25
-    )
+    stain = np.maximum(purpleness(density), 0.7 * (green - blue))
+    stain = cv2.GaussianBlur(stain, (0, 0), rbc_diameter_px / 25)
     deepest = float(np.percentile(stain, 99.7))
     seen = stain[green > _SEEN]  # nearly all of it is red cells, violet in some fields
     violet = max(0.0, float(np.median(seen))) if seen.size else 0.0

@@ -168,15 +168,9 @@ def masks_without_image(
 
 def one_file(folder: Path, stem: str) -> Path | None:
     """The image file ``folder/stem.*``, whatever its ending, or None."""
-    return next(
-        (
-            path
-            for suffix in IMAGE_SUFFIXES
-            for path in (folder / f"{stem}{suffix}", folder / f"{stem}{suffix.upper()}")
-            if path.is_file()
-        ),
-        None,
-    )
+    endings = (spelt for suffix in IMAGE_SUFFIXES for spelt in (suffix, suffix.upper()))
+    paths = (folder / f"{stem}{ending}" for ending in endings)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def group_of(field: str) -> str:

@@ -71,12 +71,8 @@ def read(root: Path | str, rbc_diameter_px: float | None = None) -> Iterator[Cel
     root = folders.database_folder(root, LAYOUT)
     images = folders.class_folders(root / "images", CLASS_FOLDERS, LAYOUT, all_needed=False)
     classes = {folder.name: class_id for folder, class_id in images}
-    masks = {
-        class_id: folder
-        for folder, class_id in folders.class_folders(
-            root / "masks", classes, LAYOUT, also=tuple(CLASS_FOLDERS)
-        )
-    }
+    marked = folders.class_folders(root / "masks", classes, LAYOUT, also=tuple(CLASS_FOLDERS))
+    masks = {class_id: folder for folder, class_id in marked}
     diameter = rbc_diameter_px or _rbc_diameter(images, masks)
 
     cells = partial(_cells, masks=masks, rbc_diameter_px=diameter)

@@ -71,13 +71,8 @@ def read(root: Path | str) -> Iterator[CellSample | Skipped]:
     root = folders.database_folder(root, LAYOUT)
     if not any(path.name.lower() in ("parasitized", "uninfected") for path in root.iterdir()):
         root = root / "cell_images"
-    files = [
-        file
-        for folder, class_id in folders.class_folders(
-            root, CLASS_FOLDERS, LAYOUT, also=("cell_images",)
-        )
-        for file in folders.image_files(folder, SOURCE, class_id)
-    ]
+    classes = folders.class_folders(root, CLASS_FOLDERS, LAYOUT, also=("cell_images",))
+    files = [file for pair in classes for file in folders.image_files(pair[0], SOURCE, pair[1])]
     crops: dict[str, list[Path]] = defaultdict(list)
     for file in files:
         if not isinstance(file, Skipped):

@@ -168,11 +168,10 @@ def _white_cells(
     segmented = automatic and _mask_file(field.path, masks) is None
     limits, ending = (SEGMENTED, AUTOMATIC) if segmented else (MARKED, "")
     try:
-        found = (
-            field.white_cells(class_id)
-            if segmented
-            else marked_cells(field.image, field.path, masks, class_id)
-        )
+        if segmented:
+            found = field.white_cells(class_id)
+        else:
+            found = marked_cells(field.image, field.path, masks, class_id)
     except Unusable as error:
         yield error.skipped(SOURCE, class_id, field.path)
         return
@@ -246,9 +245,8 @@ def _fitted(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     fit = cv2.matchTemplate(around, kernel[box.window], cv2.TM_CCORR)
     down, right = (int(i) - REACH_PX for i in np.unravel_index(fit.argmax(), fit.shape))
     shift = np.array([[1, 0, right], [0, 1, down]], np.float32)
-    shifted = cv2.warpAffine(
-        mask.astype(np.uint8), shift, mask.shape[::-1], flags=cv2.INTER_NEAREST
-    )
+    size = mask.shape[::-1]
+    shifted = cv2.warpAffine(mask.astype(np.uint8), shift, size, flags=cv2.INTER_NEAREST)
     return largest(smooth((shifted > 0) & (green < 0.95 * np.percentile(green, 95)), 7))
 
 

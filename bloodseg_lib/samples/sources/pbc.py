@@ -233,9 +233,5 @@ def _off_centre(mask: np.ndarray) -> float:
     """Distance of the centroid of a mask from the middle of the image, in pixels."""
     moments = cv2.moments(mask.astype(np.uint8), binaryImage=True)
     height, width = mask.shape
-    return float(
-        np.hypot(
-            moments["m10"] / moments["m00"] - width / 2,
-            moments["m01"] / moments["m00"] - height / 2,
-        )
-    )
+    x, y = moments["m10"] / moments["m00"], moments["m01"] / moments["m00"]
+    return float(np.hypot(x - width / 2, y - height / 2))
