@@ -154,6 +154,12 @@ class Box(NamedTuple):
         """Its rows and columns, to index an image with."""
         return slice(self.y, self.bottom), slice(self.x, self.right)
 
+    def cut(self, shape: tuple[int, ...], margin: int = 0) -> Box:
+        """With a margin on each side, as far as it is within an image of this height and width."""
+        left, top = max(0, self.x - margin), max(0, self.y - margin)
+        right, bottom = min(shape[1], self.right + margin), min(shape[0], self.bottom + margin)
+        return Box(left, top, right - left, bottom - top)
+
     def meets(self, other: Box) -> bool:
         """Whether the two share a pixel."""
         return (

@@ -94,10 +94,9 @@ class AnnotationPanel:
 
     def _picture(self, cell: CellBox) -> widgets.Widget:
         box, margin = cell.box, round(_AROUND * max(cell.box.width, cell.box.height))
-        rows = slice(max(0, box.y - margin), box.bottom + margin)
-        columns = slice(max(0, box.x - margin), box.right + margin)
         try:
-            shown = self._field(self.folder / cell.field)[rows, columns]
+            field = self._field(self.folder / cell.field)
+            shown = field[box.cut(field.shape, margin).window]
             if not shown.size:
                 raise ValueError("Expected a box within the field.")
             factor = THUMBNAIL_PX / max(shown.shape[:2])

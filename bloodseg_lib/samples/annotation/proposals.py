@@ -102,22 +102,17 @@ def propose(image: np.ndarray, field: str, rbc_diameter_px: float | None = None)
         purple_fraction = float(nuclear[region.slice][inside].mean())
         if class_id := _guess(purple_fraction, light[region.slice], inside, rbc_px):
             margin = round((_CYTOPLASM if class_id == NEUTROPHIL else _MARGIN) * rbc_px)
-            box = _around(region.bbox, margin, labels.shape)
+            top, left, bottom, right = region.bbox
+            box = Box(left, top, right - left, bottom - top).cut(labels.shape, margin)
             cells.append(CellBox(field, box, class_id, round(rbc_px, 1)))
     white = [cell.box for cell in cells if cell.class_id == NEUTROPHIL]
-    kept = [cell for cell in cells if cell.class_id not in RBC_IDS or not _in_any(cell.box, white)]
+    # a red cell with its middle in the box of a white one is the cytoplasm of that
+    kept = (
+        cell
+        for cell in cells
+        if cell.class_id not in RBC_IDS or not any(box.holds(*cell.box.middle) for box in white)
+    )
     return sorted(kept, key=lambda cell: (cell.box.y, cell.box.x))
-
-
-def _in_any(box: Box, white: list[Box]) -> bool:
-    """Whether the middle of a box is in the box of a white cell: then it shows cytoplasm."""
-    return any(cell.holds(*box.middle) for cell in white)
-
-
-def _around(bbox: tuple[int, int, int, int], margin: int, shape: tuple[int, ...]) -> Box:
-    top, left = max(0, bbox[0] - margin), max(0, bbox[1] - margin)
-    bottom, right = min(shape[0], bbox[2] + margin), min(shape[1], bbox[3] + margin)
-    return Box(left, top, right - left, bottom - top)
 
 
 def _separated(cells: np.ndarray, nuclear: np.ndarray, rbc_px: float) -> np.ndarray:

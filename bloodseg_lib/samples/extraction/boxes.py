@@ -179,10 +179,9 @@ def check_inside(cell: CellBox, size: tuple[int, ...], where: Path | str) -> Non
         Unusable: more than a quarter of it is outside.
     """
     height, width = size[:2]
-    box = cell.box
-    across = max(0, min(width, box.right) - max(0, box.x))
-    down = max(0, min(height, box.bottom) - max(0, box.y))
-    if across * down < _LEAST_INSIDE * box.width * box.height:
+    box, inside = cell.box, cell.box.cut(size)
+    area = max(0, inside.width) * max(0, inside.height)
+    if area < _LEAST_INSIDE * box.width * box.height:
         line = f", line {cell.line} of the table" if cell.line else ""
         raise Unusable(
             OUTSIDE,
@@ -211,10 +210,8 @@ def mask_in_box(
     """
     height, width = image.shape[:2]
     check_inside(cell, image.shape, where)
-    box, pad = cell.box, max(2, round(0.1 * max(cell.box.width, cell.box.height)))
-    left, top = max(0, box.x - pad), max(0, box.y - pad)
-    right, bottom = min(width, box.right + pad), min(height, box.bottom + pad)
-    around = Box(left, top, right - left, bottom - top)
+    pad = max(2, round(0.1 * max(cell.box.width, cell.box.height)))
+    around = cell.box.cut(image.shape, pad)
     crop = image[around.window]
     platelet = cell.class_id in PLATELET_IDS
     try:
@@ -223,7 +220,7 @@ def mask_in_box(
         raise Unusable(error.reason, f"{where}: {error.detail}") from error
     limits = _LIMITS.get(cell.class_id, _WHITE_CELL)
     if (contact := edge_contact(mask)) > limits.most_contact:
-        at_border = left == 0 or top == 0 or right == width or bottom == height
+        at_border = 0 in around[:2] or around.right == width or around.bottom == height
         raise Unusable(
             CUT if at_border else TOUCHING,
             f"{where}: what was found leaves the box over {contact:.2f} diameters > "

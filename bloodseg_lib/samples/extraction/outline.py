@@ -67,10 +67,7 @@ def outlined(
     """
     box, factor = Box.of_mask(core), RBC_DIAMETER_PX / rbc_diameter_px
     margin = round((reach.at_most + _AROUND) * rbc_diameter_px)
-    near = (
-        slice(max(0, box.y - margin), box.bottom + margin),
-        slice(max(0, box.x - margin), box.right + margin),
-    )
+    near = box.cut(core.shape, margin).window
     height, width = core[near].shape
     size = (max(8, round(width * factor)), max(8, round(height * factor)))
     small = cv2.GaussianBlur(resized(image[near], size), (0, 0), 0.8)
