@@ -61,10 +61,9 @@ class TrainingState:
         before = read_sidecar(state.latest) if state.latest.exists() else None
         state.unet = _with_statistics(state, dataset, before)
         if state.writes:
-            names = (
-                name for npz in (BEST, LATEST, UNFINISHED) for name in (npz, f"{npz[:-4]}.json")
-            )
-            delete_leftovers(state.folder / name for name in (*names, LOG))
+            npz = [state.folder / name for name in (BEST, LATEST, UNFINISHED)]
+            json = [path.with_suffix(".json") for path in npz]
+            delete_leftovers([*npz, *json, state.folder / LOG])
         if before is not None:
             state._take_up(before)
         return state
@@ -166,11 +165,8 @@ class TrainingState:
         )
 
     def _not_kept(self, error: OSError) -> OSError:
-        mend = (
-            "Make room on the disk"
-            if error.errno in (errno.ENOSPC, errno.EDQUOT)
-            else "Make the folder writable"
-        )
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        mend = "Make room on the disk" if full else "Make the folder writable"
         kept = f"goes on after epoch {self.epoch - 1}" if self.epoch > 1 else "begins again"
         return OSError(
             f"{error.filename or self.folder}: expected to write epoch {self.epoch}. "
@@ -187,27 +183,19 @@ class TrainingState:
             # a kill may have come between the .npz and these
             write_json(self.latest.with_suffix(".json"), before.to_dict())
             write_log(self.folder, self.history)
-        then = _settings(before)
-        changed = ", ".join(
-            f"{name} {then[name]} -> {value}"
-            for name, value in self.config.to_dict().items()
-            if then[name] != value
-        )
-        if self.finished:
-            tqdm.write(
-                f"{self.folder}: the training is finished ({self.why}), nothing to do."
-                + (
+        then, now = _settings(before), self.config.to_dict()
+        changed = ", ".join(f"{n} {then[n]} -> {now[n]}" for n in now if then[n] != now[n])
+        if not self.finished:
+            words = f"going on after epoch {self.epoch}."
+            words += f" Changed: {changed}." if changed else ""
+        else:
+            words = f"the training is finished ({self.why}), nothing to do."
+            if changed:
+                words += (
                     f" Changed without effect: {changed}. To train with it, choose another folder, "
                     "or delete this one."
-                    if changed
-                    else ""
                 )
-            )
-            return
-        tqdm.write(
-            f"{self.folder}: going on after epoch {self.epoch}."
-            + (f" Changed: {changed}." if changed else "")
-        )
+        tqdm.write(f"{self.folder}: {words}")
 
     def _check_same(self, before: Sidecar) -> None:
         if before.dataset != self._digest:
@@ -217,11 +205,7 @@ class TrainingState:
             )
         then, now = UNetConfig.from_dict(before.unet).to_dict(), self.unet.to_dict()
         if then != now:
-            differing = ", ".join(
-                f"{name} {then[name]}, not {value}"
-                for name, value in now.items()
-                if then[name] != value
-            )
+            differing = ", ".join(f"{n} {then[n]}, not {now[n]}" for n in now if then[n] != now[n])
             raise ValueError(
                 f"{self.folder}: expected a training of the same network. "
                 f"Received one with {differing}. Choose another folder, or delete this one."
