@@ -59,9 +59,9 @@ class SampleBank:
         self.entries = [_entry(index, number, row) for number, row in rows]
         self._cache: dict[str, np.ndarray] = {}
 
-    def select(self, split: str, class_id: int | None = None) -> list[BankEntry]:
-        """Entries of one split, and of one class if given, in the order of the index."""
-        return [e for e in self.entries if e.split == split and class_id in (None, e.class_id)]
+    def select(self, split: str) -> list[BankEntry]:
+        """Entries of one split, in the order of the index."""
+        return [entry for entry in self.entries if entry.split == split]
 
     def sample(self, entry: BankEntry) -> CellSample:
         """The sample of an entry.

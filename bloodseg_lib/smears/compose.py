@@ -248,12 +248,8 @@ def _varied(
     scale: float = 1.0,
     reference_od: np.ndarray | None = None,
 ) -> np.ndarray:
-    """A sample rotated at random, its stain, blur and shape varied by the recipe.
-
-    ``reference_od``, ``(3,)``, is what the red cells of its background are matched to.
-
-    Returns:
-        ``(H', W', 4) uint8``.
+    """A sample rotated at random, its stain, blur and shape varied by the recipe, ``(H', W', 4)
+    uint8``. ``reference_od``, ``(3,)``, is what the red cells of its background are matched to.
     """
     rgba = sample.rgba
     if reference_od is not None:

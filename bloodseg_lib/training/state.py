@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm.auto import tqdm
@@ -231,8 +230,7 @@ def _with_statistics(state: TrainingState, dataset: Dataset, before: Sidecar | N
             f"Received {config.start_from!r}. Choose another folder, or delete this one."
         )
     if not config.start_from:
-        mean, std = (_of_channels(dataset.manifest[name]) for name in ("mean", "std"))
-        return dataclasses.replace(unet, mean=mean, std=std)
+        return dataclasses.replace(unet, **{k: dataset.manifest[k] for k in ("mean", "std")})
     start = state.latest if before else checkpoint_path(config.start_from)
     pretrained = UNetConfig.from_dict((before or read_sidecar(start)).unet)
     wanted, found = (
@@ -245,8 +243,3 @@ def _with_statistics(state: TrainingState, dataset: Dataset, before: Sidecar | N
             "ask for the same shape, or start from another."
         )
     return dataclasses.replace(unet, mean=pretrained.mean, std=pretrained.std)
-
-
-def _of_channels(values: Sequence[float]) -> tuple[float, float, float]:
-    red, green, blue = map(float, values)
-    return red, green, blue

@@ -69,6 +69,21 @@ def filled(outline: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return cv2.drawContours(np.zeros(shape, np.uint8), [outline], -1, 1, cv2.FILLED).astype(bool)
 
 
+def sized(
+    mask: np.ndarray, least: float = 0, most: float = np.inf, connectivity: int = 8
+) -> np.ndarray:
+    """The connected components of a mask of more than ``least`` and fewer than ``most`` pixels,
+    ``(H, W)`` bool.
+    """
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(
+        mask.astype(np.uint8), connectivity=connectivity
+    )
+    areas = stats[:, cv2.CC_STAT_AREA]
+    chosen = (areas > least) & (areas < most)
+    chosen[0] = False  # what is beside the mask
+    return chosen[labels]
+
+
 def largest(mask: np.ndarray) -> np.ndarray:
     """The largest connected component of a mask with its holes filled, ``(H, W)`` bool.
 

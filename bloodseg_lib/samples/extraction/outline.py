@@ -80,9 +80,11 @@ def outlined(
     labels[distance < reach.likely] = cv2.GC_PR_FGD
     labels[(distance > reach.at_most) | clear] = cv2.GC_BGD
     if within is not None:
+        whole_box = np.zeros(core.shape, np.uint8)
+        whole_box[within.window] = 1
         boxed, oval = (
             cv2.resize(mask[near], size, interpolation=cv2.INTER_NEAREST_EXACT) > 0
-            for mask in (_boxed(within, core.shape), oval_in(within, core.shape))
+            for mask in (whole_box, oval_in(within, core.shape))
         )
         labels[:] = np.where(oval, cv2.GC_PR_FGD, np.where(boxed, cv2.GC_PR_BGD, cv2.GC_BGD))
     labels[(distance <= reach.surely) & ~clear | (inner > 0)] = cv2.GC_FGD
@@ -99,12 +101,6 @@ def oval_in(box: Box, shape: tuple[int, ...], fraction: float = 1.0) -> np.ndarr
     middle = (box.x + box.width // 2, box.y + box.height // 2)
     axes = (round(fraction * box.width / 2), round(fraction * box.height / 2))
     return cv2.ellipse(oval, middle, axes, 0, 0, 360, 1, cv2.FILLED)
-
-
-def _boxed(box: Box, shape: tuple[int, ...]) -> np.ndarray:
-    boxed = np.zeros(shape, np.uint8)
-    boxed[box.window] = 1
-    return boxed
 
 
 def _cut(image: np.ndarray, labels: np.ndarray) -> np.ndarray:

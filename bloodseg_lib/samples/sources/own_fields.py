@@ -17,8 +17,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from bloodseg_lib.classes import INFECTED_RBC
 from bloodseg_lib.samples.extraction.boxes import BOXES, NO_IMAGE, CellBox, by_field, read_boxes
 from bloodseg_lib.samples.extraction.field import Field
@@ -92,7 +90,9 @@ def read_fields(
     for name, boxes in by_field(read_boxes(boxes_csv, with_rbc=rbc_diameter_px is None)).items():
         path = _path(folder, name)
         try:
-            image = _image(path, boxes_csv)
+            if not path.is_file():
+                raise Unusable(NO_IMAGE, _missing(path, boxes_csv))
+            image = folders.colour_image(path)
         except Unusable as error:
             yield from (error.skipped(source, cell.class_id, path) for cell in boxes)
             continue
@@ -126,12 +126,6 @@ def _path(root: Path, name: str) -> Path:
     """Where a field is: beside the table, or in the folder ``fields`` there."""
     inside = root / "fields" / name
     return inside if inside.is_file() and not (root / name).is_file() else root / name
-
-
-def _image(path: Path, boxes_csv: Path | str) -> np.ndarray:
-    if not path.is_file():
-        raise Unusable(NO_IMAGE, _missing(path, boxes_csv))
-    return folders.colour_image(path)
 
 
 def _missing(path: Path, boxes_csv: Path | str) -> str:
