@@ -190,17 +190,11 @@ def _add_smudge(image: np.ndarray, rng: np.random.Generator) -> None:
 
 
 class _Mark:
-    """The part of an image that a mark reaches, so that only this part is computed.
+    """The part of an image that a mark of this centre and reach, both across and down, and its blur
+    come to, so that only this part is computed.
 
-    Args:
-        image: ``(H, W, 3) uint8``, darkened in place.
-        centre: column and row of the mark.
-        reach: its extent to either side in pixels, across and down.
-        blur_px: standard deviation of the mark's blur.
-
-    Attributes:
-        coverage: ``(h, w) float32``, 0..1, to draw the mark on.
-        left, top: column and row in the image of its first pixel.
+    The mark is drawn on ``coverage``, ``(h, w) float32``, 0..1, whose first pixel is ``left, top``
+    in the image; the image is darkened in place.
     """
 
     def __init__(

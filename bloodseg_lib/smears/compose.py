@@ -187,11 +187,8 @@ def _stain(
 
 
 class _Rouleaux:
-    """Places red cells: each beside the others or, as in a rouleau, half over the previous one and
-    on in the same direction.
-
-    Args:
-        fraction: of the cells, placed on the previous one.
+    """Places red cells: each beside the others or, a fraction of them, as in a rouleau: half over
+    the previous one and on in the same direction.
     """
 
     def __init__(self, fraction: float):

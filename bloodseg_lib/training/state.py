@@ -29,6 +29,8 @@ class TrainingState:
 
     Attributes:
         folder: where it is.
+        best: checkpoint of the epoch with the highest validation accuracy.
+        latest: checkpoint to resume from.
         unet: shape of the network, with the mean and standard deviation it is trained with.
         config: how to train from here on.
         history: the epochs so far.
@@ -41,6 +43,7 @@ class TrainingState:
         self, folder: Path, dataset: Dataset, unet: UNetConfig, config: TrainingConfig
     ) -> None:
         self.folder, self.config, self.unet = folder, config, unet
+        self.best, self.latest = folder / BEST, folder / LATEST
         self.history: tuple[EpochRecord, ...] = ()
         self.writes, self.parts = process()[0] == 0, 1
         self._digest: str = dataset.manifest["digest"]
@@ -66,16 +69,6 @@ class TrainingState:
         if before is not None:
             state._take_up(before)
         return state
-
-    @property
-    def best(self) -> Path:
-        """Checkpoint of the epoch with the highest validation accuracy."""
-        return self.folder / BEST
-
-    @property
-    def latest(self) -> Path:
-        """Checkpoint to resume from."""
-        return self.folder / LATEST
 
     @property
     def epoch(self) -> int:

@@ -20,17 +20,8 @@ from bloodseg_lib.classes import (
     Box,
 )
 from bloodseg_lib.io import ENCODING, read_table, write_csv
-from bloodseg_lib.samples.extraction.masks import (
-    CUT,
-    ShapeLimits,
-    Unusable,
-    check_debris,
-    check_shape,
-    edge_contact,
-    eroded,
-    platelet_mask,
-    rbc_mask,
-)
+from bloodseg_lib.samples.extraction import masks
+from bloodseg_lib.samples.extraction.masks import Unusable
 
 BOXES = "boxes.csv"
 BOX_COLUMNS = ("field", "x", "y", "width", "height", "class")
@@ -43,13 +34,13 @@ OUTSIDE = "box outside the field"
 RBC_AREAS_PX = (450, 1900)
 """Least and greatest area of a red cell at 40x."""
 _LIMITS = {
-    THROMBOCYTE: ShapeLimits((40, 900), 0.8, 0.3),
-    PLATELET_CLUMP: ShapeLimits((150, 30000), 0.5, 0.3),
-    INFECTED_RBC: ShapeLimits(RBC_AREAS_PX, 0.9, 0.3),
-    HEALTHY_RBC: ShapeLimits(RBC_AREAS_PX, 0.9, 0.3),
+    THROMBOCYTE: masks.ShapeLimits((40, 900), 0.8, 0.3),
+    PLATELET_CLUMP: masks.ShapeLimits((150, 30000), 0.5, 0.3),
+    INFECTED_RBC: masks.ShapeLimits(RBC_AREAS_PX, 0.9, 0.3),
+    HEALTHY_RBC: masks.ShapeLimits(RBC_AREAS_PX, 0.9, 0.3),
 }
 _LEAST_INSIDE = 0.75  # of a box's area; a box may reach a little beyond the field
-_WHITE_CELL = ShapeLimits((800, 16000), 0.9, 0.3)
+_WHITE_CELL = masks.ShapeLimits((800, 16000), 0.9, 0.3)
 _CLASS_NAMES = {"infected": INFECTED_RBC, "healthy": HEALTHY_RBC} | {
     c.key: c.id for c in CELL_CLASSES
 }
@@ -192,7 +183,7 @@ def check_inside(cell: CellBox, size: tuple[int, ...], where: Path | str) -> Non
 
 
 def mask_in_box(
-    image: np.ndarray, cell: CellBox, scale: float, where: str
+    image: np.ndarray, cell: CellBox, scale: float, path: Path
 ) -> tuple[Box, np.ndarray]:
     """The mask of the cell in a box, by a threshold within the box and a little margin.
 
@@ -200,7 +191,7 @@ def mask_in_box(
         image: ``(H, W, 3) uint8`` RGB, the field.
         cell: the box and the class of its cell.
         scale: factor from the field to 40x.
-        where: the file and box, for the message.
+        path: of the field, for the message.
 
     Returns:
         the box with its margin, and the mask there, ``(h, w)`` bool.
@@ -209,25 +200,26 @@ def mask_in_box(
         Unusable: the box does not hold one whole cell.
     """
     height, width = image.shape[:2]
+    where = f"{path}, box {','.join(map(str, cell.box))}"
     check_inside(cell, image.shape, where)
     pad = max(2, round(0.1 * max(cell.box.width, cell.box.height)))
     around = cell.box.cut(image.shape, pad)
     crop = image[around.window]
     platelet = cell.class_id in PLATELET_IDS
     try:
-        mask = platelet_mask(crop) if platelet else rbc_mask(crop)
+        mask = masks.platelet_mask(crop) if platelet else masks.rbc_mask(crop)
     except Unusable as error:
         raise Unusable(error.reason, f"{where}: {error.detail}") from error
     limits = _LIMITS.get(cell.class_id, _WHITE_CELL)
-    if (contact := edge_contact(mask)) > limits.most_contact:
+    if (contact := masks.edge_contact(mask)) > limits.most_contact:
         at_border = 0 in around[:2] or around.right == width or around.bottom == height
         raise Unusable(
-            CUT if at_border else TOUCHING,
+            masks.CUT if at_border else TOUCHING,
             f"{where}: what was found leaves the box over {contact:.2f} diameters > "
             f"{limits.most_contact}.",
         )
-    check_shape(mask, scale, where, limits)
+    masks.check_shape(mask, scale, where, limits)
     if platelet:
         return around, mask
-    check_debris(crop, mask, where)
-    return around, eroded(mask, 1)
+    masks.check_debris(crop, mask, where)
+    return around, masks.eroded(mask, 1)

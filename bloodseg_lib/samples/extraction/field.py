@@ -177,9 +177,8 @@ class Field:
 
     def box(self, cell: CellBox) -> CellSample | Skipped:
         """The cell in a box that a person drew. Its name is the group with the box's position."""
-        where = f"{self.path}, box {','.join(map(str, cell.box))}"
         try:
-            around, mask = mask_in_box(self.image, cell, self.scale, where)
+            around, mask = mask_in_box(self.image, cell, self.scale, self.path)
         except Unusable as error:
             return error.skipped(self.source, cell.class_id, self.path)
         name = f"{self.group}_{cell.box.x}_{cell.box.y}"
@@ -191,8 +190,7 @@ class Field:
         Raises:
             Unusable: the box does not hold one whole cell.
         """
-        where = f"{self.path}, box {','.join(map(str, cell.box))}"
-        around, inside = mask_in_box(self.image, cell, self.scale, where)
+        around, inside = mask_in_box(self.image, cell, self.scale, self.path)
         mask = np.zeros(self.image.shape[:2], bool)
         mask[around.window] = inside
         return mask

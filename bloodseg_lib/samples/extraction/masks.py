@@ -17,6 +17,7 @@ TOO_SMALL = "too small"
 TOO_LARGE = "too large"
 DEBRIS = "debris on the cell"
 CUT = "cut at the edge"
+_LEAST_CONTRAST = 40  # grey values by which a platelet exceeds its surroundings
 
 
 class Unusable(ValueError):
@@ -217,7 +218,7 @@ def rbc_mask(image: np.ndarray) -> np.ndarray:
     return largest(opened(central(dark), max(3, min(dark.shape) // 5)))
 
 
-def platelet_mask(image: np.ndarray, least_contrast: float = 40.0) -> np.ndarray:
+def platelet_mask(image: np.ndarray) -> np.ndarray:
     """The platelet or clump of platelets in the middle of a picture: ``(H, W)`` bool.
 
     Platelets are darker in green *and* more purple than the red cells beside or beneath them, so
@@ -226,7 +227,6 @@ def platelet_mask(image: np.ndarray, least_contrast: float = 40.0) -> np.ndarray
 
     Args:
         image: ``(H, W, 3) uint8`` RGB, a box around the platelet with a little margin.
-        least_contrast: how much the middle must exceed its surroundings, in grey values.
 
     Raises:
         Unusable: nothing stands out in the middle, or not clearly.
@@ -240,11 +240,11 @@ def platelet_mask(image: np.ndarray, least_contrast: float = 40.0) -> np.ndarray
     wide = cv2.GaussianBlur(stain, (0, 0), max(height, width) / 16)
     row, column = np.unravel_index(np.where(distance < 0.35, wide, -np.inf).argmax(), stain.shape)
     peak, around = wide[row, column], np.percentile(stain[distance > 0.45], 85)
-    if peak - around < least_contrast:
+    if peak - around < _LEAST_CONTRAST:
         raise Unusable(
             TOO_PALE,
             f"The middle shows only {peak - around:.0f} grey values more stain than what is around,"
-            f" expected {least_contrast:.0f}.",
+            f" expected {_LEAST_CONTRAST}.",
         )
     _, labels = cv2.connectedComponents((stain > around + 0.4 * (peak - around)).astype(np.uint8))
     if not labels[row, column]:

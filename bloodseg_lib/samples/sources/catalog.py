@@ -197,11 +197,11 @@ def entry(key: str) -> DatabaseEntry:
         >>> entry("chula").licence
         'MIT'
     """
-    for database in DATABASES:
-        if database.key == key:
-            return database
-    legal = ", ".join(d.key for d in DATABASES)
-    raise ValueError(f"Expected the key of a database, one of {legal}. Received {key!r}.")
+    found = {database.key: database for database in DATABASES}
+    if key not in found:
+        legal = ", ".join(found)
+        raise ValueError(f"Expected the key of a database, one of {legal}. Received {key!r}.")
+    return found[key]
 
 
 def reader(key: str) -> Callable[..., Iterator[CellSample | Skipped]]:

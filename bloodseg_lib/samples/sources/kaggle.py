@@ -21,17 +21,9 @@ from pathlib import Path
 import numpy as np
 
 from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC
+from bloodseg_lib.samples.extraction import masks
 from bloodseg_lib.samples.extraction.field import Field
-from bloodseg_lib.samples.extraction.masks import (
-    NO_CELL,
-    TOO_LARGE,
-    TOO_RAGGED,
-    ShapeLimits,
-    Unusable,
-    eroded,
-    largest,
-    opened,
-)
+from bloodseg_lib.samples.extraction.masks import Unusable
 from bloodseg_lib.samples.sample import CellSample, Skipped
 from bloodseg_lib.samples.sources import folders
 
@@ -52,7 +44,7 @@ RIM_PX = 4
 """What is taken off the mask: the outermost pixels of the crops show background."""
 
 TWO_CELLS = "two cells in one crop"
-_CROP = ShapeLimits((450, 1900), 0.92, 0.6)
+_CROP = masks.ShapeLimits((450, 1900), 0.92, 0.6)
 _LEAST_TWO_CELLS_PX = 1500  # area at 40x
 
 
@@ -104,7 +96,7 @@ def _background(paths: Sequence[Path]) -> np.ndarray:
         with contextlib.suppress(Unusable):  # is reported when its sample is read
             image = folders.colour_image(path)
             mask = image.max(axis=2) > BLACK
-            inner = eroded(mask, RIM_PX)
+            inner = masks.eroded(mask, RIM_PX)
             rim = image[mask & ~inner]
             if inner.sum() < 100 or len(rim) < 100:
                 continue
@@ -125,16 +117,16 @@ def _cells(
     image = folders.colour_image(path)
     bright = image.max(axis=2) > BLACK
     if not bright.any():
-        raise Unusable(NO_CELL, f"{path}: nothing but black. Download or copy it again.")
-    mask = largest(bright)
+        raise Unusable(masks.NO_CELL, f"{path}: nothing but black. Download or copy it again.")
+    mask = masks.largest(bright)
     group = patient(path.name)
     field = Field(image, SOURCE, group, path, SOURCE_RBC_DIAMETER_PX, measure=False)
     try:
         field.check_shape(mask, _CROP)
     except Unusable as error:
         area = mask.sum() * field.scale**2
-        if error.reason in (TOO_LARGE, TOO_RAGGED) and area > _LEAST_TWO_CELLS_PX:
+        if error.reason in (masks.TOO_LARGE, masks.TOO_RAGGED) and area > _LEAST_TWO_CELLS_PX:
             raise Unusable(TWO_CELLS, error.detail) from error
         raise
-    inner = largest(opened(eroded(mask, RIM_PX), 21))
+    inner = masks.largest(masks.opened(masks.eroded(mask, RIM_PX), 21))
     yield field.sample(inner, class_id, path.stem, background=backgrounds[group])
