@@ -154,11 +154,9 @@ class BankWriter:
     ) -> SampleBank:
         """Split the samples, fill empty splits, write the index, and open the bank."""
         entries = list(self._entries.values())
+        paths, areas = [e.path for e in entries], [e.area_px for e in entries]
         duplicates = near_duplicates(
-            [e.path for e in entries],
-            [e.area_px for e in entries],
-            self._thumbnails,
-            lambda path: read_rgba(self.folder / path),
+            paths, areas, self._thumbnails, lambda path: read_rgba(self.folder / path)
         )
         splits = split_entries(entries, seed, duplicates)
         self._entries = {e.path: replace(e, split=splits[e.path]) for e in entries}

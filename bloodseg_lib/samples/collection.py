@@ -87,7 +87,7 @@ class Collection:
                 CLASSES[class_id].name if class_id else "not known",
                 len(areas),
                 skipped[source, class_id],
-                expected.get(source, {}).get(class_id, "-"),
+                expected.get(source, {}).get(CLASSES[class_id].key, "-"),
                 f"{sum(areas) / len(areas):.0f}" if areas else "-",
                 CLASSES[class_id].mean_area_px or "-",
             )

@@ -174,11 +174,8 @@ def _divided_copies(entries: list[BankEntry]) -> tuple[list[str], str]:
 def _divided_duplicates(
     folder: Path, entries: list[BankEntry], thumbnails: list[np.ndarray]
 ) -> tuple[list[str], str]:
-    pairs = list(
-        near_duplicates(
-            entries, [e.area_px for e in entries], thumbnails, lambda e: read_rgba(folder / e.path)
-        )
-    )
+    areas = [entry.area_px for entry in entries]
+    pairs = list(near_duplicates(entries, areas, thumbnails, lambda e: read_rgba(folder / e.path)))
     return [
         f"{one.path} ({one.split}) and {other.path} ({other.split}) show one cell."
         for one, other in pairs

@@ -107,12 +107,11 @@ def propose(image: np.ndarray, field: str, rbc_diameter_px: float | None = None)
             box = Box(left, top, right - left, bottom - top).cut(labels.shape, margin)
             cells.append(CellBox(field, box, class_id, round(rbc_px, 1)))
     white = [cell.box for cell in cells if cell.class_id == NEUTROPHIL]
-    # a red cell with its middle in the box of a white one is the cytoplasm of that
-    kept = (
-        cell
-        for cell in cells
-        if cell.class_id not in RBC_IDS or not any(box.holds(*cell.box.middle) for box in white)
-    )
+
+    def is_cytoplasm(cell: CellBox) -> bool:
+        return cell.class_id in RBC_IDS and any(box.holds(*cell.box.middle) for box in white)
+
+    kept = (cell for cell in cells if not is_cytoplasm(cell))
     return sorted(kept, key=lambda cell: (cell.box.y, cell.box.x))
 
 

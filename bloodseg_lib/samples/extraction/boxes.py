@@ -129,12 +129,8 @@ def _cell_box(row: dict[str, str], class_id: int | None, with_rbc: bool) -> Cell
 
 def write_boxes(path: Path | str, boxes: Iterable[CellBox]) -> None:
     """Write a table of boxes, atomically; see :func:`read_boxes`."""
-    write_csv(
-        path,
-        [*BOX_COLUMNS, RBC_COLUMN],
-        ((b.field, *b.box, CLASSES[b.class_id].key, b.rbc_diameter_px or "") for b in boxes),
-        ENCODING,
-    )
+    rows = ((b.field, *b.box, CLASSES[b.class_id].key, b.rbc_diameter_px or "") for b in boxes)
+    write_csv(path, [*BOX_COLUMNS, RBC_COLUMN], rows, ENCODING)
 
 
 def check_new(path: Path | str) -> None:

@@ -7,21 +7,15 @@ import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from bloodseg_lib.classes import (
-    BASOPHIL,
-    CLASSES,
-    EOSINOPHIL,
-    HEALTHY_RBC,
-    INFECTED_RBC,
-    LYMPHOCYTE,
-    MONOCYTE,
-    NEUTROPHIL,
-    PLATELET_CLUMP,
-    THROMBOCYTE,
-)
+from bloodseg_lib.classes import class_by_key
 from bloodseg_lib.samples.labelled_field import LabelledField
 from bloodseg_lib.samples.sample import CellSample, Skipped
 from bloodseg_lib.samples.sources.database_entry import DatabaseEntry, Download
+
+_WRAPPED = textwrap.TextWrapper(
+    110, subsequent_indent=" " * 12, break_long_words=False, break_on_hyphens=False
+)
+
 
 DATABASES: tuple[DatabaseEntry, ...] = (
     DatabaseEntry(
@@ -40,11 +34,11 @@ DATABASES: tuple[DatabaseEntry, ...] = (
             "Neut; optional: platelet_boxes.csv"
         ),
         expected_counts={
-            EOSINOPHIL: 37,
-            BASOPHIL: 50,
-            NEUTROPHIL: 47,
-            LYMPHOCYTE: 45,
-            MONOCYTE: 48,
+            "eosinophil": 37,
+            "basophil": 50,
+            "neutrophil": 47,
+            "lymphocyte": 45,
+            "monocyte": 48,
         },
         grouping=(
             "a group is a field, or several that overlap where a crop gives it away; which fields "
@@ -62,7 +56,7 @@ DATABASES: tuple[DatabaseEntry, ...] = (
             "90410P."
         ),
         layout="images/<Class>/NAME.* and masks/<Class>/NAME.*, <Class>: Eosi, Lymp, Mono, Neut",
-        expected_counts={EOSINOPHIL: 42, NEUTROPHIL: 38, LYMPHOCYTE: 32, MONOCYTE: 36},
+        expected_counts={"eosinophil": 42, "neutrophil": 38, "lymphocyte": 32, "monocyte": 36},
         grouping="a group is an image; patients are not known.",
     ),
     DatabaseEntry(
@@ -76,7 +70,12 @@ DATABASES: tuple[DatabaseEntry, ...] = (
             "PLoS ONE 9(8), 2014, e104855."
         ),
         layout="crops/infected and crops/healthy, or fields with boxes.csv beside it, or both",
-        expected_counts={THROMBOCYTE: 82, PLATELET_CLUMP: 36, INFECTED_RBC: 407, HEALTHY_RBC: 3539},
+        expected_counts={
+            "thrombocyte": 82,
+            "platelet_clump": 36,
+            "infected_rbc": 407,
+            "healthy_rbc": 3539,
+        },
         grouping=(
             "a group is slide and field; all crops are of one slide, whose patient is in every "
             "split."
@@ -93,7 +92,7 @@ DATABASES: tuple[DatabaseEntry, ...] = (
             "e4568."
         ),
         layout="cell_images/Parasitized and cell_images/Uninfected",
-        expected_counts={INFECTED_RBC: 13779, HEALTHY_RBC: 13779},
+        expected_counts={"infected_rbc": 13779, "healthy_rbc": 13779},
         grouping="a group is a patient, from the file name.",
         download=Download("kaggle:iarunava/cell-images-for-detecting-malaria"),
     ),
@@ -234,31 +233,17 @@ def table() -> str:
     paragraphs = []
     for database in DATABASES:
         by_hand = "by hand" if database.url else ""
+        command = f"python -m bloodseg_lib fetch {database.key} --out FOLDER"
+        counts = (f"{class_by_key(key).name} {n}" for key, n in database.expected_counts.items())
         facts = {
             "where": database.url,
             "licence": database.licence,
             "cite": database.citation,
             "layout": database.layout,
-            "expected": ", ".join(
-                f"{CLASSES[class_id].name} {number}"
-                for class_id, number in database.expected_counts.items()
-            ),
-            "fetch": f"python -m bloodseg_lib fetch {database.key} --out FOLDER"
-            if database.download
-            else by_hand,
+            "expected": ", ".join(counts),
+            "fetch": command if database.download else by_hand,
         }
         lines = [f"{database.key} - {database.title}"]
-        lines += [
-            textwrap.fill(
-                text,
-                110,
-                initial_indent=f"  {name:9} ",
-                subsequent_indent=" " * 12,
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
-            for name, text in facts.items()
-            if text
-        ]
+        lines += [_WRAPPED.fill(f"  {name:9} {text}") for name, text in facts.items() if text]
         paragraphs.append("\n".join(lines))
     return "\n\n".join(paragraphs)

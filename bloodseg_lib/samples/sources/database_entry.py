@@ -33,8 +33,8 @@ class DatabaseEntry:
         licence: its terms of use.
         citation: the publication to cite.
         layout: the folders that its reader expects.
-        expected_counts: class id -> number of cells that the original project took from it, or that
-            its authors state.
+        expected_counts: class key -> number of cells that the original project took from it, or
+            that its authors state.
         grouping: patient, slide, field or image: what a group of its samples is, and which of these
             the database does not name.
         download: a file that can be fetched automatically, see
@@ -49,7 +49,7 @@ class DatabaseEntry:
     licence: str
     citation: str
     layout: str
-    expected_counts: Mapping[int, int] = field(default_factory=dict, hash=False)
+    expected_counts: Mapping[str, int] = field(default_factory=dict, hash=False)
     grouping: str = ""
     download: Download | None = None
     reader_name: str = ""

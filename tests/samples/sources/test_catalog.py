@@ -3,7 +3,6 @@ from collections import Counter
 import pytest
 from databases import READERS
 
-from bloodseg_lib.classes import INFECTED_RBC, NEUTROPHIL
 from bloodseg_lib.samples.sources import catalog
 
 
@@ -35,5 +34,5 @@ def test_expected_counts_add_up_to_those_of_the_original_project():
     total = Counter()
     for entry in catalog.DATABASES:
         total.update(entry.expected_counts)
-    assert total[INFECTED_RBC] == 407 + 13779
-    assert total[NEUTROPHIL] == 47 + 38
+    assert total["infected_rbc"] == 407 + 13779
+    assert total["neutrophil"] == 47 + 38
