@@ -16,14 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from bloodseg_lib.classes import CLASSES, NUM_CLASSES
-from bloodseg_lib.io import (
-    csv_rows,
-    png_bytes,
-    read_image,
-    read_label_map,
-    write_bytes,
-    write_csv,
-)
+from bloodseg_lib.io import csv_rows, png_bytes, read_image, read_label_map, write_bytes, write_csv
 from bloodseg_lib.runs import within
 from bloodseg_lib.samples.labelled_field import LabelledField
 from bloodseg_lib.samples.splits import SPLITS

@@ -45,13 +45,7 @@ from bloodseg_lib.smears.manifest import (
     add_file,
     manifest,
 )
-from bloodseg_lib.smears.pool import (
-    KINDS,
-    FieldChoice,
-    Pool,
-    at_reference_stain,
-    combinations,
-)
+from bloodseg_lib.smears.pool import KINDS, FieldChoice, Pool, at_reference_stain, combinations
 from bloodseg_lib.smears.recipe import Recipe
 from bloodseg_lib.smears.smear import Smear
 

@@ -25,13 +25,7 @@ from bloodseg_lib.io import resized
 from bloodseg_lib.optics import scale_density
 from bloodseg_lib.samples.phantom.parasites import with_parasites
 from bloodseg_lib.samples.sample import CellSample
-from bloodseg_lib.smears.appearance import (
-    acquire,
-    add_debris,
-    blur_cell,
-    illuminate,
-    jitter_stain,
-)
+from bloodseg_lib.smears.appearance import acquire, add_debris, blur_cell, illuminate, jitter_stain
 from bloodseg_lib.smears.canvas import Canvas, PlacedCell, rim, rotated
 from bloodseg_lib.smears.field_crops import field_crop
 from bloodseg_lib.smears.pool import AFFIXED_IDS, RBC_OF_KIND, Pool, one_of

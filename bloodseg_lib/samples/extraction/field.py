@@ -26,13 +26,7 @@ from bloodseg_lib.samples.extraction.red_cells import (
 )
 from bloodseg_lib.samples.extraction.stain import Stain
 from bloodseg_lib.samples.extraction.white_cells import white_cells
-from bloodseg_lib.samples.sample import (
-    BACKGROUND_CROP,
-    CLUSTER,
-    CellSample,
-    Skipped,
-    cut_cell,
-)
+from bloodseg_lib.samples.sample import BACKGROUND_CROP, CLUSTER, CellSample, Skipped, cut_cell
 
 RED_CELLS_PER_FIELD = 16
 """The most healthy red cells of one field, so that no field dominates."""

@@ -56,10 +56,7 @@ _CODED = tuple(CLASS_FOLDERS.values())
 
 
 def read(
-    root: Path | str,
-    platelets: bool = True,
-    healthy: bool = True,
-    automatic_masks: bool = False,
+    root: Path | str, platelets: bool = True, healthy: bool = True, automatic_masks: bool = False
 ) -> Iterator[CellSample | Skipped]:
     """Read the white cells that have an expert's mask, healthy red cells, and thrombocytes where
     there is ``platelet_boxes.csv``.
