@@ -119,9 +119,8 @@ def check_room(folder: Path | str, needed: int, what: str) -> None:
         OSError: fewer are free.
     """
     whole = Path(folder).absolute()
-    free = shutil.disk_usage(
-        next(place for place in (whole, *whole.parents) if place.exists())
-    ).free
+    there = next(place for place in (whole, *whole.parents) if place.exists())
+    free = shutil.disk_usage(there).free
     if needed > free:
         raise OSError(
             f"{folder}: expected {needed / MIB:,.0f} MiB of disk for {what}. Received "
