@@ -101,6 +101,7 @@ PALETTE = np.array([c.colour for c in CLASSES], dtype=np.uint8)
 PALETTE.setflags(write=False)
 
 _KEYS = {c.key: c for c in CLASSES}
+_TOLERANCE = 40  # the greatest difference of a colour from that of its class, in any channel
 
 
 class Box(NamedTuple):
@@ -145,18 +146,25 @@ class Box(NamedTuple):
         return self.y + self.height
 
     @property
+    def middle(self) -> tuple[float, float]:
+        """x and y of its middle."""
+        return self.x + self.width / 2, self.y + self.height / 2
+
+    @property
     def window(self) -> tuple[slice, slice]:
         """Its rows and columns, to index an image with."""
         return slice(self.y, self.bottom), slice(self.x, self.right)
 
+    def cut(self, shape: tuple[int, ...], margin: int = 0) -> Box:
+        """With a margin on each side, as far as it is within an image of this height and width."""
+        left, top = max(0, self.x - margin), max(0, self.y - margin)
+        right, bottom = min(shape[1], self.right + margin), min(shape[0], self.bottom + margin)
+        return Box(left, top, right - left, bottom - top)
+
     def meets(self, other: Box) -> bool:
         """Whether the two share a pixel."""
-        return (
-            self.x < other.right
-            and other.x < self.right
-            and self.y < other.bottom
-            and other.y < self.bottom
-        )
+        across = self.x < other.right and other.x < self.right
+        return across and self.y < other.bottom and other.y < self.bottom
 
     def holds(self, x: float, y: float) -> bool:
         """Whether a point is in it, its edges included."""
@@ -214,9 +222,7 @@ def labels_to_colours(labels: np.ndarray) -> np.ndarray:
     return PALETTE[check_labels(labels)]
 
 
-def colours_to_labels(
-    image: np.ndarray, tolerance: int = 40, where: str = "colour map"
-) -> np.ndarray:
+def colours_to_labels(image: np.ndarray, where: str = "colour map") -> np.ndarray:
     """Read a colour image of a segmentation back into a label map.
 
     Colours near a class colour are accepted, because published maps differ slightly (the original
@@ -224,7 +230,6 @@ def colours_to_labels(
 
     Args:
         image: ``(H, W, 3) uint8`` RGB.
-        tolerance: the greatest difference allowed in any channel, 0..255.
         where: name of the image in the error, usually its path.
 
     Returns:
@@ -243,7 +248,7 @@ def colours_to_labels(
     # (colours, 3)
     colours = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1).astype(np.int16)
     distance = np.abs(colours[:, None] - PALETTE.astype(np.int16)).max(axis=2)  # (colours, 10)
-    far = distance.min(axis=1) > tolerance
+    far = distance.min(axis=1) > _TOLERANCE
     if far.any():
         i = int(np.flatnonzero(far)[0])
         y, x = np.unravel_index(first[i], packed.shape)

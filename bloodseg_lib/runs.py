@@ -8,7 +8,6 @@ import contextlib
 import errno
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
@@ -120,9 +119,8 @@ def check_room(folder: Path | str, needed: int, what: str) -> None:
         OSError: fewer are free.
     """
     whole = Path(folder).absolute()
-    free = shutil.disk_usage(
-        next(place for place in (whole, *whole.parents) if place.exists())
-    ).free
+    there = next(place for place in (whole, *whole.parents) if place.exists())
+    free = shutil.disk_usage(there).free
     if needed > free:
         raise OSError(
             f"{folder}: expected {needed / MIB:,.0f} MiB of disk for {what}. Received "
@@ -151,62 +149,31 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return None
 
 
-@dataclass(frozen=True)
 class RunFiles:
     """The files of a run.
 
     Attributes:
         root: the run's folder, e.g. ``runs/tutorial``.
+        bank: the sample bank of drawn cells, when the run was given none.
+        dataset: the composed dataset.
+        training: folder of the training: ``best`` and ``latest`` checkpoints and the log.
+        best: the checkpoint with the highest validation accuracy.
+        network: the network that a fine-tuning ends with.
+        evaluation, figures: folders of the report and of the figures.
+        gif: the animation of smears under their heat maps.
 
     Examples:
         >>> RunFiles("runs/tutorial").best.as_posix()
         'runs/tutorial/training/best.npz'
     """
 
-    root: Path
-
     def __init__(self, root: Path | str):
-        object.__setattr__(self, "root", Path(root))
-
-    @property
-    def bank(self) -> Path:
-        """The sample bank of drawn cells, when the run was given none."""
-        return self.root / "bank"
-
-    @property
-    def dataset(self) -> Path:
-        """The composed dataset."""
-        return self.root / "dataset"
-
-    @property
-    def training(self) -> Path:
-        """Folder of the training: ``best`` and ``latest`` checkpoints and the log."""
-        return self.root / "training"
-
-    @property
-    def best(self) -> Path:
-        """The checkpoint with the highest validation accuracy."""
-        return self.training / "best.npz"
-
-    @property
-    def network(self) -> Path:
-        """The network that a fine-tuning ends with."""
-        return self.root / "network.npz"
-
-    @property
-    def evaluation(self) -> Path:
-        """Folder of the report."""
-        return self.root / "evaluation"
-
-    @property
-    def figures(self) -> Path:
-        """Folder of the figures."""
-        return self.root / "figures"
-
-    @property
-    def gif(self) -> Path:
-        """The animation of smears under their heat maps."""
-        return self.figures / "heat_maps.gif"
+        self.root = Path(root)
+        self.bank, self.dataset = self.root / "bank", self.root / "dataset"
+        self.training = self.root / "training"
+        self.best, self.network = self.training / "best.npz", self.root / "network.npz"
+        self.evaluation, self.figures = self.root / "evaluation", self.root / "figures"
+        self.gif = self.figures / "heat_maps.gif"
 
     def need(self, path: Path, notebook: str) -> Path:
         """Return ``path`` if it exists.

@@ -18,12 +18,7 @@ from bloodseg_lib.io.formats import (
     is_file,
     kind_of,
 )
-from bloodseg_lib.io.label_maps import (
-    begins_label_map,
-    label_map_bytes,
-    read_label_map,
-    write_label_map,
-)
+from bloodseg_lib.io.label_maps import begins_label_map, label_map_bytes, read_label_map
 from bloodseg_lib.io.picture import (
     MOST_MEGAPIXELS,
     Picture,
@@ -78,5 +73,4 @@ __all__ = [
     "write_bytes",
     "write_csv",
     "write_json",
-    "write_label_map",
 ]

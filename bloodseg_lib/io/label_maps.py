@@ -13,7 +13,6 @@ import numpy as np
 from PIL import Image
 
 from bloodseg_lib.classes import NUM_CLASSES, PALETTE, UNKNOWN, check_labels, colours_to_labels
-from bloodseg_lib.io.atomic import write_bytes
 from bloodseg_lib.io.formats import is_file, why_no_file
 from bloodseg_lib.io.raster import opened
 
@@ -33,15 +32,6 @@ def label_map_bytes(labels: np.ndarray) -> bytes:
     data = BytesIO()
     picture.save(data, "PNG", bits=8, compress_level=1, compress_type=zlib.Z_RLE)
     return data.getvalue()
-
-
-def write_label_map(path: Path | str, labels: np.ndarray) -> None:
-    """Write a label map as an indexed PNG, atomically; see :func:`label_map_bytes`."""
-    try:
-        data = label_map_bytes(labels)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-    write_bytes(path, data)
 
 
 def read_label_map(path: Path | str, unknown: bool = False) -> np.ndarray:

@@ -49,11 +49,6 @@ class _Unread(UnidentifiedImageError):
     """Pillow knows the format, but it is none of those that are read; the words name it."""
 
 
-def plausible_um(size_um: float) -> float | None:
-    """A pixel size if it can be that of a microscope's picture, else None."""
-    return size_um if _MICROSCOPE_UM[0] <= size_um <= _MICROSCOPE_UM[1] else None
-
-
 def note_pixel_size(stored: Stored, width_um: float, height_um: float) -> None:
     """Note a pixel size if it can be a microscope's; one that differs by direction is said."""
     if abs(width_um - height_um) > _SAME_SIDES * width_um:
@@ -62,7 +57,8 @@ def note_pixel_size(stored: Stored, width_um: float, height_um: float) -> None:
             "no pixel size was taken. If cells look stretched, resample it to square pixels."
         )
     else:
-        stored.pixel_size_um = plausible_um(width_um)
+        possible = _MICROSCOPE_UM[0] <= width_um <= _MICROSCOPE_UM[1]
+        stored.pixel_size_um = width_um if possible else None
 
 
 def read(path: Path, page: int | None, most_px: float) -> Stored:

@@ -95,10 +95,7 @@ def _as_it_was(value: Any) -> Any:
 
 
 def write_csv(
-    path: Path | str,
-    columns: Sequence[str],
-    rows: Iterable[Iterable[Any]],
-    encoding: str = "utf-8",
+    path: Path | str, columns: Sequence[str], rows: Iterable[Iterable[Any]], encoding: str = "utf-8"
 ) -> None:
     """Write a table to ``path`` as CSV, atomically; see :func:`csv_text`.
 

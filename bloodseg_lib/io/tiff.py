@@ -18,14 +18,7 @@ import numpy as np
 import tifffile
 
 from bloodseg_lib.io import raster
-from bloodseg_lib.io.stored import (
-    PREMULTIPLIED,
-    STRAIGHT,
-    Refused,
-    Stored,
-    check_size,
-    chosen_page,
-)
+from bloodseg_lib.io.stored import PREMULTIPLIED, STRAIGHT, Refused, Stored, check_size, chosen_page
 from bloodseg_lib.io.tiff_metadata import COLOURS, channels, measure
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")

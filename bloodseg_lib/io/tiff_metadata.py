@@ -16,16 +16,8 @@ from bloodseg_lib.io.stored import Stored
 COLOURS = ("red", "green", "blue")
 _RGBA = {"-16776961": "red", "16711935": "green", "65535": "blue"}  # colours as OME writes them
 _RESOLUTIONS, _RESOLUTION_UNIT = (282, 283), 296  # across and down
-_UNIT_UM = {
-    "µm": 1.0,
-    "um": 1.0,
-    "micron": 1.0,
-    "microns": 1.0,
-    "micrometer": 1.0,
-    "nm": 1e-3,
-    "mm": 1e3,
-    "cm": 1e4,
-}
+_MICROMETRE = ("µm", "um", "micron", "microns", "micrometer")
+_UNIT_UM = {**dict.fromkeys(_MICROMETRE, 1.0), "nm": 1e-3, "mm": 1e3, "cm": 1e4}
 
 
 def measure(file: Any, page: Any, number: int, stored: Stored, reduced: float) -> None:

@@ -3,12 +3,10 @@
 A bank is a folder ``<bank>/<class>/<source>__<name>.png`` with an ``index.csv``. Samples are split
 *before* anything is composed of them, by group (patient, slide or field), so that no cell, and no
 two cells of one group, are on both sides of a split.
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import re
 from collections import Counter
@@ -19,12 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES, class_by_key
-from bloodseg_lib.io import csv_rows, png_bytes, read_rgba, write_bytes, write_csv
+from bloodseg_lib.io import png_bytes, read_rgba, write_bytes, write_csv
 from bloodseg_lib.runs import owned, within
 from bloodseg_lib.samples.duplicates import near_duplicates, thumbnail
 from bloodseg_lib.samples.entry import BankEntry, split_entries
 from bloodseg_lib.samples.extraction.stain import Stain
-from bloodseg_lib.samples.field_bank import FIELD_INDEX, digest_of, read_field_index
+from bloodseg_lib.samples.field_bank import FIELD_INDEX, digest_of, index_rows, read_field_index
 from bloodseg_lib.samples.sample import CellSample
 from bloodseg_lib.samples.splits import SPLITS
 
@@ -57,19 +55,13 @@ class SampleBank:
             )
         self.fields = read_field_index(self.folder)
         self.digest = digest_of(index, self.folder / FIELD_INDEX)
-        try:
-            rows = list(csv_rows(index.read_bytes().decode("utf-8")))
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise ValueError(
-                f"{index}: expected a table as CSV in UTF-8. Received {error}. "
-                "Build the bank again."
-            ) from error
-        self.entries = [_entry(index, number, row) for number, row in enumerate(rows, start=2)]
+        rows = enumerate(index_rows(index), start=2)
+        self.entries = [_entry(index, number, row) for number, row in rows]
         self._cache: dict[str, np.ndarray] = {}
 
-    def select(self, split: str, class_id: int | None = None) -> list[BankEntry]:
-        """Entries of one split, and of one class if given, in the order of the index."""
-        return [e for e in self.entries if e.split == split and class_id in (None, e.class_id)]
+    def select(self, split: str) -> list[BankEntry]:
+        """Entries of one split, in the order of the index."""
+        return [entry for entry in self.entries if entry.split == split]
 
     def sample(self, entry: BankEntry) -> CellSample:
         """The sample of an entry.
@@ -108,21 +100,20 @@ def _entry(index: Path, number: int, row: dict[str, str]) -> BankEntry:
     try:
         if row["split"] not in SPLITS:
             raise ValueError(f"split {row['split']!r}, not one of {SPLITS}")
-        return BankEntry(
-            row["path"],
-            class_by_key(row["class"]).id,
-            row["source"],
-            row["group"],
-            row["split"],
-            int(row["area_px"]),
-            row["sha256"],
-            Stain.from_text(row.get(_STAIN) or ""),
-        )
+        path, key, source, group, split, area, digest = (row[column] for column in _COLUMNS)
+        stain = Stain.from_text(row.get(_STAIN) or "")
+        class_id = class_by_key(key).id
+        return BankEntry(path, class_id, source, group, split, int(area), digest, stain)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{index}, line {number}: expected the columns {', '.join(_COLUMNS)}. "
             f"Received {error}. Build the bank again."
         ) from error
+
+
+def _row(e: BankEntry) -> tuple[str | int, ...]:
+    key, stain = CLASSES[e.class_id].key, e.stain.to_text()
+    return (e.path, key, e.source, e.group, e.split, e.area_px, e.sha256, stain)
 
 
 def is_a_bank(folder: Path) -> ValueError:
@@ -133,8 +124,8 @@ def is_a_bank(folder: Path) -> ValueError:
 class BankWriter:
     """Writes samples one at a time; :meth:`close` splits them. See :func:`write_bank`."""
 
-    def __init__(self, folder: Path | str, on_sample: Callable[[CellSample], None] | None = None):
-        self.folder, self._on_sample = Path(folder), on_sample
+    def __init__(self, folder: Path | str):
+        self.folder = Path(folder)
         if (self.folder / INDEX).exists():
             raise is_a_bank(self.folder)
         self._entries: dict[str, BankEntry] = {}
@@ -157,19 +148,15 @@ class BankWriter:
             *(split, area, digest, sample.stain),
         )
         self._thumbnails.append(thumbnail(sample.rgba))
-        if self._on_sample:
-            self._on_sample(sample)
 
     def close(
         self, seed: int = 0, fill: Callable[[int, str], Iterable[CellSample]] | None = None
     ) -> SampleBank:
         """Split the samples, fill empty splits, write the index, and open the bank."""
         entries = list(self._entries.values())
+        paths, areas = [e.path for e in entries], [e.area_px for e in entries]
         duplicates = near_duplicates(
-            [e.path for e in entries],
-            [e.area_px for e in entries],
-            self._thumbnails,
-            lambda path: read_rgba(self.folder / path),
+            paths, areas, self._thumbnails, lambda path: read_rgba(self.folder / path)
         )
         splits = split_entries(entries, seed, duplicates)
         self._entries = {e.path: replace(e, split=splits[e.path]) for e in entries}
@@ -183,13 +170,7 @@ class BankWriter:
                 f"{self.folder}: expected at least one sample, received none. "
                 "Look at the reasons the readers gave for leaving cells out."
             )
-        rows = (
-            (
-                *(e.path, CLASSES[e.class_id].key, e.source, e.group, e.split, e.area_px, e.sha256),
-                e.stain.to_text(),
-            )
-            for _, e in sorted(self._entries.items())
-        )
+        rows = (_row(entry) for _, entry in sorted(self._entries.items()))
         write_csv(self.folder / INDEX, [*_COLUMNS, _STAIN], rows)
         return SampleBank(self.folder)
 
@@ -198,7 +179,6 @@ def write_bank(
     samples: Iterable[CellSample],
     folder: Path | str,
     seed: int = 0,
-    on_sample: Callable[[CellSample], None] | None = None,
     fill: Callable[[int, str], Iterable[CellSample]] | None = None,
 ) -> SampleBank:
     """Write samples to a new bank, split by group.
@@ -212,7 +192,6 @@ def write_bank(
         samples: of any classes and sources; taken one at a time.
         folder: where; made if needed.
         seed: of the split.
-        on_sample: called after each sample is written, e.g. to move a progress bar.
         fill: called with each class id and split that got no sample; the samples it returns go to
             that split.
 
@@ -225,7 +204,7 @@ def write_bank(
         BlockingIOError: another command is writing there.
     """
     with owned(folder):
-        writer = BankWriter(folder, on_sample)
+        writer = BankWriter(folder)
         for sample in samples:
             writer.add(sample)
         return writer.close(seed, fill)

@@ -1,7 +1,5 @@
 """From database folders to a sample bank, with a report of what was accepted, what was skipped, and
 why.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations
@@ -90,19 +88,14 @@ def collect(
                     options = {"automatic_masks": True} if wanted else {}
                     yield from readers[key](Path(root), **options)
 
-        def samples() -> Iterator[CellSample]:
-            for item in items():
-                if isinstance(item, CellSample):
-                    yield item
-                else:
-                    collection.add(item)
+        def fill(class_id: int, split: str) -> Iterator[CellSample]:
+            for cell in _drawn(class_id, split, draw_missing, seed + DRAWN_SEED):
+                yield cell
+                count(cell)
 
-        def fill(class_id: int, split: str) -> list[CellSample]:
-            return _drawn(class_id, split, draw_missing, seed + DRAWN_SEED)
-
-        def count(sample: CellSample) -> None:
-            collection.add(sample)
-            bar.update()
+        def count(item: CellSample | Skipped) -> None:
+            collection.add(item)
+            bar.update(isinstance(item, CellSample))
 
         settings = {
             "roots": [[key, str(root)] for key, root in roots.items()],
@@ -118,9 +111,11 @@ def collect(
                 collection = Collection.of(bank)
                 tqdm.write(f"{folder}: the bank is finished, nothing to do.")
             else:
-                writer = BankWriter(folder, count)
-                for sample in samples():
-                    writer.add(sample)
+                writer = BankWriter(folder)
+                for item in items():
+                    if isinstance(item, CellSample):
+                        writer.add(item)
+                    count(item)
                 _write_rejections(writer.folder, collection)
                 try:
                     bank = writer.close(seed, fill if draw_missing else None)

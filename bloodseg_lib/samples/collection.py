@@ -1,7 +1,5 @@
 """What the readers of databases yielded, and the report of it: what was accepted, what was skipped,
 and why.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations
@@ -20,6 +18,7 @@ from bloodseg_lib.samples.sources import catalog
 from bloodseg_lib.samples.splits import SPLITS
 
 REJECTIONS = "rejections.csv"
+_ALL = "Every split has samples of every class."
 
 
 @dataclass
@@ -88,7 +87,7 @@ class Collection:
                 CLASSES[class_id].name if class_id else "not known",
                 len(areas),
                 skipped[source, class_id],
-                expected.get(source, {}).get(class_id, "-"),
+                expected.get(source, {}).get(CLASSES[class_id].key, "-"),
                 f"{sum(areas) / len(areas):.0f}" if areas else "-",
                 CLASSES[class_id].mean_area_px or "-",
             )
@@ -103,15 +102,13 @@ class Collection:
     def _skipped_lines(self) -> Iterator[str]:
         header = _row("source", "reason", "number", "for example")
         yield from ("## Skipped", "", header, "|---|---|---:|---|")
-        examples: dict[tuple[str, str], Skipped] = {}
+        alike: dict[tuple[str, str], list[Skipped]] = {}
         for s in self.skipped:
-            examples.setdefault((s.source, s.reason), s)
-        reasons = Counter((s.source, s.reason) for s in self.skipped)
-        for (source, reason), number in sorted(reasons.items()):
-            example = examples[source, reason]
-            row = _row(source, reason, number, f"{example.path.name}: {example.detail}")
-            yield row.replace("\n", " ")
-        if not reasons:
+            alike.setdefault((s.source, s.reason), []).append(s)
+        for (source, reason), (first, *others) in sorted(alike.items()):
+            example = f"{first.path.name}: {first.detail}"
+            yield _row(source, reason, 1 + len(others), example).replace("\n", " ")
+        if not alike:
             yield "| - | nothing | 0 | - |"
 
 
@@ -127,20 +124,13 @@ def _split_lines(bank: SampleBank) -> Iterator[str]:
     yield from (_row("class", *SPLITS), "|---|" + "---:|" * len(SPLITS))
     for c in CELL_CLASSES:
         yield _row(c.name, *(counts[c.key][split] for split in SPLITS))
-    empty = [
-        f"{c.name} in {split}" for c in CELL_CLASSES for split in SPLITS if not counts[c.key][split]
-    ]
-    yield ""
-    if empty:
-        yield f"No sample at all: {', '.join(empty)}."
-    else:
-        yield "Every split has samples of every class."
+    missing = ((c, split) for c in CELL_CLASSES for split in SPLITS if not counts[c.key][split])
+    empty = ", ".join(f"{c.name} in {split}" for c, split in missing)
+    yield from ("", f"No sample at all: {empty}." if empty else _ALL)
     real = {(e.class_id, e.split) for e in bank.entries if e.source != phantom.SOURCE}
     drawn = {(e.class_id, e.split) for e in bank.entries} - real
     if real and drawn:
-        names = ", ".join(
-            f"{CLASSES[class_id].name} in {split}" for class_id, split in sorted(drawn)
-        )
+        names = ", ".join(f"{CLASSES[c].name} in {split}" for c, split in sorted(drawn))
         yield (
             f"Drawn cells only, no real one: {names}. "
             "Scores there say nothing of real cells of that class."

@@ -137,9 +137,7 @@ def _field(path: Path, patients: dict[str, str]) -> CorrectedField | None:
     return CorrectedField(name, group, files, scale, tuple(by_hand), tuple(others))
 
 
-def divided(
-    fields: Sequence[CorrectedField],
-) -> tuple[list[CorrectedField], list[CorrectedField]]:
+def divided(fields: Sequence[CorrectedField]) -> tuple[list[CorrectedField], list[CorrectedField]]:
     """Fields to teach with, and those of every third group to compare on.
 
     Raises:

@@ -3,7 +3,6 @@
 Two stages: 8 x 8 thumbnails select candidates of similar area; candidates whose high-frequency
 texture correlates are duplicates. Thousands of plain red cells of one slide pass the first stage,
 none passes the second.
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations
@@ -61,11 +60,8 @@ def near_duplicates(
     for start in range(0, len(order), _BLOCK):
         stop = min(start + _BLOCK, len(order))
         last = int(np.searchsorted(size, size[stop - 1] * (1 + AREA_TOLERANCE), "right"))
-        squares = (
-            norm[start:stop, None]
-            + norm[None, start:last]
-            - 2 * small[start:stop] @ small[start:last].T
-        )
+        products = 2 * small[start:stop] @ small[start:last].T
+        squares = norm[start:stop, None] + norm[None, start:last] - products
         for i, j in zip(*np.nonzero(squares < limit), strict=True):
             if j <= i or size[start + j] > size[start + i] * (1 + AREA_TOLERANCE):
                 continue
@@ -87,19 +83,14 @@ def texture(rgba: np.ndarray) -> np.ndarray:
     """
     height, width = rgba.shape[:2]
     side = (TEXTURE_PX * (2 if max(height, width) > 2 * TEXTURE_PX else 1),) * 2
-    grey = cv2.resize(
-        cv2.cvtColor(np.ascontiguousarray(rgba[:, :, :3]), cv2.COLOR_RGB2GRAY).astype(np.float32),
-        side,
-        interpolation=cv2.INTER_AREA,
-    )
+    whole = cv2.cvtColor(rgba, cv2.COLOR_RGBA2GRAY).astype(np.float32)
+    grey = cv2.resize(whole, side, interpolation=cv2.INTER_AREA)
     inner = (cv2.resize(rgba[:, :, 3], side, interpolation=cv2.INTER_AREA) == 255).astype(np.uint8)
-    inner = cv2.erode(np.pad(inner, 1), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7)))[
-        1:-1, 1:-1
-    ]
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
+    inner = cv2.erode(np.pad(inner, 1), disc)[1:-1, 1:-1]
     fine = cv2.GaussianBlur(grey, (0, 0), 0.5) - cv2.GaussianBlur(grey, (0, 0), 1.5)
-    depth = (
-        cv2.distanceTransform(np.pad(inner, 1), cv2.DIST_L2, 5)[1:-1, 1:-1].astype(np.intp).ravel()
-    )
+    depth = cv2.distanceTransform(np.pad(inner, 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    depth = depth.astype(np.intp).ravel()
     at_depth = np.bincount(depth, fine.ravel()) / np.maximum(1, np.bincount(depth))
     fine = np.where(inner.ravel() > 0, fine.ravel() - at_depth[depth], 0)
     length = np.linalg.norm(fine)

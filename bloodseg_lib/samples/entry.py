@@ -1,7 +1,4 @@
-"""The lines of a sample bank's index, and how they are split into training, validation and testing.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
-"""
+"""The lines of a sample bank's index, and how they are split."""
 
 from __future__ import annotations
 

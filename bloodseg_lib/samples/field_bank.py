@@ -2,7 +2,6 @@
 ``fields.csv``.
 
 A field is in the split of its group's cells; a group without cells is for training only.
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations
@@ -17,14 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from bloodseg_lib.classes import CLASSES, NUM_CLASSES
-from bloodseg_lib.io import (
-    csv_rows,
-    png_bytes,
-    read_image,
-    read_label_map,
-    write_bytes,
-    write_csv,
-)
+from bloodseg_lib.io import csv_rows, png_bytes, read_image, read_label_map, write_bytes, write_csv
 from bloodseg_lib.runs import within
 from bloodseg_lib.samples.labelled_field import LabelledField
 from bloodseg_lib.samples.splits import SPLITS
@@ -101,6 +93,20 @@ def write_field_index(bank: Path, entries: list[FieldEntry]) -> None:
     write_csv(bank / FIELD_INDEX, _COLUMNS, map(astuple, sorted(entries, key=lambda e: e.path)))
 
 
+def index_rows(index: Path) -> list[dict[str, str]]:
+    """The lines of an index of a bank, by column.
+
+    Raises:
+        ValueError: it is no table.
+    """
+    try:
+        return list(csv_rows(index.read_bytes().decode("utf-8")))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"{index}: expected a table as CSV in UTF-8. Received {error}. Build the bank again."
+        ) from error
+
+
 def read_field_index(bank: Path) -> list[FieldEntry]:
     """The fields of a bank; none where it has no index of them.
 
@@ -111,13 +117,7 @@ def read_field_index(bank: Path) -> list[FieldEntry]:
     if not index.is_file():
         return []
     entries = []
-    try:
-        rows = list(csv_rows(index.read_bytes().decode("utf-8")))
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise ValueError(
-            f"{index}: expected a table as CSV in UTF-8. Received {error}. Build the bank again."
-        ) from error
-    for row in rows:
+    for row in index_rows(index):
         whole = set(row) == set(_COLUMNS) and None not in row.values()
         if not whole or row["split"] not in SPLITS or not row["path"].endswith(".png"):
             raise ValueError(

@@ -1,7 +1,4 @@
-"""A whole field of view with its label map: what smears of real cells are cut from.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
-"""
+"""A whole field of view with its label map: what smears of real cells are cut from."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """One cell cut out of an image, and how it is cut.
 
 A sample is RGB plus an alpha channel that is the cell's mask, at 40x.
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations

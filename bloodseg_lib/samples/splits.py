@@ -1,7 +1,5 @@
 """Splits samples into training, validation and testing by whole groups (patient, slide or field),
 so that no group is in two of them.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations

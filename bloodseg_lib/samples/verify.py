@@ -1,7 +1,5 @@
 """Checks a sample bank on disk: whether every file is there and unchanged, and whether training and
 testing share a cell.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations
@@ -23,6 +21,11 @@ from bloodseg_lib.samples.field_bank import FieldEntry
 from bloodseg_lib.samples.sources import catalog
 
 MOST_SHOWN = 20
+_NO_GROUPING = "what a group is, and whether two of them are of one patient."
+_NEVER_KNOWN = (
+    "Cells of one patient in two databases, and one cell photographed twice, turned or at another "
+    "scale, cannot be recognised."
+)
 
 
 @dataclass
@@ -106,15 +109,11 @@ def verify_bank(folder: Path | str, progress: bool = True) -> Verification:
         result.problems += [f"Leakage, {kind}: {leak} Build the bank again." for leak in leaks]
         result.proven += [] if leaks else [proof]
     groupings = {database.key: database.grouping for database in catalog.DATABASES}
-    for source in sorted({entry.source for entry in bank.entries}):
-        known = groupings.get(source)
-        result.unknown.append(
-            f"{source}: {known or 'what a group is, and whether two of them are of one patient.'}"
-        )
-    result.unknown.append(
-        "Cells of one patient in two databases, and one cell photographed twice, turned or at "
-        "another scale, cannot be recognised."
-    )
+    result.unknown += [
+        f"{source}: {groupings.get(source) or _NO_GROUPING}"
+        for source in sorted({entry.source for entry in bank.entries})
+    ]
+    result.unknown.append(_NEVER_KNOWN)
     return result
 
 
@@ -175,11 +174,8 @@ def _divided_copies(entries: list[BankEntry]) -> tuple[list[str], str]:
 def _divided_duplicates(
     folder: Path, entries: list[BankEntry], thumbnails: list[np.ndarray]
 ) -> tuple[list[str], str]:
-    pairs = list(
-        near_duplicates(
-            entries, [e.area_px for e in entries], thumbnails, lambda e: read_rgba(folder / e.path)
-        )
-    )
+    areas = [entry.area_px for entry in entries]
+    pairs = list(near_duplicates(entries, areas, thumbnails, lambda e: read_rgba(folder / e.path)))
     return [
         f"{one.path} ({one.split}) and {other.path} ({other.split}) show one cell."
         for one, other in pairs

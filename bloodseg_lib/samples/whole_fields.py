@@ -1,7 +1,4 @@
-"""From database folders to a sample bank with whole labelled fields.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
-"""
+"""From database folders to a sample bank with whole labelled fields."""
 
 from __future__ import annotations
 

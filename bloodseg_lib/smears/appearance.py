@@ -3,7 +3,7 @@
 Smears are composed as *transmittance*: 255 where all light passes, the empty background. These
 functions turn such an image into one that a microscope could have taken. The optical densities of
 stains add up, so stains are varied there (:mod:`bloodseg_lib.optics`). Pure functions of (image,
-parameters, generator). Taught by ``notebooks/01_dataset_creation.ipynb``.
+parameters, generator).
 """
 
 from __future__ import annotations
@@ -64,9 +64,8 @@ def blur_cell(rgba: np.ndarray, sigma_px: float) -> np.ndarray:
     """
     if sigma_px <= _LEAST_BLUR_PX:
         return rgba
-    colour = cv2.GaussianBlur(
-        cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB), (0, 0), sigma_px, borderType=cv2.BORDER_REPLICATE
-    )
+    colour = cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB)
+    colour = cv2.GaussianBlur(colour, (0, 0), sigma_px, borderType=cv2.BORDER_REPLICATE)
     return cv2.merge((*cv2.split(colour), cv2.extractChannel(rgba, 3)))
 
 
@@ -191,17 +190,11 @@ def _add_smudge(image: np.ndarray, rng: np.random.Generator) -> None:
 
 
 class _Mark:
-    """The part of an image that a mark reaches, so that only this part is computed.
+    """The part of an image that a mark of this centre and reach, both across and down, and its blur
+    come to, so that only this part is computed.
 
-    Args:
-        image: ``(H, W, 3) uint8``, darkened in place.
-        centre: column and row of the mark.
-        reach: its extent to either side in pixels, across and down.
-        blur_px: standard deviation of the mark's blur.
-
-    Attributes:
-        coverage: ``(h, w) float32``, 0..1, to draw the mark on.
-        left, top: column and row in the image of its first pixel.
+    The mark is drawn on ``coverage``, ``(h, w) float32``, 0..1, whose first pixel is ``left, top``
+    in the image; the image is darkened in place.
     """
 
     def __init__(

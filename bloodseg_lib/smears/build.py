@@ -1,7 +1,7 @@
 """Building a dataset: in parallel, and resumed where it was stopped.
 
 Smear *k* of a split is a pure function of (bank, recipe, seed, split, k): the same bytes with one
-worker or sixteen, today or after a crash. Taught by ``notebooks/01_dataset_creation.ipynb``.
+worker or sixteen, today or after a crash.
 """
 
 from __future__ import annotations
@@ -45,13 +45,7 @@ from bloodseg_lib.smears.manifest import (
     add_file,
     manifest,
 )
-from bloodseg_lib.smears.pool import (
-    KINDS,
-    FieldChoice,
-    Pool,
-    at_reference_stain,
-    combinations,
-)
+from bloodseg_lib.smears.pool import KINDS, FieldChoice, Pool, at_reference_stain, combinations
 from bloodseg_lib.smears.recipe import Recipe
 from bloodseg_lib.smears.smear import Smear
 
@@ -95,7 +89,8 @@ def build_dataset(
         with owned(folder):
             if not (folder / MANIFEST).exists():  # another build may just have ended
                 _build(config, bank, folder, digest, workers, progress)
-            _clear(folder)
+            shutil.rmtree(folder / PARTS, ignore_errors=True)
+            delete_leftovers([folder / MANIFEST])  # of a kill while it was written
     dataset = Dataset(folder)
     if dataset.manifest["digest"] != digest:
         raise ValueError(_another(folder, "dataset"))
@@ -131,11 +126,8 @@ def _build(
 
 def _digest(config: DatasetConfig, bank: SampleBank) -> str:
     """Of all that a dataset's content depends on."""
-    identity = {
-        "config": config.to_dict(),
-        "bank": bank.digest,
-        "version": bloodseg_lib.__version__,
-    }
+    version = bloodseg_lib.__version__
+    identity = {"config": config.to_dict(), "bank": bank.digest, "version": version}
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
@@ -159,14 +151,6 @@ def _claim(folder: Path, digest: str) -> None:
             f"{folder}: expected an empty folder, or a dataset. Choose another folder."
         )
     write_json(claim, digest)
-
-
-def _clear(folder: Path) -> None:
-    """Delete what only a build in progress needs, and what a kill during the writing of the
-    manifest left.
-    """
-    shutil.rmtree(folder / PARTS, ignore_errors=True)
-    delete_leftovers([folder / MANIFEST])
 
 
 def _part(folder: Path, split: str, number: int) -> Path:
@@ -240,9 +224,7 @@ def _build_set(
     number: int,
 ) -> int:
     """Compose and write the smears of one set of backgrounds for the process ``builder``, then note
-    that it is finished.
-
-    Returns their number.
+    that it is finished. Returns their number.
     """
     _end_with(builder)
     cv2.setNumThreads(1)  # the processes are the parallelism
@@ -263,13 +245,10 @@ def _build_set(
         begin = 0 if smear.is_real else len(backgrounds[kind].cells)
         affixed = [cell.sample_path for cell in smear.cells[begin:]]
         codes = ["Real"] if smear.is_real else [CLASSES[c].code for c in objects]
-        name = "_".join([*codes, _sources(affixed), kind, split, f"{k:05d}"])
-        label = {
-            "name": name,
-            "background": {"kind": kind, "number": number},
-            "size": list(smear.instances.shape),
-            "objects": seen,
-        }
+        sources = "-".join(sorted({Path(path).name.split("__")[0] for path in affixed}))
+        name = "_".join([*codes, sources, kind, split, f"{k:05d}"])
+        size, background = list(smear.instances.shape), {"kind": kind, "number": number}
+        label = {"name": name, "background": background, "size": size, "objects": seen}
         encoded = {
             "images": png_bytes(smear.image),
             "segments": label_map_bytes(smear.labels),
@@ -288,8 +267,3 @@ def _build_set(
     tally.files.append(digest.hexdigest())
     write_json(_part(folder, split, number), vars(tally))
     return len(smears)
-
-
-def _sources(paths: list[str]) -> str:
-    """Sources of samples, from their paths in the bank: part of a smear's name."""
-    return "-".join(sorted({Path(path).name.split("__")[0] for path in paths}))

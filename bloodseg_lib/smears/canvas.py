@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, WBC_IDS
+from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, WBC_IDS, Box
 from bloodseg_lib.smears.recipe import Recipe
 
 POSITION_TRIES = 12
@@ -69,13 +69,7 @@ def rotated(
     matrix = np.array(
         [[a, b, (new_width - 1) / 2 - a * x - b * y], [c, d, (new_height - 1) / 2 - c * x - d * y]]
     )
-    return cv2.warpAffine(
-        padded,
-        matrix,
-        (new_width, new_height),
-        flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_CONSTANT,
-    )
+    return cv2.warpAffine(padded, matrix, (new_width, new_height), flags=cv2.INTER_LINEAR)
 
 
 def rim(rgba: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -169,20 +163,16 @@ class Canvas:
         mask = matte >= 128
         if self.recipe.edge_softness_px:
             matte = cv2.GaussianBlur(matte, (0, 0), self.recipe.edge_softness_px)
-        left, top, width, height = cv2.boundingRect(
-            matte
-        )  # a rotated cell fills half of its canvas
-        box, there = _clip(y + top, x + left, height, width, *self.instances.shape)
-        inside = np.s_[
-            top + box[0].start : top + box[0].stop, left + box[1].start : left + box[1].stop
-        ]
+        # a rotated cell fills half of its canvas
+        drawn = Box(*cv2.boundingRect(matte)).window
+        rgba, matte, mask = rgba[drawn], matte[drawn], mask[drawn]
+        y, x = y + drawn[0].start, x + drawn[1].start
+        inside, there = _clip(y, x, *matte.shape, *self.instances.shape)
         below = self.image[there]
         if not below.size:
             return
-        colour, alpha = (
-            cv2.cvtColor(rgba[inside], cv2.COLOR_RGBA2RGB),
-            cv2.cvtColor(matte[inside], cv2.COLOR_GRAY2RGB),
-        )
+        colour = cv2.cvtColor(rgba[inside], cv2.COLOR_RGBA2RGB)
+        alpha = cv2.cvtColor(matte[inside], cv2.COLOR_GRAY2RGB)
         if self.recipe.translucent and cell.class_id not in WBC_IDS:
             through = 255 - alpha + _product(colour, alpha)  # transmittance of the cell, 0..255
             below[:] = _product(below, through)

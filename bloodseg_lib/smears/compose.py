@@ -2,7 +2,6 @@
 random places and angles.
 
 Every function is pure: its result depends on the samples and on the generator only.
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations
@@ -26,13 +25,7 @@ from bloodseg_lib.io import resized
 from bloodseg_lib.optics import scale_density
 from bloodseg_lib.samples.phantom.parasites import with_parasites
 from bloodseg_lib.samples.sample import CellSample
-from bloodseg_lib.smears.appearance import (
-    acquire,
-    add_debris,
-    blur_cell,
-    illuminate,
-    jitter_stain,
-)
+from bloodseg_lib.smears.appearance import acquire, add_debris, blur_cell, illuminate, jitter_stain
 from bloodseg_lib.smears.canvas import Canvas, PlacedCell, rim, rotated
 from bloodseg_lib.smears.field_crops import field_crop
 from bloodseg_lib.smears.pool import AFFIXED_IDS, RBC_OF_KIND, Pool, one_of
@@ -109,10 +102,9 @@ def compose_smear(
         instances = cv2.resize(instances, size, interpolation=cv2.INTER_NEAREST)
     canvas = Canvas(image, instances, list(background.cells), recipe)
     below = len(background.cells)
+    reach = recipe.affixed_overlap, recipe.beyond_border
     for class_id in objects:
-        _affix(
-            canvas, pool, class_id, rng, recipe.affixed_overlap, recipe.beyond_border, below, scale
-        )
+        _affix(canvas, pool, class_id, rng, *reach, below, scale)
     return _photographed(Smear(canvas.image, canvas.instances, tuple(canvas.cells)), recipe, rng)
 
 
@@ -160,11 +152,8 @@ def _scattered_canvas(pool: Pool, kind: str, recipe: Recipe, rng: np.random.Gene
     for _ in range(round(count * (recipe.background_size_px / 1000) ** 2)):
         class_id = one_of(RBC_OF_KIND[kind], rng)
         drawn = hosts and class_id == INFECTED_RBC and rng.uniform() < recipe.drawn_parasites
-        path, sample = (
-            pool.draw(HEALTHY_RBC, recipe, rng, hosts)
-            if drawn
-            else pool.draw(class_id, recipe, rng, source_of[class_id])
-        )
+        host, source = (HEALTHY_RBC, hosts) if drawn else (class_id, source_of[class_id])
+        path, sample = pool.draw(host, recipe, rng, source)
         if cluster_fraction and class_id == HEALTHY_RBC and rng.uniform() < cluster_fraction:
             path, sample = one_of(clusters, rng)
         rgba = _varied(sample, recipe, rng, reference_od=reference_od)
@@ -192,11 +181,8 @@ def _stain(
 
 
 class _Rouleaux:
-    """Places red cells: each beside the others or, as in a rouleau, half over the previous one and
-    on in the same direction.
-
-    Args:
-        fraction: of the cells, placed on the previous one.
+    """Places red cells: each beside the others or, a fraction of them, as in a rouleau: half over
+    the previous one and on in the same direction.
     """
 
     def __init__(self, fraction: float):
@@ -239,10 +225,8 @@ def _photographed(smear: Smear, recipe: Recipe, rng: np.random.Generator) -> Sme
         image = illuminate(image, rng, recipe.illumination)
     if recipe.defocus and rng.uniform() < recipe.defocus:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(*_DEFOCUS_PX))
-        cells = tuple(
-            replace(cell, class_id=UNKNOWN) if cell.class_id == INFECTED_RBC else cell
-            for cell in cells
-        )
+        named = {INFECTED_RBC: UNKNOWN}
+        cells = tuple(replace(c, class_id=named.get(c.class_id, c.class_id)) for c in cells)
     if recipe.blur_px or recipe.noise or recipe.jpeg:
         image = acquire(image, rng, recipe.blur_px, recipe.noise, recipe.jpeg)
     return Smear(image, smear.instances, cells)
@@ -255,12 +239,8 @@ def _varied(
     scale: float = 1.0,
     reference_od: np.ndarray | None = None,
 ) -> np.ndarray:
-    """A sample rotated at random, its stain, blur and shape varied by the recipe.
-
-    ``reference_od``, ``(3,)``, is what the red cells of its background are matched to.
-
-    Returns:
-        ``(H', W', 4) uint8``.
+    """A sample rotated at random, its stain, blur and shape varied by the recipe, ``(H', W', 4)
+    uint8``. ``reference_od``, ``(3,)``, is what the red cells of its background are matched to.
     """
     rgba = sample.rgba
     if reference_od is not None:

@@ -2,7 +2,7 @@
 
 Layout: ``<dataset>/dataset.json`` and, for each of ``train``, ``valid``, ``test``:
 ``images/NAME.png`` (RGB), ``labels/NAME.json`` (objects and boxes) and ``segments/NAME.png`` (label
-map as an indexed PNG). Taught by ``notebooks/01_dataset_creation.ipynb``.
+map as an indexed PNG).
 """
 
 from __future__ import annotations
@@ -41,13 +41,11 @@ class Dataset:
     def __init__(self, folder: Path | str):
         self.folder = Path(folder)
         if not (self.folder / MANIFEST).is_file():
-            stopped = (
-                " Its build was stopped: run the same command again to finish it."
-                if (self.folder / PARTS).exists()
-                else ""
-            )
+            begun = (self.folder / PARTS).exists()
+            mend = " Its build was stopped: run the same command again to finish it."
             raise FileNotFoundError(
-                f"{self.folder / MANIFEST}: not there, so this is no finished dataset.{stopped}"
+                f"{self.folder / MANIFEST}: not there, so this is no finished dataset."
+                + (mend if begun else "")
             )
         self.manifest: dict[str, Any] = read_manifest(self.folder / MANIFEST)
         self._names: dict[str, list[str]] = {}
@@ -158,11 +156,9 @@ class Dataset:
             images ``(B, 224, 224, 3) uint8`` and label maps ``(B, 224, 224) uint8``.
         """
         images, labels = self.arrays(split)
-        order = (
-            epoch_order(len(images), seed, epoch, images_per_epoch)
-            if shuffle
-            else np.arange(len(images))
-        )
+        order = np.arange(len(images))
+        if shuffle:
+            order = epoch_order(len(images), seed, epoch, images_per_epoch)
         # Read, not mapped: mapped pages count as the process's memory until the system needs them
         # for something else.
         with (

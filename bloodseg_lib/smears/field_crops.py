@@ -3,7 +3,6 @@
 They show what composed smears lack: how cells lie and touch, and how a laboratory's stain, camera
 and light look together. Where nobody knows the class, the label map says so, and the loss counts
 nothing there. How many cells a crop has is not known, so that only training smears are such crops.
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations

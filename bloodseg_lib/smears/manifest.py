@@ -75,12 +75,8 @@ class DatasetConfig(Config):
         recipe = self.recipe
         if split != "train":
             return replace(recipe, defocus=0.0, cut_outs=0.0, drawn_parasites=0.0)
-        if (
-            recipe.cut_outs
-            and np.random.default_rng([self.seed, number]).random() < recipe.cut_outs
-        ):
-            return recipe.cut_out()
-        return recipe
+        drawn = np.random.default_rng([self.seed, number]).random()
+        return recipe.cut_out() if drawn < recipe.cut_outs else recipe
 
     def smears_of(self, split: str, number: int) -> range:
         """Numbers of the smears that are cut from set ``number`` of a split's backgrounds."""
@@ -164,10 +160,8 @@ class Tally:
         """Of red, green and blue, 0..255."""
         n = max(1, self.images * SMEAR_SIZE_PX**2)
         mean = [value / n for value in self.values]
-        return mean, [
-            max(0.0, square / n - m * m) ** 0.5
-            for square, m in zip(self.squares, mean, strict=True)
-        ]
+        both = zip(self.squares, mean, strict=True)
+        return mean, [max(0.0, square / n - m * m) ** 0.5 for square, m in both]
 
 
 def add_file(digest: Any, name: str, data: bytes) -> None:
@@ -216,7 +210,7 @@ def manifest(
         tallies: split -> what was counted.
     """
     mean, std = tallies["train" if config.train else "test"].mean_and_std()
-    samples = {split: sorted(entry.sha256 for entry in bank.select(split)) for split in SPLITS}
+    samples = {s: "".join(sorted(e.sha256 for e in bank.select(s))) for s in SPLITS}
     counts = bank.counts()
     return {
         "config": config.to_dict(),
@@ -231,22 +225,15 @@ def manifest(
             "samples": counts,
             "missing_classes": [c.key for c in CELL_CLASSES if not any(counts[c.key].values())],
             "sample_digests": {
-                split: hashlib.sha256("".join(samples[split]).encode()).hexdigest()
-                for split in SPLITS
+                s: hashlib.sha256(digests.encode()).hexdigest() for s, digests in samples.items()
             },
         },
-        "images": {split: tallies[split].images for split in SPLITS},
-        "backgrounds": {split: config.sets_of_backgrounds(split) * len(KINDS) for split in SPLITS},
-        "pixels": {
-            split: {c.key: tallies[split].pixels[c.id] for c in CLASSES} for split in SPLITS
-        },
-        "objects": {
-            split: {c.key: tallies[split].objects[c.id] for c in CELL_CLASSES} for split in SPLITS
-        },
-        "combinations": {
-            split: dict(sorted(tallies[split].combinations.items())) for split in SPLITS
-        },
+        "images": {s: tallies[s].images for s in SPLITS},
+        "backgrounds": {s: config.sets_of_backgrounds(s) * len(KINDS) for s in SPLITS},
+        "pixels": {s: {c.key: tallies[s].pixels[c.id] for c in CLASSES} for s in SPLITS},
+        "objects": {s: {c.key: tallies[s].objects[c.id] for c in CELL_CLASSES} for s in SPLITS},
+        "combinations": {s: dict(sorted(tallies[s].combinations.items())) for s in SPLITS},
         "mean": mean,
         "std": std,
-        "files": {split: tallies[split].files for split in SPLITS},
+        "files": {s: tallies[s].files for s in SPLITS},
     }

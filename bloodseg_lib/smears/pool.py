@@ -1,7 +1,4 @@
-"""The samples that smears are composed of, and which of them are combined.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
-"""
+"""The samples that smears are composed of, and which of them are combined."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, PLATELET_IDS, WBC_IDS
+from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, PLATELET_IDS, RBC_IDS, WBC_IDS
 from bloodseg_lib.optics import scale_density
 from bloodseg_lib.samples.extraction.stain import Stain
 from bloodseg_lib.samples.labelled_field import LabelledField
@@ -90,7 +87,7 @@ class Pool:
         for class_id, source in sorted(self._choices):
             of_any = self._choices.setdefault((class_id, _ANY), [])
             of_any += self._choices[class_id, source]
-        self._groups = {key: _by_group(choices) for key, choices in self._choices.items()}
+        self._groups = {k: list(_by_group(found).values()) for k, found in self._choices.items()}
 
     @property
     def class_ids(self) -> tuple[int, ...]:
@@ -109,9 +106,8 @@ class Pool:
         which probabilities.
         """
         key = class_id, source or _ANY
-        return one_of(
-            one_of(self._groups[key], rng) if recipe.even_groups else self._choices[key], rng
-        )
+        choices = one_of(self._groups[key], rng) if recipe.even_groups else self._choices[key]
+        return one_of(choices, rng)
 
     def clusters(self, source: str) -> list[Choice]:
         """Clusters of healthy red cells of a source; of all sources where it has none."""
@@ -120,12 +116,12 @@ class Pool:
         )
 
 
-def _by_group(choices: Iterable[Choice]) -> list[list[Choice]]:
-    """A list for each patient, slide or field, in the order of their first samples."""
+def _by_group(choices: Iterable[Choice]) -> dict[tuple[str, str], list[Choice]]:
+    """Those of each patient, slide or field, in the order of their first samples."""
     groups: dict[tuple[str, str], list[Choice]] = {}
     for path, sample in choices:
         groups.setdefault((sample.source, sample.group), []).append((path, sample))
-    return list(groups.values())
+    return groups
 
 
 def combinations(pool: Pool) -> list[tuple[tuple[int, ...], str]]:
@@ -148,14 +144,11 @@ def at_reference_stain(choices: Sequence[Choice]) -> Iterator[Choice]:
     Where a database shows no fields but single red cells, the median of those of a patient or slide
     stands for its stain, if there are three.
     """
-    red_cells: dict[tuple[str, str], list[np.ndarray]] = {}
-    for _, sample in choices:
-        if sample.class_id in (HEALTHY_RBC, INFECTED_RBC) and sample.is_single:
-            red_cells.setdefault((sample.source, sample.group), []).append(sample.median_od)
+    red_cells = _by_group(c for c in choices if c[1].class_id in RBC_IDS and c[1].is_single)
     of_group = {
-        key: Stain(tuple(np.median(densities, axis=0).tolist()))
-        for key, densities in red_cells.items()
-        if len(densities) >= _LEAST_RED_CELLS
+        key: Stain(tuple(np.median([cell.median_od for _, cell in cells], axis=0).tolist()))
+        for key, cells in red_cells.items()
+        if len(cells) >= _LEAST_RED_CELLS
     }
     for path, sample in choices:
         stain = sample.stain

@@ -1,7 +1,4 @@
-"""How smears are composed: the recipe's parameters, and the recipes that have a name.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
-"""
+"""How smears are composed: the recipe's parameters, and the recipes that have a name."""
 
 from __future__ import annotations
 

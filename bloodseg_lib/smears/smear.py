@@ -1,7 +1,4 @@
-"""A background or composed smear: its image, and which cell is seen at each pixel.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
-"""
+"""A background or composed smear: its image, and which cell is seen at each pixel."""
 
 from __future__ import annotations
 

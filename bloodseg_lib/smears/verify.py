@@ -1,7 +1,5 @@
 """Checking a dataset on disk: is every file there and as it was written, and do images, label maps,
 boxes and counts agree?
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations
@@ -148,17 +146,14 @@ def _smear_problems(folder: Path, name: str, tally: Tally, unpacked: _Unpacked) 
         )
     for cell_class in CELL_CLASSES:
         own = [cell for cell in cells if cell["id"] == cell_class.id]
-        problems += _area_problems(areas[cell_class.id], own, f"{path}", cell_class.name)
+        # the areas of a class's cells must add up to its pixels
+        named, area = sum(cell["area_px"] for cell in own), areas[cell_class.id]
+        if named != area:
+            problems.append(
+                f"{path}: its label names {named} pixels of {cell_class.name}. Received {area}."
+            )
         problems += _box_problems(labels == cell_class.id, own, f"{path}", cell_class.name)
     return problems
-
-
-def _area_problems(
-    area: int, cells: Sequence[dict[str, Any]], path: str, class_name: str
-) -> Iterator[str]:
-    """The areas of a class's cells must add up to its pixels."""
-    if (named := sum(cell["area_px"] for cell in cells)) != area:
-        yield f"{path}: its label names {named} pixels of {class_name}. Received {area}."
 
 
 def _box_problems(

@@ -1,7 +1,7 @@
 """Augmentation: flips, quarter turns, stain jitter, brightness and blur; four smears in one.
 
 Image and label map always go through one transform; changes of colour or focus leave the label map
-as it is. Taught by ``notebooks/03_weighted_training.ipynb``.
+as it is.
 """
 
 from __future__ import annotations
@@ -84,10 +84,8 @@ def brightened(image: np.ndarray, rng: np.random.Generator, strength: float) -> 
             fraction of 127.5; 0 changes nothing.
     """
     contrast, shift = np.exp(rng.normal(0, strength)), 127.5 * rng.normal(0, strength)
-    return cv2.LUT(
-        image,
-        np.clip(contrast * (_GREY_LEVELS - 127.5) + 127.5 + shift + 0.5, 0, 255).astype(np.uint8),
-    )
+    table = np.clip(contrast * (_GREY_LEVELS - 127.5) + 127.5 + shift + 0.5, 0, 255)
+    return cv2.LUT(image, table.astype(np.uint8))
 
 
 def four_in_one(images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,4 @@
-"""How to train, as one frozen configuration.
-
-Taught by ``notebooks/03_weighted_training.ipynb``.
-"""
+"""How to train, as one frozen configuration."""
 
 from __future__ import annotations
 
@@ -94,18 +91,11 @@ class TrainingConfig(Config):
     def check(self) -> None:
         for field in ("batch_size", "epochs"):
             self.expect(getattr(self, field) >= 1, field, "at least 1")
-        counts = ("images_per_epoch", "half_size_epochs", "drop_after_epochs", "warmup_steps")
-        for field in (
-            *counts,
-            "patience",
-            "seed",
-            "weight_exponent",
-            "weight_decay",
-            "stain",
-            "brightness",
-            "blur_px",
-            "max_minutes",
-        ):
+        from_0 = (
+            "images_per_epoch half_size_epochs drop_after_epochs warmup_steps patience seed "
+            "weight_exponent weight_decay stain brightness blur_px max_minutes"
+        )
+        for field in from_0.split():
             self.expect(0 <= getattr(self, field) < math.inf, field, "at least 0")
         for field in ("learning_rate", "later_learning_rate"):
             self.expect(0 < getattr(self, field) < math.inf, field, "above 0")

@@ -1,15 +1,14 @@
 """Epochs of a training by ``keras.Model.fit``: the batches, cut to the memory there is and shared
 among the devices, and the validation.
-
-Taught by ``notebooks/03_weighted_training.ipynb``.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 from tqdm.auto import tqdm
 
 from bloodseg_lib.network.backend import keras
@@ -182,23 +181,10 @@ class Trainer:
         done = begun.steps if begun else 0
         if begun and done == self.steps:
             return done, begun.train_loss, begun.train_accuracy
-        feed = Feed(
-            lambda: batches(self.dataset, self.config, number, done),
-            self._fill,
-            self._accumulated,
-            even=self.images % self.config.batch_size == 0,
-        )
-        with (
-            every_device(),
-            tqdm(
-                total=self.images,
-                unit="image",
-                desc=f"epoch {number}/{self.config.epochs}",
-                disable=not self.progress,
-                leave=False,
-            ) as bar,
-            feed.own_errors(),
-        ):
+        feed = self._feed(lambda: batches(self.dataset, self.config, number, done), self.images)
+        name, hidden = f"epoch {number}/{self.config.epochs}", not self.progress
+        bar = tqdm(total=self.images, unit="image", desc=name, disable=hidden, leave=False)
+        with every_device(), bar, feed.own_errors():
             watch = _Progress(bar, self.config.batch_size, self._accumulated, done, self._asked)
             logs = self._learner.fit(
                 feed.batches(),
@@ -213,38 +199,33 @@ class Trainer:
 
     def _restore_sums(self, *_: object) -> None:
         """After Keras has set them to 0 at the beginning of an epoch."""
-        for variable, value in zip(
-            self._sums, self._begun.sums if self._begun else (), strict=False
-        ):
+        sums = self._begun.sums if self._begun else ()
+        for variable, value in zip(self._sums, sums, strict=False):
             variable.assign(value)
+
+    def _feed(
+        self, source: Callable[[], Iterator[tuple[np.ndarray, np.ndarray]]], images: int
+    ) -> Feed:
+        even = images % self.config.batch_size == 0
+        return Feed(source, self._fill, self._accumulated, even)
 
     def validate(self) -> tuple[Scores, float]:
         """Scores and mean loss on the validation split."""
         size, images = self.config.batch_size, len(self.dataset.names("valid"))
-        feed = Feed(
-            lambda: self.dataset.batches("valid", size, shuffle=False),
-            self._fill,
-            self._accumulated,
-            even=images % size == 0,
-        )
-        steps = -(-images // size) * self._accumulated
+        feed = self._feed(lambda: self.dataset.batches("valid", size, shuffle=False), images)
+        steps, stop = -(-images // size) * self._accumulated, [_Stop(self._asked)]
         with every_device(), feed.own_errors():
             logs = self._evaluator.evaluate(
-                feed.batches(),
-                steps=steps,
-                verbose=0,
-                return_dict=True,
-                callbacks=[_Stop(self._asked)],
+                feed.batches(), steps=steps, verbose=0, return_dict=True, callbacks=stop
             )
         return scores(self._confusion.matrix()), logs[self._loss_name]
 
     def _check_finite(self, value: float, what: str, number: int) -> None:
         if math.isfinite(value):
             return
-        latest = self.state.latest
-        kept = (
-            f"{latest} still holds the epoch before" if latest.exists() else "no epoch was finished"
-        )
+        latest, kept = self.state.latest, "no epoch was finished"
+        if latest.exists():
+            kept = f"{latest} still holds the epoch before"
         raise FloatingPointError(
             f"The {what} is not finite in epoch {number}; {kept}. "
             "Lower the learning rate or use precision float32, and run again."
@@ -271,12 +252,7 @@ class _Progress(keras.callbacks.Callback):
     """
 
     def __init__(
-        self,
-        bar: tqdm,
-        batch_size: int,
-        accumulated: int,
-        done: int,
-        asked: Sequence[int],
+        self, bar: tqdm, batch_size: int, accumulated: int, done: int, asked: Sequence[int]
     ):
         super().__init__()
         self._bar, self._batch_size, self._accumulated = bar, batch_size, accumulated

@@ -1,7 +1,4 @@
-"""The batches of a training, augmented and cut for the memory and the devices there are.
-
-Taught by ``notebooks/03_weighted_training.ipynb``.
-"""
+"""The batches of a training, augmented and cut for the memory and the devices there are."""
 
 from __future__ import annotations
 
@@ -30,10 +27,9 @@ def batches(
     """The batches of an epoch but the first ``done``, a pure function of (seed, epoch)."""
     half_size = epoch <= config.half_size_epochs
     parts = range(4 * epoch - 3, 4 * epoch + 1) if half_size else (epoch,)
+    size, per_epoch = config.batch_size, config.images_per_epoch
     orders = (
-        dataset.batches(
-            "train", config.batch_size, config.seed, part, images_per_epoch=config.images_per_epoch
-        )
+        dataset.batches("train", size, config.seed, part, images_per_epoch=per_epoch)
         for part in parts
     )
     for number, together in enumerate(zip(*orders, strict=True)):

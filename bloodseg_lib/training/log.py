@@ -1,12 +1,9 @@
 """Reports a training while it runs: a line and a warning for each epoch, the log as CSV, curves in
 the notebook and in TensorBoard.
-
-Taught by ``notebooks/03_weighted_training.ipynb``.
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -81,37 +78,29 @@ class EventLog:
 
     def __init__(self, folder: Path, history: Sequence[EpochRecord]):
         try:
-            event_pb2, summary_pb2, writer = (
-                importlib.import_module(f"tensorboard.{name}")
-                for name in (
-                    "compat.proto.event_pb2",
-                    "compat.proto.summary_pb2",
-                    "summary.writer.event_file_writer",
-                )
-            )
+            from tensorboard.compat.proto.event_pb2 import Event
+            from tensorboard.compat.proto.summary_pb2 import Summary
+            from tensorboard.summary.writer.event_file_writer import EventFileWriter
         except ImportError as error:
             raise ImportError(
                 "tensorboard=True: expected the package tensorboard. Received an environment "
                 "without it; pip install tensorboard."
             ) from error
-        self._event, self._summary = event_pb2.Event, summary_pb2.Summary
+        self._event, self._summary = Event, Summary
         folder = folder / EVENTS
         for old in folder.glob("events.out.tfevents.*"):
             old.unlink()
-        self._writer = writer.EventFileWriter(str(folder))
+        self._writer = EventFileWriter(str(folder))
         for record in history:
             self.add(record)
 
     def add(self, record: EpochRecord) -> None:
         """Write the numbers of one epoch, under the names they have in the history, and flush."""
-        numbers = {
-            name: value
-            for name, value in record.to_dict().items()
-            if isinstance(value, int | float) and name != "epoch"
-        }
-        numbers["zero_recall_classes"] = len(record.zero_recall)
+        numbers = record.to_dict() | {"zero_recall_classes": len(record.zero_recall)}
         values = [
-            self._summary.Value(tag=name, simple_value=value) for name, value in numbers.items()
+            self._summary.Value(tag=name, simple_value=value)
+            for name, value in numbers.items()
+            if isinstance(value, int | float) and name != "epoch"
         ]
         self._writer.add_event(self._event(step=record.epoch, summary=self._summary(value=values)))
         self._writer.flush()

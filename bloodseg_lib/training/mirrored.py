@@ -1,7 +1,4 @@
-"""Adam whose gradients accumulate on several devices of TensorFlow.
-
-Taught by ``notebooks/03_weighted_training.ipynb``.
-"""
+"""Adam whose gradients accumulate on several devices of TensorFlow."""
 
 from __future__ import annotations
 
@@ -50,8 +47,5 @@ class MirroredAdam(keras.optimizers.Adam):
             self.update_step((accumulator.value + grad) / count, variable, self.learning_rate)
             self.assign(accumulator, tf.zeros_like(grad))
 
-        tf.cond(
-            (self._iterations.value + 1) % count == 0,
-            step,
-            lambda: self.assign_add(accumulator, grad),
-        )
+        is_last = (self._iterations.value + 1) % count == 0
+        tf.cond(is_last, step, lambda: self.assign_add(accumulator, grad))

@@ -1,7 +1,4 @@
-"""Checks in seconds what a training needs before it begins: GPU, dataset, disk and memory.
-
-Taught by ``notebooks/03_weighted_training.ipynb``.
-"""
+"""Checks in seconds what a training needs before it begins: GPU, dataset, disk and memory."""
 
 from __future__ import annotations
 
@@ -148,22 +145,17 @@ def memory_needed(
     for level in range(unet.levels):
         pixels, channels = (height >> level) * (width >> level), unet.width << level
         of_each_convolution = 2 if unet.normalization == "batch" else 1
-        maps += pixels * (
-            2 * of_each_convolution * channels
-            + (channels // 2 if level else 0)
-            + (channels if level >= unet.levels - 2 else 0)
-        )
+        pooled = channels // 2 if level else 0
+        dropped = channels if level >= unet.levels - 2 else 0
+        maps += pixels * (2 * of_each_convolution * channels + pooled + dropped)
         if level < unet.levels - 1:
             # convolutions, transposed one, concatenation
             maps += pixels * (2 * of_each_convolution * channels + channels + 2 * channels)
     size = 2 if dtype_policy(precision) == "mixed_bfloat16" else _BYTES
     underway = 2 * height * width * 2 * unet.width
     classes = 3 * 10 * height * width * _BYTES
-    return (
-        int(_MARGIN * batch * (size * (maps + underway) + classes))
-        + _COPIES_OF_WEIGHTS * _BYTES * unet.parameters
-        + _CODE
-    )
+    weights = _COPIES_OF_WEIGHTS * _BYTES * unet.parameters
+    return int(_MARGIN * batch * (size * (maps + underway) + classes)) + weights + _CODE
 
 
 def check_images(dataset: Dataset, split: str, unet: UNetConfig) -> int:
@@ -199,9 +191,6 @@ def _checked_disk(dataset: Dataset, unet: UNetConfig, folder: Path) -> int:
         if not any((dataset.folder / split).glob(".images-*.npy")):
             image = dataset.image(split, 0)
             unpacked += len(dataset.names(split)) * (image.size + image.size // 3)
-    for where, needed, what in (
-        (folder, checkpoints, "checkpoints"),
-        (dataset.folder, unpacked, "the unpacked images"),
-    ):
-        check_room(where, needed, what)
+    check_room(folder, checkpoints, "checkpoints")
+    check_room(dataset.folder, unpacked, "the unpacked images")
     return max(0, checkpoints) + unpacked

@@ -1,7 +1,4 @@
-"""One epoch of a training, as it is kept in the checkpoint and in ``log.csv``.
-
-Taught by ``notebooks/03_weighted_training.ipynb``.
-"""
+"""One epoch of a training, as it is kept in the checkpoint and in ``log.csv``."""
 
 from __future__ import annotations
 

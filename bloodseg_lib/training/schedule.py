@@ -1,7 +1,4 @@
-"""The learning rate and the optimizer that follows it.
-
-Taught by ``notebooks/03_weighted_training.ipynb``.
-"""
+"""The learning rate and the optimizer that follows it."""
 
 from __future__ import annotations
 
@@ -29,11 +26,8 @@ def learning_rates(config: TrainingConfig, steps_per_epoch: int) -> np.ndarray:
     if config.schedule == "cosine":
         rates = config.learning_rate * (1 + np.cos(np.pi * step / len(step))) / 2
     else:
-        rates = np.where(
-            step < config.drop_after_epochs * steps_per_epoch,
-            config.learning_rate,
-            config.later_learning_rate,
-        )
+        early = step < config.drop_after_epochs * steps_per_epoch
+        rates = np.where(early, config.learning_rate, config.later_learning_rate)
     if config.warmup_steps:
         rates = rates * np.minimum(1, (step + 1) / config.warmup_steps)
     return rates

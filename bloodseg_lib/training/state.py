@@ -1,13 +1,9 @@
-"""What is on disk of a training: opened once, asked, kept after each epoch.
-
-Taught by ``notebooks/03_weighted_training.ipynb``.
-"""
+"""What is on disk of a training: opened once, asked, kept after each epoch."""
 
 from __future__ import annotations
 
 import dataclasses
 import errno
-from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm.auto import tqdm
@@ -33,6 +29,8 @@ class TrainingState:
 
     Attributes:
         folder: where it is.
+        best: checkpoint of the epoch with the highest validation accuracy.
+        latest: checkpoint to resume from.
         unet: shape of the network, with the mean and standard deviation it is trained with.
         config: how to train from here on.
         history: the epochs so far.
@@ -45,6 +43,7 @@ class TrainingState:
         self, folder: Path, dataset: Dataset, unet: UNetConfig, config: TrainingConfig
     ) -> None:
         self.folder, self.config, self.unet = folder, config, unet
+        self.best, self.latest = folder / BEST, folder / LATEST
         self.history: tuple[EpochRecord, ...] = ()
         self.writes, self.parts = process()[0] == 0, 1
         self._digest: str = dataset.manifest["digest"]
@@ -64,23 +63,12 @@ class TrainingState:
         before = read_sidecar(state.latest) if state.latest.exists() else None
         state.unet = _with_statistics(state, dataset, before)
         if state.writes:
-            names = (
-                name for npz in (BEST, LATEST, UNFINISHED) for name in (npz, f"{npz[:-4]}.json")
-            )
-            delete_leftovers(state.folder / name for name in (*names, LOG))
+            npz = [state.folder / name for name in (BEST, LATEST, UNFINISHED)]
+            json = [path.with_suffix(".json") for path in npz]
+            delete_leftovers([*npz, *json, state.folder / LOG])
         if before is not None:
             state._take_up(before)
         return state
-
-    @property
-    def best(self) -> Path:
-        """Checkpoint of the epoch with the highest validation accuracy."""
-        return self.folder / BEST
-
-    @property
-    def latest(self) -> Path:
-        """Checkpoint to resume from."""
-        return self.folder / LATEST
 
     @property
     def epoch(self) -> int:
@@ -169,11 +157,8 @@ class TrainingState:
         )
 
     def _not_kept(self, error: OSError) -> OSError:
-        mend = (
-            "Make room on the disk"
-            if error.errno in (errno.ENOSPC, errno.EDQUOT)
-            else "Make the folder writable"
-        )
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        mend = "Make room on the disk" if full else "Make the folder writable"
         kept = f"goes on after epoch {self.epoch - 1}" if self.epoch > 1 else "begins again"
         return OSError(
             f"{error.filename or self.folder}: expected to write epoch {self.epoch}. "
@@ -190,27 +175,19 @@ class TrainingState:
             # a kill may have come between the .npz and these
             write_json(self.latest.with_suffix(".json"), before.to_dict())
             write_log(self.folder, self.history)
-        then = _settings(before)
-        changed = ", ".join(
-            f"{name} {then[name]} -> {value}"
-            for name, value in self.config.to_dict().items()
-            if then[name] != value
-        )
-        if self.finished:
-            tqdm.write(
-                f"{self.folder}: the training is finished ({self.why}), nothing to do."
-                + (
+        then, now = _settings(before), self.config.to_dict()
+        changed = ", ".join(f"{n} {then[n]} -> {now[n]}" for n in now if then[n] != now[n])
+        if not self.finished:
+            words = f"going on after epoch {self.epoch}."
+            words += f" Changed: {changed}." if changed else ""
+        else:
+            words = f"the training is finished ({self.why}), nothing to do."
+            if changed:
+                words += (
                     f" Changed without effect: {changed}. To train with it, choose another folder, "
                     "or delete this one."
-                    if changed
-                    else ""
                 )
-            )
-            return
-        tqdm.write(
-            f"{self.folder}: going on after epoch {self.epoch}."
-            + (f" Changed: {changed}." if changed else "")
-        )
+        tqdm.write(f"{self.folder}: {words}")
 
     def _check_same(self, before: Sidecar) -> None:
         if before.dataset != self._digest:
@@ -220,11 +197,7 @@ class TrainingState:
             )
         then, now = UNetConfig.from_dict(before.unet).to_dict(), self.unet.to_dict()
         if then != now:
-            differing = ", ".join(
-                f"{name} {then[name]}, not {value}"
-                for name, value in now.items()
-                if then[name] != value
-            )
+            differing = ", ".join(f"{n} {then[n]}, not {now[n]}" for n in now if then[n] != now[n])
             raise ValueError(
                 f"{self.folder}: expected a training of the same network. "
                 f"Received one with {differing}. Choose another folder, or delete this one."
@@ -250,8 +223,7 @@ def _with_statistics(state: TrainingState, dataset: Dataset, before: Sidecar | N
             f"Received {config.start_from!r}. Choose another folder, or delete this one."
         )
     if not config.start_from:
-        mean, std = (_of_channels(dataset.manifest[name]) for name in ("mean", "std"))
-        return dataclasses.replace(unet, mean=mean, std=std)
+        return dataclasses.replace(unet, **{k: dataset.manifest[k] for k in ("mean", "std")})
     start = state.latest if before else checkpoint_path(config.start_from)
     pretrained = UNetConfig.from_dict((before or read_sidecar(start)).unet)
     wanted, found = (
@@ -264,8 +236,3 @@ def _with_statistics(state: TrainingState, dataset: Dataset, before: Sidecar | N
             "ask for the same shape, or start from another."
         )
     return dataclasses.replace(unet, mean=pretrained.mean, std=pretrained.std)
-
-
-def _of_channels(values: Sequence[float]) -> tuple[float, float, float]:
-    red, green, blue = map(float, values)
-    return red, green, blue

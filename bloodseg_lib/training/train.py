@@ -1,7 +1,4 @@
-"""The training: from a dataset and a network to a trained network.
-
-Taught by ``notebooks/03_weighted_training.ipynb``.
-"""
+"""The training: from a dataset and a network to a trained network."""
 
 from __future__ import annotations
 

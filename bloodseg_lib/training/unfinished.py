@@ -1,7 +1,5 @@
 """An epoch that a signal cut short: the signal waits for the end of a step, and the epoch goes on
 from there.
-
-Taught by ``notebooks/03_weighted_training.ipynb``.
 """
 
 from __future__ import annotations

@@ -176,7 +176,7 @@ def beyond_a_face(source: str) -> list[str]:
         )
         is_names = isinstance(node, ast.Assign) and (
             "__all__" in ast.unparse(node.targets[0])
-            or ast.unparse(node.value).startswith("lazy_loader.attach(")
+            or ast.unparse(node.value).startswith("lazy_loader.attach")
         )
         if not (is_docstring or is_import or is_lazy or is_names):
             wrong.append(ast.unparse(node).splitlines()[0])

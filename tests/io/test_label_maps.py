@@ -7,7 +7,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from bloodseg_lib.classes import PALETTE
-from bloodseg_lib.io import label_map_bytes, read_label_map, write_label_map
+from bloodseg_lib.io import label_map_bytes, read_label_map
 
 MAP = np.arange(10, dtype=np.uint8).repeat(3).reshape(5, 6)
 
@@ -19,12 +19,12 @@ MAP = np.arange(10, dtype=np.uint8).repeat(3).reshape(5, 6)
 )
 def test_what_is_written_is_read(labels, tmp_path_factory):
     path = tmp_path_factory.mktemp("maps") / "map.png"
-    write_label_map(path, labels)
+    path.write_bytes(label_map_bytes(labels))
     np.testing.assert_array_equal(read_label_map(path), labels)
 
 
 def test_people_see_colours_and_programs_read_ids(tmp_path):
-    write_label_map(tmp_path / "map.png", MAP)
+    (tmp_path / "map.png").write_bytes(label_map_bytes(MAP))
     np.testing.assert_array_equal(cv2.imread(str(tmp_path / "map.png"))[:, :, ::-1], PALETTE[MAP])
     with Image.open(tmp_path / "map.png") as picture:
         assert picture.mode == "P"
@@ -77,8 +77,7 @@ def test_a_missing_map_is_named(tmp_path):
         read_label_map(tmp_path / "none.png")
 
 
-def test_only_label_maps_are_written(tmp_path):
+def test_only_label_maps_are_written():
     for wrong in (np.full((2, 2), 10, np.uint8), np.zeros((2, 2), int), np.zeros((0, 2), np.uint8)):
-        with pytest.raises(ValueError, match=r"map\.png"):
-            write_label_map(tmp_path / "map.png", wrong)
-    assert not list(tmp_path.iterdir())
+        with pytest.raises(ValueError, match="label map"):
+            label_map_bytes(wrong)

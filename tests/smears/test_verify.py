@@ -7,7 +7,7 @@ from discs import disc_bank
 from pictures import write_image
 
 from bloodseg_lib.classes import HEALTHY_RBC
-from bloodseg_lib.io import read_image, read_label_map, write_label_map
+from bloodseg_lib.io import label_map_bytes, read_image, read_label_map
 from bloodseg_lib.smears.build import build_dataset
 from bloodseg_lib.smears.dataset import Dataset
 from bloodseg_lib.smears.manifest import FILES, DatasetConfig
@@ -118,7 +118,7 @@ class TestDataset:
         path = file("segments", ".png")
         labels = read_label_map(path).copy()
         labels[labels == 0] = HEALTHY_RBC
-        write_label_map(path, labels)
+        path.write_bytes(label_map_bytes(labels))
         assert any("pixels of Healthy RBC" in problem for problem in problems(built.folder))
 
     def test_an_image_that_was_changed(self, built, file):

@@ -236,9 +236,7 @@ class _Import:
                 self.leave("" if error.reason.startswith(NO_CLASS) else sheet.file, error)
                 continue
             self.marks[cell.mark] += 1
-            left, top = max(drawn.box.x, 0), max(drawn.box.y, 0)
-            right, bottom = min(drawn.box.right, width), min(drawn.box.bottom, height)
-            yield replace(drawn, box=Box(left, top, right - left, bottom - top))
+            yield replace(drawn, box=drawn.box.cut((height, width)))
 
     def _class(self, sheet: Sheet, name: str) -> int:
         numbers = self.yolo_names(sheet.file.parent) if sheet.yolo else {}

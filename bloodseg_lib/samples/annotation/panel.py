@@ -1,7 +1,4 @@
-"""A panel on which a person confirms, corrects or discards proposed cells.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
-"""
+"""A panel on which a person confirms, corrects or discards proposed cells."""
 
 from __future__ import annotations
 
@@ -97,10 +94,9 @@ class AnnotationPanel:
 
     def _picture(self, cell: CellBox) -> widgets.Widget:
         box, margin = cell.box, round(_AROUND * max(cell.box.width, cell.box.height))
-        rows = slice(max(0, box.y - margin), box.bottom + margin)
-        columns = slice(max(0, box.x - margin), box.right + margin)
         try:
-            shown = self._field(self.folder / cell.field)[rows, columns]
+            field = self._field(self.folder / cell.field)
+            shown = field[box.cut(field.shape, margin).window]
             if not shown.size:
                 raise ValueError("Expected a box within the field.")
             factor = THUMBNAIL_PX / max(shown.shape[:2])

@@ -3,7 +3,6 @@ a person to confirm, correct or discard.
 
 The guesses are rules of thumb - size, how purple, how spotted - and right often enough to save
 work, no more. White cells are guessed as neutrophils.
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations
@@ -31,6 +30,7 @@ from bloodseg_lib.io import read_image
 from bloodseg_lib.optics import field_transmittance, optical_density
 from bloodseg_lib.runs import owned
 from bloodseg_lib.samples.extraction.boxes import CellBox, check_new, write_boxes
+from bloodseg_lib.samples.extraction.masks import disc, sized
 from bloodseg_lib.samples.extraction.red_cells import (
     is_clean,
     measured_rbc_diameter,
@@ -103,40 +103,28 @@ def propose(image: np.ndarray, field: str, rbc_diameter_px: float | None = None)
         purple_fraction = float(nuclear[region.slice][inside].mean())
         if class_id := _guess(purple_fraction, light[region.slice], inside, rbc_px):
             margin = round((_CYTOPLASM if class_id == NEUTROPHIL else _MARGIN) * rbc_px)
-            box = _around(region.bbox, margin, labels.shape)
+            top, left, bottom, right = region.bbox
+            box = Box(left, top, right - left, bottom - top).cut(labels.shape, margin)
             cells.append(CellBox(field, box, class_id, round(rbc_px, 1)))
     white = [cell.box for cell in cells if cell.class_id == NEUTROPHIL]
-    kept = [cell for cell in cells if cell.class_id not in RBC_IDS or not _in_any(cell.box, white)]
+
+    def is_cytoplasm(cell: CellBox) -> bool:
+        return cell.class_id in RBC_IDS and any(box.holds(*cell.box.middle) for box in white)
+
+    kept = (cell for cell in cells if not is_cytoplasm(cell))
     return sorted(kept, key=lambda cell: (cell.box.y, cell.box.x))
 
 
-def _in_any(box: Box, white: list[Box]) -> bool:
-    """Whether the middle of a box is in the box of a white cell: then it shows cytoplasm."""
-    return any(cell.holds(box.x + box.width / 2, box.y + box.height / 2) for cell in white)
-
-
-def _around(bbox: tuple[int, int, int, int], margin: int, shape: tuple[int, ...]) -> Box:
-    top, left = max(0, bbox[0] - margin), max(0, bbox[1] - margin)
-    bottom, right = min(shape[0], bbox[2] + margin), min(shape[1], bbox[3] + margin)
-    return Box(left, top, right - left, bottom - top)
-
-
 def _separated(cells: np.ndarray, nuclear: np.ndarray, rbc_px: float) -> np.ndarray:
-    """The cells numbered, ``(H, W) int32``: purple ones by themselves, and touching red ones
-    separated by a watershed on the distance to their edge.
-
-    Args:
-        cells: ``(H, W)`` bool, all that is stained.
-        nuclear: ``(H, W)`` bool, the purple part of it.
-        rbc_px: diameter of a red cell.
+    """What is stained, ``(H, W)`` bool, as numbered cells, ``(H, W) int32``: the purple part of it
+    by itself, and touching red ones separated by a watershed on the distance to their edge.
     """
-    side = max(3, round(0.12 * rbc_px) | 1)
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    opened = cv2.morphologyEx(nuclear.astype(np.uint8), cv2.MORPH_OPEN, disc)
-    closed = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, disc)
+    spur = disc(max(1, round(0.12 * rbc_px) // 2))
+    opened = cv2.morphologyEx(nuclear.astype(np.uint8), cv2.MORPH_OPEN, spur)
+    closed = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, spur)
     count, spots, stats, _ = cv2.connectedComponentsWithStats(closed)
     areas = stats[:, cv2.CC_STAT_AREA] / (np.pi / 4 * rbc_px**2)
-    on_red = cv2.erode(cells.astype(np.uint8), disc) > 0
+    on_red = cv2.erode(cells.astype(np.uint8), spur) > 0
     # A small purple spot within a red cell is its parasite, not a cell.
     own = [
         i
@@ -146,17 +134,11 @@ def _separated(cells: np.ndarray, nuclear: np.ndarray, rbc_px: float) -> np.ndar
     purple = np.isin(spots, own)
     red = cells & ~purple
     # clusters.without_pallor opens the mask as well, which loses pale cells seen as crescents.
-    _, holes, hole_stats, _ = cv2.connectedComponentsWithStats((~red).astype(np.uint8))
-    small = hole_stats[:, cv2.CC_STAT_AREA] < _PALLOR * np.pi / 4 * rbc_px**2
-    red = (red | small[holes]) & ~purple
+    red = (red | sized(~red, most=_PALLOR * np.pi / 4 * rbc_px**2)) & ~purple
     depth = cv2.distanceTransform(red.astype(np.uint8), cv2.DIST_L2, 5)
     depth = cv2.GaussianBlur(depth, (0, 0), max(1.0, rbc_px / 20))
-    peaks = peak_local_max(
-        depth,
-        min_distance=max(2, round(0.35 * rbc_px)),
-        threshold_abs=0.2 * rbc_px,
-        exclude_border=False,
-    )
+    apart, least = max(2, round(0.35 * rbc_px)), 0.2 * rbc_px
+    peaks = peak_local_max(depth, apart, threshold_abs=least, exclude_border=False)
     markers = np.zeros(red.shape, np.int32)
     markers[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
     labels = watershed(-depth, markers, mask=red)
@@ -164,13 +146,8 @@ def _separated(cells: np.ndarray, nuclear: np.ndarray, rbc_px: float) -> np.ndar
 
 
 def _guess(purple_fraction: float, light: np.ndarray, inside: np.ndarray, rbc_px: float) -> int:
-    """A class, or 0 for what is not a cell.
-
-    Args:
-        purple_fraction: of the cell, 0..1.
-        light: ``(h, w, 3)`` transmittance of its window.
-        inside: ``(h, w)`` bool, its mask.
-        rbc_px: diameter of a red cell.
+    """The class of a cell with this mask in its window, ``(h, w)`` bool, and the transmittance
+    there, ``(h, w, 3)``; 0 for what is no cell.
     """
     area = np.count_nonzero(inside) / (np.pi / 4 * rbc_px**2)
     if purple_fraction > 0.5:

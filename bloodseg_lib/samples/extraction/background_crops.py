@@ -4,7 +4,7 @@ They show what composed smears lack: the true density and arrangement of red cel
 focus or on edge, the texture of the background. In a field without malaria all red cells are
 healthy, but nothing is known of the rest: small things are painted out, and crops avoid larger
 ones. How many cells a crop has is not known either, so that only training smears are composed upon
-it. Taught by ``notebooks/01_dataset_creation.ipynb``.
+it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from bloodseg_lib.classes import BACKGROUND_CROP_PX, RBC_DIAMETER_PX, Box
 from bloodseg_lib.io import resized
 from bloodseg_lib.samples.extraction.clusters import without_pallor
-from bloodseg_lib.samples.extraction.masks import disc
+from bloodseg_lib.samples.extraction.masks import disc, sized
 from bloodseg_lib.samples.extraction.red_cells import stained
 
 CROPS_PER_FIELD = 4
@@ -80,27 +80,21 @@ def find_layers(
     dark = stained(transmittance, _STRICTNESS)
     closed = cv2.morphologyEx(dark, cv2.MORPH_CLOSE, disc(_GAP * rbc_px))
     red = without_pallor(closed, rbc_px, _PALLOR)
-    components, areas = _components(red)
+    _, components, stats, _ = cv2.connectedComponentsWithStats(red)
+    areas = stats[:, cv2.CC_STAT_AREA]
     for i in range(1, len(areas)):
         if areas[i] < _LEAST_CELL * cell_area:
             red[components == i] = 0
         elif areas[i] < _MOST_OF_ONE * cell_area:
             points = cv2.findNonZero((components == i).astype(np.uint8))
             cv2.fillConvexPoly(red, cv2.convexHull(points), 1)
-    spots, areas = _components(non_rbc.astype(np.uint8))
-    large = np.isin(spots, np.flatnonzero(areas > _MOST_NON_RBC * cell_area)) & non_rbc
+    large = sized(non_rbc, least=_MOST_NON_RBC * cell_area)
     touched = np.isin(components, np.unique(components[large & (red > 0)])) & (red > 0)
     forbidden = touched | large | (transmittance[:, :, 1] < _DARKEST)
     rim = disc(_RIM * rbc_px)
     unexplained = (dark > 0) & (cv2.dilate(red, rim) == 0)
     unknown = cv2.dilate((non_rbc | unexplained).astype(np.uint8), rim)
     return red, unknown, forbidden
-
-
-def _components(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The connected components of a mask, ``(H, W) int32``, and the area of each, ``(N,)``."""
-    _, components, stats, _ = cv2.connectedComponentsWithStats(mask)
-    return components, stats[:, cv2.CC_STAT_AREA]
 
 
 def _crop(transmittance: np.ndarray, red: np.ndarray, unknown: np.ndarray) -> np.ndarray:

@@ -1,7 +1,4 @@
-"""Boxes that a person drew around single cells of whole fields: their table, and the cell in a box.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
-"""
+"""Boxes that a person drew around single cells: their table, and the cell in a box."""
 
 from __future__ import annotations
 
@@ -23,17 +20,8 @@ from bloodseg_lib.classes import (
     Box,
 )
 from bloodseg_lib.io import ENCODING, read_table, write_csv
-from bloodseg_lib.samples.extraction.masks import (
-    CUT,
-    ShapeLimits,
-    Unusable,
-    check_debris,
-    check_shape,
-    edge_contact,
-    eroded,
-    platelet_mask,
-    rbc_mask,
-)
+from bloodseg_lib.samples.extraction import masks
+from bloodseg_lib.samples.extraction.masks import Unusable
 
 BOXES = "boxes.csv"
 BOX_COLUMNS = ("field", "x", "y", "width", "height", "class")
@@ -46,13 +34,13 @@ OUTSIDE = "box outside the field"
 RBC_AREAS_PX = (450, 1900)
 """Least and greatest area of a red cell at 40x."""
 _LIMITS = {
-    THROMBOCYTE: ShapeLimits((40, 900), 0.8, 0.3),
-    PLATELET_CLUMP: ShapeLimits((150, 30000), 0.5, 0.3),
-    INFECTED_RBC: ShapeLimits(RBC_AREAS_PX, 0.9, 0.3),
-    HEALTHY_RBC: ShapeLimits(RBC_AREAS_PX, 0.9, 0.3),
+    THROMBOCYTE: masks.ShapeLimits((40, 900), 0.8, 0.3),
+    PLATELET_CLUMP: masks.ShapeLimits((150, 30000), 0.5, 0.3),
+    INFECTED_RBC: masks.ShapeLimits(RBC_AREAS_PX, 0.9, 0.3),
+    HEALTHY_RBC: masks.ShapeLimits(RBC_AREAS_PX, 0.9, 0.3),
 }
 _LEAST_INSIDE = 0.75  # of a box's area; a box may reach a little beyond the field
-_WHITE_CELL = ShapeLimits((800, 16000), 0.9, 0.3)
+_WHITE_CELL = masks.ShapeLimits((800, 16000), 0.9, 0.3)
 _CLASS_NAMES = {"infected": INFECTED_RBC, "healthy": HEALTHY_RBC} | {
     c.key: c.id for c in CELL_CLASSES
 }
@@ -106,9 +94,8 @@ def read_boxes(
         [('smear 1.png', (10, 20, 40, 30), 6)]
     """
     path = Path(path)
-    columns = (BOX_COLUMNS if class_id is None else BOX_COLUMNS[:-1]) + (
-        (RBC_COLUMN,) if with_rbc else ()
-    )
+    columns: tuple[str, ...] = BOX_COLUMNS if class_id is None else BOX_COLUMNS[:-1]
+    columns += (RBC_COLUMN,) if with_rbc else ()
     if not path.is_file():
         raise FileNotFoundError(
             f"{path}: no such file. Expected a CSV with the columns {', '.join(columns)}, "
@@ -133,25 +120,17 @@ def read_boxes(
 def _cell_box(row: dict[str, str], class_id: int | None, with_rbc: bool) -> CellBox:
     box = Box(*(int(row[column]) for column in BOX_COLUMNS[1:5]))
     diameter = float(row[RBC_COLUMN]) if with_rbc else None
-    if (
-        min(box.width, box.height) < 1
-        or not row["field"]
-        or (diameter is not None and not diameter > 0)
-    ):
+    sized = min(box.width, box.height) >= 1 and (diameter is None or diameter > 0)
+    if not row["field"] or not sized:
         raise ValueError("a box without field or size")
-    return CellBox(
-        row["field"], box, _CLASS_NAMES[row["class"]] if class_id is None else class_id, diameter
-    )
+    known = _CLASS_NAMES[row["class"]] if class_id is None else class_id
+    return CellBox(row["field"], box, known, diameter)
 
 
 def write_boxes(path: Path | str, boxes: Iterable[CellBox]) -> None:
     """Write a table of boxes, atomically; see :func:`read_boxes`."""
-    write_csv(
-        path,
-        [*BOX_COLUMNS, RBC_COLUMN],
-        ((b.field, *b.box, CLASSES[b.class_id].key, b.rbc_diameter_px or "") for b in boxes),
-        ENCODING,
-    )
+    rows = ((b.field, *b.box, CLASSES[b.class_id].key, b.rbc_diameter_px or "") for b in boxes)
+    write_csv(path, [*BOX_COLUMNS, RBC_COLUMN], rows, ENCODING)
 
 
 def check_new(path: Path | str) -> None:
@@ -187,10 +166,9 @@ def check_inside(cell: CellBox, size: tuple[int, ...], where: Path | str) -> Non
         Unusable: more than a quarter of it is outside.
     """
     height, width = size[:2]
-    box = cell.box
-    across = max(0, min(width, box.right) - max(0, box.x))
-    down = max(0, min(height, box.bottom) - max(0, box.y))
-    if across * down < _LEAST_INSIDE * box.width * box.height:
+    box, inside = cell.box, cell.box.cut(size)
+    area = max(0, inside.width) * max(0, inside.height)
+    if area < _LEAST_INSIDE * box.width * box.height:
         line = f", line {cell.line} of the table" if cell.line else ""
         raise Unusable(
             OUTSIDE,
@@ -201,7 +179,7 @@ def check_inside(cell: CellBox, size: tuple[int, ...], where: Path | str) -> Non
 
 
 def mask_in_box(
-    image: np.ndarray, cell: CellBox, scale: float, where: str
+    image: np.ndarray, cell: CellBox, scale: float, path: Path
 ) -> tuple[Box, np.ndarray]:
     """The mask of the cell in a box, by a threshold within the box and a little margin.
 
@@ -209,7 +187,7 @@ def mask_in_box(
         image: ``(H, W, 3) uint8`` RGB, the field.
         cell: the box and the class of its cell.
         scale: factor from the field to 40x.
-        where: the file and box, for the message.
+        path: of the field, for the message.
 
     Returns:
         the box with its margin, and the mask there, ``(h, w)`` bool.
@@ -218,27 +196,26 @@ def mask_in_box(
         Unusable: the box does not hold one whole cell.
     """
     height, width = image.shape[:2]
+    where = f"{path}, box {','.join(map(str, cell.box))}"
     check_inside(cell, image.shape, where)
-    box, pad = cell.box, max(2, round(0.1 * max(cell.box.width, cell.box.height)))
-    left, top = max(0, box.x - pad), max(0, box.y - pad)
-    right, bottom = min(width, box.right + pad), min(height, box.bottom + pad)
-    around = Box(left, top, right - left, bottom - top)
+    pad = max(2, round(0.1 * max(cell.box.width, cell.box.height)))
+    around = cell.box.cut(image.shape, pad)
     crop = image[around.window]
     platelet = cell.class_id in PLATELET_IDS
     try:
-        mask = platelet_mask(crop) if platelet else rbc_mask(crop)
+        mask = masks.platelet_mask(crop) if platelet else masks.rbc_mask(crop)
     except Unusable as error:
         raise Unusable(error.reason, f"{where}: {error.detail}") from error
     limits = _LIMITS.get(cell.class_id, _WHITE_CELL)
-    if (contact := edge_contact(mask)) > limits.most_contact:
-        at_border = left == 0 or top == 0 or right == width or bottom == height
+    if (contact := masks.edge_contact(mask)) > limits.most_contact:
+        at_border = 0 in around[:2] or around.right == width or around.bottom == height
         raise Unusable(
-            CUT if at_border else TOUCHING,
+            masks.CUT if at_border else TOUCHING,
             f"{where}: what was found leaves the box over {contact:.2f} diameters > "
             f"{limits.most_contact}.",
         )
-    check_shape(mask, scale, where, limits)
+    masks.check_shape(mask, scale, where, limits)
     if platelet:
         return around, mask
-    check_debris(crop, mask, where)
-    return around, eroded(mask, 1)
+    masks.check_debris(crop, mask, where)
+    return around, masks.eroded(mask, 1)

@@ -2,7 +2,6 @@
 
 They show what pasted single cells lack: how real overlaps look, cells out of focus, cells on edge.
 How many cells a cluster has is not known, so that only training smears contain them.
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import cv2
 import numpy as np
 
 from bloodseg_lib.classes import Box
-from bloodseg_lib.samples.extraction.masks import disc, eroded
+from bloodseg_lib.samples.extraction.masks import disc, eroded, sized
 from bloodseg_lib.samples.extraction.red_cells import stained
 
 # Areas in those of one red cell, lengths in diameters
@@ -62,20 +61,12 @@ def without_pallor(dark: np.ndarray, rbc_px: float, pallor: float = _PALLOR) -> 
         pallor: smaller holes are filled; in areas of a red cell.
     """
     dark = cv2.morphologyEx(dark, cv2.MORPH_OPEN, disc(_OPENED * rbc_px))
-    _, holes, stats, _ = cv2.connectedComponentsWithStats(1 - dark, connectivity=4)
-    small = stats[:, cv2.CC_STAT_AREA] < pallor * np.pi / 4 * rbc_px**2
-    small[0] = False
-    return dark | small[holes].astype(np.uint8)
+    holes = sized(1 - dark, most=pallor * np.pi / 4 * rbc_px**2, connectivity=4)
+    return dark | holes.astype(np.uint8)
 
 
 def _is_cluster(mask: np.ndarray, non_rbc: np.ndarray, rbc_px: float) -> bool:
-    """Whether a component is whole, and nothing but red cells.
-
-    Args:
-        mask: ``(H, W)`` bool.
-        non_rbc: ``(H, W)`` bool.
-        rbc_px: diameter of a red cell.
-    """
+    """Whether a component, ``(H, W)`` bool, is whole, and nothing but red cells."""
     padded = np.pad(mask, round(rbc_px)).astype(np.uint8)
     closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, disc(_CLOSED * rbc_px))
     inner = eroded(mask, round(_RIM * rbc_px))

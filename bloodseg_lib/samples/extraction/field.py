@@ -1,7 +1,4 @@
-"""A field of view, which readers cut single cells, clusters and background crops out of.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
-"""
+"""A field of view, which readers cut single cells, clusters and background crops out of."""
 
 from __future__ import annotations
 
@@ -29,13 +26,7 @@ from bloodseg_lib.samples.extraction.red_cells import (
 )
 from bloodseg_lib.samples.extraction.stain import Stain
 from bloodseg_lib.samples.extraction.white_cells import white_cells
-from bloodseg_lib.samples.sample import (
-    BACKGROUND_CROP,
-    CLUSTER,
-    CellSample,
-    Skipped,
-    cut_cell,
-)
+from bloodseg_lib.samples.sample import BACKGROUND_CROP, CLUSTER, CellSample, Skipped, cut_cell
 
 RED_CELLS_PER_FIELD = 16
 """The most healthy red cells of one field, so that no field dominates."""
@@ -99,14 +90,8 @@ class Field:
     @cached_property
     def unboxed(self) -> list[RedCell]:
         """The isolated red cells whose middle is in no box."""
-        return [
-            cell
-            for cell in self.red_cells
-            if not any(
-                box.holds(cell.box.x + cell.box.width / 2, cell.box.y + cell.box.height / 2)
-                for box in self.boxed
-            )
-        ]
+        cells = self.red_cells
+        return [c for c in cells if not any(b.holds(*c.box.middle) for b in self.boxed)]
 
     @cached_property
     def clean(self) -> list[RedCell]:
@@ -186,9 +171,8 @@ class Field:
 
     def box(self, cell: CellBox) -> CellSample | Skipped:
         """The cell in a box that a person drew. Its name is the group with the box's position."""
-        where = f"{self.path}, box {','.join(map(str, cell.box))}"
         try:
-            around, mask = mask_in_box(self.image, cell, self.scale, where)
+            around, mask = mask_in_box(self.image, cell, self.scale, self.path)
         except Unusable as error:
             return error.skipped(self.source, cell.class_id, self.path)
         name = f"{self.group}_{cell.box.x}_{cell.box.y}"
@@ -200,8 +184,7 @@ class Field:
         Raises:
             Unusable: the box does not hold one whole cell.
         """
-        where = f"{self.path}, box {','.join(map(str, cell.box))}"
-        around, inside = mask_in_box(self.image, cell, self.scale, where)
+        around, inside = mask_in_box(self.image, cell, self.scale, self.path)
         mask = np.zeros(self.image.shape[:2], bool)
         mask[around.window] = inside
         return mask

@@ -3,7 +3,6 @@
 Background is where the field is empty, red cells are what is stained and neither purple nor boxed,
 cells of a known class are their masks. All else - unlabelled white cells and platelets, parasites
 and dirt, and a rim around them - is :data:`~bloodseg_lib.classes.UNKNOWN`, and no loss counts it.
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from bloodseg_lib.classes import HEALTHY_RBC, UNKNOWN, Box
 from bloodseg_lib.io import resized
 from bloodseg_lib.samples.extraction.background_crops import find_layers
 from bloodseg_lib.samples.extraction.field import Field
-from bloodseg_lib.samples.extraction.masks import disc
+from bloodseg_lib.samples.extraction.masks import disc, sized
 from bloodseg_lib.samples.extraction.platelets import granules
 from bloodseg_lib.samples.extraction.red_cells import LEAST_REFERENCES
 from bloodseg_lib.samples.labelled_field import LabelledField
@@ -51,7 +50,10 @@ def labelled_field(
     around = np.zeros(field.image.shape[:2], bool)
     for mask, _ in known:
         around |= cv2.dilate(mask.astype(np.uint8), rim) > 0
-    purple = _purple(field) & ~around
+    if len(field.clean) >= LEAST_REFERENCES:
+        purple = field.non_rbc & ~around
+    else:
+        purple = (granules(field.transmittance, rbc_px) > 0) & ~around
     red, doubtful, forbidden = find_layers(field.transmittance, purple, rbc_px)
     labels = np.where(red > 0, UNKNOWN if malaria else HEALTHY_RBC, 0).astype(np.uint8)
     # where the border cuts cells, background between them was taken for their pale centres
@@ -59,8 +61,12 @@ def labelled_field(
     reach = round(rbc_px / 2)
     band[reach:-reach, reach:-reach] = False
     labels[band & (field.transmittance[:, :, 1] > _CLEAR) & (red > 0)] = UNKNOWN
-    labels[(doubtful > 0) | forbidden | _large(purple, rbc_px) | around] = UNKNOWN
-    labels[_enclosed(labels == 0, rbc_px)] = UNKNOWN
+    # what is large and purple, with the pale cytoplasm that may be around it
+    nuclei = sized(purple, least=_LEAST_NUCLEUS * rbc_px**2).astype(np.uint8)
+    white = cv2.dilate(nuclei, disc(_CYTOPLASM * rbc_px)) > 0
+    labels[(doubtful > 0) | forbidden | white | around] = UNKNOWN
+    # background so small that it is rather the pale centre of a cell
+    labels[sized(labels == 0, most=_PALLOR * np.pi / 4 * rbc_px**2)] = UNKNOWN
     for box in unknown:
         labels[box.window] = UNKNOWN
     for mask, class_id in known:
@@ -70,26 +76,3 @@ def labelled_field(
     picture = resized((255 * field.transmittance + 0.5).astype(np.uint8), size)
     labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST_EXACT).astype(np.uint8)
     return LabelledField(picture, labels, field.source, field.group, name)
-
-
-def _purple(field: Field) -> np.ndarray:
-    """Where a field shows something that is not a red cell, ``(H, W)`` bool."""
-    if len(field.clean) >= LEAST_REFERENCES:
-        return field.non_rbc
-    return granules(field.transmittance, field.rbc_diameter_px) > 0
-
-
-def _enclosed(background: np.ndarray, rbc_px: float) -> np.ndarray:
-    """Background so small that it is rather the pale centre of a cell, ``(H, W)`` bool."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(background.astype(np.uint8))
-    small = stats[:, cv2.CC_STAT_AREA] < _PALLOR * np.pi / 4 * rbc_px**2
-    small[0] = False
-    return small[labels]
-
-
-def _large(purple: np.ndarray, rbc_px: float) -> np.ndarray:
-    """What is large and purple, with the pale cytoplasm that may be around it, ``(H, W)`` bool."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(purple.astype(np.uint8))
-    nuclei = stats[:, cv2.CC_STAT_AREA] > _LEAST_NUCLEUS * rbc_px**2
-    nuclei[0] = False
-    return cv2.dilate(nuclei[labels].astype(np.uint8), disc(_CYTOPLASM * rbc_px)) > 0

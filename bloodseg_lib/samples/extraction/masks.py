@@ -1,7 +1,4 @@
-"""Segmenting one cell in a picture by thresholds, and checking that the mask is one whole cell.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
-"""
+"""Segmenting one cell in a picture by thresholds, and checking that the mask is one whole cell."""
 
 from __future__ import annotations
 
@@ -20,6 +17,7 @@ TOO_SMALL = "too small"
 TOO_LARGE = "too large"
 DEBRIS = "debris on the cell"
 CUT = "cut at the edge"
+_LEAST_CONTRAST = 40  # grey values by which a platelet exceeds its surroundings
 
 
 class Unusable(ValueError):
@@ -63,14 +61,28 @@ def disc(radius_px: float) -> np.ndarray:
 
 def outlines(mask: np.ndarray) -> list[np.ndarray]:
     """The outer contour of each connected component of a mask, ``(N, 1, 2) int32`` x, y."""
-    return list(
-        cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]
-    )
+    mask = mask.astype(np.uint8)
+    return list(cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0])
 
 
 def filled(outline: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """The mask inside an outline, ``(H, W)`` bool."""
     return cv2.drawContours(np.zeros(shape, np.uint8), [outline], -1, 1, cv2.FILLED).astype(bool)
+
+
+def sized(
+    mask: np.ndarray, least: float = 0, most: float = np.inf, connectivity: int = 8
+) -> np.ndarray:
+    """The connected components of a mask of more than ``least`` and fewer than ``most`` pixels,
+    ``(H, W)`` bool.
+    """
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(
+        mask.astype(np.uint8), connectivity=connectivity
+    )
+    areas = stats[:, cv2.CC_STAT_AREA]
+    chosen = (areas > least) & (areas < most)
+    chosen[0] = False  # what is beside the mask
+    return chosen[labels]
 
 
 def largest(mask: np.ndarray) -> np.ndarray:
@@ -206,7 +218,7 @@ def rbc_mask(image: np.ndarray) -> np.ndarray:
     return largest(opened(central(dark), max(3, min(dark.shape) // 5)))
 
 
-def platelet_mask(image: np.ndarray, least_contrast: float = 40.0) -> np.ndarray:
+def platelet_mask(image: np.ndarray) -> np.ndarray:
     """The platelet or clump of platelets in the middle of a picture: ``(H, W)`` bool.
 
     Platelets are darker in green *and* more purple than the red cells beside or beneath them, so
@@ -215,7 +227,6 @@ def platelet_mask(image: np.ndarray, least_contrast: float = 40.0) -> np.ndarray
 
     Args:
         image: ``(H, W, 3) uint8`` RGB, a box around the platelet with a little margin.
-        least_contrast: how much the middle must exceed its surroundings, in grey values.
 
     Raises:
         Unusable: nothing stands out in the middle, or not clearly.
@@ -229,11 +240,11 @@ def platelet_mask(image: np.ndarray, least_contrast: float = 40.0) -> np.ndarray
     wide = cv2.GaussianBlur(stain, (0, 0), max(height, width) / 16)
     row, column = np.unravel_index(np.where(distance < 0.35, wide, -np.inf).argmax(), stain.shape)
     peak, around = wide[row, column], np.percentile(stain[distance > 0.45], 85)
-    if peak - around < least_contrast:
+    if peak - around < _LEAST_CONTRAST:
         raise Unusable(
             TOO_PALE,
             f"The middle shows only {peak - around:.0f} grey values more stain than what is around,"
-            f" expected {least_contrast:.0f}.",
+            f" expected {_LEAST_CONTRAST}.",
         )
     _, labels = cv2.connectedComponents((stain > around + 0.4 * (peak - around)).astype(np.uint8))
     if not labels[row, column]:

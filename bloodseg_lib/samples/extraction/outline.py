@@ -4,7 +4,7 @@ OpenCV has it.
 
 The colours of the field beyond the reach of the cell - red cells and background - are those that
 the cell does not have. So granules are no edge, and red cells that touch the cell stay out, where
-their colour differs. Taught by ``notebooks/01_dataset_creation.ipynb``.
+their colour differs.
 """
 
 from __future__ import annotations
@@ -67,10 +67,7 @@ def outlined(
     """
     box, factor = Box.of_mask(core), RBC_DIAMETER_PX / rbc_diameter_px
     margin = round((reach.at_most + _AROUND) * rbc_diameter_px)
-    near = (
-        slice(max(0, box.y - margin), box.bottom + margin),
-        slice(max(0, box.x - margin), box.right + margin),
-    )
+    near = box.cut(core.shape, margin).window
     height, width = core[near].shape
     size = (max(8, round(width * factor)), max(8, round(height * factor)))
     small = cv2.GaussianBlur(resized(image[near], size), (0, 0), 0.8)
@@ -83,9 +80,11 @@ def outlined(
     labels[distance < reach.likely] = cv2.GC_PR_FGD
     labels[(distance > reach.at_most) | clear] = cv2.GC_BGD
     if within is not None:
+        whole_box = np.zeros(core.shape, np.uint8)
+        whole_box[within.window] = 1
         boxed, oval = (
             cv2.resize(mask[near], size, interpolation=cv2.INTER_NEAREST_EXACT) > 0
-            for mask in (_boxed(within, core.shape), oval_in(within, core.shape))
+            for mask in (whole_box, oval_in(within, core.shape))
         )
         labels[:] = np.where(oval, cv2.GC_PR_FGD, np.where(boxed, cv2.GC_PR_BGD, cv2.GC_BGD))
     labels[(distance <= reach.surely) & ~clear | (inner > 0)] = cv2.GC_FGD
@@ -102,12 +101,6 @@ def oval_in(box: Box, shape: tuple[int, ...], fraction: float = 1.0) -> np.ndarr
     middle = (box.x + box.width // 2, box.y + box.height // 2)
     axes = (round(fraction * box.width / 2), round(fraction * box.height / 2))
     return cv2.ellipse(oval, middle, axes, 0, 0, 360, 1, cv2.FILLED)
-
-
-def _boxed(box: Box, shape: tuple[int, ...]) -> np.ndarray:
-    boxed = np.zeros(shape, np.uint8)
-    boxed[box.window] = 1
-    return boxed
 
 
 def _cut(image: np.ndarray, labels: np.ndarray) -> np.ndarray:

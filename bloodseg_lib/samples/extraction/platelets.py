@@ -1,7 +1,5 @@
 """Platelets and clumps of platelets of a field that nobody masked: their granules by their stain,
 the platelet around them by its outline.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations
@@ -57,9 +55,8 @@ def platelet(image: np.ndarray, transmittance: np.ndarray, rbc_diameter_px: floa
     Raises:
         Unusable: nothing there is stained like granules.
     """
-    _, labels, _, centres = cv2.connectedComponentsWithStats(
-        granules(transmittance, rbc_diameter_px)
-    )
+    found = granules(transmittance, rbc_diameter_px)
+    _, labels, _, centres = cv2.connectedComponentsWithStats(found)
     height, width = labels.shape
     away = np.hypot(*(centres - (width / 2, height / 2)).T) / rbc_diameter_px
     away[0] = np.inf  # the background

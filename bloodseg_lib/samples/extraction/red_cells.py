@@ -1,7 +1,4 @@
-"""The isolated red cells of a field, which give its scale and the look of a red cell in it.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
-"""
+"""The isolated red cells of a field, which give its scale and the look of a red cell in it."""
 
 from __future__ import annotations
 
@@ -157,9 +154,8 @@ def is_clean(
     size = (max(8, round(mask.shape[1] * factor)), max(8, round(mask.shape[0] * factor)))
     method = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
     transmittance = cv2.resize(transmittance.astype(np.float32), size, interpolation=method)
-    inner = eroded(
-        cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST_EXACT), 2
-    )
+    small = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST_EXACT)
+    inner = eroded(small, 2)
     density = cv2.GaussianBlur(optical_density(transmittance), (0, 0), 0.7)
     green = density[:, :, 1]
     level = float(np.percentile(green[inner], 75))  # in the ring around the pale centre

@@ -2,7 +2,7 @@
 cell around them by its outline.
 
 The constants below were chosen on the expert masks of LISC at hand, see
-docs/decisions/2026-11-25-outlines.md. Taught by ``notebooks/01_dataset_creation.ipynb``.
+docs/decisions/2026-11-25-outlines.md.
 """
 
 from __future__ import annotations
@@ -12,7 +12,14 @@ import numpy as np
 
 from bloodseg_lib.classes import BASOPHIL, LYMPHOCYTE, Box
 from bloodseg_lib.optics import background_colour, optical_density
-from bloodseg_lib.samples.extraction.masks import NO_CELL, ShapeLimits, Unusable, disc, largest
+from bloodseg_lib.samples.extraction.masks import (
+    NO_CELL,
+    ShapeLimits,
+    Unusable,
+    disc,
+    largest,
+    sized,
+)
 from bloodseg_lib.samples.extraction.outline import outlined, oval_in
 from bloodseg_lib.samples.extraction.red_cells import purpleness
 
@@ -92,9 +99,8 @@ def _stained(
     green, blue = density[:, :, 1], density[:, :, 2]
     # Nuclei and granules absorb green and transmit blue; red cells of such a stain absorb all three
     # channels alike, even where they overlap.
-    stain = cv2.GaussianBlur(
-        np.maximum(purpleness(density), 0.7 * (green - blue)), (0, 0), rbc_diameter_px / 25
-    )
+    stain = np.maximum(purpleness(density), 0.7 * (green - blue))
+    stain = cv2.GaussianBlur(stain, (0, 0), rbc_diameter_px / 25)
     deepest = float(np.percentile(stain, 99.7))
     seen = stain[green > _SEEN]  # nearly all of it is red cells, violet in some fields
     violet = max(0.0, float(np.median(seen))) if seen.size else 0.0
@@ -105,21 +111,14 @@ def _stained(
 def _nuclei(stained: np.ndarray, rbc_px: float) -> list[np.ndarray]:
     """The nuclei, each with its lobes joined, top to bottom."""
     lobes = cv2.morphologyEx(stained.astype(np.uint8), cv2.MORPH_OPEN, disc(int(0.08 * rbc_px)))
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(lobes)
-    large = stats[:, cv2.CC_STAT_AREA] > _LEAST_LOBE * rbc_px**2
-    large[0] = False
-    joined = _closed(large[labels], _LOBES_APART * rbc_px, rbc_px)
+    large = sized(lobes, least=_LEAST_LOBE * rbc_px**2)
+    # closed with a margin: nothing is beyond the border
+    pad = round(rbc_px)
+    padded = np.pad(large, pad).astype(np.uint8)
+    bridge = disc(int(_LOBES_APART * rbc_px))
+    joined = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, bridge)[pad:-pad, pad:-pad]
     count, labels, stats, _ = cv2.connectedComponentsWithStats(joined)
     areas = stats[:, cv2.CC_STAT_AREA].copy()
     areas[0] = 0
     least = max(_LEAST_NUCLEUS * rbc_px**2, 0.5 * areas.max())
     return [labels == i for i in range(1, count) if areas[i] > least]
-
-
-def _closed(mask: np.ndarray, radius_px: float, rbc_px: float) -> np.ndarray:
-    """A mask without bays and gaps narrower than a disc, ``(H, W) uint8``; nothing is beyond the
-    border.
-    """
-    pad = round(rbc_px)
-    padded = np.pad(mask, pad).astype(np.uint8)
-    return cv2.morphologyEx(padded, cv2.MORPH_CLOSE, disc(int(radius_px)))[pad:-pad, pad:-pad]

@@ -6,7 +6,6 @@ Each function of :mod:`~bloodseg_lib.samples.phantom.red_cells`,
 :mod:`~bloodseg_lib.samples.phantom.platelets` draws one kind of cell as a haematologist tells it
 from the others, with the shapes, textures and stains of
 :mod:`~bloodseg_lib.samples.phantom.drawing`. No picture of a real cell is used.
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations
@@ -106,11 +105,9 @@ def read(cells_per_class: int | dict[int, int] = 300, seed: int = 0) -> Iterator
         >>> [cell.name for cell in read({classes.THROMBOCYTE: 2}, seed=7)]
         ['7-00000', '7-00001']
     """
-    wanted = (
-        cells_per_class
-        if isinstance(cells_per_class, dict)
-        else dict.fromkeys(_ARTISTS, cells_per_class)
-    )
+    wanted = cells_per_class
+    if not isinstance(wanted, dict):
+        wanted = dict.fromkeys(_ARTISTS, wanted)
     if seed < 0 or min(wanted.values(), default=0) < 0:
         raise ValueError(
             "Expected a seed and numbers of cells of 0 or more. "

@@ -79,20 +79,11 @@ def draw_slide(rng: np.random.Generator) -> Slide:
     warm, azure = rng.uniform(0, 1, 2)
     light = np.array([250, 248 - 9 * warm, 249 - 16 * warm], np.float32)
     light -= np.float32(rng.uniform(0, 14))
-    red_cell = (
-        rng.dirichlet([0.7, 0.7, 0.7])
-        @ np.stack([RBC_SALMON, RBC_MAUVE, RBC_BLUE_GREY])
-        * rng.uniform(0.7, 1.1)
-    )
+    stains = np.stack([RBC_SALMON, RBC_MAUVE, RBC_BLUE_GREY])
+    red_cell = rng.dirichlet([0.7, 0.7, 0.7]) @ stains * rng.uniform(0.7, 1.1)
     nucleus = (azure * NUCLEUS_BLUE + (1 - azure) * NUCLEUS_VIOLET) * rng.uniform(0.65, 1.1)
-    return Slide(
-        light,
-        red_cell,
-        nucleus,
-        rng.uniform(0.8, 1.25),
-        rng.uniform(0.4, 1.0),
-        rng.uniform(0.5, 2.5),
-    )
+    strength, blur_px, noise = (rng.uniform(*span) for span in ((0.8, 1.25), (0.4, 1), (0.5, 2.5)))
+    return Slide(light, red_cell, nucleus, strength, blur_px, noise)
 
 
 @dataclass(frozen=True)
@@ -132,15 +123,11 @@ def outline(
     angles = np.linspace(0, 2 * np.pi, 256, endpoint=False)
     radius = np.ones(256)
     for bulges, amplitude in enumerate(waves, start=2):
-        radius += (
-            amplitude
-            * np.clip(rng.normal(), -2, 2)
-            * np.cos(bulges * angles - rng.uniform(0, 2 * np.pi))
-        )
+        height = amplitude * np.clip(rng.normal(), -2, 2)
+        radius += height * np.cos(bulges * angles - rng.uniform(0, 2 * np.pi))
     for _ in range(pressed):
-        wall = rng.uniform(0.84, 0.97) / np.maximum(
-            np.cos(angles - rng.uniform(0, 2 * np.pi)), 0.05
-        )
+        distance = rng.uniform(0.84, 0.97)
+        wall = distance / np.maximum(np.cos(angles - rng.uniform(0, 2 * np.pi)), 0.05)
         # a minimum with rounded corners
         radius = -np.log(np.exp(-20 * radius) + np.exp(-20 * wall)) / 20
     return radius * np.sqrt(area_px / (np.pi * np.mean(radius**2)))
@@ -152,12 +139,10 @@ def inside(
     """Depth below an outline in pixels, and distance from its centre as a fraction of its radius,
     each ``(N, N)``.
     """
-    distance, angle = cv2.cartToPolar(
-        grid.x - np.float32(centre[0]), grid.y - np.float32(centre[1])
-    )
-    edge = outline.astype(np.float32)[
-        (angle * np.float32(256 / (2 * np.pi))).astype(np.int32) % 256
-    ]
+    x, y = grid.x - np.float32(centre[0]), grid.y - np.float32(centre[1])
+    distance, angle = cv2.cartToPolar(x, y)
+    sector = (angle * np.float32(256 / (2 * np.pi))).astype(np.int32) % 256
+    edge = outline.astype(np.float32)[sector]
     return edge - distance, distance / edge
 
 
@@ -185,25 +170,15 @@ def cover(depth: np.ndarray, softness_px: float = 1.0) -> np.ndarray:
 
 def spot(grid: Grid, centre: Point, radius_px: float) -> np.ndarray:
     """A round spot with a soft edge, 0..1."""
-    return np.exp(
-        -(
-            (
-                ((grid.x - np.float32(centre[0])) ** 2 + (grid.y - np.float32(centre[1])) ** 2)
-                / np.float32(radius_px**2)
-            )
-            ** 2
-        )
-    )
+    x, y = grid.x - np.float32(centre[0]), grid.y - np.float32(centre[1])
+    return np.exp(-(((x**2 + y**2) / np.float32(radius_px**2)) ** 2))
 
 
 def noise(grid: Grid, scale_px: float, rng: np.random.Generator) -> np.ndarray:
     """Smooth noise of standard deviation about 1 whose blobs are ``scale_px`` apart."""
     n = max(2, round(len(grid.x) / SUPERSAMPLING / scale_px)) + 1
-    return cv2.resize(
-        rng.standard_normal((n, n), dtype=np.float32) * 1.4,
-        grid.x.shape,
-        interpolation=cv2.INTER_CUBIC,
-    )
+    coarse = rng.standard_normal((n, n), dtype=np.float32) * 1.4
+    return cv2.resize(coarse, grid.x.shape, interpolation=cv2.INTER_CUBIC)
 
 
 def granules(
@@ -230,9 +205,8 @@ def granules(
     radii = rng.uniform(*radii_px, len(points)) * SUPERSAMPLING
     canvas = np.zeros((n, n), np.uint8)
     sixteenths = (np.column_stack([points, radii]) * 16).astype(int).tolist()
-    for (x, y, r), grey in zip(
-        sixteenths, rng.integers(palest, 256, len(points)).tolist(), strict=True
-    ):
+    greys = rng.integers(palest, 256, len(points)).tolist()
+    for (x, y, r), grey in zip(sixteenths, greys, strict=True):
         cv2.circle(canvas, (x, y), r, grey, -1, cv2.LINE_AA, shift=4)
     return canvas.astype(np.float32) / 255
 
@@ -241,18 +215,20 @@ def paint(*layers: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     """The optical density ``(N, N, 3)`` of layers: amount of stain ``(N, N)`` times its colour
     ``(3,)``, added up.
     """
-    return np.stack([amount for amount, _ in layers], axis=-1).astype(np.float32) @ np.stack(
-        [stain for _, stain in layers]
-    ).astype(np.float32)
+    amounts = np.stack([amount for amount, _ in layers], axis=-1).astype(np.float32)
+    return amounts @ np.stack([stain for _, stain in layers]).astype(np.float32)
+
+
+def _reduced(canvas: np.ndarray) -> np.ndarray:
+    """A picture on the canvas at 40x."""
+    factor = 1 / SUPERSAMPLING
+    return cv2.resize(canvas, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
 
 
 def photograph(density: np.ndarray, slide: Slide, rng: np.random.Generator) -> np.ndarray:
     """Optical density on the canvas -> ``(H, W, 3) uint8`` RGB at 40x."""
-    light = slide.light * cv2.exp(density * np.float32(-np.log(10)))
-    image = cv2.resize(
-        light, None, fx=1 / SUPERSAMPLING, fy=1 / SUPERSAMPLING, interpolation=cv2.INTER_AREA
-    )
-    image = cv2.GaussianBlur(image, (0, 0), slide.blur_px)
+    light = _reduced(slide.light * cv2.exp(density * np.float32(-np.log(10))))
+    image = cv2.GaussianBlur(light, (0, 0), slide.blur_px)
     grain = rng.standard_normal(image.shape, dtype=np.float32) * np.float32(slide.noise)
     return (image + grain).round().clip(0, 255).astype(np.uint8)
 
@@ -261,10 +237,6 @@ def mask(depth: np.ndarray) -> np.ndarray:
     """The pixels at 40x inside an outline, ``(H, W) uint8``, 0 or 1; of several components the
     largest.
     """
-    depth = cv2.resize(
-        depth, None, fx=1 / SUPERSAMPLING, fy=1 / SUPERSAMPLING, interpolation=cv2.INTER_AREA
-    )
-    _, pieces, stats, _ = cv2.connectedComponentsWithStats(
-        (depth > 0).astype(np.uint8), connectivity=4
-    )
+    inside = (_reduced(depth) > 0).astype(np.uint8)
+    _, pieces, stats, _ = cv2.connectedComponentsWithStats(inside, connectivity=4)
     return (pieces == 1 + stats[1:, cv2.CC_STAT_AREA].argmax()).astype(np.uint8)

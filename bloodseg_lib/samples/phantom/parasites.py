@@ -52,20 +52,14 @@ def draw_parasites(
         for k in range(rng.choice([1, 2, 3], p=[0.72, 0.22, 0.06])):
             # a quarter at the very edge: "applique" form
             reach = 0.84 if rng.uniform() < 0.25 else rng.uniform(0.15, 0.7)
-            density += _ring(
-                grid,
-                reach * radius * drawing.direction(first + 2.1 * k + rng.normal(0, 0.25)),
-                chromatin,
-                rng,
-            )
+            centre = reach * radius * drawing.direction(first + 2.1 * k + rng.normal(0, 0.25))
+            density += _ring(grid, centre, chromatin, rng)
     elif stage == "trophozoite":
-        density += _trophozoite(
-            grid, rng.normal(0, 0.2, 2).clip(-0.35, 0.35) * radius, radius, chromatin, rng
-        )
+        centre = rng.normal(0, 0.2, 2).clip(-0.35, 0.35) * radius
+        density += _trophozoite(grid, centre, radius, chromatin, rng)
     else:
-        density += (
-            _schizont(grid, rng.normal(0, 0.06, 2) * radius, radius, chromatin, rng) - 0.1 * density
-        )
+        centre = rng.normal(0, 0.06, 2) * radius
+        density += _schizont(grid, centre, radius, chromatin, rng) - 0.1 * density
 
 
 def _ring(
@@ -74,23 +68,14 @@ def _ring(
     """A young parasite: a thin blue ring around a pale vacuole, thicker on one side, with one or
     two dots of chromatin on it.
     """
-    size, angle, thick_side = (
-        rng.uniform(2.8, 4.8),
-        rng.uniform(0, 2 * np.pi),
-        rng.uniform(0, 2 * np.pi),
-    )
+    size, (angle, thick_side) = rng.uniform(2.8, 4.8), rng.uniform(0, 2 * np.pi, 2)
     x, y = grid.x - np.float32(centre[0]), grid.y - np.float32(centre[1])
     distance = np.hypot(x * rng.uniform(0.85, 1.2), y) + 0.35 * drawing.noise(grid, 4, rng)
     lopsided = 1 + 0.45 * (x * np.cos(thick_side) + y * np.sin(thick_side)) / (distance + 1)
     ring = np.exp(-(((distance - size) / rng.uniform(0.8, 1.2)) ** 2)) * lopsided.clip(0.3, 1.5)
     places = [angle + 1.5 * k for k in range(rng.choice([1, 2], p=[0.7, 0.3]))]
-    dots = np.sum(
-        [
-            drawing.spot(grid, centre + size * drawing.direction(place), rng.uniform(1.4, 2.1))
-            for place in places
-        ],
-        axis=0,
-    )
+    centres = [centre + size * drawing.direction(place) for place in places]
+    dots = np.sum([drawing.spot(grid, dot, rng.uniform(1.4, 2.1)) for dot in centres], axis=0)
     return drawing.paint(
         (ring * rng.uniform(0.6, 0.95), drawing.PARASITE_CYTOPLASM),
         (dots.clip(0, 1), chromatin),
@@ -106,9 +91,8 @@ def _trophozoite(
     rng: np.random.Generator,
 ) -> np.ndarray:
     """A grown parasite: an irregular blue body with chromatin and crumbs of brown pigment."""
-    outline = drawing.outline(
-        np.pi * (radius * rng.uniform(0.34, 0.5)) ** 2, [0.2, 0.14, 0.08, 0.05], rng
-    )
+    area_px = np.pi * (radius * rng.uniform(0.34, 0.5)) ** 2
+    outline = drawing.outline(area_px, [0.2, 0.14, 0.08, 0.05], rng)
     depth, _ = drawing.inside(grid, outline, centre)
     body = drawing.cover(depth, 1.6) * (0.6 + 0.22 * drawing.noise(grid, 3, rng)).clip(0.1, 1.1)
     spot = drawing.spot(grid, centre + rng.normal(0, 0.12, 2) * radius, rng.uniform(2.4, 3.4))
@@ -131,11 +115,8 @@ def _schizont(
     k = np.arange(rng.integers(8, 17))
     # a sunflower fills the disc evenly
     reach = radius * rng.uniform(0.62, 0.75) * np.sqrt((k + 1.5) / (len(k) + 1))
-    places = (
-        centre
-        + drawing.direction(2.4 * k + rng.uniform(0, 2 * np.pi)) * reach[:, None]
-        + rng.normal(0, 0.8, (len(k), 2))
-    )
+    arms = drawing.direction(2.4 * k + rng.uniform(0, 2 * np.pi)) * reach[:, None]
+    places = centre + arms + rng.normal(0, 0.8, (len(k), 2))
     dots = np.max([drawing.spot(grid, place, rng.uniform(1.4, 2.0)) for place in places], axis=0)
     body = drawing.cover(radius * 0.78 - np.hypot(grid.x - centre[0], grid.y - centre[1]), 2)
     pigment = drawing.spot(grid, centre, rng.uniform(1.6, 2.6))

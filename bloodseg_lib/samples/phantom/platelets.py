@@ -44,9 +44,8 @@ def platelet_clump(area_px: float, slide: drawing.Slide, rng: np.random.Generato
     centres, sizes = np.zeros((count, 2)), rng.uniform(0.8, 1.2, count)
     for k in range(1, count):
         touched = rng.integers(0, k, 2)
-        places = centres[touched] + 0.8 * (sizes[touched] + sizes[k])[:, None] * drawing.direction(
-            rng.uniform(0, 2 * np.pi, 2)
-        )
+        apart = 0.8 * (sizes[touched] + sizes[k])[:, None]
+        places = centres[touched] + apart * drawing.direction(rng.uniform(0, 2 * np.pi, 2))
         centres[k] = min(places, key=lambda place: np.hypot(*(place - centres[:k].mean(axis=0))))
     centres -= (centres.max(axis=0) + centres.min(axis=0)) / 2
     scale = np.sqrt(area_px / _area_of_union(centres, sizes))
@@ -57,17 +56,14 @@ def platelet_clump(area_px: float, slide: drawing.Slide, rng: np.random.Generato
         for c, r in zip(centres, sizes, strict=True)
     ]
     depth = drawing.join([depth for depth, _ in members], 1.0)
-    return _platelets(
-        grid, depth, np.min([radial for _, radial in members], axis=0), slide, rng
-    ), depth
+    radial = np.min([radial for _, radial in members], axis=0)
+    return _platelets(grid, depth, radial, slide, rng), depth
 
 
 def _area_of_union(centres: np.ndarray, radii: np.ndarray) -> float:
     """Area that overlapping discs cover together, counted on a lattice."""
     low, high = (centres - radii[:, None]).min(axis=0), (centres + radii[:, None]).max(axis=0)
     x, y = np.meshgrid(*np.linspace(low, high, 96).T)
-    covered = np.any(
-        [(x - cx) ** 2 + (y - cy) ** 2 < r**2 for (cx, cy), r in zip(centres, radii, strict=True)],
-        axis=0,
-    )
+    discs = zip(centres, radii, strict=True)
+    covered = np.any([(x - cx) ** 2 + (y - cy) ** 2 < r**2 for (cx, cy), r in discs], axis=0)
     return float(covered.mean() * np.prod(high - low))

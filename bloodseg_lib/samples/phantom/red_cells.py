@@ -17,12 +17,8 @@ def red_cell(
     The profile is that of Evans & Fung, Microvascular Research 4 (1972) 335; a smear flattens it
     more or less.
     """
-    outline = drawing.outline(
-        area_px,
-        [0.06, 0.025, 0.014, 0.008, 0.005],
-        rng,
-        pressed=rng.choice(3, p=[0.62, 0.28, 0.10]),
-    )
+    pressed = rng.choice(3, p=[0.62, 0.28, 0.10])
+    outline = drawing.outline(area_px, [0.06, 0.025, 0.014, 0.008, 0.005], rng, pressed)
     grid = drawing.grid(outline.max())
     depth, radial = drawing.inside(grid, outline)
     off_centre = rng.normal(0, 0.05, 2) * outline.mean()

@@ -26,10 +26,8 @@ def _nucleus(
     """Cover and amount of a nucleus' chromatin, which is blotchy and denser at the membrane."""
     depth = depth + 0.6 * drawing.noise(grid, 8, rng)
     blotches = 0.6 * (drawing.noise(grid, 2.2, rng) + drawing.noise(grid, 4.5, rng))
-    cover = drawing.cover(depth)
-    return cover, cover * (0.86 + clumping * blotches + 0.14 * np.exp(-((depth / 1.6) ** 2))).clip(
-        0.35, 1.3
-    )
+    cover, membrane = drawing.cover(depth), np.exp(-((depth / 1.6) ** 2))
+    return cover, cover * (0.86 + clumping * blotches + 0.14 * membrane).clip(0.35, 1.3)
 
 
 def _lobes(
@@ -40,32 +38,24 @@ def _lobes(
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Depth inside a nucleus of several longish lobes that bridges join in a chain."""
-    halves = (
-        rng.uniform(0.1, 0.4, (len(centres), 1))
-        * np.reshape(radii, (-1, 1))
-        * drawing.direction(rng.uniform(0, np.pi, len(centres)))
-    )
+    lengths = rng.uniform(0.1, 0.4, (len(centres), 1)) * np.reshape(radii, (-1, 1))
+    halves = lengths * drawing.direction(rng.uniform(0, np.pi, len(centres)))
     lobes = [
         drawing.sausage(grid, c - half, c + half, 0.92 * r)
         for c, half, r in zip(centres, halves, radii, strict=True)
     ]
-    return drawing.join(
-        lobes + [drawing.sausage(grid, a, b, bridge_px) for a, b in pairwise(centres)], 3
-    )
+    bridges = [drawing.sausage(grid, a, b, bridge_px) for a, b in pairwise(centres)]
+    return drawing.join(lobes + bridges, 3)
 
 
 def neutrophil(area_px: float, slide: drawing.Slide, rng: np.random.Generator) -> Drawn:
     """Three to five dark lobes on a thread, in a pale pink cytoplasm full of fine dust."""
     grid, depth, radius = _white_cell(area_px, [0.05, 0.025, 0.015, 0.01, 0.007], rng)
     count = rng.choice([3, 4, 5], p=[0.45, 0.38, 0.17])
-    angles = (
-        rng.uniform(0, 2 * np.pi)
-        + rng.uniform(3.4, 4.4) * np.linspace(-0.5, 0.5, count)
-        + rng.normal(0, 0.12, count)
-    )
-    centres = radius * (
-        drawing.direction(angles) * rng.uniform(0.36, 0.56, (count, 1)) + rng.normal(0, 0.05, 2)
-    )
+    first, span = rng.uniform(0, 2 * np.pi), rng.uniform(3.4, 4.4)
+    angles = first + span * np.linspace(-0.5, 0.5, count) + rng.normal(0, 0.12, count)
+    reach = rng.uniform(0.36, 0.56, (count, 1))
+    centres = radius * (drawing.direction(angles) * reach + rng.normal(0, 0.05, 2))
     sizes = radius * {3: 0.33, 4: 0.285, 5: 0.25}[int(count)] * rng.uniform(0.88, 1.12, count)
     cover, chromatin = _nucleus(grid, _lobes(grid, centres, sizes, 0.07 * radius, rng), 0.13, rng)
     body = drawing.cover(depth) * (1 - cover) * slide.strength
@@ -80,22 +70,16 @@ def neutrophil(area_px: float, slide: drawing.Slide, rng: np.random.Generator) -
 
 def eosinophil(area_px: float, slide: drawing.Slide, rng: np.random.Generator) -> Drawn:
     """Two lobes like spectacles, and a cytoplasm packed with coarse orange-red granules."""
-    grid, depth, radius = _white_cell(
-        area_px, [0.05, 0.02, 0.012, 0.01, 0.01, 0.01, 0.01, 0.01], rng
-    )
+    waves = [0.05, 0.02, 0.012, *5 * [0.01]]
+    grid, depth, radius = _white_cell(area_px, waves, rng)
     angles = rng.uniform(0, 2 * np.pi) + np.array([-0.5, 0.5]) * rng.uniform(1.7, 2.7)
     centres = drawing.direction(angles) * radius * rng.uniform(0.42, 0.54, (2, 1))
-    cover, chromatin = _nucleus(
-        grid,
-        _lobes(grid, centres, radius * rng.uniform(0.35, 0.43, 2), 0.08 * radius, rng),
-        0.14,
-        rng,
-    )
+    lobes = _lobes(grid, centres, radius * rng.uniform(0.35, 0.43, 2), 0.08 * radius, rng)
+    cover, chromatin = _nucleus(grid, lobes, 0.14, rng)
     body = drawing.cover(depth)
     size = rng.uniform(1.7, 2.5)
-    granules = drawing.granules(
-        body * (0.95 - 0.88 * cover), 1.5 * size, (0.75 * size, 1.1 * size), rng, palest=60
-    )
+    chance, radii_px = body * (0.95 - 0.88 * cover), (0.75 * size, 1.1 * size)
+    granules = drawing.granules(chance, 1.5 * size, radii_px, rng, palest=60)
     packed = (0.3 * body * (1 - cover) + 0.85 * granules * (1 - 0.5 * cover)) * slide.strength
     stain = (
         drawing.EOSINOPHIL_GRANULE
@@ -107,20 +91,12 @@ def eosinophil(area_px: float, slide: drawing.Slide, rng: np.random.Generator) -
 
 def basophil(area_px: float, slide: drawing.Slide, rng: np.random.Generator) -> Drawn:
     """Dark granules of uneven size that cover and hide a vague nucleus."""
-    grid, depth, radius = _white_cell(
-        area_px, [0.05, 0.03, 0.015, 0.012, 0.012, 0.012, 0.012, 0.012], rng
-    )
-    centres = (
-        drawing.direction(rng.uniform(0, 2 * np.pi) + np.array([0, 2.1, 4.2]))
-        * radius
-        * rng.uniform(0.22, 0.4, (3, 1))
-    )
-    _, chromatin = _nucleus(
-        grid,
-        _lobes(grid, centres, radius * rng.uniform(0.3, 0.42, 3), 0.2 * radius, rng),
-        0.15,
-        rng,
-    )
+    waves = [0.05, 0.03, 0.015, *5 * [0.012]]
+    grid, depth, radius = _white_cell(area_px, waves, rng)
+    angles = rng.uniform(0, 2 * np.pi) + np.array([0, 2.1, 4.2])
+    centres = drawing.direction(angles) * radius * rng.uniform(0.22, 0.4, (3, 1))
+    lobes = _lobes(grid, centres, radius * rng.uniform(0.3, 0.42, 3), 0.2 * radius, rng)
+    _, chromatin = _nucleus(grid, lobes, 0.15, rng)
     body = drawing.cover(depth)
     crowding = rng.uniform(0.5, 1.0)  # from granules that can be told apart to one dark mass
     chance = (crowding + 0.15 * drawing.noise(grid, 12, rng)).clip(0.2, 1) * body
@@ -140,24 +116,14 @@ def lymphocyte(area_px: float, slide: drawing.Slide, rng: np.random.Generator) -
     grid, depth, radius = _white_cell(area_px, [0.05, 0.025, 0.015, 0.01, 0.008], rng)
     fraction = rng.uniform(0.6, 0.88)
     outline = drawing.outline(fraction * area_px, [0.04, 0.025, 0.012, 0.008], rng)
-    off_centre = (
-        (1 - np.sqrt(fraction))
-        * radius
-        * rng.uniform(0.3, 0.9)
-        * drawing.direction(rng.uniform(0, 2 * np.pi))
-    )
-    cover, chromatin = _nucleus(
-        grid, np.minimum(drawing.inside(grid, outline, off_centre)[0], depth - 0.8), 0.12, rng
-    )
-    rim = (
-        drawing.cover(depth)
-        * (1 - cover)
-        * (1 + 0.15 * drawing.noise(grid, 5, rng))
-        * slide.strength
-    )
-    return drawing.paint(
-        (chromatin, slide.nucleus), (rim * rng.uniform(0.6, 1.15), drawing.BLUE_CYTOPLASM)
-    ), depth
+    reach = (1 - np.sqrt(fraction)) * radius * rng.uniform(0.3, 0.9)
+    off_centre = reach * drawing.direction(rng.uniform(0, 2 * np.pi))
+    nucleus = np.minimum(drawing.inside(grid, outline, off_centre)[0], depth - 0.8)
+    cover, chromatin = _nucleus(grid, nucleus, 0.12, rng)
+    uneven = 1 + 0.15 * drawing.noise(grid, 5, rng)
+    rim = drawing.cover(depth) * (1 - cover) * uneven * slide.strength
+    blue = rim * rng.uniform(0.6, 1.15)
+    return drawing.paint((chromatin, slide.nucleus), (blue, drawing.BLUE_CYTOPLASM)), depth
 
 
 def monocyte(area_px: float, slide: drawing.Slide, rng: np.random.Generator) -> Drawn:
@@ -165,22 +131,14 @@ def monocyte(area_px: float, slide: drawing.Slide, rng: np.random.Generator) -> 
     grid, depth, radius = _white_cell(area_px, [0.06, 0.04, 0.025, 0.02, 0.012, 0.008], rng)
     span = rng.uniform(1.7, 3.6)  # from a bean to a horseshoe
     angles = rng.uniform(0, 2 * np.pi) + span * np.linspace(-0.5, 0.5, 5)
-    arc = radius * (
-        (0.40 + 0.04 * rng.standard_normal((5, 1))) * drawing.direction(angles)
-        - 0.12 * drawing.direction(angles[2])
-    )
-    thick = (
-        radius
-        * (0.49 - 0.05 * span)
-        * np.array([1.15, 0.95, 0.95, 1.15])
-        * rng.uniform(0.9, 1.1, 4)
-    )
-    kidney = drawing.join(
-        [drawing.sausage(grid, a, b, r) for (a, b), r in zip(pairwise(arc), thick, strict=True)], 4
-    )
-    cover, chromatin = _nucleus(
-        grid, np.minimum(kidney + 0.9 * drawing.noise(grid, 10, rng), depth - 1.5), 0.2, rng
-    )
+    bow = (0.40 + 0.04 * rng.standard_normal((5, 1))) * drawing.direction(angles)
+    arc = radius * (bow - 0.12 * drawing.direction(angles[2]))
+    thick = radius * (0.49 - 0.05 * span) * np.array([1.15, 0.95, 0.95, 1.15])
+    thick = thick * rng.uniform(0.9, 1.1, 4)
+    links = zip(pairwise(arc), thick, strict=True)
+    kidney = drawing.join([drawing.sausage(grid, a, b, r) for (a, b), r in links], 4)
+    kidney = np.minimum(kidney + 0.9 * drawing.noise(grid, 10, rng), depth - 1.5)
+    cover, chromatin = _nucleus(grid, kidney, 0.2, rng)
     body = drawing.cover(depth) * (1 - cover)
     vacuoles = drawing.granules(rng.uniform(0.05, 0.35) * body * (depth > 4), 8, (0.8, 3.4), rng)
     ground_glass = 1 + 0.08 * drawing.noise(grid, 1.6, rng) + 0.1 * drawing.noise(grid, 8, rng)

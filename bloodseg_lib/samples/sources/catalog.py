@@ -1,30 +1,21 @@
-"""The databases of single cells: the address, licence, layout and reader of each.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
-"""
+"""The databases of single cells: the address, licence, layout and reader of each."""
 
 from __future__ import annotations
 
 import importlib
 import textwrap
 from collections.abc import Callable, Iterator
+from typing import Any
 
-from bloodseg_lib.classes import (
-    BASOPHIL,
-    CLASSES,
-    EOSINOPHIL,
-    HEALTHY_RBC,
-    INFECTED_RBC,
-    LYMPHOCYTE,
-    MONOCYTE,
-    NEUTROPHIL,
-    PLATELET_CLUMP,
-    RBC_DIAMETER_PX,
-    THROMBOCYTE,
-)
+from bloodseg_lib.classes import class_by_key
 from bloodseg_lib.samples.labelled_field import LabelledField
 from bloodseg_lib.samples.sample import CellSample, Skipped
 from bloodseg_lib.samples.sources.database_entry import DatabaseEntry, Download
+
+_WRAPPED = textwrap.TextWrapper(
+    110, subsequent_indent=" " * 12, break_long_words=False, break_on_hyphens=False
+)
+
 
 DATABASES: tuple[DatabaseEntry, ...] = (
     DatabaseEntry(
@@ -43,18 +34,16 @@ DATABASES: tuple[DatabaseEntry, ...] = (
             "Neut; optional: platelet_boxes.csv"
         ),
         expected_counts={
-            EOSINOPHIL: 37,
-            BASOPHIL: 50,
-            NEUTROPHIL: 47,
-            LYMPHOCYTE: 45,
-            MONOCYTE: 48,
+            "eosinophil": 37,
+            "basophil": 50,
+            "neutrophil": 47,
+            "lymphocyte": 45,
+            "monocyte": 48,
         },
-        rbc_diameter_px=40.0,
         grouping=(
             "a group is a field, or several that overlap where a crop gives it away; which fields "
             "are of one patient is not known."
         ),
-        reader_name="sources.lisc",
     ),
     DatabaseEntry(
         key="iumc",
@@ -67,9 +56,8 @@ DATABASES: tuple[DatabaseEntry, ...] = (
             "90410P."
         ),
         layout="images/<Class>/NAME.* and masks/<Class>/NAME.*, <Class>: Eosi, Lymp, Mono, Neut",
-        expected_counts={EOSINOPHIL: 42, NEUTROPHIL: 38, LYMPHOCYTE: 32, MONOCYTE: 36},
+        expected_counts={"eosinophil": 42, "neutrophil": 38, "lymphocyte": 32, "monocyte": 36},
         grouping="a group is an image; patients are not known.",
-        reader_name="sources.iumc",
     ),
     DatabaseEntry(
         key="mamic",
@@ -82,13 +70,16 @@ DATABASES: tuple[DatabaseEntry, ...] = (
             "PLoS ONE 9(8), 2014, e104855."
         ),
         layout="crops/infected and crops/healthy, or fields with boxes.csv beside it, or both",
-        expected_counts={THROMBOCYTE: 82, PLATELET_CLUMP: 36, INFECTED_RBC: 407, HEALTHY_RBC: 3539},
-        rbc_diameter_px=68.0,
+        expected_counts={
+            "thrombocyte": 82,
+            "platelet_clump": 36,
+            "infected_rbc": 407,
+            "healthy_rbc": 3539,
+        },
         grouping=(
             "a group is slide and field; all crops are of one slide, whose patient is in every "
             "split."
         ),
-        reader_name="sources.mamic",
     ),
     DatabaseEntry(
         key="kaggle",
@@ -101,11 +92,9 @@ DATABASES: tuple[DatabaseEntry, ...] = (
             "e4568."
         ),
         layout="cell_images/Parasitized and cell_images/Uninfected",
-        expected_counts={INFECTED_RBC: 13779, HEALTHY_RBC: 13779},
-        rbc_diameter_px=120.0,
+        expected_counts={"infected_rbc": 13779, "healthy_rbc": 13779},
         grouping="a group is a patient, from the file name.",
         download=Download("kaggle:iarunava/cell-images-for-detecting-malaria"),
-        reader_name="sources.kaggle",
     ),
     DatabaseEntry(
         key="zheng",
@@ -125,7 +114,6 @@ DATABASES: tuple[DatabaseEntry, ...] = (
             "https://github.com/zxaoyou/segmentation_WBC/archive/refs/heads/master.zip",
             note="GitHub repacks this archive at times, so that no published sha256 lasts",
         ),
-        reader_name="sources.zheng",
     ),
     DatabaseEntry(
         key="pbc",
@@ -142,9 +130,7 @@ DATABASES: tuple[DatabaseEntry, ...] = (
             "basophil, eosinophil, erythroblast, ig, lymphocyte, monocyte, neutrophil, platelet; "
             "optional: platelet_groups.csv"
         ),
-        rbc_diameter_px=73.0,
         grouping="a group is an image; patients are not known: one may be on both sides.",
-        reader_name="sources.pbc",
     ),
     DatabaseEntry(
         key="txl_pbc",
@@ -163,7 +149,6 @@ DATABASES: tuple[DatabaseEntry, ...] = (
             "a group is a slide (Raabin-WBC, from the file name; of photographs named by time, a "
             "day) or an image (BCCD, draaslan), whose patients are not known."
         ),
-        reader_name="sources.txl_pbc",
     ),
     DatabaseEntry(
         key="chula",
@@ -176,9 +161,7 @@ DATABASES: tuple[DatabaseEntry, ...] = (
             "dataset. arXiv 2012.01321, 2021."
         ),
         layout="fields/N.jpg and points/N.txt (x y kind), or Dataset and Label",
-        rbc_diameter_px=39.0,
         grouping="a group is a field; which fields are of one patient is not known.",
-        reader_name="sources.chula",
     ),
     DatabaseEntry(
         key="own",
@@ -197,7 +180,6 @@ DATABASES: tuple[DatabaseEntry, ...] = (
         licence="that of this project",
         citation="",
         layout="none: phantom=N draws N cells of each class",
-        rbc_diameter_px=RBC_DIAMETER_PX,
         grouping="a group is a drawn slide of one cell.",
         reader_name="phantom.cells",
     ),
@@ -211,14 +193,14 @@ def entry(key: str) -> DatabaseEntry:
         ValueError: no database has that key; the message lists the legal ones.
 
     Examples:
-        >>> entry("kaggle").rbc_diameter_px
-        120.0
+        >>> entry("chula").licence
+        'MIT'
     """
-    for database in DATABASES:
-        if database.key == key:
-            return database
-    legal = ", ".join(d.key for d in DATABASES)
-    raise ValueError(f"Expected the key of a database, one of {legal}. Received {key!r}.")
+    found = {database.key: database for database in DATABASES}
+    if key not in found:
+        legal = ", ".join(found)
+        raise ValueError(f"Expected the key of a database, one of {legal}. Received {key!r}.")
+    return found[key]
 
 
 def reader(key: str) -> Callable[..., Iterator[CellSample | Skipped]]:
@@ -228,7 +210,7 @@ def reader(key: str) -> Callable[..., Iterator[CellSample | Skipped]]:
     Raises:
         ValueError: no database has that key; the message lists the legal ones.
     """
-    return importlib.import_module(f"bloodseg_lib.samples.{entry(key).reader_name}").read
+    return _module(key).read
 
 
 def field_reader(key: str) -> Callable[..., Iterator[LabelledField | Skipped]] | None:
@@ -238,8 +220,12 @@ def field_reader(key: str) -> Callable[..., Iterator[LabelledField | Skipped]] |
     Raises:
         ValueError: see :func:`reader`.
     """
-    module = importlib.import_module(f"bloodseg_lib.samples.{entry(key).reader_name}")
-    return getattr(module, "fields", None)
+    return getattr(_module(key), "fields", None)
+
+
+def _module(key: str) -> Any:
+    name = entry(key).reader_name or f"sources.{key}"
+    return importlib.import_module(f"bloodseg_lib.samples.{name}")
 
 
 def table() -> str:
@@ -247,31 +233,17 @@ def table() -> str:
     paragraphs = []
     for database in DATABASES:
         by_hand = "by hand" if database.url else ""
+        command = f"python -m bloodseg_lib fetch {database.key} --out FOLDER"
+        counts = (f"{class_by_key(key).name} {n}" for key, n in database.expected_counts.items())
         facts = {
             "where": database.url,
             "licence": database.licence,
             "cite": database.citation,
             "layout": database.layout,
-            "expected": ", ".join(
-                f"{CLASSES[class_id].name} {number}"
-                for class_id, number in database.expected_counts.items()
-            ),
-            "fetch": f"python -m bloodseg_lib fetch {database.key} --out FOLDER"
-            if database.download
-            else by_hand,
+            "expected": ", ".join(counts),
+            "fetch": command if database.download else by_hand,
         }
         lines = [f"{database.key} - {database.title}"]
-        lines += [
-            textwrap.fill(
-                text,
-                110,
-                initial_indent=f"  {name:9} ",
-                subsequent_indent=" " * 12,
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
-            for name, text in facts.items()
-            if text
-        ]
+        lines += [_WRAPPED.fill(f"  {name:9} {text}") for name, text in facts.items() if text]
         paragraphs.append("\n".join(lines))
     return "\n\n".join(paragraphs)

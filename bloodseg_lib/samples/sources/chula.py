@@ -9,13 +9,6 @@ without points is read too. The database does not name patients, so each field i
 
 Target cells, stomatocytes, burr cells, and cells with dirt or a platelet on them pass for infected:
 an expert called them red cells of a kind, so they are samples of healthy ones.
-
-Licence: MIT.
-Citation: K. Naruenatthanaset, T. H. Chalidabhongse, D. Palasuwan, N. Anantrasirichai,
-A. Palasuwan, "Red blood cell segmentation with overlapping cell separation and classification on
-imbalanced dataset", arXiv 2012.01321, 2021.
-Where: https://github.com/Chula-PIC-Lab/Chula-RBC-12-Dataset
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations

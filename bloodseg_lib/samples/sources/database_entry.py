@@ -1,7 +1,4 @@
-"""What is known of one database: the address, licence, layout and reader of it.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
-"""
+"""What is known of one database: the address, licence, layout and reader of it."""
 
 from __future__ import annotations
 
@@ -36,15 +33,14 @@ class DatabaseEntry:
         licence: its terms of use.
         citation: the publication to cite.
         layout: the folders that its reader expects.
-        expected_counts: class id -> number of cells that the original project took from it, or that
-            its authors state.
-        rbc_diameter_px: diameter of a red cell in its images, in pixels; None where it varies or is
-            not known.
+        expected_counts: class key -> number of cells that the original project took from it, or
+            that its authors state.
         grouping: patient, slide, field or image: what a group of its samples is, and which of these
             the database does not name.
         download: a file that can be fetched automatically, see
             :mod:`bloodseg_lib.samples.sources.download`; None: by hand.
-        reader_name: the module of :mod:`bloodseg_lib.samples` whose ``read`` reads it.
+        reader_name: the module of :mod:`bloodseg_lib.samples` whose ``read`` reads it; empty: that
+            of ``sources`` with the key for its name.
     """
 
     key: str
@@ -53,8 +49,7 @@ class DatabaseEntry:
     licence: str
     citation: str
     layout: str
-    expected_counts: Mapping[int, int] = field(default_factory=dict, hash=False)
-    rbc_diameter_px: float | None = None
+    expected_counts: Mapping[str, int] = field(default_factory=dict, hash=False)
     grouping: str = ""
     download: Download | None = None
     reader_name: str = ""

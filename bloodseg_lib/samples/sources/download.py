@@ -1,7 +1,4 @@
-"""Fetches a database with pooch: checked against its sha256, unpacked completely or not at all.
-
-Taught by ``notebooks/01_dataset_creation.ipynb``.
-"""
+"""Fetches a database with pooch: checked against its sha256, unpacked completely or not at all."""
 
 from __future__ import annotations
 
@@ -98,13 +95,8 @@ def retrieve(url: str, path: Path | str, sha256: str = "", progress: bool = True
     if not path.exists():
         check_room(path.parent, _length(url), "the file")
     try:
-        pooch.retrieve(
-            url,
-            sha256.lower() or None,
-            path.name,
-            path.parent,
-            downloader=pooch.HTTPDownloader(progressbar=progress, timeout=TIMEOUT_S),
-        )
+        downloader = pooch.HTTPDownloader(progressbar=progress, timeout=TIMEOUT_S)
+        pooch.retrieve(url, sha256.lower() or None, path.name, path.parent, downloader=downloader)
     except OSError as error:
         raise OSError(
             f"{url}: cannot be fetched ({error}). "

@@ -2,14 +2,14 @@
 
 A reader passes its files to :func:`read_each`, with a function that yields the samples of one file.
 A file that cannot be used becomes a :class:`~bloodseg_lib.samples.sample.Skipped`, and the next one
-follows. Taught by ``notebooks/01_dataset_creation.ipynb``.
+follows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -120,14 +120,15 @@ def image_files(
 
 
 def read_each(
-    files: Iterable[tuple[Path, int] | Skipped],
+    files: Iterable[tuple[Any, ...] | Skipped],
     source: str,
-    read: Callable[[Path, int], Iterable[_Item | Skipped]],
+    read: Callable[..., Iterable[_Item | Skipped]],
 ) -> Iterator[_Item | Skipped]:
     """The samples, or labelled fields, of all files.
 
     Args:
-        files: with their classes, see :func:`image_files`; skipped ones stay skipped.
+        files: with their classes, see :func:`image_files`, and what else ``read`` takes; skipped
+            ones stay skipped.
         source: of the samples.
         read: file and class -> its samples; a file for which it raises :class:`Unusable` is
             skipped.
@@ -167,15 +168,9 @@ def masks_without_image(
 
 def one_file(folder: Path, stem: str) -> Path | None:
     """The image file ``folder/stem.*``, whatever its ending, or None."""
-    return next(
-        (
-            path
-            for suffix in IMAGE_SUFFIXES
-            for path in (folder / f"{stem}{suffix}", folder / f"{stem}{suffix.upper()}")
-            if path.is_file()
-        ),
-        None,
-    )
+    endings = (spelt for suffix in IMAGE_SUFFIXES for spelt in (suffix, suffix.upper()))
+    paths = (folder / f"{stem}{ending}" for ending in endings)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def group_of(field: str) -> str:

@@ -5,12 +5,6 @@ Layout: ``images/<Class>/NAME.*`` and ``masks/<Class>/NAME.*``, the mask binary,
 and of the image's size, with the classes ``Eosi``, ``Lymp``, ``Mono``, ``Neut`` and ``Baso``, or
 some of them. The original project used the
 database in this form; bring what you have of it, or any cells of your own, into this form.
-
-Licence: ask the authors; research and education.
-Citation: O. Sarrafzadeh, H. Rabbani, A. Talebi, H. Usefi Banaem, "Selection of the best features
-for leukocytes classification in blood smear microscopic images", Proc. SPIE 9041, 2014, 90410P.
-Where: https://misp.mui.ac.ir (Medical Image and Signal Processing Research Center), by hand.
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations
@@ -77,12 +71,8 @@ def read(root: Path | str, rbc_diameter_px: float | None = None) -> Iterator[Cel
     root = folders.database_folder(root, LAYOUT)
     images = folders.class_folders(root / "images", CLASS_FOLDERS, LAYOUT, all_needed=False)
     classes = {folder.name: class_id for folder, class_id in images}
-    masks = {
-        class_id: folder
-        for folder, class_id in folders.class_folders(
-            root / "masks", classes, LAYOUT, also=tuple(CLASS_FOLDERS)
-        )
-    }
+    marked = folders.class_folders(root / "masks", classes, LAYOUT, also=tuple(CLASS_FOLDERS))
+    masks = {class_id: folder for folder, class_id in marked}
     diameter = rbc_diameter_px or _rbc_diameter(images, masks)
 
     cells = partial(_cells, masks=masks, rbc_diameter_px=diameter)

@@ -5,13 +5,8 @@ copy of both in ``cell_images/cell_images``, which is not read. There are no mas
 black is the cell. The outermost pixels of the crops show the background, pink, cream or grey: its
 colour is estimated from those of all crops of a patient. Names start with slide and patient:
 ``C99P60ThinF_IMG_...``, ``C68P29N_ThinF_...``, ``C51AP12thinF_...``, ``C39P4thinF_original_...``;
-those of healthy people have a slide only: ``C201ThinF_...``.
-
-Licence: work of the US government, public domain; please cite.
-Citation: S. Rajaraman et al., "Pre-trained convolutional neural networks as feature extractors
-toward improved malaria parasite detection in thin blood smear images", PeerJ 6, 2018, e4568.
-Where: https://www.kaggle.com/datasets/iarunava/cell-images-for-detecting-malaria or
-https://lhncbc.nlm.nih.gov (malaria datasheet). Taught by ``notebooks/01_dataset_creation.ipynb``.
+those of healthy people have a slide only: ``C201ThinF_...``. The NIH has them at
+https://lhncbc.nlm.nih.gov (malaria datasheet) too.
 """
 
 from __future__ import annotations
@@ -26,17 +21,9 @@ from pathlib import Path
 import numpy as np
 
 from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC
+from bloodseg_lib.samples.extraction import masks
 from bloodseg_lib.samples.extraction.field import Field
-from bloodseg_lib.samples.extraction.masks import (
-    NO_CELL,
-    TOO_LARGE,
-    TOO_RAGGED,
-    ShapeLimits,
-    Unusable,
-    eroded,
-    largest,
-    opened,
-)
+from bloodseg_lib.samples.extraction.masks import Unusable
 from bloodseg_lib.samples.sample import CellSample, Skipped
 from bloodseg_lib.samples.sources import folders
 
@@ -57,7 +44,7 @@ RIM_PX = 4
 """What is taken off the mask: the outermost pixels of the crops show background."""
 
 TWO_CELLS = "two cells in one crop"
-_CROP = ShapeLimits((450, 1900), 0.92, 0.6)
+_CROP = masks.ShapeLimits((450, 1900), 0.92, 0.6)
 _LEAST_TWO_CELLS_PX = 1500  # area at 40x
 
 
@@ -76,13 +63,8 @@ def read(root: Path | str) -> Iterator[CellSample | Skipped]:
     root = folders.database_folder(root, LAYOUT)
     if not any(path.name.lower() in ("parasitized", "uninfected") for path in root.iterdir()):
         root = root / "cell_images"
-    files = [
-        file
-        for folder, class_id in folders.class_folders(
-            root, CLASS_FOLDERS, LAYOUT, also=("cell_images",)
-        )
-        for file in folders.image_files(folder, SOURCE, class_id)
-    ]
+    classes = folders.class_folders(root, CLASS_FOLDERS, LAYOUT, also=("cell_images",))
+    files = [file for pair in classes for file in folders.image_files(pair[0], SOURCE, pair[1])]
     crops: dict[str, list[Path]] = defaultdict(list)
     for file in files:
         if not isinstance(file, Skipped):
@@ -114,7 +96,7 @@ def _background(paths: Sequence[Path]) -> np.ndarray:
         with contextlib.suppress(Unusable):  # is reported when its sample is read
             image = folders.colour_image(path)
             mask = image.max(axis=2) > BLACK
-            inner = eroded(mask, RIM_PX)
+            inner = masks.eroded(mask, RIM_PX)
             rim = image[mask & ~inner]
             if inner.sum() < 100 or len(rim) < 100:
                 continue
@@ -135,16 +117,16 @@ def _cells(
     image = folders.colour_image(path)
     bright = image.max(axis=2) > BLACK
     if not bright.any():
-        raise Unusable(NO_CELL, f"{path}: nothing but black. Download or copy it again.")
-    mask = largest(bright)
+        raise Unusable(masks.NO_CELL, f"{path}: nothing but black. Download or copy it again.")
+    mask = masks.largest(bright)
     group = patient(path.name)
     field = Field(image, SOURCE, group, path, SOURCE_RBC_DIAMETER_PX, measure=False)
     try:
         field.check_shape(mask, _CROP)
     except Unusable as error:
         area = mask.sum() * field.scale**2
-        if error.reason in (TOO_LARGE, TOO_RAGGED) and area > _LEAST_TWO_CELLS_PX:
+        if error.reason in (masks.TOO_LARGE, masks.TOO_RAGGED) and area > _LEAST_TWO_CELLS_PX:
             raise Unusable(TWO_CELLS, error.detail) from error
         raise
-    inner = largest(opened(eroded(mask, RIM_PX), 21))
+    inner = masks.largest(masks.opened(masks.eroded(mask, RIM_PX), 21))
     yield field.sample(inner, class_id, path.stem, background=backgrounds[group])

@@ -8,12 +8,6 @@ basophil, 75/100 cytoplasm and nucleus of eosinophils, 125/150 of lymphocytes, 1
 folder ``mixt`` show several classes and are skipped. ``platelet_boxes.csv``
 (``field,x,y,width,height``, field as ``Neut/11``), which anybody may draw, adds thrombocytes; it is
 not part of the database.
-
-Licence: free for research and education, with citation.
-Citation: S. H. Rezatofighi, H. Soltanian-Zadeh, "Automatic recognition of five types of white blood
-cells in peripheral blood", Computerized Medical Imaging and Graphics 35(4), 2011, 333-343.
-Where: http://users.cecs.anu.edu.au/~hrezatofighi/Data/Leukocyte%20Data.htm, by hand.
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations
@@ -25,15 +19,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bloodseg_lib.classes import (
-    BASOPHIL,
-    EOSINOPHIL,
-    LYMPHOCYTE,
-    MONOCYTE,
-    NEUTROPHIL,
-    THROMBOCYTE,
-    Box,
-)
+from bloodseg_lib.classes import CLASSES, THROMBOCYTE, WBC_IDS, Box
 from bloodseg_lib.samples.extraction.boxes import NO_IMAGE, CellBox, by_field, read_boxes
 from bloodseg_lib.samples.extraction.field import Field
 from bloodseg_lib.samples.extraction.label_maps import labelled_field
@@ -44,13 +30,7 @@ from bloodseg_lib.samples.sample import AUTOMATIC, CellSample, Skipped
 from bloodseg_lib.samples.sources import folders
 
 SOURCE = "lisc"
-CLASS_FOLDERS = {
-    "Baso": BASOPHIL,
-    "Eosi": EOSINOPHIL,
-    "Lymp": LYMPHOCYTE,
-    "Mono": MONOCYTE,
-    "Neut": NEUTROPHIL,
-}
+CLASS_FOLDERS = dict(sorted((CLASSES[class_id].code, class_id) for class_id in WBC_IDS))
 LAYOUT = (
     "'Main Dataset/<Class>/N.*' and "
     "'Ground Truth Segmentation/<Class>/areaforexpert1/N_expert.*', "
@@ -71,15 +51,12 @@ REACH_PX = 8
 
 MIXED_FIELD = "several classes in one field"
 OTHER_CLASS = "mask of another class"
-_CODED = (BASOPHIL, EOSINOPHIL, LYMPHOCYTE, MONOCYTE, NEUTROPHIL)
+_CODED = tuple(CLASS_FOLDERS.values())
 """The classes by the codes of the masks: 1..50, 51..100, ..."""
 
 
 def read(
-    root: Path | str,
-    platelets: bool = True,
-    healthy: bool = True,
-    automatic_masks: bool = False,
+    root: Path | str, platelets: bool = True, healthy: bool = True, automatic_masks: bool = False
 ) -> Iterator[CellSample | Skipped]:
     """Read the white cells that have an expert's mask, healthy red cells, and thrombocytes where
     there is ``platelet_boxes.csv``.
@@ -153,30 +130,25 @@ def fields(root: Path | str) -> Iterator[LabelledField | Skipped]:
     Raises:
         FileNotFoundError, ValueError: see :func:`labelled`.
     """
-    for item in labelled(root):
-        if isinstance(item, Skipped):
-            yield item
-            continue
-        path, class_id, mask = item
-        group = f"{path.parent.name}_{path.stem}"
-        try:
-            field = Field(folders.colour_image(path), SOURCE, group, path, SOURCE_RBC_DIAMETER_PX)
-            cells = field.white_cells(class_id) if mask is None else [mask]
-            yield labelled_field(field, group, [(cell, class_id) for cell in cells])
-        except Unusable as error:
-            yield error.skipped(SOURCE, class_id, path)
+
+    def mapped(path: Path, class_id: int, mask: np.ndarray | None) -> Iterator[LabelledField]:
+        field = _field(path)
+        cells = field.white_cells(class_id) if mask is None else [mask]
+        yield labelled_field(field, field.group, [(cell, class_id) for cell in cells])
+
+    yield from folders.read_each(labelled(root), SOURCE, mapped)
+
+
+def _field(path: Path) -> Field:
+    group = f"{path.parent.name}_{path.stem}"
+    return Field(folders.colour_image(path), SOURCE, group, path, SOURCE_RBC_DIAMETER_PX)
 
 
 def _cells(
-    path: Path,
-    class_id: int,
-    masks: Mapping[int, Path],
-    healthy: bool,
-    automatic: bool,
+    path: Path, class_id: int, masks: Mapping[int, Path], healthy: bool, automatic: bool
 ) -> Iterator[CellSample | Skipped]:
     """The labelled cells of a field, and its red cells."""
-    group = f"{path.parent.name}_{path.stem}"
-    field = Field(folders.colour_image(path), SOURCE, group, path, SOURCE_RBC_DIAMETER_PX)
+    field = _field(path)
     yield from _white_cells(field, class_id, masks[class_id], automatic)
     if healthy:
         yield from field.red_cell_samples()
@@ -193,11 +165,10 @@ def _white_cells(
     segmented = automatic and _mask_file(field.path, masks) is None
     limits, ending = (SEGMENTED, AUTOMATIC) if segmented else (MARKED, "")
     try:
-        found = (
-            field.white_cells(class_id)
-            if segmented
-            else marked_cells(field.image, field.path, masks, class_id)
-        )
+        if segmented:
+            found = field.white_cells(class_id)
+        else:
+            found = marked_cells(field.image, field.path, masks, class_id)
     except Unusable as error:
         yield error.skipped(SOURCE, class_id, field.path)
         return
@@ -271,9 +242,8 @@ def _fitted(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     fit = cv2.matchTemplate(around, kernel[box.window], cv2.TM_CCORR)
     down, right = (int(i) - REACH_PX for i in np.unravel_index(fit.argmax(), fit.shape))
     shift = np.array([[1, 0, right], [0, 1, down]], np.float32)
-    shifted = cv2.warpAffine(
-        mask.astype(np.uint8), shift, mask.shape[::-1], flags=cv2.INTER_NEAREST
-    )
+    size = mask.shape[::-1]
+    shifted = cv2.warpAffine(mask.astype(np.uint8), shift, size, flags=cv2.INTER_NEAREST)
     return largest(smooth((shifted > 0) & (green < 0.95 * np.percentile(green, 95)), 7))
 
 

@@ -1,17 +1,10 @@
 """MAMIC (also MOMIC): thin smears with Plasmodium falciparum; red cells, platelets and clumps, cut
-out by hand.
+out by hand, of WebMicroscope (Institute for Molecular Medicine Finland, FIMM).
 
 Layout, either or both: ``crops/infected`` and ``crops/healthy``, single red cells of up to 80 x 80
 on white with neighbours at the edges, named ``<slide>_<field>_<number>.jpg``; and ``fields`` with
 ``boxes.csv`` (see :mod:`bloodseg_lib.samples.sources.own_fields`), whole fields with boxes drawn
 around single cells. The database has no masks: they are segmented by thresholds.
-
-Licence: not stated; nothing of it is redistributed.
-Citation: WebMicroscope, Institute for Molecular Medicine Finland (FIMM); N. Linder et al., "A
-malaria diagnostic tool based on computer vision screening and visualization of Plasmodium
-falciparum candidate areas in digitized blood smears", PLoS ONE 9(8), 2014, e104855.
-Where: http://fimm.webmicroscope.net/Research/Momic, by hand.
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations
@@ -22,16 +15,11 @@ from pathlib import Path
 
 from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC
 from bloodseg_lib.optics import background_colour
+from bloodseg_lib.samples.extraction import masks
 from bloodseg_lib.samples.extraction.boxes import BOXES, RBC_AREAS_PX, by_field, read_boxes
 from bloodseg_lib.samples.extraction.field import Field
 from bloodseg_lib.samples.extraction.label_maps import labelled_field
-from bloodseg_lib.samples.extraction.masks import (
-    ShapeLimits,
-    Unusable,
-    check_debris,
-    eroded,
-    rbc_mask,
-)
+from bloodseg_lib.samples.extraction.masks import Unusable
 from bloodseg_lib.samples.labelled_field import LabelledField
 from bloodseg_lib.samples.sample import CellSample, Skipped
 from bloodseg_lib.samples.sources import folders
@@ -44,7 +32,7 @@ SOURCE_RBC_DIAMETER_PX = 68.0
 """Measured: the median is 67 over about 1150 isolated round red cells of 15 fields, and 69 over the
 crops.
 """
-_CROP = ShapeLimits(RBC_AREAS_PX, 0.93, 0.4)
+_CROP = masks.ShapeLimits(RBC_AREAS_PX, 0.93, 0.4)
 
 
 def read(root: Path | str) -> Iterator[CellSample | Skipped]:
@@ -105,12 +93,14 @@ def _cells(path: Path, class_id: int) -> Iterator[CellSample]:
     """The cell of a crop."""
     image = folders.colour_image(path)
     try:
-        mask = rbc_mask(image)
+        mask = masks.rbc_mask(image)
     except Unusable as error:
         raise Unusable(error.reason, f"{path}: {error.detail}") from error
     known = re.match(r"(\d+_\d+)_\d+$", path.stem)
     group = known[1] if known else path.stem
     field = Field(image, SOURCE, group, path, SOURCE_RBC_DIAMETER_PX, measure=False)
     field.check_shape(mask, _CROP)
-    check_debris(image, mask, path)
-    yield field.sample(eroded(mask, 1), class_id, path.stem, background=background_colour(image))
+    masks.check_debris(image, mask, path)
+    yield field.sample(
+        masks.eroded(mask, 1), class_id, path.stem, background=background_colour(image)
+    )

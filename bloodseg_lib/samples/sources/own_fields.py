@@ -10,17 +10,12 @@ the table of what other tools draw (COCO, YOLO, Pascal VOC, labelme, GeoJSON). M
 within the boxes. Fields of one's own without a box of an infected cell count as free of malaria:
 their isolated red cells become healthy samples, and clusters and background crops are cut out of
 them as well. To prevent that, box one infected cell of the field, or switch ``healthy`` off.
-
-Licence and citation: those of the fields.
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-
-import numpy as np
 
 from bloodseg_lib.classes import INFECTED_RBC
 from bloodseg_lib.samples.extraction.boxes import BOXES, NO_IMAGE, CellBox, by_field, read_boxes
@@ -95,7 +90,9 @@ def read_fields(
     for name, boxes in by_field(read_boxes(boxes_csv, with_rbc=rbc_diameter_px is None)).items():
         path = _path(folder, name)
         try:
-            image = _image(path, boxes_csv)
+            if not path.is_file():
+                raise Unusable(NO_IMAGE, _missing(path, boxes_csv))
+            image = folders.colour_image(path)
         except Unusable as error:
             yield from (error.skipped(source, cell.class_id, path) for cell in boxes)
             continue
@@ -129,12 +126,6 @@ def _path(root: Path, name: str) -> Path:
     """Where a field is: beside the table, or in the folder ``fields`` there."""
     inside = root / "fields" / name
     return inside if inside.is_file() and not (root / name).is_file() else root / name
-
-
-def _image(path: Path, boxes_csv: Path | str) -> np.ndarray:
-    if not path.is_file():
-        raise Unusable(NO_IMAGE, _missing(path, boxes_csv))
-    return folders.colour_image(path)
 
 
 def _missing(path: Path, boxes_csv: Path | str) -> str:

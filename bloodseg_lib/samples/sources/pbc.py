@@ -9,13 +9,6 @@ alone: ``basophil``, ``eosinophil``, ``erythroblast``, ``ig``, ``lymphocyte``, `
 of boxes around platelets that touch, ``platelet_groups.csv`` (``file,x,y,width,height,grade``):
 those of grade ``A`` are clumps. The database does not name patients, so each image is its own
 group: cells of one person may be in training and testing.
-
-Licence: CC BY 4.0.
-Citation: A. Acevedo, A. Merino, S. Alferez, A. Molina, L. Boldu, J. Rodellar, "A dataset of
-microscopic peripheral blood cell images for development of automatic recognition systems", Data in
-Brief 30, 2020, 105474.
-Where: https://data.mendeley.com/datasets/snkd93bnjr/1, by hand.
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations
@@ -28,16 +21,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bloodseg_lib.classes import (
-    BASOPHIL,
-    EOSINOPHIL,
-    LYMPHOCYTE,
-    MONOCYTE,
-    NEUTROPHIL,
-    PLATELET_CLUMP,
-    THROMBOCYTE,
-    Box,
-)
+from bloodseg_lib.classes import CLASSES, MONOCYTE, PLATELET_CLUMP, THROMBOCYTE, WBC_IDS, Box
 from bloodseg_lib.samples.extraction.field import Field
 from bloodseg_lib.samples.extraction.label_maps import labelled_field
 from bloodseg_lib.samples.extraction.masks import NO_CELL, ShapeLimits, Unusable
@@ -52,14 +36,7 @@ from bloodseg_lib.samples.sample import AUTOMATIC, CellSample, Skipped
 from bloodseg_lib.samples.sources import folders
 
 SOURCE = "pbc"
-CLASS_NAMES = {
-    "eosinophil": EOSINOPHIL,
-    "basophil": BASOPHIL,
-    "neutrophil": NEUTROPHIL,
-    "lymphocyte": LYMPHOCYTE,
-    "monocyte": MONOCYTE,
-    "platelet": THROMBOCYTE,
-}
+CLASS_NAMES = {CLASSES[class_id].key: class_id for class_id in WBC_IDS} | {"platelet": THROMBOCYTE}
 OTHER_CLASSES = ("erythroblast", "ig")
 FOLDER = "PBC_dataset_normal_DIB"
 GROUPS = "platelet_groups.csv"
@@ -256,9 +233,5 @@ def _off_centre(mask: np.ndarray) -> float:
     """Distance of the centroid of a mask from the middle of the image, in pixels."""
     moments = cv2.moments(mask.astype(np.uint8), binaryImage=True)
     height, width = mask.shape
-    return float(
-        np.hypot(
-            moments["m10"] / moments["m00"] - width / 2,
-            moments["m01"] / moments["m00"] - height / 2,
-        )
-    )
+    x, y = moments["m10"] / moments["m00"], moments["m01"] / moments["m00"]
+    return float(np.hypot(x - width / 2, y - height / 2))

@@ -6,14 +6,6 @@ white cell, 1 red cell, 2 platelet), and ``images.csv`` with the columns ``image
 which Raabin-WBC tells. Nobody in them has malaria. A group is a slide, which the names of
 Raabin-WBC begin with (of photographs named by time, a day), else an image: patients are not known.
 In Raabin-WBC the class goes with slide and camera: scores on it say little of other slides.
-
-Licence: MIT for the boxes and BCCD; Raabin-WBC asks for citation.
-Citation: L. Gan et al., "A curated and re-annotated peripheral blood cell dataset integrating four
-public resources", Scientific Data, 2025, arXiv 2407.13214; Z. M. Kouzehkanan et al., "A large
-dataset of white blood cells containing cell locations and types, along with segmented nuclei and
-cytoplasm", Scientific Reports 12, 2022, 1123.
-Where: https://github.com/lugan113/TXL-PBC_Dataset
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations

@@ -5,12 +5,6 @@ CellaVision), each with its mask ``NNN.png`` beside it (255 nucleus, 128 cytopla
 and the classes in ``Class Labels of Dataset 1.csv`` and ``... 2.csv``: 1 neutrophil, 2 lymphocyte,
 3 monocyte, 4 eosinophil, 5 basophil. The database does not name patients, so each image is its own
 group.
-
-Licence: GPL-3.
-Citation: X. Zheng, Y. Wang, G. Wang, J. Liu, "Fast and robust segmentation of white blood cell
-images by self-supervised learning", Micron 107, 2018, 55-71.
-Where: https://github.com/zxaoyou/segmentation_WBC
-Taught by ``notebooks/01_dataset_creation.ipynb``.
 """
 
 from __future__ import annotations

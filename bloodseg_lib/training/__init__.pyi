@@ -1,0 +1,10 @@
+from .config import TrainingConfig as TrainingConfig
+from .log import LiveCurve as LiveCurve
+from .log import collapse_warning as collapse_warning
+from .preflight import EXIT_NO_GPU as EXIT_NO_GPU
+from .preflight import NoGPUError as NoGPUError
+from .preflight import preflight as preflight
+from .record import EpochRecord as EpochRecord
+from .schedule import learning_rates as learning_rates
+from .train import TrainingResult as TrainingResult
+from .train import train as train
