@@ -8,6 +8,7 @@ import contextlib
 import errno
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from bloodseg_lib.prediction.counts import Counts
 from bloodseg_lib.prediction.file_result import FileResult, why_not
 from bloodseg_lib.prediction.inputs import Input
 from bloodseg_lib.prediction.interchange import OutputConfig, exported_files
-from bloodseg_lib.prediction.journal import MEND, Journal, counts_of, scale_fields, tallies
+from bloodseg_lib.prediction.journal import MEND, Journal, counts_of, tallies
 from bloodseg_lib.prediction.likeness import Alike, looks_of
 from bloodseg_lib.prediction.out_folder import try_folder
 from bloodseg_lib.prediction.pixel_size import PixelSize
@@ -155,7 +156,7 @@ class _Batch:
         self.hopeless = ""
         self.made_by = {
             **segmenter.identity,
-            "scale": None if scale is None else scale_fields(scale),
+            "scale": None if scale is None else asdict(scale),
             "counting": None if label_maps_only else self.counting.to_dict(),
             "outputs": None if label_maps_only else [outputs.endings, outputs.decimal_comma],
         }
@@ -246,7 +247,7 @@ class _Batch:
         if self.label_maps_only:
             files = {f"{name}.png": files[f"{name}_classes.png"]}
         known = None if self.label_maps_only else tallies(counts)
-        scale, looks = scale_fields(found.scale), looks_of(image)
+        scale, looks = asdict(found.scale), looks_of(image)
         self._save(files, made_of, scale=scale, counts=known, notes=picture.notes, looks=looks)
         notes = (*picture.notes, *self.alike.note(item.name, looks))
         kept = None if self.label_maps_only else counts
