@@ -72,12 +72,7 @@ class Appearance:
 
     @classmethod
     def of(cls, image: np.ndarray, segmentation: Segmentation) -> Appearance:
-        """Measure a picture.
-
-        Args:
-            image: ``(H, W, 3) uint8`` RGB as it came; may be memory-mapped.
-            segmentation: of it.
-        """
+        """Measure a picture, ``(H, W, 3) uint8`` RGB as it came, which may be memory-mapped."""
         preparation = segmentation.preprocessing
         field = preparation.within_border(image)
         labels = preparation.within_border(segmentation.labels)
@@ -89,7 +84,7 @@ class Appearance:
             ),
             strict=True,
         )
-        rims = _known(steepness)
+        rims, within = _known(steepness), np.concatenate(red)
         return cls(
             float(background_colour(field).max()),
             _in_pieces(preparation.outside),
@@ -99,16 +94,9 @@ class Appearance:
             max(colourful),
             float(np.median(rims)) if len(rims) else None,
             _evenness(_known(itertools.chain(*blocks))),
-            _median_colour(red),
+            tuple(np.median(within, axis=0).tolist()) if len(within) >= _LEAST_RED_PX else None,
             _blockiness(field, preparation.border[::2]),
         )
-
-
-def _median_colour(densities: Sequence[np.ndarray]) -> tuple[float, ...] | None:
-    within = np.concatenate(densities)
-    if len(within) < _LEAST_RED_PX:
-        return None
-    return tuple(np.median(within, axis=0).tolist())
 
 
 def _blockiness(field: np.ndarray, begins: Sequence[int]) -> float:

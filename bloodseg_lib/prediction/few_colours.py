@@ -52,10 +52,8 @@ class Colours(NamedTuple):
 
     @classmethod
     def of(cls, image: np.ndarray) -> Colours:
-        """Count them.
-
-        Args:
-            image: ``(H, W, 3) uint8`` RGB as it came; may be memory-mapped: some rows are read.
+        """Count them in ``(H, W, 3) uint8`` RGB as it came; of a memory-mapped one some rows are
+        read.
 
         Examples:
             >>> Colours.of(np.tile(np.arange(9, dtype=np.uint8)[None, :, None], (5, 1, 3))).number
@@ -87,10 +85,8 @@ def _scale(plane: np.ndarray, colours: int) -> bool:
 
 
 def of_few_colours(image: np.ndarray) -> Iterator[Finding]:
-    """A finding, if a picture has too few for what is small to be seen in it.
-
-    Args:
-        image: ``(H, W, 3) uint8`` RGB as it came; may be memory-mapped.
+    """A finding, if a picture, ``(H, W, 3) uint8`` RGB as it came, has too few for what is small to
+    be seen in it.
     """
     colours = Colours.of(image)
     few, too_few = (FEW_GREYS, TOO_FEW_GREYS) if colours.grey else (FEW, TOO_FEW)

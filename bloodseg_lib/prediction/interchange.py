@@ -73,14 +73,8 @@ class OutputConfig(Config):
 def exported_files(
     names: Sequence[str], segmentation: Segmentation, counts: Counts, stem: str, picture: str
 ) -> dict[str, bytes]:
-    """The cells of a picture in files for other programs, by name.
-
-    Args:
-        names: of :data:`EXPORTS`.
-        segmentation: of the picture.
-        counts: of it, with the pixels of the cells.
-        stem: first part of the file names.
-        picture: name of its file.
+    """The cells of a picture in files for other programs, by name. The counts have the pixels of
+    the cells; ``stem`` begins the names, which are of :data:`EXPORTS`.
     """
     make: dict[str, Callable[[], bytes]] = {
         "instances": lambda: _instances(counts.cells, segmentation.labels.shape),

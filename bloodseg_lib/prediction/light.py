@@ -52,10 +52,8 @@ class Light:
 
     @classmethod
     def of(cls, image: np.ndarray) -> Light | None:
-        """The light of a picture; None where it is even, or where too little slide shows.
-
-        Args:
-            image: ``(H, W, 3) uint8`` RGB.
+        """The light of a picture, ``(H, W, 3) uint8`` RGB; None where it is even, or too little
+        slide shows.
         """
         if min(image.shape[:2]) < 4 * _TILES:
             return None

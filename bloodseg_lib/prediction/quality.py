@@ -95,18 +95,15 @@ def judge(
     seen: Appearance | None = None,
     original: np.ndarray | None = None,
 ) -> Quality:
-    """Judge a picture.
+    """Judge a picture by its segmentation and the cells found in it.
 
-    Args:
-        image: ``(H, W, 3) uint8`` RGB, corrected; may be memory-mapped: of a large one nine windows
-            are read.
-        segmentation: of it.
-        cells: found in it.
-        written: cells that were left out because writing or a bar lies on them.
-        seen: the measures of the picture, where they were taken already.
-        original: the picture as it came, where a correction changed it.
+    It is ``(H, W, 3) uint8`` RGB, corrected, and ``original`` as it came, where that changed it; of
+    a large one nine windows are read. ``written`` cells were left out because writing or a bar lies
+    on them. ``seen`` are its measures, where they were taken already.
     """
     original, red = image if original is None else original, Uniformity.of(cells, *image.shape[:2])
+    field = segmentation.preprocessing.within_border(original)
+    cell_px = RBC_DIAMETER_PX / segmentation.scale.factor
     findings = [
         *_of_the_picture(seen or Appearance.of(image, segmentation)),
         *_of_the_scale(image, segmentation.scale),
@@ -114,7 +111,10 @@ def judge(
         *of_chance(image, segmentation, cells),
         *_of_the_shapes(red),
         *of_blank(original, cells),
-        *(_of_a_field(original, segmentation) if red.stretch else ()),
+        # of several red cells only: single ones have few colours and are much alike
+        *(of_few_colours(original) if red.stretch else ()),
+        # within the dark border: a line is everywhere like itself
+        *(of_copies(field, cell_px) if red.stretch else ()),
         *of_panels(segmentation.preprocessing.correction.surround),
         *of_writing(segmentation.labels, segmentation.written, written, len(cells)),
     ]
@@ -232,14 +232,6 @@ def _of_the_scale(image: np.ndarray, scale: Scale) -> Iterator[Finding]:
             f"picture measure {measured:.0f}.",
             FRACTIONS if factor > DIAMETERS_DIFFER**2 else (),
         )
-
-
-def _of_a_field(original: np.ndarray, segmentation: Segmentation) -> Iterator[Finding]:
-    """What is asked of several red cells only: single ones have few colours and are much alike."""
-    yield from of_few_colours(original)
-    # within the dark border: a line is everywhere like itself
-    field = segmentation.preprocessing.within_border(original)
-    yield from of_copies(field, RBC_DIAMETER_PX / segmentation.scale.factor)
 
 
 def _of_the_shapes(red: Uniformity) -> Iterator[Finding]:

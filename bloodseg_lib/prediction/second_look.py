@@ -157,17 +157,8 @@ def alone(
 def around(
     image: np.ndarray, cell: Instance, factor: float, levels: np.ndarray, view: View
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The square around a cell at 40x.
-
-    Args:
-        image: ``(H, W, 3) uint8`` RGB.
-        cell: in the image.
-        factor: of the image's scale.
-        levels: ``(256, 3) uint8``, see :func:`look_again`.
-        view: of the network.
-
-    Returns:
-        ``(S, S, 3) float32``, optical densities, and ``(S, S) float32``, the cell.
+    """The square around a cell at 40x, ``(S, S, 3) float32``, optical densities, and ``(S, S)
+    float32``, the cell, as of :func:`look_again`.
     """
     box, mask = cell
     side = max(1, round(view.side_px / factor))

@@ -192,15 +192,9 @@ class Segmenter:
 
 
 def over_symmetries(predict: Predict, tiles: np.ndarray) -> np.ndarray:
-    """Test-time augmentation, as of nnU-Net: the mean prediction of tiles mirrored and rotated in
-    all eight ways. A smear has neither top nor left, so all are equally good.
-
-    Args:
-        predict: predicts tiles once.
-        tiles: ``(B, H, W, 3) uint8``.
-
-    Returns:
-        ``(B, H, W, 10) float32``, as ``predict`` gives them.
+    """Test-time augmentation, as of nnU-Net: the mean prediction of tiles, ``(B, H, W, 3) uint8``,
+    mirrored and rotated in all eight ways, ``(B, H, W, 10) float32``. A smear has neither top nor
+    left, so all are equally good.
     """
     total: np.ndarray | float = 0.0
     for turns in range(4):

@@ -69,12 +69,8 @@ def outline(mask: np.ndarray, x: int = 0, y: int = 0) -> np.ndarray:
 
 
 def components(mask: np.ndarray, minimum_px: float, border_rule: bool) -> int:
-    """How many connected components there are.
-
-    Args:
-        mask: ``(H, W) bool``.
-        minimum_px: smaller ones do not count.
-        border_rule: nor do those that touch the bottom or right border.
+    """How many connected components of a mask, ``(H, W) bool``, have ``minimum_px`` pixels or more
+    and, with the border rule, do not touch the bottom or right border.
     """
     if np.count_nonzero(mask) < max(1, minimum_px):
         return 0

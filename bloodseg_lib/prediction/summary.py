@@ -47,12 +47,7 @@ def summary_files(
     network: str,
     outputs: OutputConfig,
 ) -> dict[str, bytes]:
-    """The files of a batch, by name, of :data:`SUMMARY_FILES`.
-
-    Args:
-        results, picture_of, pooled, network: see :func:`report_page`.
-        outputs: which, and how.
-    """
+    """The files of a batch, by name, of :data:`SUMMARY_FILES`; see :func:`report_page`."""
     files = {
         "results.csv": results_table(results, outputs.decimal_comma),
         "pooled.csv": pooled_table(results, outputs.decimal_comma),
@@ -63,13 +58,9 @@ def summary_files(
 
 
 def results_table(results: Sequence[FileResult], decimal_comma: bool = False) -> bytes:
-    """A row for each picture, as CSV in UTF-8 with a byte order mark, by which Excel knows it.
-
-    Figures that are withheld, or not known for too few cells, are empty.
-
-    Args:
-        results: of a batch.
-        decimal_comma: see :func:`bloodseg_lib.io.csv_text`.
+    """A row for each picture of a batch, as CSV in UTF-8 with a byte order mark, by which Excel
+    knows it; see :func:`bloodseg_lib.io.csv_text`. Figures that are withheld, or not known for too
+    few cells, are empty.
     """
     return csv_text(_COLUMNS, map(_row, results), decimal_comma).encode(ENCODING)
 

@@ -52,11 +52,7 @@ class Surround:
 
     @classmethod
     def of(cls, image: np.ndarray) -> Surround | None:
-        """What is around the field of a picture; None: nothing.
-
-        Args:
-            image: ``(H, W, 3) uint8`` RGB.
-        """
+        """What is around the field of a picture, ``(H, W, 3) uint8`` RGB; None: nothing."""
         step = -(-max(image.shape[:2]) // _SEARCH_PX)
         reduced = np.ascontiguousarray(image[::step, ::step])
         for colour in _border_colours(reduced):
