@@ -204,15 +204,9 @@ def _scores(field: AnnotatedField, labels: np.ndarray) -> Iterator[FieldScore | 
 
 
 def labelled_cell(labels: np.ndarray, class_id: int) -> tuple[int, np.ndarray]:
-    """The cell that a field's label is about: the largest object of white cells, or of platelets.
-
-    Args:
-        labels: ``(H, W) uint8`` predicted label map.
-        class_id: the label, a white cell or a platelet.
-
-    Returns:
-        the most frequent predicted class of its pixels, 0 if there is no such object, and the
-        object, ``(H, W) bool``.
+    """The cell, ``(H, W) bool``, that a field's label is about: the largest object of white cells,
+    or of platelets, in a predicted label map, ``(H, W) uint8``; before it the most frequent class
+    of its pixels, 0 if there is no such object.
 
     Examples:
         >>> labels = np.zeros((20, 20), np.uint8)
@@ -231,14 +225,8 @@ def labelled_cell(labels: np.ndarray, class_id: int) -> tuple[int, np.ndarray]:
 
 
 def class_in_box(labels: np.ndarray, box: Box) -> int:
-    """The most frequent predicted class in the centre of a box, half its width and height.
-
-    Args:
-        labels: ``(H, W) uint8`` predicted label map.
-        box: around a cell.
-
-    Returns:
-        the id of a cell's class, or 0 where too few pixels of the centre are a cell.
+    """The most frequent class of the label map, ``(H, W) uint8``, in the centre of a box, half its
+    width and height; 0 where too few pixels of the centre are a cell.
     """
     centre = labels[
         box.y + box.height // 4 : box.y + 3 * box.height // 4,

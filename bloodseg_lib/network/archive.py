@@ -76,11 +76,8 @@ class CheckpointReader:
         return UNetConfig.from_dict(self.sidecar.unet)
 
     def arrays(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
-        """The values of variables.
-
-        Args:
-            shapes: of all the variables that are needed, by name. The state of optimizer and
-                dropout may be left out; weights may not.
+        """The values of variables by name, of all that are needed. The state of optimizer and
+        dropout may be left out; weights may not.
 
         Raises:
             ValueError: the checkpoint lacks one or holds others, or one has another shape or a

@@ -47,15 +47,9 @@ def confusion_matrix(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
                 f"{name}: expected integer class ids 0..{NUM_CLASSES - 1}. Received {ids.dtype} up "
                 f"to {ids.max() if ids.size else '-'}."
             )
-    # at most 99
-    pairs = (
-        truth.astype(np.uint8).ravel() * np.uint8(NUM_CLASSES) + predicted.astype(np.uint8).ravel()
-    )
-    return (
-        np.bincount(pairs, minlength=NUM_CLASSES**2)
-        .reshape(NUM_CLASSES, NUM_CLASSES)
-        .astype(np.int64)
-    )
+    tens = truth.astype(np.uint8) * np.uint8(NUM_CLASSES)  # with the other 99 at most
+    counts = np.bincount((tens + predicted.astype(np.uint8)).ravel(), minlength=NUM_CLASSES**2)
+    return counts.reshape(NUM_CLASSES, NUM_CLASSES).astype(np.int64)
 
 
 @dataclass(frozen=True)

@@ -124,13 +124,9 @@ class SingleCellNetwork:
                 raise ValueError(f"{name} with a value that is not a finite number")
 
     def probabilities(self, cells: np.ndarray) -> np.ndarray:
-        """The probability of each class, averaged over the blurs and quarter turns of the view.
-
-        Args:
-            cells: ``(N, blurs, S, S, 3) float32``, see :func:`seen`, of the view's side S.
-
-        Returns:
-            ``(N, classes) float32`` in the order of the view.
+        """The probability of each class, ``(N, classes) float32`` in the order of the view,
+        averaged over its blurs and quarter turns, of cells ``(N, blurs, S, S, 3) float32``, see
+        :func:`seen`.
         """
         every = cells.reshape(-1, *cells.shape[2:])
         turned = (np.rot90(every, turns, axes=(1, 2)) for turns in range(self.view.turns))

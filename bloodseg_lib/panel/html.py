@@ -58,12 +58,8 @@ def picture(image: np.ndarray, alt: str) -> str:
 
 
 def figures_table(counts: Counts, corrected_cells: int = 0, unidentified: int = 0) -> str:
-    """Counts and figures of an image.
-
-    Args:
-        counts: with the corrections.
-        corrected_cells: cells with another class than the network found.
-        unidentified: cells that a person could not name.
+    """Counts and figures of an image with its corrections: cells with another class than the
+    network found, and those that a person could not name.
     """
     rows = []
     for c in CELL_CLASSES:
@@ -102,12 +98,9 @@ def figures_table(counts: Counts, corrected_cells: int = 0, unidentified: int = 
 
 
 def fields_table(fields: Sequence[tuple[str, Result]], target: int) -> str:
-    """A row of figures for each field, and one for all together that are not left out; empty
-    without fields.
-
-    Args:
-        fields: with the name that each can be picked by; a press on it opens the field.
-        target: how many red cells are to be counted.
+    """A row of figures for each field, and one for all together that are not left out, of so many
+    red cells that are to be counted; empty without fields. A press on the name that a field can be
+    picked by opens it.
     """
     if not fields:
         return ""
@@ -180,12 +173,8 @@ def cell_words(cell: ListedCell) -> str:
 
 
 def cell_details(cell: ListedCell, scale: float, close_up: np.ndarray) -> str:
-    """The class, probabilities and size of a cell.
-
-    Args:
-        cell: the cell.
-        scale: factor that brings the image to 40x.
-        close_up: the cell and its surroundings, ``(h, w, 3) uint8`` RGB.
+    """The class, probabilities and size of a cell of an image that ``scale`` brings to 40x, beside
+    its surroundings, ``(h, w, 3) uint8`` RGB.
     """
     found = cell.found
     x, y, width, height = found.box

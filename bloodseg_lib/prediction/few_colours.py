@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bloodseg_lib.optics import channel_extremes
-from bloodseg_lib.prediction.finding import FRACTIONS, Finding, Level
+from bloodseg_lib.prediction.finding import FRACTIONS, Finding, doubt
 
 FEW, TOO_FEW = 128, 32
 """Colours of a picture: 1540 and more in 1048 fields of five databases, 131 and more in 200 single
@@ -98,5 +98,4 @@ def of_few_colours(image: np.ndarray) -> Iterator[Finding]:
         f"picture, as in a GIF: parasites and granules {'are' if lost else 'may be'} lost in it. "
         "Save it again, from the camera, in full colour."
     )
-    level: Level = "withheld" if lost else "warning"
-    yield Finding("colours", level, colours.number, words, FRACTIONS if lost else ())
+    yield doubt("colours", colours.number, words, lost, FRACTIONS)

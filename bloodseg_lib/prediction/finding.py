@@ -37,6 +37,15 @@ class Finding:
         return asdict(self) | {"value": round(self.value, 4), "withholds": list(self.withholds)}
 
 
+def doubt(
+    name: str, value: float, sentence: str, lost: bool, withholds: tuple[str, ...]
+) -> Finding:
+    """A warning, or where all is lost the reason why these figures are withheld."""
+    return Finding(
+        name, "withheld" if lost else "warning", value, sentence, withholds if lost else ()
+    )
+
+
 @dataclass(frozen=True)
 class Quality:
     """What is to be said of a picture before its figures are believed.

@@ -120,7 +120,12 @@ class Preprocessing:
         white = white_levels(background_colour(field))
         with beside(outside_view, field) as outside:
             stain = Stain.of(field, scale, white) if reference_stain else UNKNOWN_STAIN
-        return cls(border, outside.result(), _stained_levels(white, stain), white, stain)
+        levels = white
+        if stain.density is not None:
+            density = GREY_DENSITIES[white] - GREY_DENSITIES[WHITE]
+            stained = WHITE * np.exp(-density * stain.factors)
+            levels = np.clip(stained + 0.5, 0, 255).astype(np.uint8)
+        return cls(border, outside.result(), levels, white, stain)
 
     @classmethod
     def none(cls) -> Preprocessing:
@@ -172,27 +177,16 @@ def _within(image: np.ndarray, border: tuple[int, int, int, int]) -> np.ndarray:
     return image[above : image.shape[0] - below, left : image.shape[1] - right]
 
 
-def _stained_levels(levels: np.ndarray, stain: Stain) -> np.ndarray:
-    """Levels that in addition bring a stain to the reference, ``(256, 3) uint8``."""
-    if stain.density is None:
-        return levels
-    density = GREY_DENSITIES[levels] - GREY_DENSITIES[WHITE]
-    return np.clip(WHITE * np.exp(-density * stain.factors) + 0.5, 0, 255).astype(np.uint8)
-
-
 def dark_border(image: np.ndarray) -> tuple[int, int, int, int]:
     """Width of the dark border of ``(H, W, 3) uint8`` RGB: lines at the top, bottom, left and
     right; 0 where there is none. Of a memory-mapped one only its border and some rows are read.
     """
-    height, width = image.shape[:2]
-    limit = _DARK * _brightness(image)
-    tall, wide = int(_MOST * height), int(_MOST * width)
-    return (
-        _dark_lines((image[i] for i in range(height)), limit, tall),
-        _dark_lines((image[-1 - i] for i in range(height)), limit, tall),
-        _dark_lines((image[:, i] for i in range(width)), limit, wide),
-        _dark_lines((image[:, -1 - i] for i in range(width)), limit, wide),
+    limit, turned = _DARK * _brightness(image), image.swapaxes(0, 1)
+    top, bottom, left, right = (
+        _dark_lines(lines, limit, int(_MOST * len(lines)))
+        for lines in (image, image[::-1], turned, turned[::-1])
     )
+    return top, bottom, left, right
 
 
 def outside_view(image: np.ndarray) -> np.ndarray | None:
