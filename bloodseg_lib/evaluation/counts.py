@@ -128,19 +128,9 @@ def evaluate_counts(
     *,
     progress: bool = True,
 ) -> CountsReport:
-    """Count the cells of composed smears on predicted and on true label maps.
-
-    Args:
-        segmenter: a :class:`bloodseg_lib.prediction.segmenter.Segmenter`, or a function that
-            predicts tiles as its ``predict`` does.
-        dataset: composed smears.
-        split: ``"train"``, ``"valid"`` or ``"test"``.
-        limit: only the first smears, at most this many; ``None``: all.
-        config: how to count; the defaults if not given.
-        progress: show a tqdm bar.
-
-    Raises:
-        ValueError: an unknown split, one without smears, or a limit below 1.
+    """Count the cells of composed smears on predicted and on true label maps; see
+    :func:`bloodseg_lib.evaluation.composed.evaluate_dataset`, which raises the same. ``config``
+    says how.
     """
     config = config or CountingConfig()
     truth: list[list[int]] = []

@@ -58,10 +58,6 @@ def write_compact(source: Path | str, target: Path | str) -> None:
     """Write the weights of a checkpoint alone, kernels in half precision: enough to predict and to
     fine-tune, in a sixth of the bytes. So are released networks kept.
 
-    Args:
-        source: ``NAME.npz`` (or ``NAME.json``).
-        target: ``NAME.npz``; the sidecar goes to ``NAME.json``.
-
     Raises:
         FileNotFoundError, ValueError: as :func:`load_model`.
     """
@@ -111,12 +107,8 @@ def load_model(path: Path | str, precision: str = "float32") -> tuple[keras.Mode
 
 
 def restore_weights(path: Path | str, model: keras.Model) -> None:
-    """Give a network the weights of a checkpoint, to fine-tune it on other data.
-
-    Args:
-        path: ``NAME.npz``, with or without an optimizer.
-        model: a network of the same shape; its mean and standard deviation of the pixels are not
-            touched.
+    """Give a network of the same shape the weights of a checkpoint, with or without an optimizer,
+    to fine-tune it on other data; its mean and standard deviation of the pixels are not touched.
 
     Raises:
         FileNotFoundError, ValueError: as :func:`load_model`.
@@ -126,13 +118,9 @@ def restore_weights(path: Path | str, model: keras.Model) -> None:
 
 
 def restore_checkpoint(path: Path | str, model: keras.Model, optimizer: Optimizer) -> Sidecar:
-    """Restore a network, its optimizer and its dropout to the state they were saved in.
-
-    Args:
-        path: ``NAME.npz``, saved with an optimizer.
-        model: a network of the same shape.
-        optimizer: one of the same kind; it is built here, because assigning to one that is not
-            would be lost.
+    """Restore a network, its optimizer and its dropout to the state they were saved in, by networks
+    and optimizers of the same kind. The optimizer is built here, because assigning to one that is
+    not would be lost.
 
     Raises:
         FileNotFoundError, ValueError: as :func:`load_model`; also if it was saved without

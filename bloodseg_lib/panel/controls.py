@@ -32,15 +32,12 @@ LEAST_CERTAIN = "least certain first"
 
 
 class PanelControls:
-    """The controls of the panel.
+    """The controls of the panel, with the message and the progress bar of its status, which
+    receives the errors.
 
-    Args:
-        images: names of the images to pick from.
-        status: its message and progress bar are among the controls; it receives the errors.
-        taken: receives the name and the bytes of each file that was uploaded.
-        content: gives the bytes of a file for download by its name.
-        part: see :class:`bloodseg_lib.panel.widgets.CellPicture`.
-        act: the same.
+    ``taken`` receives the name and the bytes of each file that was uploaded, ``content`` gives
+    those of a file for download by its name; ``part`` and ``act``: see
+    :class:`bloodseg_lib.panel.widgets.CellPicture`.
 
     Attributes:
         widget: all of them, laid out.

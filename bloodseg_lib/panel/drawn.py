@@ -18,7 +18,7 @@ from skimage.segmentation import watershed
 
 from bloodseg_lib.classes import NUM_CLASSES, Box
 from bloodseg_lib.prediction.cells import Cell, Instance
-from bloodseg_lib.prediction.shape import outline
+from bloodseg_lib.prediction.shape import hull, outline
 
 Outline = tuple[tuple[float, float], ...]
 """x and y of the corners of a cell in pixels of the image, whose upper left corner is (0, 0)."""
@@ -101,8 +101,7 @@ def joined(cells: Sequence[Cell]) -> Outline:
         window = cell.box._replace(x=cell.box.x - left, y=cell.box.y - top).window
         mask[window] |= _mask(cell)
     if ndimage.label(mask)[1] > 1:
-        corners = cv2.findNonZero(mask)
-        cv2.fillConvexPoly(mask, cv2.convexHull(corners), 1)
+        mask = hull(mask)
     return _outline(mask > 0, whole)
 
 

@@ -68,6 +68,12 @@ def outline(mask: np.ndarray, x: int = 0, y: int = 0) -> np.ndarray:
     return np.concatenate([corners, corners[:1]]) - 0.5 + (x, y)
 
 
+def hull(mask: np.ndarray) -> np.ndarray:
+    """The convex hull of the pixels of a mask, ``(H, W)``, as ``uint8``, 0 or 1."""
+    corners = cv2.convexHull(cv2.findNonZero(mask.astype(np.uint8)))
+    return cv2.fillConvexPoly(np.zeros(mask.shape, np.uint8), corners, 1)
+
+
 def components(mask: np.ndarray, minimum_px: float, border_rule: bool) -> int:
     """How many connected components of a mask, ``(H, W) bool``, have ``minimum_px`` pixels or more
     and, with the border rule, do not touch the bottom or right border.

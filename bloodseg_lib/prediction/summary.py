@@ -124,16 +124,18 @@ def report_page(
     pooled: Counts | None,
     network: str,
 ) -> bytes:
-    """All results on one page of HTML that needs no other file and can be printed.
-
-    Args:
-        results: of a batch.
-        picture_of: the overlay of a result as the bytes of a file; None: there is none.
-        pooled: of all together, if there are several.
-        network: sha256 of the network.
+    """All results of a batch on one page of HTML that needs no other file and can be printed.
+    ``picture_of`` gives the overlay of a result as the bytes of a file, None: there is none;
+    ``pooled`` is of all together, if there are several; ``network`` is its sha256.
     """
     counted = [result for result in results if result.counts]
-    rows = "".join(_line(result) for result in results)
+    rows = ""
+    for result in results:
+        figures = f"<td colspan='5' class='bad'>{html.escape(result.error)}"
+        if result.counts is not None:
+            level = result.counts.quality.level
+            figures = f"<td><span class='{level}'>{level}</span>{_shown(result.counts)}"
+        rows += f"<tr><td>{html.escape(result.name)}{figures}</tr>"
     cards = "".join(_card(result, picture_of(result)) for result in counted)
     *patients, _ = by_patient(results)
     of_patients = "".join(map(_patient_line, patients))
@@ -161,14 +163,6 @@ def report_page(
         f"<span class='line'></span></footer></main></html>\n"
     )
     return page.encode()
-
-
-def _line(result: FileResult) -> str:
-    name = html.escape(result.name)
-    if result.counts is None:
-        return f"<tr><td>{name}<td colspan='5' class='bad'>{html.escape(result.error)}</tr>"
-    level = result.counts.quality.level
-    return f"<tr><td>{name}<td><span class='{level}'>{level}</span>{_shown(result.counts)}</tr>"
 
 
 def _patient_line(patient: Together) -> str:

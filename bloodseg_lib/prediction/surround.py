@@ -18,6 +18,7 @@ import numpy as np
 
 from bloodseg_lib.optics import WHITE, background_colour
 from bloodseg_lib.prediction.finding import Finding
+from bloodseg_lib.prediction.shape import hull
 
 _SEARCH_PX = 512  # size at which it is searched
 _LEAST = 0.02  # of the picture; less changes nothing
@@ -118,10 +119,7 @@ def _filled(part: np.ndarray) -> np.ndarray | None:
         part.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
     )
     field = cv2.drawContours(np.zeros(part.shape, np.uint8), outlines, -1, 1, -1)
-    hull = cv2.fillConvexPoly(np.zeros(part.shape, np.uint8), cv2.convexHull(outlines[0]), 1)
-    if field.sum() < _CONVEX * hull.sum():
-        return None
-    return field > 0
+    return field > 0 if field.sum() >= _CONVEX * hull(part).sum() else None
 
 
 def _shows_a_slide(image: np.ndarray, field: np.ndarray, colour: np.ndarray) -> bool:

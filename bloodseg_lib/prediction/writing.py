@@ -17,6 +17,7 @@ import numpy as np
 from bloodseg_lib.classes import WBC_IDS
 from bloodseg_lib.optics import WHITE, background_colour, channel_extremes
 from bloodseg_lib.prediction.finding import EVERYTHING, Finding
+from bloodseg_lib.prediction.shape import hull
 
 MANY_LEFT_OUT, MOST_LEFT_OUT = 0.15, 0.5
 """Fractions of the cells that writing touches: a date or a scale bar touches one in ten at most."""
@@ -101,9 +102,7 @@ def _strokes(
     for i in np.flatnonzero((discs >= _ANGULAR) & ~strokes):
         left, top, wide, high, _ = stats[i]
         inside = numbers[top : top + high, left : left + wide] == i
-        hull = cv2.convexHull(cv2.findNonZero(inside.astype(np.uint8)))
-        filled = cv2.fillConvexPoly(np.zeros(inside.shape, np.uint8), hull, 1)
-        strokes[i] = inside.sum() <= _HOLLOW * filled.sum()
+        strokes[i] = inside.sum() <= _HOLLOW * hull(inside).sum()
     strokes &= area >= _LEAST_STROKE_PX
     strokes[0] = False  # what is not drawn
     if brightest is not None:
