@@ -14,13 +14,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
-from bloodseg_lib.classes import (
-    CELL_CLASSES,
-    CLASSES,
-    RBC_DIAMETER_PX,
-    Box,
-    labels_to_colours,
-)
+from bloodseg_lib.classes import CELL_CLASSES, CLASSES, RBC_DIAMETER_PX, Box, labels_to_colours
 from bloodseg_lib.figures import marks
 from bloodseg_lib.figures.charts import INK, class_rectangle, expect_some
 from bloodseg_lib.figures.overlays import HEAT, heat, overlay

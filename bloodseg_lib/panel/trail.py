@@ -16,12 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from bloodseg_lib.panel.corrections import (
-    Correction,
-    class_key,
-    class_of_key,
-    listed_cells,
-)
+from bloodseg_lib.panel.corrections import Correction, class_key, class_of_key, listed_cells
 from bloodseg_lib.prediction.counts import Counts
 
 RECORD_SUFFIXES = (".zip", ".json")

@@ -32,12 +32,7 @@ from bloodseg_lib.prediction.likeness import Alike, looks_of
 from bloodseg_lib.prediction.out_folder import try_folder
 from bloodseg_lib.prediction.pixel_size import PixelSize
 from bloodseg_lib.prediction.result_names import printable, result_names
-from bloodseg_lib.prediction.results import (
-    POOLED_FILES,
-    RESULT_ENDINGS,
-    pooled_files,
-    result_files,
-)
+from bloodseg_lib.prediction.results import POOLED_FILES, RESULT_ENDINGS, pooled_files, result_files
 from bloodseg_lib.prediction.scale import Scale
 from bloodseg_lib.prediction.segmenter import Segmentation, Segmenter
 from bloodseg_lib.prediction.summary import SUMMARY_FILES, summary_files

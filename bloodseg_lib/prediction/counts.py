@@ -28,13 +28,7 @@ from bloodseg_lib.classes import (
     check_labels,
 )
 from bloodseg_lib.prediction.cell_table import NOTICE, cell_table
-from bloodseg_lib.prediction.cells import (
-    GROUPS,
-    Cell,
-    CountingConfig,
-    Instance,
-    find_instances,
-)
+from bloodseg_lib.prediction.cells import GROUPS, Cell, CountingConfig, Instance, find_instances
 from bloodseg_lib.prediction.finding import (
     COUNTS,
     DIFFERENTIAL,

@@ -15,14 +15,7 @@ import cv2
 import numpy as np
 
 from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, Box
-from bloodseg_lib.network.cell_view import (
-    RED_CELLS,
-    WHITE_CELLS,
-    View,
-    at_reference,
-    resized,
-    seen,
-)
+from bloodseg_lib.network.cell_view import RED_CELLS, WHITE_CELLS, View, at_reference, resized, seen
 from bloodseg_lib.network.single_cell import SingleCellNetwork
 from bloodseg_lib.optics import GREY_DENSITIES, WHITE
 from bloodseg_lib.prediction.cells import CountingConfig, Instance, find_instances
