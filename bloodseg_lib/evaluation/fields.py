@@ -199,7 +199,9 @@ def _scores(field: AnnotatedField, labels: np.ndarray) -> Iterator[FieldScore | 
             yield FieldScore(field.source, name, cell_box.class_id, predicted)
     if not field.boxes:
         predicted, cell = labelled_cell(labels, field.class_id)
-        iou = None if field.mask is None else _iou(field.mask, cell)
+        iou = None
+        if (mask := field.mask) is not None:
+            iou = float(np.count_nonzero(mask & cell) / np.count_nonzero(mask | cell))
         yield FieldScore(field.source, name, field.class_id, predicted, iou)
 
 
@@ -235,7 +237,3 @@ def class_in_box(labels: np.ndarray, box: Box) -> int:
     cells = np.bincount(centre.ravel(), minlength=NUM_CLASSES)[1:]
     detected = cells.any() and cells.sum() >= MIN_CELL_FRACTION * centre.size
     return int(cells.argmax()) + 1 if detected else BACKGROUND
-
-
-def _iou(a: np.ndarray, b: np.ndarray) -> float:
-    return float(np.count_nonzero(a & b) / np.count_nonzero(a | b))

@@ -131,18 +131,15 @@ class NamingGame(_Played):
             _cell(figure.subplots(), self._pictures[done])
         else:
             answers = {"You": self.named, **self._others}
-            self.progress.value = " ".join(
-                f"{who}: {self._right(given)} of {every} right." for who, given in answers.items()
-            )
+            pairs = {who: zip(self._truth, given, strict=True) for who, given in answers.items()}
+            right = {who: sum(a == b for a, b in both) for who, both in pairs.items()}
+            self.progress.value = " ".join(f"{w}: {n} of {every} right." for w, n in right.items())
             figure = Figure(figsize=(4 * len(answers), 4), layout="constrained")
             panels = figure.subplots(1, len(answers), squeeze=False)[0]
             for axes, (who, given) in zip(panels, answers.items(), strict=True):
                 _matrix(axes, who, self._truth, given)
             alt = "Your confusion matrix beside the others'"
         self._shown.value = _img(figure_png(figure), alt)
-
-    def _right(self, given: Sequence[int]) -> int:
-        return sum(a == b for a, b in zip(self._truth, given, strict=True))
 
     def _sheet(self) -> Figure:
         """All cells, numbered, with the matrices of the others beneath."""

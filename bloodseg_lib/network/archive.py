@@ -10,7 +10,6 @@ import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -54,7 +53,11 @@ class CheckpointReader:
             raise self._damaged(error) from error
         try:
             self._check_entries()
-            self.sidecar = Sidecar.parse(self._json(), self.path)
+            try:
+                values = json.loads(self._array(SIDECAR, None).tobytes())
+            except (ValueError, RecursionError) as error:
+                raise self._damaged(error) from error
+            self.sidecar = Sidecar.parse(values, self.path)
             if self.unet.parameters > self.path.stat().st_size:
                 raise self._mismatch(
                     "of any name", f"{self.unet.parameters} values", "a file of fewer bytes"
@@ -137,12 +140,6 @@ class CheckpointReader:
         if not (abs(value.astype(np.float64)) <= np.finfo(np.float32).max).all():
             raise self._not_finite(name)
         return value
-
-    def _json(self) -> Any:
-        try:
-            return json.loads(self._array(SIDECAR, None).tobytes())
-        except (ValueError, RecursionError) as error:
-            raise self._damaged(error) from error
 
     def _check_copy(self) -> None:
         """Refuse a ``.json`` that cannot be read or describes another network, not an older one."""

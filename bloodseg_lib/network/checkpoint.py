@@ -137,9 +137,14 @@ def state_of(model: keras.Model, optimizer: Optimizer | None) -> dict[str, np.nd
     """Copy everything that a training step changes: weights, optimizer, dropout; the arrays of a
     checkpoint to resume from, under the same names.
     """
-    return {
-        name: _value(variable, optimizer) for name, variable in _variables(model, optimizer).items()
-    }
+    state = {}
+    for name, variable in _variables(model, optimizer).items():
+        state[name] = variable.numpy().copy()
+        if optimizer is not None and variable is optimizer.variables[0]:
+            # its counter in steps instead of micro-batches
+            steps = state[name] // (optimizer.gradient_accumulation_steps or 1)
+            state[name] = np.asarray(steps)
+    return state
 
 
 def set_state(model: keras.Model, optimizer: Optimizer, state: Mapping[str, np.ndarray]) -> None:
@@ -188,14 +193,6 @@ def _variables(model: keras.Model, optimizer: Optimizer | None = None) -> dict[s
         if not variable.name.endswith("gradient_accumulator"):
             named[f"{OPTIMIZER}/{variable.path}"] = variable
     return named
-
-
-def _value(variable: keras.Variable, optimizer: Optimizer | None) -> np.ndarray:
-    """A copy of a variable's value, the optimizer's counter in steps instead of micro-batches."""
-    value = variable.numpy().copy()
-    if optimizer is not None and variable is optimizer.variables[0]:
-        value = np.asarray(value // (optimizer.gradient_accumulation_steps or 1))
-    return value
 
 
 def _set_value(variable: keras.Variable, value: np.ndarray, optimizer: Optimizer | None) -> None:

@@ -179,21 +179,14 @@ def _shifts(detail: np.ndarray) -> list[tuple[int, int]]:
     return found
 
 
-def _overlapping(plane: np.ndarray, shift: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """The parts of a plane that lie on each other if it is moved, views."""
-    (height, width), (down, across) = plane.shape, shift
-    left, right = max(0, -across), max(0, across)
-    return (
-        plane[: height - down, left : width - right],
-        plane[down:, right : width - left],
-    )
-
-
 def _repeat(
     plane: np.ndarray, detail: np.ndarray, shift: tuple[int, int], ratio: float
 ) -> Repeat | None:
     """The part of a plane that is a copy at a shift in coarse pixels; None: hardly any."""
-    first, second = (np.ascontiguousarray(part) for part in _overlapping(detail, shift))
+    (height, width), (down, across) = detail.shape, shift
+    left, right = max(0, -across), max(0, across)  # the parts that then lie on each other
+    first = np.ascontiguousarray(detail[: height - down, left : width - right])
+    second = np.ascontiguousarray(detail[down:, right : width - left])
     alike = _local_correlation(first, second, _TEXTURED * float(detail.var()))
     slopes = cv2.cornerEigenValsAndVecs(first, _DETAIL_PX, 3)
     alike[slopes[:, :, 1] < _FIRM * slopes[:, :, 0]] = 0

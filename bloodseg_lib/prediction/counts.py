@@ -195,7 +195,7 @@ def count_cells(
     config = config or CountingConfig()
     mean_area_px = [c.mean_area_px / scale.factor**2 for c in CLASSES]  # in this image
     least_px = [config.minimum_area * area for area in mean_area_px]
-    cells, cut, left_out, painted = [], 0, 0, labels.copy()
+    cells, cut, left_out, painted = list[Cell](), 0, 0, labels.copy()
     instances: list[Instance] = []
     for n, group in enumerate(GROUPS):
 
@@ -221,11 +221,16 @@ def count_cells(
         else:
             cells.append(cell)
     on_progress(1)
-    cells = _numbered(cells, scale)
+    pixel_um = PixelSize.of(scale).um
+    cells.sort(key=lambda cell: (cell.box.y, cell.box.x, cell.class_id))
+    numbered = (
+        dataclasses.replace(cell, number=number, pixel_um=pixel_um)
+        for number, cell in enumerate(cells, start=1)
+    )
     tally = Counter(cell.class_id for cell in cells)
     pixels = occurrences(painted, NUM_CLASSES)
     return Counts(
-        cells=tuple(cells),
+        cells=tuple(numbered),
         components={
             c.key: components(painted == c.id, least_px[c.id], config.border_rule)
             for c in CELL_CLASSES
@@ -237,16 +242,6 @@ def count_cells(
         under_writing=left_out,
         label_map=painted,
     )
-
-
-def _numbered(cells: list[Cell], scale: Scale) -> list[Cell]:
-    """Cells from top to bottom, with their numbers."""
-    pixel_um = PixelSize.of(scale).um
-    cells = sorted(cells, key=lambda cell: (cell.box.y, cell.box.x, cell.class_id))
-    return [
-        dataclasses.replace(cell, number=number, pixel_um=pixel_um)
-        for number, cell in enumerate(cells, start=1)
-    ]
 
 
 def pool(fields: Sequence[Counts]) -> Counts:

@@ -238,7 +238,14 @@ def segment_image(
         >>> segment_image(image, background, Scale.of_factor(1)).labels.shape
         (30, 50)
     """
-    config, (height, width) = config or PredictionConfig(), _checked_image(image).shape[:2]
+    is_array = isinstance(image, np.ndarray)
+    is_rgb = is_array and image.ndim == 3 and image.shape[2] == 3
+    if not (is_rgb and image.size and image.dtype == np.uint8):
+        received = f"{image.shape} {image.dtype}" if is_array else type(image).__name__
+        raise ValueError(
+            f"Expected an image of shape (H, W, 3) and dtype uint8, RGB. Received {received}."
+        )
+    config, (height, width) = config or PredictionConfig(), image.shape[:2]
     correction = Correction.of(image) if config.preprocess else Correction()
     corrected, keep = correction.applied(image), config.keep_probabilities
     on_disk = height * width > KEPT_PX if keep is None else not keep
@@ -266,17 +273,6 @@ def segment_image(
     while not on_disk and (closer := by_white_cell(found.scale, found.labels)):
         found = at(closer, progress=False)
     return found
-
-
-def _checked_image(image: np.ndarray) -> np.ndarray:
-    is_array = isinstance(image, np.ndarray)
-    is_rgb = is_array and image.ndim == 3 and image.shape[2] == 3
-    if is_rgb and image.size and image.dtype == np.uint8:
-        return image
-    received = f"{image.shape} {image.dtype}" if is_array else type(image).__name__
-    raise ValueError(
-        f"Expected an image of shape (H, W, 3) and dtype uint8, RGB. Received {received}."
-    )
 
 
 @contextlib.contextmanager

@@ -56,7 +56,10 @@ class Surround:
         """What is around the field of a picture, ``(H, W, 3) uint8`` RGB; None: nothing."""
         step = -(-max(image.shape[:2]) // _SEARCH_PX)
         reduced = np.ascontiguousarray(image[::step, ::step])
-        for colour in _border_colours(reduced):
+        edges = np.concatenate([reduced[0], reduced[-1], reduced[:, 0], reduced[:, -1]])
+        colours, times = np.unique(edges, axis=0, return_counts=True)
+        often = np.argsort(-times)[: np.sum(times >= len(edges) / 10)]  # a tenth at least
+        for colour in colours[often]:
             fields = _fields(reduced, colour)
             if fields:
                 return cls(~np.any(fields, axis=0), colour, len(fields))
@@ -74,14 +77,6 @@ class Surround:
         result = image.copy()
         result[(full > 0) | (near & alike.all(axis=2))] = 0
         return result
-
-
-def _border_colours(image: np.ndarray) -> np.ndarray:
-    """The colours that a tenth of the border has at least, the most frequent first, ``(N, 3)``."""
-    edges = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
-    colours, times = np.unique(edges, axis=0, return_counts=True)
-    often = np.argsort(-times)[: np.sum(times >= len(edges) / 10)]
-    return colours[often]
 
 
 def _fields(image: np.ndarray, colour: np.ndarray) -> list[np.ndarray]:
