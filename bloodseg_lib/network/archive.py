@@ -26,10 +26,7 @@ _SIDECAR_BYTES = 2**26  # 64 MiB: the history of a hundred thousand epochs
 
 
 class CheckpointReader:
-    """An open checkpoint.
-
-    Args:
-        path: ``NAME.npz`` (or ``NAME.json``).
+    """An open checkpoint, ``NAME.npz`` (or ``NAME.json``).
 
     Attributes:
         path: of the weights.

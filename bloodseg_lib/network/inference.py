@@ -54,14 +54,11 @@ class LoadedNetwork:
 def load_network(
     path: Path | str, precision: str = "float32", engine: str = "auto"
 ) -> LoadedNetwork:
-    """Load a checkpoint to predict with.
+    """Load a checkpoint, ``NAME.npz`` (or ``NAME.json``), to predict with.
 
-    Args:
-        path: ``NAME.npz`` (or ``NAME.json``).
-        precision: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the processor has
-            it.
-        engine: ``"openvino"``, ``"keras"``, or ``"auto"``: Keras where there is an NVIDIA GPU or no
-            OpenVINO.
+    The precision is ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the processor has
+    it. The engine is ``"openvino"``, ``"keras"``, or ``"auto"``: Keras where there is an NVIDIA GPU
+    or no OpenVINO.
 
     Raises:
         FileNotFoundError, ValueError: as :func:`bloodseg_lib.network.checkpoint.load_model`; also

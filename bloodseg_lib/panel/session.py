@@ -183,9 +183,7 @@ class PanelSession:
     def correct(self, cells: int | Iterable[int], class_id: int | str | None) -> str:
         """Give cells another class, or delete them, put that on record, and say it in words.
 
-        Args:
-            cells: number of a cell, from 1, or several.
-            class_id: the id or the key of their class, ``UNIDENTIFIED``, or ``None``: no cells.
+        The class is an id or key, ``UNIDENTIFIED``, or ``None``: no cells. Numbers are from 1.
 
         Raises:
             ValueError: nothing was segmented, or there is no such cell or class.

@@ -16,18 +16,13 @@ _SUBSAMPLED_PX = 2**22  # larger masks are no cell's, and would take much memory
 
 
 def perimeter_and_circularity(mask: np.ndarray) -> tuple[float, float]:
-    """How long the outer outline of a cell is, and how round the cell is.
+    """How long the outer outline of a cell, ``(H, W) bool``, is in pixels, and how round the cell
+    is: 4 pi times the area through the square of the perimeter, about 1 for a disc, less for
+    everything else.
 
     The length is estimated by Crofton's formula, in four directions, because a line along the
     pixels' edges is longer than what they show. Holes, as the pale centre of a red cell may leave,
     are filled.
-
-    Args:
-        mask: ``(H, W) bool``, the pixels of a cell.
-
-    Returns:
-        the perimeter in pixels, and the circularity: 4 pi times the area through the square of the
-        perimeter, about 1 for a disc, less for everything else.
 
     Examples:
         >>> rows, columns = np.ogrid[-30:31, -30:31]
@@ -44,15 +39,10 @@ def perimeter_and_circularity(mask: np.ndarray) -> tuple[float, float]:
 
 
 def outline(mask: np.ndarray, x: int = 0, y: int = 0) -> np.ndarray:
-    """The outer outline of a cell as a closed polygon, half a pixel around its pixels' centres.
-
-    Args:
-        mask: ``(H, W) bool``, pixels that are connected by their sides.
-        x, y: column and row of its upper left pixel in the image.
-
-    Returns:
-        ``(N, 2) float64``, x and y in pixels of the image, whose upper left corner is (0, 0); the
-        first point is the last.
+    """The outer outline of a cell, ``(H, W) bool``, whose pixels are connected by their sides, as a
+    closed polygon half a pixel around their centres: ``(N, 2) float64``, x and y in pixels of the
+    image, whose upper left corner is (0, 0); the first point is the last. Its upper left pixel is
+    in this column and row.
 
     Examples:
         >>> points = outline(np.ones((1, 2), bool), x=10, y=5)

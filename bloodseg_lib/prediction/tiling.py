@@ -31,13 +31,9 @@ Predict = Callable[[np.ndarray], np.ndarray]
 
 
 class ResampledImage:
-    """An image at 40x, made band by band.
-
-    Args:
-        image: ``(H, W, 3) uint8`` RGB; may be memory-mapped.
-        factor: from the image to 40x, see :class:`bloodseg_lib.prediction.scale.Scale`.
-        levels: ``(256, 3) uint8``, a lookup table of grey levels, see
-            :class:`bloodseg_lib.prediction.preprocessing.Preprocessing`.
+    """An image, ``(H, W, 3) uint8`` RGB, which may be memory-mapped, at 40x by the factor of its
+    :class:`bloodseg_lib.prediction.scale.Scale`, made band by band through a table of grey levels,
+    ``(256, 3) uint8``, of :class:`bloodseg_lib.prediction.preprocessing.Preprocessing`.
     """
 
     def __init__(self, image: np.ndarray, factor: float, levels: np.ndarray):
