@@ -72,10 +72,7 @@ def write_compact(source: Path | str, target: Path | str) -> None:
 
 
 def read_sidecar(path: Path | str) -> Sidecar:
-    """Read what a checkpoint says of itself.
-
-    Args:
-        path: ``NAME.npz`` (or ``NAME.json``).
+    """Read what a checkpoint, ``NAME.npz`` (or ``NAME.json``), says of itself.
 
     Raises:
         FileNotFoundError: there is no ``NAME.npz``.

@@ -115,7 +115,7 @@ def fields_table(fields: Sequence[tuple[str, Result]], target: int) -> str:
         notes = [f"left out: {why}"] if why else findings or ["nothing to say"]
         rows.append(_field_row(words if name else title, counts, " ".join(notes), bool(why)))
     together = pool(used) if used else None
-    red = sum(together.watershed[CLASSES[i].key] for i in RBC_IDS) if together else 0
+    red = together.number(RBC_IDS) if together else 0
     if together and len(fields) > 1:
         notes = [f.sentence for f in together.quality.findings]
         rows.append(_field_row(f"All {len(used)} together", together, " ".join(notes), False))
@@ -130,8 +130,8 @@ def fields_table(fields: Sequence[tuple[str, Result]], target: int) -> str:
 
 
 def _field_row(words: str, counts: Counts, notes: str, pale: bool) -> str:
-    red, white = (sum(counts.watershed[CLASSES[i].key] for i in ids) for ids in (RBC_IDS, WBC_IDS))
-    cells = (len(counts.cells), red, white, counts.parasitaemia(), html.escape(notes))
+    groups = (counts.number(ids) for ids in (RBC_IDS, WBC_IDS))
+    cells = (len(counts.cells), *groups, counts.parasitaemia(), html.escape(notes))
     values = "".join(f"<td>{value}</td>" for value in cells)
     none = " class='bloodseg-none'" if pale else ""
     return f"<tr{none}><th scope='row'>{words}</th>{values}</tr>"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,7 +12,7 @@ from bloodseg_lib.classes import CELL_CLASSES
 from bloodseg_lib.panel.corrected_files import corrected_files
 from bloodseg_lib.panel.corrections import Correction, corrected
 from bloodseg_lib.prediction.counts import Counts
-from bloodseg_lib.prediction.interchange import EXPORTS, OutputConfig, exported_files
+from bloodseg_lib.prediction.interchange import EXPORTS, OutputConfig, exported_files, zipped
 from bloodseg_lib.prediction.segmenter import Segmentation
 
 NO_IMAGE = "Expected an image, none is picked. Pick one from the list or upload one."
@@ -106,12 +104,3 @@ def found_words(counts: Counts | None) -> str:
         return "not segmented yet"
     numbers = ((counts.watershed[c.key], c.name) for c in CELL_CLASSES)
     return ", ".join(f"{n} {name}" for n, name in numbers if n) or "no cells"
-
-
-def zipped(files: Mapping[str, bytes]) -> bytes:
-    """Files as a zip. The same files give the same bytes."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in files.items():
-            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
-    return packed.getvalue()

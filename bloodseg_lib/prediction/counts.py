@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,17 +83,17 @@ class Counts:
         cells = tuple(dataclasses.replace(cell, mask=None) for cell in self.cells)
         return dataclasses.replace(self, cells=cells, label_map=None)
 
+    def number(self, class_ids: Iterable[int]) -> int:
+        """How many cells have one of some classes."""
+        return sum(self.watershed[CLASSES[i].key] for i in class_ids)
+
     def differential(self) -> dict[str, Proportion]:
         """Fraction of each class among the white blood cells, by class key, and of those that are
         uncertain, which count for no class, as :data:`UNCERTAIN`.
         """
-        white, unsure = (
-            {CLASSES[i].key: self.watershed[CLASSES[i].key] for i in WBC_IDS},
-            self.uncertain(),
-        )
-        cells = {key: n - unsure[key] for key, n in white.items()}
+        unsure, total = self.uncertain(), self.number(WBC_IDS)
+        cells = {key: self.watershed[key] - n for key, n in unsure.items()}
         cells[UNCERTAIN] = sum(unsure.values())
-        total = sum(white.values())
         needed, withheld = self.config.minimum_wbc, self.quality.reason(DIFFERENTIAL)
         return {key: Proportion(n, total, needed, withheld) for key, n in cells.items()}
 
@@ -104,10 +104,8 @@ class Counts:
 
     def parasitaemia(self) -> Proportion:
         """Fraction of infected cells among the red blood cells."""
-        total = sum(self.watershed[CLASSES[i].key] for i in RBC_IDS)
-        infected = self.watershed[CLASSES[INFECTED_RBC].key]
-        withheld = self.quality.reason(PARASITAEMIA)
-        return Proportion(infected, total, self.config.minimum_rbc, withheld)
+        infected, withheld = self.number([INFECTED_RBC]), self.quality.reason(PARASITAEMIA)
+        return Proportion(infected, self.number(RBC_IDS), self.config.minimum_rbc, withheld)
 
     def disagreements(self) -> dict[str, str]:
         """Classes whose three counts differ widely, by class key, with the counts in words: look at

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from io import BytesIO
 
 from PIL import Image
@@ -108,14 +108,10 @@ def _figures(counts: Counts) -> list[object]:
         percent = [decimal(100 * value, 3) for value in (share.value, *share.interval)]
     return [
         *(known.get(key, "") for key in _KEYS),
-        *(_total(known, ids) for ids in (RBC_IDS, WBC_IDS)),
+        *(counts.number(ids) if known else "" for ids in (RBC_IDS, WBC_IDS)),
         sum(counts.uncertain().values()) if known else "",
         *percent,
     ]
-
-
-def _total(known: Mapping[str, int], ids: Sequence[int]) -> int | str:
-    return sum(known[c.key] for c in CELL_CLASSES if c.id in ids) if known else ""
 
 
 def report_page(
@@ -177,7 +173,7 @@ def _shown(counts: Counts) -> str:
     """The figures in the columns :data:`_HEADINGS`."""
     share = counts.parasitaemia()
     known = {} if counts.quality.reason(COUNTS) else counts.watershed
-    red, white = (_total(known, ids) for ids in (RBC_IDS, WBC_IDS))
+    red, white = (counts.number(ids) if known else "" for ids in (RBC_IDS, WBC_IDS))
     infected = "" if share.withheld or not known else share.numerator
     figure = "withheld" if share.withheld else "too few cells"
     if share.value is not None and share.interval is not None:
