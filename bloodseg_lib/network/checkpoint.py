@@ -115,8 +115,8 @@ def restore_weights(path: Path | str, model: keras.Model) -> None:
 
 
 def restore_checkpoint(path: Path | str, model: keras.Model, optimizer: Optimizer) -> Sidecar:
-    """Restore a network, its optimizer and its dropout to the state they were saved in, by networks
-    and optimizers of the same kind. The optimizer is built here, because assigning to one that is
+    """Restore a network, its optimizer and its dropout to the state they were saved in; both are of
+    the same shape and kind as then. The optimizer is built here, because assigning to one that is
     not would be lost.
 
     Raises:

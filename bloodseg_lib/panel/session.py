@@ -183,7 +183,8 @@ class PanelSession:
     def correct(self, cells: int | Iterable[int], class_id: int | str | None) -> str:
         """Give cells another class, or delete them, put that on record, and say it in words.
 
-        The class is an id or key, ``UNIDENTIFIED``, or ``None``: no cells. Numbers are from 1.
+        The cells are numbers from 1; the class is an id or key, ``UNIDENTIFIED``, or ``None``: no
+        cells.
 
         Raises:
             ValueError: nothing was segmented, or there is no such cell or class.

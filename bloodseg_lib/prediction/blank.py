@@ -26,8 +26,8 @@ _FEWEST_CELLS = 5  # of one cell cut out, what is around it is its slide
 
 
 def of_blank(image: np.ndarray, cells: Sequence[Cell]) -> Iterator[Finding]:
-    """A finding, if part of a picture, ``(H, W, 3) uint8`` RGB as it came, is blank, and not all
-    that has no cell in it.
+    """A finding, if part of a picture, ``(H, W, 3) uint8`` RGB as it came, of more than a few cells
+    is blank.
     """
     if len(cells) >= _FEWEST_CELLS and (fraction := blank_fraction(image)) >= NOTED:
         words = (

@@ -135,8 +135,8 @@ class Cell:
         field: str = "",
     ) -> Cell:
         """The cell of some pixels, of which each class has a fraction, ``(10,)``, and a mean
-        probability, ``(10,)``, empty if not known; ``config`` has ``infected_share`` and
-        ``most_entropy``.
+        probability, ``(10,)``, empty if not known. The defaults of ``infected_share`` and
+        ``most_entropy`` hold without ``config``; ``field`` is the image's name.
         """
         config = config or CountingConfig()
         class_id = int(fractions.argmax())
