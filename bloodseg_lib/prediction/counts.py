@@ -219,16 +219,10 @@ def count_cells(
         else:
             cells.append(cell)
     on_progress(1)
-    pixel_um = PixelSize.of(scale).um
-    cells.sort(key=lambda cell: (cell.box.y, cell.box.x, cell.class_id))
-    numbered = (
-        dataclasses.replace(cell, number=number, pixel_um=pixel_um)
-        for number, cell in enumerate(cells, start=1)
-    )
     tally = Counter(cell.class_id for cell in cells)
     pixels = occurrences(painted, NUM_CLASSES)
     return Counts(
-        cells=tuple(numbered),
+        cells=_numbered(cells, scale),
         components={
             c.key: components(painted == c.id, least_px[c.id], config.border_rule)
             for c in CELL_CLASSES
@@ -239,6 +233,16 @@ def count_cells(
         config=config,
         under_writing=left_out,
         label_map=painted,
+    )
+
+
+def _numbered(cells: list[Cell], scale: Scale) -> tuple[Cell, ...]:
+    """Cells from top to bottom, with their numbers."""
+    pixel_um = PixelSize.of(scale).um
+    cells = sorted(cells, key=lambda cell: (cell.box.y, cell.box.x, cell.class_id))
+    return tuple(
+        dataclasses.replace(cell, number=number, pixel_um=pixel_um)
+        for number, cell in enumerate(cells, start=1)
     )
 
 
