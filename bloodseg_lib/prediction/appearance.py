@@ -6,7 +6,7 @@ Taught by ``notebooks/06_interactive_prediction.ipynb``.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ from bloodseg_lib.optics import (
     channel_extremes,
     windows_at_40x,
 )
+from bloodseg_lib.prediction.light import windows
 from bloodseg_lib.prediction.segmenter import Segmentation
 from bloodseg_lib.prediction.tint import is_tinted_grey
 
@@ -151,7 +152,8 @@ def _measures(
     colourful = 0.0 if tinted else float(np.percentile(greatest - least, 99))
     shown = cv2.resize(labels, seen.shape[1::-1], interpolation=cv2.INTER_NEAREST)
     rims = _Rims.of(seen, np.isin(shown, RBC_IDS))
-    blocks = [rims.steepness(block) for block in _blocks(*shown.shape)]
+    down, across = (max(1, round(side / _BLOCK_PX)) for side in shown.shape)
+    blocks = [rims.steepness(block) for block in windows(shown, down, across)]
     return contrast, empty, colourful, rims.steepness(), blocks, density[rims.inside]
 
 
@@ -183,14 +185,3 @@ class _Rims(NamedTuple):
             return np.nan
         steep = float(np.percentile(self.slope[part][rim], 75))
         return steep / max(_LEAST_DENSITY, float(np.median(self.density[part][inside])))
-
-
-def _blocks(height: int, width: int) -> Iterator[tuple[slice, slice]]:
-    """Squares of about :data:`_BLOCK_PX` that cover a window."""
-    down, across = (max(1, round(length / _BLOCK_PX)) for length in (height, width))
-    for i in range(down):
-        for j in range(across):
-            yield (
-                slice(i * height // down, (i + 1) * height // down),
-                slice(j * width // across, (j + 1) * width // across),
-            )

@@ -83,6 +83,11 @@ class Counts:
         cells = tuple(dataclasses.replace(cell, mask=None) for cell in self.cells)
         return dataclasses.replace(self, cells=cells, label_map=None)
 
+    @property
+    def sound(self) -> bool:
+        """Whether they are given and may be pooled: neither they nor the parasitaemia withheld."""
+        return not (self.quality.reason(PARASITAEMIA) or self.quality.reason(COUNTS))
+
     def number(self, class_ids: Iterable[int]) -> int:
         """How many cells have one of some classes."""
         return sum(self.watershed[CLASSES[i].key] for i in class_ids)
@@ -260,7 +265,7 @@ def pool(fields: Sequence[Counts]) -> Counts:
             f"Received {len(fields)}."
         )
 
-    sound = [c for c in fields if not (c.quality.reason(PARASITAEMIA) or c.quality.reason(COUNTS))]
+    sound = [counts for counts in fields if counts.sound]
     bad = len(fields) - len(sound)
     quality = NOTHING_WRONG
     if bad:
