@@ -7,9 +7,10 @@ other cells of a field, so they are not scored. Taught by ``notebooks/04_evaluat
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,8 +38,9 @@ class AnnotatedField:
     boxes: tuple[CellBox, ...] = ()
 
 
-_LABELLED = {module.SOURCE: module.labelled for module in (lisc, zheng, pbc)}
-_BOXED = {
+_Reader = Callable[[Path | str], Iterator[Any]]
+_LABELLED: dict[str, _Reader] = {module.SOURCE: module.labelled for module in (lisc, zheng, pbc)}
+_BOXED: dict[str, _Reader] = {
     mamic.SOURCE: own_fields.labelled,  # the same layout
     txl_pbc.SOURCE: txl_pbc.labelled,
     chula.SOURCE: chula.labelled,
@@ -69,14 +71,11 @@ def read(source: str, root: Path | str) -> Iterator[AnnotatedField | Skipped]:
             f"Expected a database with annotated fields, one of {', '.join(SOURCES)}. "
             f"Received {source!r}."
         )
-    if source in _BOXED:
-        return (
-            replace(item, source=source)
-            if isinstance(item, Skipped)
-            else AnnotatedField(source, item[0], boxes=tuple(item[1]))
-            for item in _BOXED[source](root)
-        )
     return (
-        item if isinstance(item, Skipped) else AnnotatedField(source, *item)
-        for item in _LABELLED[source](root)
+        replace(item, source=source)
+        if isinstance(item, Skipped)
+        else AnnotatedField(source, item[0], boxes=tuple(item[1]))
+        if source in _BOXED
+        else AnnotatedField(source, *item)
+        for item in (_LABELLED | _BOXED)[source](root)
     )

@@ -184,13 +184,8 @@ def compared(
     dataset: Dataset,
     progress: bool = True,
 ) -> tuple[Figure, ...]:
-    """Two networks on corrected fields, cell by cell, and on the drawn smears of a dataset.
-
-    Args:
-        before, after: the networks.
-        fields: that did not teach.
-        dataset: with a ``test`` split.
-        progress: show bars.
+    """Two networks on corrected fields that did not teach, cell by cell, and on the drawn smears of
+    a dataset's ``test`` split.
     """
     cells: Counter[str] = Counter()
     right: tuple[Counter[str], Counter[str]] = Counter(), Counter()

@@ -161,18 +161,11 @@ def evaluate_counts(
 def true_counts(
     objects: Sequence[Mapping[str, Any]], shape: tuple[int, ...], config: CountingConfig
 ) -> list[int]:
-    """The number of cells of each class on a smear, by the rules of counting.
+    """The number of cells of each class on a smear of this height and width, ten by class id, by
+    the rules of counting.
 
-    A cell counts if its visible area reaches the ``minimum_area`` of counting and, with the border
-    rule, if it does not touch the bottom or right border.
-
-    Args:
-        objects: its cells as the dataset keeps them: class ``id``, ``box`` and visible ``area_px``.
-        shape: height and width of the smear.
-        config: how to count.
-
-    Returns:
-        ten numbers, by class id.
+    A cell, as the dataset keeps them, counts if its visible area reaches the ``minimum_area`` of
+    counting and, with the border rule, if it does not touch the bottom or right border.
 
     Examples:
         >>> cell = {"id": 9, "area_px": 900, "box": {"x": 5, "y": 5, "width": 34, "height": 34}}

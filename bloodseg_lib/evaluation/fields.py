@@ -199,20 +199,16 @@ def _scores(field: AnnotatedField, labels: np.ndarray) -> Iterator[FieldScore | 
             yield FieldScore(field.source, name, cell_box.class_id, predicted)
     if not field.boxes:
         predicted, cell = labelled_cell(labels, field.class_id)
-        iou = None if field.mask is None else _iou(field.mask, cell)
+        iou = None
+        if (mask := field.mask) is not None:
+            iou = float(np.count_nonzero(mask & cell) / np.count_nonzero(mask | cell))
         yield FieldScore(field.source, name, field.class_id, predicted, iou)
 
 
 def labelled_cell(labels: np.ndarray, class_id: int) -> tuple[int, np.ndarray]:
-    """The cell that a field's label is about: the largest object of white cells, or of platelets.
-
-    Args:
-        labels: ``(H, W) uint8`` predicted label map.
-        class_id: the label, a white cell or a platelet.
-
-    Returns:
-        the most frequent predicted class of its pixels, 0 if there is no such object, and the
-        object, ``(H, W) bool``.
+    """The cell, ``(H, W) bool``, that a field's label is about: the largest object of white cells,
+    or of platelets, in a predicted label map, ``(H, W) uint8``; before it the most frequent class
+    of its pixels, 0 if there is no such object.
 
     Examples:
         >>> labels = np.zeros((20, 20), np.uint8)
@@ -231,14 +227,8 @@ def labelled_cell(labels: np.ndarray, class_id: int) -> tuple[int, np.ndarray]:
 
 
 def class_in_box(labels: np.ndarray, box: Box) -> int:
-    """The most frequent predicted class in the centre of a box, half its width and height.
-
-    Args:
-        labels: ``(H, W) uint8`` predicted label map.
-        box: around a cell.
-
-    Returns:
-        the id of a cell's class, or 0 where too few pixels of the centre are a cell.
+    """The most frequent class of the label map, ``(H, W) uint8``, in the centre of a box, half its
+    width and height; 0 where too few pixels of the centre are a cell.
     """
     centre = labels[
         box.y + box.height // 4 : box.y + 3 * box.height // 4,
@@ -247,7 +237,3 @@ def class_in_box(labels: np.ndarray, box: Box) -> int:
     cells = np.bincount(centre.ravel(), minlength=NUM_CLASSES)[1:]
     detected = cells.any() and cells.sum() >= MIN_CELL_FRACTION * centre.size
     return int(cells.argmax()) + 1 if detected else BACKGROUND
-
-
-def _iou(a: np.ndarray, b: np.ndarray) -> float:
-    return float(np.count_nonzero(a & b) / np.count_nonzero(a | b))

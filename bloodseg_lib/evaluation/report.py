@@ -56,19 +56,11 @@ def predicted_batches(
     title: str,
     progress: bool,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Predict the smears of a split, a batch at a time, in the order of the dataset.
+    """Predict the smears of a split, the first of them where there is a limit, a batch at a time,
+    in the order of the dataset.
 
-    Args:
-        segmenter: a network, or a function that predicts tiles as one does.
-        dataset: composed smears.
-        split: ``"train"``, ``"valid"`` or ``"test"``.
-        limit: only the first smears, at most this many; ``None``: all.
-        title: of the progress bar.
-        progress: show a tqdm bar.
-
-    Yields:
-        the true label maps, ``(B, H, W) uint8``, and the predicted probabilities,
-        ``(B, H, W, 10) float32``.
+    Yields the true label maps, ``(B, H, W) uint8``, and the predicted probabilities, ``(B, H, W,
+    10) float32``.
 
     Raises:
         ValueError: an unknown split, one without smears, or a limit below 1.

@@ -76,7 +76,8 @@ def _stage(axes: Axes, stage: int, last: int, width: int, size_px: int) -> None:
     for side, grey in ((-1, "0.9"), (1, "0.82")):
         _bar(axes, x + side * wide * 0.48, level, channels, grey)
     if stage > bottom:
-        _joined_bar(axes, _join_right(x, channels), level, channels)
+        middle = _join_right(x, channels) - _wide(2 * channels) / 2
+        _bar(axes, middle, level, 2 * channels, "1.0", "0.6")  # copied, and from below
     # to the side on which no arrow leaves
     aside = 0 if stage == bottom else 0.4 if stage == last else -1 if stage < bottom else 1
     side_px = size_px // 2**level
@@ -99,22 +100,13 @@ def _join_right(x: float, channels: int) -> float:
     return float(x - (1.1 + 0.45 * np.log2(channels)) * 0.48 - _wide(channels) / 2 - 0.3)
 
 
-def _joined_bar(axes: Axes, right: float, level: int, channels: int) -> None:
-    """The copied maps, white, and those from below, grey, in one bar."""
-    tall, wide, y = _height(level), _wide(2 * channels), _middle(level)
-    for n, grey in enumerate(("1.0", "0.6")):
-        corner = (right - wide + n * wide / 2, y - tall / 2)
-        half = Rectangle(corner, wide / 2, tall, edgecolor=INK, linewidth=1, facecolor=grey)
-        axes.add_patch(half)
-    note = str(2 * channels)
-    axes.text(right - wide / 2, y + tall / 2 + 0.25, note, ha="center", va="bottom", fontsize=10)
-
-
-def _bar(axes: Axes, x: float, level: int, channels: int, grey: str) -> None:
-    """One feature map, with its number of channels above."""
+def _bar(axes: Axes, x: float, level: int, channels: int, *greys: str) -> None:
+    """One feature map, or several side by side, with the number of channels above."""
     tall, wide, y = _height(level), _wide(channels), _middle(level)
-    corner = (x - wide / 2, y - tall / 2)
-    axes.add_patch(Rectangle(corner, wide, tall, edgecolor=INK, linewidth=1, facecolor=grey))
+    part = wide / len(greys)
+    for n, grey in enumerate(greys):
+        corner = (x - wide / 2 + n * part, y - tall / 2)
+        axes.add_patch(Rectangle(corner, part, tall, edgecolor=INK, linewidth=1, facecolor=grey))
     axes.text(x, y + tall / 2 + 0.25, str(channels), ha="center", va="bottom", fontsize=10)
 
 

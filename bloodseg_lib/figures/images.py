@@ -14,19 +14,13 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
-from bloodseg_lib.classes import (
-    CELL_CLASSES,
-    CLASSES,
-    NUM_CLASSES,
-    RBC_DIAMETER_PX,
-    Box,
-    labels_to_colours,
-)
+from bloodseg_lib.classes import CELL_CLASSES, CLASSES, RBC_DIAMETER_PX, Box, labels_to_colours
 from bloodseg_lib.figures import marks
 from bloodseg_lib.figures.charts import INK, class_rectangle, expect_some
 from bloodseg_lib.figures.overlays import HEAT, heat, overlay
 
 _PANEL_INCHES = 2.5
+_CELL_PX = 120  # side of the square that each cell stands in; a larger cell is cut to it
 _WITHOUT_TRUTH = ("Image", "Predicted", "Both")
 
 
@@ -48,14 +42,13 @@ class Cell(Protocol):
     def box(self) -> tuple[int, int, int, int]: ...
 
 
-def sample_sheet(samples: Iterable[Sample], per_class: int = 10, cell_px: int = 120) -> Figure:
+def sample_sheet(samples: Iterable[Sample], per_class: int = 10) -> Figure:
     """Single cells on white, a row for each class that has any, all at one scale so that their
     sizes can be compared.
 
     Args:
         samples: cells of any classes; the first ``per_class`` of each are shown.
         per_class: columns.
-        cell_px: side of the square that each cell stands in; a larger cell is cut to it.
 
     Raises:
         ValueError: no samples.
@@ -64,7 +57,7 @@ def sample_sheet(samples: Iterable[Sample], per_class: int = 10, cell_px: int = 
     for sample in samples:
         row = rows.setdefault(sample.class_id, [])
         if len(row) < per_class:
-            row.append(_on_white(sample.rgba, cell_px))
+            row.append(_on_white(sample.rgba, _CELL_PX))
     if not rows:
         raise ValueError("Expected at least one sample to show. Received none.")
     width, height = 1.9 + per_class * 0.75, 0.4 + len(rows) * 0.75
@@ -72,14 +65,14 @@ def sample_sheet(samples: Iterable[Sample], per_class: int = 10, cell_px: int = 
     room = {"left": 1.8 / width, "right": 0.995, "top": 0.995, "bottom": 0.38 / height}
     axes = figure.subplots(len(rows), 1, squeeze=False, gridspec_kw={**room, "hspace": 0})[:, 0]
     for panel, class_id in zip(axes, sorted(rows), strict=True):
-        blank = [np.full((cell_px, cell_px, 3), 255, np.uint8)] * (per_class - len(rows[class_id]))
-        panel.imshow(np.hstack(rows[class_id] + blank))
+        blank = np.full((_CELL_PX, _CELL_PX, 3), 255, np.uint8)
+        panel.imshow(np.hstack(rows[class_id] + [blank] * (per_class - len(rows[class_id]))))
         panel.axis("off")
         at: dict[str, Any] = {"transform": panel.transAxes}
         panel.text(-0.035, 0.5, CLASSES[class_id].name, ha="right", va="center", fontsize=12, **at)
         panel.add_patch(class_rectangle(class_id, (-0.025, 0.25), 0.012, 0.5, clip_on=False, **at))
     axes[-1].autoscale(False)
-    below, end = cell_px + 6, 5 + RBC_DIAMETER_PX
+    below, end = _CELL_PX + 6, 5 + RBC_DIAMETER_PX
     axes[-1].plot([5, end], [below, below], color=INK, linewidth=2, clip_on=False)
     note = f"{RBC_DIAMETER_PX:.0f} pixels, the diameter of a red blood cell at 40x, about 7.5 µm"
     axes[-1].text(end + 7, below, note, fontsize=10, color="0.35", va="center")
@@ -113,12 +106,8 @@ def smears_figure(
 
 
 def weight_map_figure(image: np.ndarray, labels: np.ndarray, weight_map: np.ndarray) -> Figure:
-    """A smear, its label map, and how much an error weighs at each pixel (logarithmic colour bar).
-
-    Args:
-        image: ``(H, W, 3) uint8``.
-        labels: ``(H, W) uint8``.
-        weight_map: ``(H, W)`` float, above 0 where it is to be seen.
+    """A smear, ``(H, W, 3) uint8``, its label map, ``(H, W) uint8``, and how much an error weighs
+    at each pixel, ``(H, W)`` float, above 0 where it is to be seen (logarithmic colour bar).
     """
     figure, axes = _grid(1, 3, ("Smear", "Label map", "Weight map"))
     axes[0, 0].imshow(image)
@@ -182,37 +171,26 @@ def comparison_figure(
 
 
 def heat_map_figure(
-    image: np.ndarray,
-    probabilities: np.ndarray,
-    class_ids: Sequence[int] | None = None,
-    columns: int = 5,
-    pixel_um: float | None = marks.AT_40X_UM,
+    image: np.ndarray, probabilities: np.ndarray, pixel_um: float | None = marks.AT_40X_UM
 ) -> Figure:
-    """An image under the heat map of each of some classes' probability.
+    """An image under the heat map of each class's probability.
 
     Args:
         image: ``(H, W, 3) uint8``.
         probabilities: ``(H, W, 10)``, 0..1.
-        class_ids: classes to show; all ten if not given.
-        columns: panels side by side.
         pixel_um: micrometres of a pixel; None: not known, and no scale bar.
     """
-    ids = list(range(NUM_CLASSES) if class_ids is None else class_ids)
-    expect_some(ids)
-    columns = min(columns, len(ids))
-    rows = -(-len(ids) // columns)
-    side = 1.9 if columns > 2 else _PANEL_INCHES
-    height = rows * (side * image.shape[0] / image.shape[1] + 0.35)
-    figure = Figure(figsize=(columns * side + 0.9, height), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False)
-    for panel in axes.flat:
+    side = 1.9
+    height = 2 * (side * image.shape[0] / image.shape[1] + 0.35)
+    figure = Figure(figsize=(5 * side + 0.9, height), layout="constrained")
+    axes = figure.subplots(2, 5)
+    for panel, c in zip(axes.flat, CLASSES, strict=True):
         panel.axis("off")
-    for panel, i in zip(axes.flat, ids, strict=False):
-        panel.imshow(heat(image, probabilities[:, :, i]))
-        largest = float(probabilities[:, :, i].max())
-        panel.set_title(f"{CLASSES[i].name}, up to {largest:.2f}", fontsize=9, pad=10)
+        panel.imshow(heat(image, probabilities[:, :, c.id]))
+        largest = float(probabilities[:, :, c.id].max())
+        panel.set_title(f"{c.name}, up to {largest:.2f}", fontsize=9, pad=10)
         line = {"transform": panel.transAxes, "clip_on": False, "linewidth": 0.5}
-        panel.add_patch(class_rectangle(i, (0, 1.012), 1, 0.022, **line))
+        panel.add_patch(class_rectangle(c.id, (0, 1.012), 1, 0.022, **line))
     marks.scale_bar(axes.flat[0], image, pixel_um)
     scale = ScalarMappable(Normalize(0, 1), HEAT)
     figure.colorbar(scale, ax=axes, shrink=0.85, aspect=30, label="probability")

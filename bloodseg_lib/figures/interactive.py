@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import html
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial, wraps
+from functools import wraps
 from typing import Any
 
 import ipywidgets
@@ -110,7 +110,7 @@ class NamingGame(_Played):
         self._shown = ipywidgets.HTML()
         buttons = [ipywidgets.Button(description=f"{c.letter} {c.name}") for c in CELL_CLASSES]
         for c, button in zip(CELL_CLASSES, buttons, strict=True):
-            button.on_click(partial(self._pressed, c.id))
+            button.on_click(lambda _button, class_id=c.id: self.name(class_id))
         box = ipywidgets.HBox(buttons, layout={"flex_flow": "row wrap"})
         self.widget = ipywidgets.VBox([self.progress, self._shown, box])
         self.picture = figure_png(self._sheet())
@@ -122,33 +122,24 @@ class NamingGame(_Played):
             self.named.append(class_id)
             self._show()
 
-    def _pressed(self, class_id: int, _button: Any) -> None:
-        self.name(class_id)
-
     def _show(self) -> None:
         done, every = len(self.named), len(self._truth)
         if done < every:
             self.progress.value = f"Cell {done + 1} of {every}. Which class is it?"
-            figure, alt = self._one(done), "The cell to name, in the middle"
+            alt = "The cell to name, in the middle"
+            figure = Figure(figsize=(2.6, 2.6), layout="constrained")
+            _cell(figure.subplots(), self._pictures[done])
         else:
             answers = {"You": self.named, **self._others}
-            self.progress.value = " ".join(
-                f"{who}: {self._right(given)} of {every} right." for who, given in answers.items()
-            )
+            pairs = {who: zip(self._truth, given, strict=True) for who, given in answers.items()}
+            right = {who: sum(a == b for a, b in both) for who, both in pairs.items()}
+            self.progress.value = " ".join(f"{w}: {n} of {every} right." for w, n in right.items())
             figure = Figure(figsize=(4 * len(answers), 4), layout="constrained")
             panels = figure.subplots(1, len(answers), squeeze=False)[0]
             for axes, (who, given) in zip(panels, answers.items(), strict=True):
                 _matrix(axes, who, self._truth, given)
             alt = "Your confusion matrix beside the others'"
         self._shown.value = _img(figure_png(figure), alt)
-
-    def _right(self, given: Sequence[int]) -> int:
-        return sum(a == b for a, b in zip(self._truth, given, strict=True))
-
-    def _one(self, number: int) -> Figure:
-        figure = Figure(figsize=(2.6, 2.6), layout="constrained")
-        _cell(figure.subplots(), self._pictures[number])
-        return figure
 
     def _sheet(self) -> Figure:
         """All cells, numbered, with the matrices of the others beneath."""

@@ -10,7 +10,6 @@ import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -27,10 +26,7 @@ _SIDECAR_BYTES = 2**26  # 64 MiB: the history of a hundred thousand epochs
 
 
 class CheckpointReader:
-    """An open checkpoint.
-
-    Args:
-        path: ``NAME.npz`` (or ``NAME.json``).
+    """An open checkpoint, ``NAME.npz`` (or ``NAME.json``).
 
     Attributes:
         path: of the weights.
@@ -54,7 +50,11 @@ class CheckpointReader:
             raise self._damaged(error) from error
         try:
             self._check_entries()
-            self.sidecar = Sidecar.parse(self._json(), self.path)
+            try:
+                values = json.loads(self._array(SIDECAR, None).tobytes())
+            except (ValueError, RecursionError) as error:
+                raise self._damaged(error) from error
+            self.sidecar = Sidecar.parse(values, self.path)
             if self.unet.parameters > self.path.stat().st_size:
                 raise self._mismatch(
                     "of any name", f"{self.unet.parameters} values", "a file of fewer bytes"
@@ -76,11 +76,8 @@ class CheckpointReader:
         return UNetConfig.from_dict(self.sidecar.unet)
 
     def arrays(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
-        """The values of variables.
-
-        Args:
-            shapes: of all the variables that are needed, by name. The state of optimizer and
-                dropout may be left out; weights may not.
+        """The values of variables by name, of all that are needed. The state of optimizer and
+        dropout may be left out; weights may not.
 
         Raises:
             ValueError: the checkpoint lacks one or holds others, or one has another shape or a
@@ -140,12 +137,6 @@ class CheckpointReader:
         if not (abs(value.astype(np.float64)) <= np.finfo(np.float32).max).all():
             raise self._not_finite(name)
         return value
-
-    def _json(self) -> Any:
-        try:
-            return json.loads(self._array(SIDECAR, None).tobytes())
-        except (ValueError, RecursionError) as error:
-            raise self._damaged(error) from error
 
     def _check_copy(self) -> None:
         """Refuse a ``.json`` that cannot be read or describes another network, not an older one."""

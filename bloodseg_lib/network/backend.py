@@ -92,35 +92,29 @@ def versions() -> dict[str, str]:
 
 def has_bfloat16() -> bool:
     """Whether the hardware multiplies bfloat16 natively; emulated, it is slower than float32."""
+    has: list[bool] = []  # of each accelerator
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        gpus = tf.config.list_physical_devices("GPU")
-        if gpus:
-            return all(
-                tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0))
-                >= (8, 0)
-                for gpu in gpus
-            )
+        for gpu in tf.config.list_physical_devices("GPU"):
+            details = tf.config.experimental.get_device_details(gpu)
+            has.append(details.get("compute_capability", (0, 0)) >= (8, 0))
     elif keras.backend.backend() == "jax":
         import jax
 
-        accelerators = [device for device in jax.devices() if device.platform != "cpu"]
-        if accelerators:
-            return all(
-                device.platform == "tpu" or float(device.compute_capability) >= 8
-                for device in accelerators
-            )
+        for device in jax.devices():
+            if device.platform != "cpu":
+                has.append(device.platform == "tpu" or float(device.compute_capability) >= 8)
+    if has:
+        return all(has)
     flags = Path("/proc/cpuinfo").read_text().split() if Path("/proc/cpuinfo").is_file() else []
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 def dtype_policy(precision: str = "float32") -> str:
-    """The Keras dtype policy of a precision.
-
-    Args:
-        precision: ``"float32"``; ``"bfloat16"``: the layers compute in bfloat16, while variables
-            and the loss stay float32; ``"auto"``: bfloat16 where the hardware has it, else float32.
+    """The Keras dtype policy of a precision: ``"float32"``; ``"bfloat16"``: the layers compute in
+    bfloat16, while variables and the loss stay float32; ``"auto"``: bfloat16 where the hardware has
+    it, else float32.
 
     Raises:
         ValueError: another word.
@@ -133,11 +127,8 @@ def dtype_policy(precision: str = "float32") -> str:
         raise ValueError(
             f"precision: expected one of {', '.join(PRECISIONS)}. Received {precision!r}."
         )
-    return (
-        "mixed_bfloat16"
-        if precision == "bfloat16" or (precision == "auto" and has_bfloat16())
-        else "float32"
-    )
+    half = precision == "bfloat16" or (precision == "auto" and has_bfloat16())
+    return "mixed_bfloat16" if half else "float32"
 
 
 def make_deterministic() -> None:
@@ -158,23 +149,17 @@ def _backend() -> tuple[str, str, list[str]]:
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        gpus = tf.config.list_physical_devices("GPU")
-        return (
-            "TensorFlow",
-            tf.__version__,
-            [
-                tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
-                for gpu in gpus
-            ],
-        )
+        gpus = {
+            gpu.name: tf.config.experimental.get_device_details(gpu)
+            for gpu in tf.config.list_physical_devices("GPU")
+        }
+        names = [details.get("device_name", name) for name, details in gpus.items()]
+        return "TensorFlow", tf.__version__, names
     if keras.backend.backend() == "jax":
         import jax
 
-        return (
-            "JAX",
-            jax.__version__,
-            [device.device_kind for device in jax.devices() if device.platform != "cpu"],
-        )
+        names = [device.device_kind for device in jax.devices() if device.platform != "cpu"]
+        return "JAX", jax.__version__, names
     raise ValueError(
         f"KERAS_BACKEND: expected tensorflow or jax. Received {keras.backend.backend()!r}; "
         "unset the variable or correct it."

@@ -54,12 +54,8 @@ VIEWS = (WHITE_CELLS, RED_CELLS)
 
 
 def at_reference(density: np.ndarray, mask: np.ndarray, view: View) -> np.ndarray:
-    """The densities of a cell whose stain is brought to the view's reference.
-
-    Args:
-        density: ``(S, S, 3) float32``, optical densities around the cell.
-        mask: ``(S, S) float32``, 1 within the cell, 0 outside.
-        view: of the network.
+    """The densities of a cell, ``(S, S, 3) float32``, whose stain is brought to the view's
+    reference; the mask is ``(S, S) float32``, 1 within the cell, 0 outside.
     """
     inside = density[mask > 0.5]
     if len(inside) == 0:
@@ -69,11 +65,8 @@ def at_reference(density: np.ndarray, mask: np.ndarray, view: View) -> np.ndarra
 
 
 def seen(density: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """A cell alone on white: the network's input, transmittance from -1 to 1.
-
-    Args:
-        density: ``(S, S, 3) float32``, see :func:`at_reference`.
-        mask: as there.
+    """A cell alone on white, of :func:`at_reference`: the network's input, transmittance from -1 to
+    1.
     """
     return (2 * np.exp(-density * mask[:, :, None]) - 1).astype(np.float32)
 

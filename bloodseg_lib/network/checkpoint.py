@@ -58,10 +58,6 @@ def write_compact(source: Path | str, target: Path | str) -> None:
     """Write the weights of a checkpoint alone, kernels in half precision: enough to predict and to
     fine-tune, in a sixth of the bytes. So are released networks kept.
 
-    Args:
-        source: ``NAME.npz`` (or ``NAME.json``).
-        target: ``NAME.npz``; the sidecar goes to ``NAME.json``.
-
     Raises:
         FileNotFoundError, ValueError: as :func:`load_model`.
     """
@@ -76,10 +72,7 @@ def write_compact(source: Path | str, target: Path | str) -> None:
 
 
 def read_sidecar(path: Path | str) -> Sidecar:
-    """Read what a checkpoint says of itself.
-
-    Args:
-        path: ``NAME.npz`` (or ``NAME.json``).
+    """Read what a checkpoint, ``NAME.npz`` (or ``NAME.json``), says of itself.
 
     Raises:
         FileNotFoundError: there is no ``NAME.npz``.
@@ -111,12 +104,8 @@ def load_model(path: Path | str, precision: str = "float32") -> tuple[keras.Mode
 
 
 def restore_weights(path: Path | str, model: keras.Model) -> None:
-    """Give a network the weights of a checkpoint, to fine-tune it on other data.
-
-    Args:
-        path: ``NAME.npz``, with or without an optimizer.
-        model: a network of the same shape; its mean and standard deviation of the pixels are not
-            touched.
+    """Give a network of the same shape the weights of a checkpoint, with or without an optimizer,
+    to fine-tune it on other data; its mean and standard deviation of the pixels are not touched.
 
     Raises:
         FileNotFoundError, ValueError: as :func:`load_model`.
@@ -126,13 +115,9 @@ def restore_weights(path: Path | str, model: keras.Model) -> None:
 
 
 def restore_checkpoint(path: Path | str, model: keras.Model, optimizer: Optimizer) -> Sidecar:
-    """Restore a network, its optimizer and its dropout to the state they were saved in.
-
-    Args:
-        path: ``NAME.npz``, saved with an optimizer.
-        model: a network of the same shape.
-        optimizer: one of the same kind; it is built here, because assigning to one that is not
-            would be lost.
+    """Restore a network, its optimizer and its dropout to the state they were saved in; both are of
+    the same shape and kind as then. The optimizer is built here, because assigning to one that is
+    not would be lost.
 
     Raises:
         FileNotFoundError, ValueError: as :func:`load_model`; also if it was saved without
@@ -149,9 +134,14 @@ def state_of(model: keras.Model, optimizer: Optimizer | None) -> dict[str, np.nd
     """Copy everything that a training step changes: weights, optimizer, dropout; the arrays of a
     checkpoint to resume from, under the same names.
     """
-    return {
-        name: _value(variable, optimizer) for name, variable in _variables(model, optimizer).items()
-    }
+    state = {}
+    for name, variable in _variables(model, optimizer).items():
+        state[name] = variable.numpy().copy()
+        if optimizer is not None and variable is optimizer.variables[0]:
+            # its counter in steps instead of micro-batches
+            steps = state[name] // (optimizer.gradient_accumulation_steps or 1)
+            state[name] = np.asarray(steps)
+    return state
 
 
 def set_state(model: keras.Model, optimizer: Optimizer, state: Mapping[str, np.ndarray]) -> None:
@@ -200,14 +190,6 @@ def _variables(model: keras.Model, optimizer: Optimizer | None = None) -> dict[s
         if not variable.name.endswith("gradient_accumulator"):
             named[f"{OPTIMIZER}/{variable.path}"] = variable
     return named
-
-
-def _value(variable: keras.Variable, optimizer: Optimizer | None) -> np.ndarray:
-    """A copy of a variable's value, the optimizer's counter in steps instead of micro-batches."""
-    value = variable.numpy().copy()
-    if optimizer is not None and variable is optimizer.variables[0]:
-        value = np.asarray(value // (optimizer.gradient_accumulation_steps or 1))
-    return value
 
 
 def _set_value(variable: keras.Variable, value: np.ndarray, optimizer: Optimizer | None) -> None:

@@ -28,10 +28,8 @@ def is_out_of_memory(error: BaseException) -> bool:
         import tensorflow as tf
 
         return isinstance(error, tf.errors.ResourceExhaustedError)
-    return type(error).__name__ in (
-        "JaxRuntimeError",
-        "XlaRuntimeError",
-    ) and "RESOURCE_EXHAUSTED" in str(error)
+    of_jax = type(error).__name__ in ("JaxRuntimeError", "XlaRuntimeError")
+    return of_jax and "RESOURCE_EXHAUSTED" in str(error)
 
 
 def free_memory() -> int | None:
@@ -40,20 +38,13 @@ def free_memory() -> int | None:
     """
     if has_gpu():
         return _free_gpu_memory()
-    free = []
     meminfo = Path("/proc/meminfo")
-    if meminfo.is_file():
-        free += [
-            1024 * int(line.split()[1])
-            for line in meminfo.read_text().splitlines()
-            if line.startswith("MemAvailable:")
-        ]
+    lines = meminfo.read_text().splitlines() if meminfo.is_file() else []
+    free = [1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")]
     group = Path("/sys/fs/cgroup")  # a container's own limit
-    limit = (
-        (group / "memory.max").read_text().strip() if (group / "memory.max").is_file() else "max"
-    )
-    if limit != "max":
-        free.append(int(limit) - int((group / "memory.current").read_text()))
+    limit = group / "memory.max"
+    if limit.is_file() and (most := limit.read_text().strip()) != "max":
+        free.append(int(most) - int((group / "memory.current").read_text()))
     if (addresses := free_addresses()) is not None:
         free.append(max(0, addresses - _UNUSED_ADDRESSES))
     return min(free) if free else None

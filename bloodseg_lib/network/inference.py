@@ -54,14 +54,11 @@ class LoadedNetwork:
 def load_network(
     path: Path | str, precision: str = "float32", engine: str = "auto"
 ) -> LoadedNetwork:
-    """Load a checkpoint to predict with.
+    """Load a checkpoint, ``NAME.npz`` (or ``NAME.json``), to predict with.
 
-    Args:
-        path: ``NAME.npz`` (or ``NAME.json``).
-        precision: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the processor has
-            it.
-        engine: ``"openvino"``, ``"keras"``, or ``"auto"``: Keras where there is an NVIDIA GPU or no
-            OpenVINO.
+    The precision is ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the processor has
+    it. The engine is ``"openvino"``, ``"keras"``, or ``"auto"``: Keras where there is an NVIDIA GPU
+    or no OpenVINO.
 
     Raises:
         FileNotFoundError, ValueError: as :func:`bloodseg_lib.network.checkpoint.load_model`; also
@@ -178,13 +175,6 @@ def _graph(config: UNetConfig, weights: dict[str, np.ndarray]) -> Any:
             x = ops.relu(convolution(x, f"{name}_conv{i}", norm))
         return x
 
-    def twice_as_large(x: Any, name: str) -> Any:
-        kernel = constant(weights[f"{name}/kernel"].transpose(3, 2, 0, 1))
-        x = ops.convolution_backprop_data(
-            x, kernel, strides=[2, 2], pads_begin=[0, 0], pads_end=[0, 0], dilations=[1, 1]
-        )
-        return ops.add(x, constant(weights[f"{name}/bias"].reshape(1, -1, 1, 1)))
-
     image = ops.parameter([-1, -1, -1, 3], openvino.Type.u8, name="image")
     x = ops.transpose(ops.convert(image, "f32"), np.array([0, 3, 1, 2]))
     mean, std = (np.reshape(values, (1, 3, 1, 1)) for values in (config.mean, config.std))
@@ -196,7 +186,12 @@ def _graph(config: UNetConfig, weights: dict[str, np.ndarray]) -> Any:
         x = two_convolutions(x, f"down{level}")
         skips.append(x)
     for level in reversed(range(config.levels - 1)):
-        x = ops.concat([skips[level], twice_as_large(x, f"up{level}_conv0")], axis=1)
+        kernel, bias = (weights[f"up{level}_conv0/{key}"] for key in ("kernel", "bias"))
+        kernel = constant(kernel.transpose(3, 2, 0, 1))
+        x = ops.convolution_backprop_data(
+            x, kernel, strides=[2, 2], pads_begin=[0, 0], pads_end=[0, 0], dilations=[1, 1]
+        )
+        x = ops.concat([skips[level], ops.add(x, constant(bias.reshape(1, -1, 1, 1)))], axis=1)
         x = two_convolutions(x, f"up{level}")
     x = ops.transpose(convolution(x, "logits"), np.array([0, 2, 3, 1]))
     return openvino.Model([ops.softmax(x, axis=-1)], [image], "unet")

@@ -47,15 +47,9 @@ def confusion_matrix(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
                 f"{name}: expected integer class ids 0..{NUM_CLASSES - 1}. Received {ids.dtype} up "
                 f"to {ids.max() if ids.size else '-'}."
             )
-    # at most 99
-    pairs = (
-        truth.astype(np.uint8).ravel() * np.uint8(NUM_CLASSES) + predicted.astype(np.uint8).ravel()
-    )
-    return (
-        np.bincount(pairs, minlength=NUM_CLASSES**2)
-        .reshape(NUM_CLASSES, NUM_CLASSES)
-        .astype(np.int64)
-    )
+    tens = truth.astype(np.uint8) * np.uint8(NUM_CLASSES)  # with the other 99 at most
+    counts = np.bincount((tens + predicted.astype(np.uint8)).ravel(), minlength=NUM_CLASSES**2)
+    return counts.reshape(NUM_CLASSES, NUM_CLASSES).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -109,10 +103,8 @@ class Scores:
 
 
 def scores(confusion: np.ndarray) -> Scores:
-    """Compute every score of a confusion matrix.
-
-    Args:
-        confusion: ``(10, 10)`` counts as :func:`confusion_matrix` returns them, or a sum of such.
+    """Compute every score of a confusion matrix, ``(10, 10)`` counts of :func:`confusion_matrix`,
+    or a sum of such.
 
     Raises:
         ValueError: another shape, or no pixel at all.

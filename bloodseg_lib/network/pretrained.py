@@ -26,18 +26,17 @@ def checkpoint_path(name: Path | str = RELEASED) -> Path:
         >>> checkpoint_path("released").name
         'real_cells.npz'
     """
-    if str(name) != RELEASED:
-        return _in_folder(Path(name)) if Path(name).is_dir() else Path(name)
-    path = _FOLDER / "real_cells.npz"
-    if not path.is_file():
+    if str(name) == RELEASED:
+        path = _FOLDER / "real_cells.npz"
+        if path.is_file():
+            return path
         raise FileNotFoundError(
             f"{path}: not there. Install from a clone with: pip install -e . Or give the path of a "
             "network of your own."
         )
-    return path
-
-
-def _in_folder(folder: Path) -> Path:
+    folder = Path(name)
+    if not folder.is_dir():
+        return folder
     run = RunFiles(folder)
     for path in (run.network, run.best, folder / run.best.name):
         if path.is_file():

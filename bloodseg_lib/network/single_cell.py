@@ -99,18 +99,17 @@ class SingleCellNetwork:
                 if sum(entry.file_size for entry in file.infolist()) > _MOST_BYTES:
                     raise ValueError(f"more than {_MOST_BYTES} bytes")
             with np.load(path, allow_pickle=False) as arrays:
-                weights = {name: np.asarray(arrays[name], np.float32) for name in arrays}
-            self._check(weights)
+                self._weights = {name: np.asarray(arrays[name], np.float32) for name in arrays}
+            self._check()
         except Exception as error:  # whatever zipfile, zlib and NumPy raise of damaged bytes
             kind = view.name.replace("_", " ")
             raise ValueError(
                 f"{path}: expected the weights of a network of {kind}, received another or a "
                 f"damaged file ({error}). Copy it again, or delete it to do without."
             ) from error
-        self._weights = weights
         self._once = self._ready()
 
-    def _check(self, weights: dict[str, np.ndarray]) -> None:
+    def _check(self) -> None:
         layers = [layer for block in blocks() for layer in block]
         shapes: dict[str, tuple[int, ...]] = {}
         for i, layer in enumerate(layers):
@@ -119,19 +118,15 @@ class SingleCellNetwork:
         shapes["dense/kernel"] = (layers[-1].outputs, number)
         shapes["dense/bias"] = (number,)
         for name, shape in shapes.items():
-            if weights[name].shape != shape:
-                raise ValueError(f"{name} of shape {weights[name].shape} for {shape}")
-            if not np.isfinite(weights[name]).all():
+            if self._weights[name].shape != shape:
+                raise ValueError(f"{name} of shape {self._weights[name].shape} for {shape}")
+            if not np.isfinite(self._weights[name]).all():
                 raise ValueError(f"{name} with a value that is not a finite number")
 
     def probabilities(self, cells: np.ndarray) -> np.ndarray:
-        """The probability of each class, averaged over the blurs and quarter turns of the view.
-
-        Args:
-            cells: ``(N, blurs, S, S, 3) float32``, see :func:`seen`, of the view's side S.
-
-        Returns:
-            ``(N, classes) float32`` in the order of the view.
+        """The probability of each class, ``(N, classes) float32`` in the order of the view,
+        averaged over its blurs and quarter turns, of cells ``(N, blurs, S, S, 3) float32``, see
+        :func:`seen`.
         """
         every = cells.reshape(-1, *cells.shape[2:])
         turned = (np.rot90(every, turns, axes=(1, 2)) for turns in range(self.view.turns))

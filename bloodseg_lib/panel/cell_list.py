@@ -13,13 +13,7 @@ from bloodseg_lib.panel.status import Status
 
 
 class CellList:
-    """Keeps list, gallery, picture and description at the same cells.
-
-    Args:
-        session: has the cells.
-        controls: show them.
-        status: receives errors.
-    """
+    """Keeps list, gallery, picture and description at the same cells."""
 
     def __init__(self, session: PanelSession, controls: PanelControls, status: Status):
         self.session, self.controls = session, controls

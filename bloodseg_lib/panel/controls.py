@@ -32,15 +32,12 @@ LEAST_CERTAIN = "least certain first"
 
 
 class PanelControls:
-    """The controls of the panel.
+    """The controls of the panel, with the message and the progress bar of its status, which
+    receives the errors.
 
-    Args:
-        images: names of the images to pick from.
-        status: its message and progress bar are among the controls; it receives the errors.
-        taken: receives the name and the bytes of each file that was uploaded.
-        content: gives the bytes of a file for download by its name.
-        part: see :class:`bloodseg_lib.panel.widgets.CellPicture`.
-        act: the same.
+    ``taken`` receives the name and the bytes of each file that was uploaded, ``content`` gives
+    those of a file for download by its name; ``part`` and ``act``: see
+    :class:`bloodseg_lib.panel.widgets.CellPicture`.
 
     Attributes:
         widget: all of them, laid out.
@@ -70,7 +67,7 @@ class PanelControls:
         self.scale_of_heat = ipywidgets.HTML()
         title = heading("Blood smear: find, name and count the cells", NOTICE)
         inputs = [*self._build_input(images, status), status.message]
-        left = [self.picture, self.scale_of_heat, *self._build_view(), *self._build_classes()]
+        left = [self.picture, self.scale_of_heat, self._build_view(), *self._build_classes()]
         right = [_heading("Figures"), self.table, *self._build_cells()]
         left += self._build_gallery()
         wide = {"flex": "1.35 1 420px", "min_width": "0", "margin": "0 18px 0 0"}
@@ -105,18 +102,13 @@ class PanelControls:
 
     def _build_input(self, images: Sequence[str], status: Status) -> list[Any]:
         self.picker = _list("Image", "The image to segment", images, 50, "420px")
-        self.diameter = ipywidgets.BoundedFloatText(
-            value=RBC_DIAMETER_PX,
-            min=2,
-            max=2000,
-            step=1,
-            description="Red cell diameter (px)",
-            tooltip="How many pixels a red blood cell measures in this image; "
-            "it is brought to 40x by it, where it measures 37",
-            style={"description_width": "150px"},
-            layout={"width": "240px"},
-            disabled=True,
+        hint = (
+            "How many pixels a red blood cell measures in this image; it is brought to 40x by it, "
+            "where it measures 37"
         )
+        values = {"value": RBC_DIAMETER_PX, "min": 2, "max": 2000, "step": 1, "disabled": True}
+        number, words = ipywidgets.BoundedFloatText, "Red cell diameter (px)"
+        self.diameter = _field(number, words, hint, 150, "240px", **values)
         hint = "Find the scale by the red blood cells in the image; without it, give their diameter"
         self.measure = _tick("Measure the red cells", hint, width="170px")
         self.run = _button("Segment", "Segment the image and count its cells", "180px")
@@ -126,18 +118,17 @@ class PanelControls:
         self.cancel = _button("Cancel", "Stop segmenting; the former result stays")
         self.cancel.layout.display = "none"
         ipywidgets.dlink((self.measure, "value"), (self.diameter, "disabled"))
+        runs = [self.run, self.run_all, status.progress, self.cancel]
         return [
             _row([self.picker, self.upload]),
-            _row(
-                [self.measure, self.diameter, self.run, self.run_all, status.progress, self.cancel]
-            ),
+            _row([self.measure, self.diameter, *runs]),
         ]
 
-    def _build_view(self) -> list[Any]:
+    def _build_view(self) -> Any:
         shown = [(f"probability: {c.name}", c.id) for c in (*CELL_CLASSES, CLASSES[0])]
         options = [("the classes", SHOW_CLASSES), ("the pixel map", SHOW_PIXELS), *shown]
         self.view = _list("Show", "What the picture shows", options, 52, "auto")
-        return [self.view]
+        return self.view
 
     def _build_classes(self) -> list[Any]:
         self.all_classes = _button("All", "Show all classes", "64px")
@@ -160,15 +151,9 @@ class PanelControls:
     def _build_cells(self) -> list[Any]:
         orders = ["from top to bottom", LEAST_CERTAIN]
         self.order = _list("Order", "How the cells are listed", orders, 60)
-        self.cells = ipywidgets.Select(
-            options=[],
-            value=None,
-            rows=6,
-            description="Cells",
-            tooltip="The cells that were found",
-            style={"description_width": "60px"},
-            layout={"width": "auto"},
-        )
+        values: dict[str, Any] = {"options": [], "value": None, "rows": 6}
+        hint = "The cells that were found"
+        self.cells = _field(ipywidgets.Select, "Cells", hint, 60, "auto", **values)
         self.cells.add_class("bloodseg-keys")
         self.details = ipywidgets.HTML()
         classes = [(c.name, c.id) for c in CELL_CLASSES] + [("Unidentified", UNIDENTIFIED)]
@@ -180,8 +165,7 @@ class PanelControls:
         hint = "Make one cell of those that are chosen, with Ctrl or Shift and a click"
         self.merge = _button("Merge", hint, icon="compress")
         hint = "Who corrects, for the record"
-        self.person = ipywidgets.Text(placeholder="your name", description="By", tooltip=hint)
-        self.person.layout.width, self.person.style.description_width = "200px", "60px"
+        self.person = _field(ipywidgets.Text, "By", hint, 60, "200px", placeholder="your name")
         self.undo = _button("Undo", "Take back the last correction (key U)", icon="reply")
         self.redo = _button("Redo", "Do again what was undone (key Z)", icon="share")
         self.said = ipywidgets.HTML()
@@ -192,13 +176,10 @@ class PanelControls:
 
     def _build_fields(self) -> Any:
         hint = "How many red cells are to be counted over all fields"
-        self.target = ipywidgets.BoundedIntText(
-            1000, min=1, max=10**6, description="Red cells to count", tooltip=hint
-        )
-        self.target.layout.width, self.target.style.description_width = "220px", "125px"
+        values, words = {"value": 1000, "min": 1, "max": 10**6}, "Red cells to count"
+        self.target = _field(ipywidgets.BoundedIntText, words, hint, 125, "220px", **values)
         hint = "Why the field that is shown is left out of the figures of all"
-        self.reason = ipywidgets.Text(placeholder="why", description="Field shown", tooltip=hint)
-        self.reason.layout.width, self.reason.style.description_width = "280px", "90px"
+        self.reason = _field(ipywidgets.Text, "Field shown", hint, 90, "280px", placeholder="why")
         self.exclude = _button("Leave out", "Leave the field out, for the reason at the left")
         self.include = _button("Count it", "Count a field again that was left out")
         return _row([self.target, self.reason, self.exclude, self.include])
@@ -219,15 +200,13 @@ class PanelControls:
         options = [("all classes", 0), *((c.name, c.id) for c in CELL_CLASSES)]
         hint = "The cells in the gallery"
         self.gallery_class = _list("Gallery", hint, [*options, ("Unidentified", UNIDENTIFIED)], 60)
-        self.page = ipywidgets.BoundedIntText(
-            1, min=1, max=1, description="Page", tooltip="Page of the gallery"
-        )
-        self.page.layout.width, self.page.style.description_width = "110px", "40px"
+        values, hint = {"value": 1, "min": 1, "max": 1}, "Page of the gallery"
+        self.page = _field(ipywidgets.BoundedIntText, "Page", hint, 40, "110px", **values)
         self.pages = ipywidgets.HTML()
         how = (
             "Ctrl or Shift and a click choose several. Keys: 1 to 9 give the class in the order of "
+            "the list, 0 unidentified, Delete, U undo, Z redo."
         )
-        how += "the list, 0 unidentified, Delete, U undo, Z redo."
         hints = ipywidgets.HTML(f"<div class='bloodseg-small'>{how}</div>")
         return [_row([self.gallery_class, self.page, self.pages]), hints, self.gallery]
 
@@ -256,13 +235,15 @@ def _tick(words: str, hint: str, **layout: str) -> Any:
 def _list(
     words: str, hint: str, options: Sequence[Any], label_px: int, width: str | None = None
 ) -> Any:
-    return ipywidgets.Dropdown(
-        options=options,
-        description=words,
-        tooltip=hint,
-        style={"description_width": f"{label_px}px"},
-        layout={"width": width},
-    )
+    return _field(ipywidgets.Dropdown, words, hint, label_px, width, options=options)
+
+
+def _field(
+    kind: Any, words: str, hint: str, label_px: int, width: str | None, **values: Any
+) -> Any:
+    """An input, and its words beside it, which have so many pixels of its width."""
+    style = {"description_width": f"{label_px}px"}
+    return kind(description=words, tooltip=hint, style=style, layout={"width": width}, **values)
 
 
 def _row(controls: Sequence[Any]) -> Any:

@@ -33,22 +33,15 @@ PICTURES_NOTE = (
 def corrected_files(
     counts: Counts, files: Mapping[str, bytes], stem: str, corrections: Sequence[Correction]
 ) -> dict[str, bytes]:
-    """The files of :func:`bloodseg_lib.prediction.results.result_files` after corrections by hand.
+    """The files of :func:`bloodseg_lib.prediction.results.result_files` after corrections by hand;
+    without any they are as they were.
 
     ``<stem>_cells.csv`` keeps a row for each cell that was found, and has one for each that was
     drawn: the column ``class`` is the corrected class, empty where the cell was deleted, and three
     columns are added: ``found_class``, ``correction`` (``changed``, ``deleted``, ``drawn``,
-    ``confirmed``, ``restored`` or empty) and ``corrected_at`` (UTC).
-    ``<stem>_counts.json`` has the corrected figures and every correction in the order it was made.
-    ``<stem>_corrected.png`` is the label map after the corrections, 255 where nobody could name the
-    cell.
-
-    Args:
-        counts: as the network found them, before corrections.
-        files: the files of ``counts``.
-        stem: the beginning of their names.
-        corrections: in the order in which they were made. Without any, the files come back as they
-            are.
+    ``confirmed``, ``restored`` or empty) and ``corrected_at`` (UTC). ``<stem>_counts.json`` has the
+    corrected figures and every correction in the order it was made. ``<stem>_corrected.png`` is the
+    label map after the corrections, 255 where nobody could name the cell.
 
     Raises:
         ValueError: a correction of a cell that does not exist.

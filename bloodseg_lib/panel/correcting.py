@@ -16,14 +16,8 @@ from bloodseg_lib.panel.status import Status
 
 
 class Correcting:
-    """Connects the controls of corrections with the session.
-
-    Args:
-        session: has the cells.
-        controls: are pressed.
-        status: says what was done.
-        cells: knows the chosen ones.
-        show: shows the new figures and lists.
+    """Connects the controls of corrections with the session; ``show`` shows the new figures and
+    lists.
     """
 
     def __init__(

@@ -138,12 +138,8 @@ def present_cells(counts: Counts, corrections: Sequence[Correction]) -> list[Lis
 
 
 def corrected_labels(counts: Counts, corrections: Sequence[Correction]) -> np.ndarray:
-    """The label map after corrections by hand, ``(H, W) uint8``: a deleted cell is background, an
-    unidentified one :data:`~bloodseg_lib.classes.UNKNOWN`.
-
-    Args:
-        counts: as the network found them, with their label map and the pixels of the cells.
-        corrections: in the order in which they were made.
+    """The label map, ``(H, W) uint8``, after corrections by hand of cells with their pixels: a
+    deleted cell is background, an unidentified one :data:`~bloodseg_lib.classes.UNKNOWN`.
     """
     assert counts.label_map is not None
     labels = counts.label_map.copy()
@@ -155,15 +151,12 @@ def corrected_labels(counts: Counts, corrections: Sequence[Correction]) -> np.nd
 
 
 def corrected(counts: Counts, corrections: Sequence[Correction]) -> Counts:
-    """The counts after corrections by hand. Deleted and unidentified cells are left out.
+    """The counts after corrections by hand, in their order. Deleted and unidentified cells are left
+    out.
 
     Cells, their numbers per class, the differential and the parasitaemia change; a class that a
-    person gave has no confidence. Connected
-    components and areas are measured on the label map, which stays as it is.
-
-    Args:
-        counts: as the network found them.
-        corrections: in the order in which they were made.
+    person gave has no confidence. Connected components and areas are measured on the label map,
+    which stays as it is.
 
     Raises:
         ValueError: a correction of a cell that does not exist.

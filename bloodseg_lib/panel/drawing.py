@@ -27,13 +27,8 @@ TILES = 48
 
 
 def details(session: PanelSession, cell: ListedCell) -> str:
-    """The class, probabilities, size and close-up of a cell, as HTML.
-
-    Raises:
-        ValueError: nothing was segmented yet.
-    """
-    if session.segmentation is None or session.image is None:
-        raise ValueError(NOT_YET)
+    """The class, probabilities, size and close-up of a cell, as HTML."""
+    assert session.segmentation is not None and session.image is not None  # it has a cell
     window = close_up(session.image, cell.found.box)
     return cell_details(cell, session.segmentation.scale.factor, window)
 
@@ -66,13 +61,9 @@ def image_part(session: PanelSession, window: Box, size: tuple[int, int]) -> np.
 
 def cell_map(session: PanelSession, window: Box, size: tuple[int, int]) -> np.ndarray:
     """Which cell and which class each pixel of a part of the image has, ``(h, w, 3) uint8``: the
-    number of the cell as its two low bytes, 0 for none, then the class of the label map in the
-    four low bits of the third byte, beneath four more bits of the number.
-
-    Args:
-        session: its result.
-        window: the part of the image.
-        size: width and height of the map; pixels are dropped or repeated, never mixed.
+    number of the cell as its two low bytes, 0 for none, then the class of the label map in the four
+    low bits of the third byte, beneath four more bits of the number. Pixels are dropped or
+    repeated, never mixed.
     """
     width, height = size
     ys = window.y + ((np.arange(height) + 0.5) * window.height / height).astype(int)

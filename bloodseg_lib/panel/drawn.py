@@ -18,7 +18,7 @@ from skimage.segmentation import watershed
 
 from bloodseg_lib.classes import NUM_CLASSES, Box
 from bloodseg_lib.prediction.cells import Cell, Instance
-from bloodseg_lib.prediction.shape import outline
+from bloodseg_lib.prediction.shape import hull, outline
 
 Outline = tuple[tuple[float, float], ...]
 """x and y of the corners of a cell in pixels of the image, whose upper left corner is (0, 0)."""
@@ -29,11 +29,8 @@ LEAST_PX = 9
 
 @lru_cache(maxsize=4096)
 def instance_of(points: Outline, shape: tuple[int, int]) -> Instance:
-    """The pixels within an outline, as far as they are in the image.
-
-    Args:
-        points: three or more.
-        shape: height and width of the image.
+    """The pixels within an outline of three points or more, as far as they are in the image of this
+    height and width.
 
     Raises:
         ValueError: hardly any pixels are within it.
@@ -60,12 +57,8 @@ def instance_of(points: Outline, shape: tuple[int, int]) -> Instance:
 
 @lru_cache(maxsize=4096)
 def drawn_cell(points: Outline, shape: tuple[int, int], class_id: int, like: Cell | None) -> Cell:
-    """The cell within an outline. Its probabilities are not known.
-
-    Args:
-        points, shape: see :func:`instance_of`.
-        class_id: that the person gave it.
-        like: a cell of the same image, which knows its name and the size of its pixels.
+    """The cell within an outline, see :func:`instance_of`; its probabilities are not known. A cell
+    of the same image that it is ``like`` knows its name and the size of its pixels.
     """
     fractions = np.eye(NUM_CLASSES + 1)[class_id]
     cell = Cell.of(instance_of(points, shape), fractions)
@@ -73,12 +66,8 @@ def drawn_cell(points: Outline, shape: tuple[int, int], class_id: int, like: Cel
 
 
 def cut(cell: Cell, line: Sequence[tuple[float, float]]) -> tuple[Outline, Outline]:
-    """The outlines of the two cells that a line cuts a cell into; pixels on the line, and crumbs
-    beside it, go to the nearer one.
-
-    Args:
-        cell: with its pixels.
-        line: x and y of its points, in pixels of the image.
+    """The outlines of the two cells that a line, x and y in pixels of the image, cuts a cell into;
+    pixels on the line, and crumbs beside it, go to the nearer one.
 
     Raises:
         ValueError: the line does not cross the cell.
@@ -103,11 +92,7 @@ def cut(cell: Cell, line: Sequence[tuple[float, float]]) -> tuple[Outline, Outli
 
 
 def joined(cells: Sequence[Cell]) -> Outline:
-    """The outline of several cells together; where they do not touch, of what bridges them.
-
-    Args:
-        cells: two or more, with their pixels.
-    """
+    """The outline of two cells or more together; where they do not touch, of what bridges them."""
     left, top = (min(getattr(cell.box, axis) for cell in cells) for axis in "xy")
     right, bottom = (max(getattr(cell.box, side) for cell in cells) for side in ("right", "bottom"))
     whole = Box(left, top, right - left, bottom - top)
@@ -116,8 +101,7 @@ def joined(cells: Sequence[Cell]) -> Outline:
         window = cell.box._replace(x=cell.box.x - left, y=cell.box.y - top).window
         mask[window] |= _mask(cell)
     if ndimage.label(mask)[1] > 1:
-        corners = cv2.findNonZero(mask)
-        cv2.fillConvexPoly(mask, cv2.convexHull(corners), 1)
+        mask = hull(mask)
     return _outline(mask > 0, whole)
 
 

@@ -58,12 +58,8 @@ def picture(image: np.ndarray, alt: str) -> str:
 
 
 def figures_table(counts: Counts, corrected_cells: int = 0, unidentified: int = 0) -> str:
-    """Counts and figures of an image.
-
-    Args:
-        counts: with the corrections.
-        corrected_cells: cells with another class than the network found.
-        unidentified: cells that a person could not name.
+    """Counts and figures of an image with its corrections: cells with another class than the
+    network found, and those that a person could not name.
     """
     rows = []
     for c in CELL_CLASSES:
@@ -102,12 +98,9 @@ def figures_table(counts: Counts, corrected_cells: int = 0, unidentified: int = 
 
 
 def fields_table(fields: Sequence[tuple[str, Result]], target: int) -> str:
-    """A row of figures for each field, and one for all together that are not left out; empty
-    without fields.
-
-    Args:
-        fields: with the name that each can be picked by; a press on it opens the field.
-        target: how many red cells are to be counted.
+    """A row of figures for each field, and one for all together that are not left out, of so many
+    red cells that are to be counted; empty without fields. A press on the name that a field can be
+    picked by opens it.
     """
     if not fields:
         return ""
@@ -122,7 +115,7 @@ def fields_table(fields: Sequence[tuple[str, Result]], target: int) -> str:
         notes = [f"left out: {why}"] if why else findings or ["nothing to say"]
         rows.append(_field_row(words if name else title, counts, " ".join(notes), bool(why)))
     together = pool(used) if used else None
-    red = sum(together.watershed[CLASSES[i].key] for i in RBC_IDS) if together else 0
+    red = together.number(RBC_IDS) if together else 0
     if together and len(fields) > 1:
         notes = [f.sentence for f in together.quality.findings]
         rows.append(_field_row(f"All {len(used)} together", together, " ".join(notes), False))
@@ -137,8 +130,8 @@ def fields_table(fields: Sequence[tuple[str, Result]], target: int) -> str:
 
 
 def _field_row(words: str, counts: Counts, notes: str, pale: bool) -> str:
-    red, white = (sum(counts.watershed[CLASSES[i].key] for i in ids) for ids in (RBC_IDS, WBC_IDS))
-    cells = (len(counts.cells), red, white, counts.parasitaemia(), html.escape(notes))
+    groups = (counts.number(ids) for ids in (RBC_IDS, WBC_IDS))
+    cells = (len(counts.cells), *groups, counts.parasitaemia(), html.escape(notes))
     values = "".join(f"<td>{value}</td>" for value in cells)
     none = " class='bloodseg-none'" if pale else ""
     return f"<tr{none}><th scope='row'>{words}</th>{values}</tr>"
@@ -180,12 +173,8 @@ def cell_words(cell: ListedCell) -> str:
 
 
 def cell_details(cell: ListedCell, scale: float, close_up: np.ndarray) -> str:
-    """The class, probabilities and size of a cell.
-
-    Args:
-        cell: the cell.
-        scale: factor that brings the image to 40x.
-        close_up: the cell and its surroundings, ``(h, w, 3) uint8`` RGB.
+    """The class, probabilities and size of a cell of an image that ``scale`` brings to 40x, beside
+    its surroundings, ``(h, w, 3) uint8`` RGB.
     """
     found = cell.found
     x, y, width, height = found.box

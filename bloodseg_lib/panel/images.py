@@ -62,11 +62,6 @@ def opened(image: np.ndarray | Path | Picture) -> Picture:
     return read_picture(image) if isinstance(image, Path) else Picture(image, Path())
 
 
-def told_um(picture: Picture | None, image: np.ndarray) -> float | None:
-    """Micrometres of a pixel of an image, as the picture tells that it was opened as."""
-    return picture.pixel_size_um if picture and picture.pixels is image else None
-
-
 def decoded_image(name: str, data: bytes) -> Picture:
     """The picture in an uploaded file, read as any other file is.
 

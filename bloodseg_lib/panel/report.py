@@ -41,12 +41,9 @@ def content(session: PanelSession, name: str) -> bytes:
 
 
 def report(results: Sequence[Result], network: str) -> bytes:
-    """One page of HTML, see :func:`bloodseg_lib.prediction.summary.report_page`: the figures after
-    the corrections, and every correction; the pictures are as the network found the cells.
-
-    Args:
-        results: of the fields, one or more.
-        network: sha256 of the network.
+    """One page of HTML, see :func:`bloodseg_lib.prediction.summary.report_page`: the figures of the
+    fields after the corrections, and every correction; the pictures are as the network found the
+    cells.
     """
     fields = [
         FileResult(

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.util import find_spec
 
-import numpy as np
-
 from bloodseg_lib.classes import CELL_CLASSES
 from bloodseg_lib.panel.corrected_files import corrected_files
 from bloodseg_lib.panel.corrections import Correction, corrected
-from bloodseg_lib.prediction.counts import CountingConfig, Counts
-from bloodseg_lib.prediction.interchange import EXPORTS, OutputConfig, exported_files
-from bloodseg_lib.prediction.results import result_files
+from bloodseg_lib.prediction.counts import Counts
+from bloodseg_lib.prediction.interchange import EXPORTS, OutputConfig, exported_files, zipped
 from bloodseg_lib.prediction.segmenter import Segmentation
 
 NO_IMAGE = "Expected an image, none is picked. Pick one from the list or upload one."
@@ -75,13 +70,9 @@ class Result:
         return {f"{self.name}{EXPORTS[kind]}": kind for kind in FOR_PROGRAMS}
 
     def content(self, name: str, picture: str) -> bytes:
-        """The bytes of a file after the corrections: of the result, for another program, or all as
-        a zip, whose bytes depend on theirs only. In the zip are the files whose packages are
-        installed.
-
-        Args:
-            name: of the file.
-            picture: name of the file of the image.
+        """The bytes of a file after the corrections: of the result, for another program, which is
+        told the name of the ``picture``, or all as a zip, whose bytes depend on theirs only. In the
+        zip are the files whose packages are installed.
 
         Raises:
             ValueError: there is no such file.
@@ -107,38 +98,9 @@ class Result:
         self.excluded = {"reason": reason, "time": time, "by": by} if reason else {}
 
 
-def counted(
-    segmentation: Segmentation,
-    image: np.ndarray,
-    name: str,
-    config: CountingConfig,
-    on_progress: Callable[[float], None],
-) -> Result:
-    """Count the cells of a segmented image.
-
-    Args:
-        segmentation: of ``image``.
-        image: ``(H, W, 3) uint8`` RGB.
-        name: the beginning of its files' names.
-        config: how cells are counted.
-        on_progress: receives the fraction that is done, 0..1.
-    """
-    found, files = result_files(segmentation, image, name, config, on_progress)
-    return Result(name, segmentation, found, files)
-
-
 def found_words(counts: Counts | None) -> str:
     """The number of cells of each class."""
     if counts is None:
         return "not segmented yet"
     numbers = ((counts.watershed[c.key], c.name) for c in CELL_CLASSES)
     return ", ".join(f"{n} {name}" for n, name in numbers if n) or "no cells"
-
-
-def zipped(files: Mapping[str, bytes]) -> bytes:
-    """Files as a zip. The same files give the same bytes."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in files.items():
-            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
-    return packed.getvalue()

@@ -17,11 +17,12 @@ from bloodseg_lib.network.inference import give_back_memory
 from bloodseg_lib.panel import steps
 from bloodseg_lib.panel.corrections import Correction, ListedCell, class_of_key, present_cells
 from bloodseg_lib.panel.drawn import Outline
-from bloodseg_lib.panel.images import decoded_image, offered_images, opened, told_um
+from bloodseg_lib.panel.images import decoded_image, offered_images, opened
 from bloodseg_lib.panel.keeping import Keeper, image_key
-from bloodseg_lib.panel.result import NO_IMAGE, NOT_YET, Result, counted, found_words
+from bloodseg_lib.panel.result import NO_IMAGE, NOT_YET, Result, found_words
 from bloodseg_lib.panel.trail import found_again, read_record
 from bloodseg_lib.prediction.counts import CountingConfig, Counts
+from bloodseg_lib.prediction.results import result_files
 from bloodseg_lib.prediction.scale import Scale
 from bloodseg_lib.prediction.segmenter import Segmentation, Segmenter
 
@@ -64,8 +65,7 @@ class PanelSession:
         self.config = config or CountingConfig()
         self.images = offered_images(images)
         self._opened: Picture | None = None
-        self.keeper = Keeper(folder)
-        self.person = ""
+        self.keeper, self.person = Keeper(folder), ""
         self._begin(None, "")
 
     def _begin(self, image: np.ndarray | None, name: str) -> None:
@@ -112,7 +112,6 @@ class PanelSession:
         self.keeper.picked[key] = name
         if result := self.keeper.results.get(key):
             self._use(result)
-            self._hold(result.corrections)
 
     def was_corrected(self) -> bool:
         """Whether corrections of the picked image are known that need it segmented to hold."""
@@ -144,13 +143,14 @@ class PanelSession:
         on_step(f"{name}: segmenting ...")
         scale = None if rbc_diameter_px is None else Scale.given(rbc_diameter_px)
         segmentation = self.segmenter.segment(image, scale=scale, on_progress=on_progress)
-        segmentation = segmentation.of_file(told_um(self._opened, image))
+        if self._opened and self._opened.pixels is image:
+            segmentation = segmentation.of_file(self._opened.pixel_size_um)
         on_step(f"{name}: counting ...")
-        result = counted(segmentation, image, name, self.config, on_progress)
+        found, files = result_files(segmentation, image, name, self.config, on_progress)
         give_back_memory()
-        words = self._show(image, result)
-        found = f"{image.shape[1]} x {image.shape[0]} pixels, {len(result.found.cells)} cells"
-        on_step(f"{name}: {found} counted; {segmentation.scale}. {words}".rstrip())
+        words = self._show(image, Result(name, segmentation, found, files))
+        cells = f"{image.shape[1]} x {image.shape[0]} pixels, {len(found.cells)} cells"
+        on_step(f"{name}: {cells} counted; {segmentation.scale}. {words}".rstrip())
         return segmentation
 
     def _show(self, image: np.ndarray, result: Result) -> str:
@@ -163,13 +163,13 @@ class PanelSession:
         self.keeper.results[key] = result
         self._begin(image, result.name)
         self._use(result)
-        self._hold(result.corrections)
         words = f"{self.corrected_cells()} corrections made before hold again." if steps else ""
         return f"{words} {lost} corrected cells are not there any more.{former}" if lost else words
 
     def _use(self, result: Result) -> None:
         self.name, self.result = result.name, result
         self.segmentation, self.found = result.segmentation, result.found
+        self._hold(result.corrections)
 
     def _hold(self, corrections: tuple[Correction, ...]) -> None:
         """Make corrections hold: figures and files follow, also those in the folder."""
@@ -183,9 +183,8 @@ class PanelSession:
     def correct(self, cells: int | Iterable[int], class_id: int | str | None) -> str:
         """Give cells another class, or delete them, put that on record, and say it in words.
 
-        Args:
-            cells: number of a cell, from 1, or several.
-            class_id: the id or the key of their class, ``UNIDENTIFIED``, or ``None``: no cells.
+        The cells are numbers from 1; the class is an id or key, ``UNIDENTIFIED``, or ``None``: no
+        cells.
 
         Raises:
             ValueError: nothing was segmented, or there is no such cell or class.

@@ -16,13 +16,8 @@ from bloodseg_lib.prediction.segmenter import Segmenter
 
 class Teaching:
     """Fine-tunes the panel's network on the corrected fields in its folder, shows what that changed
-    and, when asked to, goes on with the new network.
-
-    Args:
-        session: has the network and the folder.
-        controls: are pressed, and show the figures.
-        status: receives errors.
-        work: runs it, and can be cancelled after each epoch; another press goes on.
+    and, when asked to, goes on with the new network. It can be cancelled after each epoch; another
+    press goes on.
 
     Attributes:
         report: what the last fine-tuning changed, or ``None``.

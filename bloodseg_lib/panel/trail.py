@@ -16,12 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from bloodseg_lib.panel.corrections import (
-    Correction,
-    class_key,
-    class_of_key,
-    listed_cells,
-)
+from bloodseg_lib.panel.corrections import Correction, class_key, class_of_key, listed_cells
 from bloodseg_lib.prediction.counts import Counts
 
 RECORD_SUFFIXES = (".zip", ".json")
@@ -64,12 +59,8 @@ def trail(counts: Counts, corrections: Sequence[Correction]) -> list[dict[str, A
 def found_again(
     counts: Counts, steps: Sequence[Mapping[str, Any]]
 ) -> tuple[tuple[Correction, ...], int]:
-    """The corrections of a record for the cells that are there now, and how many of the corrected
-    cells are not.
-
-    Args:
-        counts: the cells as the network found them.
-        steps: of :func:`bloodseg_lib.panel.corrections.trail`.
+    """The corrections of a record, of :func:`trail`, for the cells that the network finds now, and
+    how many of the corrected cells are not there.
 
     Raises:
         ValueError: the record is not one.

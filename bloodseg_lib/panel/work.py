@@ -19,12 +19,8 @@ class Cancelled(Exception):
 
 
 class Work:
-    """Runs long actions.
-
-    Args:
-        status: shows how far the action is.
-        cancel: the button that cancels an action, shown while one runs.
-        disabled: controls that are disabled meanwhile.
+    """Runs long actions. Its status shows how far one is; the button ``cancel``, shown meanwhile,
+    ends it, and ``disabled`` are controls that are so meanwhile.
 
     Attributes:
         busy: whether an action runs.

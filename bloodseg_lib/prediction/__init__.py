@@ -6,14 +6,7 @@ Taught by notebooks 4 and 6.
 from bloodseg_lib.io import read_image as open_image
 from bloodseg_lib.prediction.batch import predict_files
 from bloodseg_lib.prediction.cells import Cell, CountingConfig
-from bloodseg_lib.prediction.counts import (
-    ALL_CELLS,
-    BORDER_RULE,
-    NOTICE,
-    Counts,
-    count_cells,
-    pool,
-)
+from bloodseg_lib.prediction.counts import ALL_CELLS, BORDER_RULE, NOTICE, Counts, count_cells, pool
 from bloodseg_lib.prediction.export import export_checkpoint, load_exported
 from bloodseg_lib.prediction.file_result import FileResult, failures, pooled_words
 from bloodseg_lib.prediction.finding import Finding, Quality

@@ -10,7 +10,6 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 Item = TypeVar("Item")
@@ -19,11 +18,8 @@ Result = TypeVar("Result")
 
 @contextlib.contextmanager
 def beside(work: Callable[..., Result], *arguments: Any) -> Iterator[Future[Result]]:
-    """Does work in another thread while the block runs. The block's end waits for it, and raises
-    what it raised.
-
-    Args:
-        work: called with the arguments; short, because an interruption waits for it too.
+    """Does work in another thread while the block runs; short work, because an interruption waits
+    for it too. The block's end waits for it, and raises what it raised.
 
     Examples:
         >>> with beside(sum, [1, 2]) as total:
@@ -39,11 +35,9 @@ def beside(work: Callable[..., Result], *arguments: Any) -> Iterator[Future[Resu
 
 class Ahead(Generic[Item, Result]):
     """Does work in another thread, at most one item ahead. A context manager; leaving it, by an
-    interruption too, waits no longer than the work takes to call what it is given.
-
-    Args:
-        work: what is done with an item. It is given a function to call from time to time, with the
-            fraction that is done, which raises ``CancelledError`` once nobody waits any more.
+    interruption too, waits no longer than the work takes to call what it is given: a function to
+    call from time to time, with the fraction that is done, which raises ``CancelledError`` once
+    nobody waits any more.
 
     Examples:
         >>> with Ahead(lambda number, go_on: number**2) as squares:
@@ -76,11 +70,6 @@ class Ahead(Generic[Item, Result]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stopped.set()
         self._pool.shutdown(cancel_futures=True)

@@ -6,7 +6,7 @@ Taught by ``notebooks/06_interactive_prediction.ipynb``.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ from bloodseg_lib.optics import (
     channel_extremes,
     windows_at_40x,
 )
+from bloodseg_lib.prediction.light import windows
 from bloodseg_lib.prediction.segmenter import Segmentation
 from bloodseg_lib.prediction.tint import is_tinted_grey
 
@@ -72,12 +73,7 @@ class Appearance:
 
     @classmethod
     def of(cls, image: np.ndarray, segmentation: Segmentation) -> Appearance:
-        """Measure a picture.
-
-        Args:
-            image: ``(H, W, 3) uint8`` RGB as it came; may be memory-mapped.
-            segmentation: of it.
-        """
+        """Measure a picture, ``(H, W, 3) uint8`` RGB as it came, which may be memory-mapped."""
         preparation = segmentation.preprocessing
         field = preparation.within_border(image)
         labels = preparation.within_border(segmentation.labels)
@@ -89,7 +85,7 @@ class Appearance:
             ),
             strict=True,
         )
-        rims = _known(steepness)
+        rims, within = _known(steepness), np.concatenate(red)
         return cls(
             float(background_colour(field).max()),
             _in_pieces(preparation.outside),
@@ -99,16 +95,9 @@ class Appearance:
             max(colourful),
             float(np.median(rims)) if len(rims) else None,
             _evenness(_known(itertools.chain(*blocks))),
-            _median_colour(red),
+            tuple(np.median(within, axis=0).tolist()) if len(within) >= _LEAST_RED_PX else None,
             _blockiness(field, preparation.border[::2]),
         )
-
-
-def _median_colour(densities: Sequence[np.ndarray]) -> tuple[float, ...] | None:
-    within = np.concatenate(densities)
-    if len(within) < _LEAST_RED_PX:
-        return None
-    return tuple(np.median(within, axis=0).tolist())
 
 
 def _blockiness(field: np.ndarray, begins: Sequence[int]) -> float:
@@ -163,7 +152,8 @@ def _measures(
     colourful = 0.0 if tinted else float(np.percentile(greatest - least, 99))
     shown = cv2.resize(labels, seen.shape[1::-1], interpolation=cv2.INTER_NEAREST)
     rims = _Rims.of(seen, np.isin(shown, RBC_IDS))
-    blocks = [rims.steepness(block) for block in _blocks(*shown.shape)]
+    down, across = (max(1, round(side / _BLOCK_PX)) for side in shown.shape)
+    blocks = [rims.steepness(block) for block in windows(shown, down, across)]
     return contrast, empty, colourful, rims.steepness(), blocks, density[rims.inside]
 
 
@@ -195,14 +185,3 @@ class _Rims(NamedTuple):
             return np.nan
         steep = float(np.percentile(self.slope[part][rim], 75))
         return steep / max(_LEAST_DENSITY, float(np.median(self.density[part][inside])))
-
-
-def _blocks(height: int, width: int) -> Iterator[tuple[slice, slice]]:
-    """Squares of about :data:`_BLOCK_PX` that cover a window."""
-    down, across = (max(1, round(length / _BLOCK_PX)) for length in (height, width))
-    for i in range(down):
-        for j in range(across):
-            yield (
-                slice(i * height // down, (i + 1) * height // down),
-                slice(j * width // across, (j + 1) * width // across),
-            )

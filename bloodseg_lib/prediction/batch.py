@@ -8,6 +8,7 @@ import contextlib
 import errno
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +27,12 @@ from bloodseg_lib.prediction.counts import Counts
 from bloodseg_lib.prediction.file_result import FileResult, why_not
 from bloodseg_lib.prediction.inputs import Input
 from bloodseg_lib.prediction.interchange import OutputConfig, exported_files
-from bloodseg_lib.prediction.journal import MEND, Journal, counts_of, scale_fields, tallies
+from bloodseg_lib.prediction.journal import MEND, Journal, counts_of, tallies
 from bloodseg_lib.prediction.likeness import Alike, looks_of
 from bloodseg_lib.prediction.out_folder import try_folder
 from bloodseg_lib.prediction.pixel_size import PixelSize
 from bloodseg_lib.prediction.result_names import printable, result_names
-from bloodseg_lib.prediction.results import (
-    POOLED_FILES,
-    RESULT_ENDINGS,
-    pooled_files,
-    result_files,
-)
+from bloodseg_lib.prediction.results import POOLED_FILES, RESULT_ENDINGS, pooled_files, result_files
 from bloodseg_lib.prediction.scale import Scale
 from bloodseg_lib.prediction.segmenter import Segmentation, Segmenter
 from bloodseg_lib.prediction.summary import SUMMARY_FILES, summary_files
@@ -98,66 +94,55 @@ def predict_files(
     if label_maps_only and outputs.export:
         raise ValueError("Expected label maps only, or exports of cells. Received both.")
     try_folder(out, [item.path for item in inputs])
+    counting = counting or CountingConfig()
     with owned(out):
-        return _predicted(
-            _Batch(inputs, segmenter, Path(out), scale, counting, label_maps_only, outputs),
-            overwrite,
-            on_result,
-        )
-
-
-def _predicted(
-    batch: _Batch, overwrite: bool, on_result: Callable[[FileResult], None] | None
-) -> tuple[list[FileResult], Counts | None]:
-    batch.check(overwrite)
-    files = [name for item in batch.names for name in batch.files(item)]
-    delete_leftovers(batch.out / n for n in (*files, SKIPPED, *POOLED_FILES, *SUMMARY_FILES))
-    items, results = list(batch.names), list[FileResult]()
-    with Ahead(batch.seen) as ahead:
-        for item, following in zip(items, [*items[1:], None], strict=True):
-            results.append(batch.result(item, ahead, following))
-            if on_result:
-                on_result(results[-1])
-    batch.save_reasons([result for result in results if result.error])
-    pooled = None
-    try:
-        pooled = batch.save_pooled(results)
-        batch.save_summary(results, pooled)
-    except WriteError as error:  # the images are told of all the same
-        results.append(FileResult(batch.out / POOLED_FILES[1], error=str(error)))
+        batch = _Batch(inputs, segmenter, Path(out), scale, counting, label_maps_only, outputs)
+        batch.check(overwrite)
+        files = [name for item in batch.names for name in batch.files(item)]
+        delete_leftovers(batch.out / n for n in (*files, SKIPPED, *POOLED_FILES, *SUMMARY_FILES))
+        items, results, pooled = list(batch.names), list[FileResult](), None
+        with Ahead(batch.seen) as ahead:
+            for item, following in zip(items, [*items[1:], None], strict=True):
+                results.append(batch.result(item, ahead, following))
+                if on_result:
+                    on_result(results[-1])
+        batch.save_reasons([result for result in results if result.error])
+        try:
+            pooled = batch.save_pooled(results)
+            batch.save_summary(results, pooled)
+        except WriteError as error:  # the images are told of all the same
+            results.append(FileResult(batch.out / POOLED_FILES[1], error=str(error)))
     return results, pooled
 
 
+@dataclass
 class _Batch:
     """The images of one call, what their results are called, and what they are made of."""
 
-    def __init__(
-        self,
-        inputs: Sequence[Input],
-        segmenter: Segmenter,
-        out: Path,
-        scale: Scale | None,
-        counting: CountingConfig | None,
-        label_maps_only: bool,
-        outputs: OutputConfig,
-    ):
+    inputs: Sequence[Input]
+    segmenter: Segmenter
+    out: Path
+    scale: Scale | None
+    counting: CountingConfig
+    label_maps_only: bool
+    outputs: OutputConfig
+    overwrite: bool = False
+    hopeless: str = ""
+
+    def __post_init__(self) -> None:
         same: dict[str, list[Input]] = {}
-        for item in inputs:
+        for item in self.inputs:
             same.setdefault(os.path.realpath(item.own_path), []).append(item)
         once = [min(spellings, key=lambda item: item.path) for spellings in same.values()]
         names = result_names([item.own_path for item in once])
         self.names = {item: names[item.own_path] for item in once}
-        self.segmenter, self.out, self.scale = segmenter, out, scale
-        self.counting = counting or CountingConfig()
-        self.label_maps_only, self.outputs = label_maps_only, outputs
-        self.journal = Journal(out)
-        self.alike = Alike()
-        self.hopeless = ""
+        self.journal, self.alike = Journal(self.out), Alike()
+        counting, outputs = self.counting.to_dict(), self.outputs
         self.made_by = {
-            **segmenter.identity,
-            "scale": None if scale is None else scale_fields(scale),
-            "counting": None if label_maps_only else self.counting.to_dict(),
-            "outputs": None if label_maps_only else [outputs.endings, outputs.decimal_comma],
+            **self.segmenter.identity,
+            "scale": None if self.scale is None else asdict(self.scale),
+            "counting": None if self.label_maps_only else counting,
+            "outputs": None if self.label_maps_only else [outputs.endings, outputs.decimal_comma],
         }
 
     def files(self, item: Input) -> list[str]:
@@ -246,7 +231,7 @@ class _Batch:
         if self.label_maps_only:
             files = {f"{name}.png": files[f"{name}_classes.png"]}
         known = None if self.label_maps_only else tallies(counts)
-        scale, looks = scale_fields(found.scale), looks_of(image)
+        scale, looks = asdict(found.scale), looks_of(image)
         self._save(files, made_of, scale=scale, counts=known, notes=picture.notes, looks=looks)
         notes = (*picture.notes, *self.alike.note(item.name, looks))
         kept = None if self.label_maps_only else counts

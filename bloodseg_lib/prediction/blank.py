@@ -26,11 +26,8 @@ _FEWEST_CELLS = 5  # of one cell cut out, what is around it is its slide
 
 
 def of_blank(image: np.ndarray, cells: Sequence[Cell]) -> Iterator[Finding]:
-    """A finding, if part of a picture is blank.
-
-    Args:
-        image: ``(H, W, 3) uint8`` RGB as it came; may be memory-mapped.
-        cells: that are found in it.
+    """A finding, if part of a picture, ``(H, W, 3) uint8`` RGB as it came, of more than a few cells
+    is blank.
     """
     if len(cells) >= _FEWEST_CELLS and (fraction := blank_fraction(image)) >= NOTED:
         words = (
@@ -41,11 +38,8 @@ def of_blank(image: np.ndarray, cells: Sequence[Cell]) -> Iterator[Finding]:
 
 
 def blank_fraction(image: np.ndarray) -> float:
-    """How much of a picture is rectangles of one colour, and strips along its borders; 0 if that
-    lies around a field, or is all of it.
-
-    Args:
-        image: ``(H, W, 3) uint8`` RGB; may be memory-mapped: every so many pixels are read.
+    """How much of a picture, ``(H, W, 3) uint8`` RGB, is rectangles of one colour, and strips along
+    its borders; 0 if that lies around a field, or is all of it. Every so many pixels are read.
 
     Examples:
         >>> image = np.random.default_rng(0).integers(0, 255, (90, 120, 3), np.uint8)

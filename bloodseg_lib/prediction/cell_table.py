@@ -27,11 +27,7 @@ column has no values: its heading says it once.
 
 def cell_table(cells: Iterable[Cell], decimal_comma: bool = False) -> str:
     """The table of some cells as CSV, with lengths in pixels of the image, and in micrometres where
-    they are known.
-
-    Args:
-        cells: in the order of the rows.
-        decimal_comma: see :func:`bloodseg_lib.io.csv_text`.
+    they are known; see :func:`bloodseg_lib.io.csv_text`.
     """
     return csv_text(CELL_COLUMNS, map(_row, cells), decimal_comma)
 
@@ -66,11 +62,8 @@ def decimal(value: float, places: int) -> Decimal:
 
 
 def cells_of(table: str, pixel_um: float | None) -> tuple[Cell, ...]:
-    """The cells of a table, rounded as in it, without probabilities.
-
-    Args:
-        table: of :func:`cell_table`, of one field.
-        pixel_um: micrometres of a pixel, unrounded.
+    """The cells of a :func:`cell_table` of one field, rounded as in it, without probabilities; the
+    micrometres of a pixel are told unrounded.
     """
     return tuple(
         Cell(

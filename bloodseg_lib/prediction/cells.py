@@ -134,14 +134,9 @@ class Cell:
         config: CountingConfig | None = None,
         field: str = "",
     ) -> Cell:
-        """The cell of some pixels.
-
-        Args:
-            instance: its pixels.
-            fractions: ``(10,)``, the fraction of them that each class has.
-            mean: ``(10,)``, the mean probability of each class over them; empty if not known.
-            config: its ``infected_share`` and ``most_entropy``; the defaults if not given.
-            field: name of the image.
+        """The cell of some pixels, of which each class has a fraction, ``(10,)``, and a mean
+        probability, ``(10,)``, empty if not known. The defaults of ``infected_share`` and
+        ``most_entropy`` hold without ``config``; ``field`` is the image's name.
         """
         config = config or CountingConfig()
         class_id = int(fractions.argmax())
@@ -186,14 +181,9 @@ def find_instances(
     config: CountingConfig,
     on_progress: Callable[[float], None] = lambda fraction: None,
 ) -> list[Instance]:
-    """The cells of a group of classes in a label map.
-
-    Args:
-        labels: ``(H, W) uint8``, ids 0..9.
-        group: ids of the classes that a cell may have, one of :data:`GROUPS`.
-        scale: of the image; at 40x the mean areas of the classes hold.
-        config: how.
-        on_progress: receives the fraction of the rows, 0..1, that have been searched.
+    """The cells of a group of classes, one of :data:`GROUPS`, in a label map, ``(H, W) uint8``; at
+    40x the mean areas of the classes hold. ``on_progress`` receives the fraction of the rows, 0..1,
+    that have been searched.
     """
     members = np.zeros(256, np.uint8)
     members[list(group)] = 1

@@ -64,12 +64,7 @@ def of_chance(
 
 
 def covered_by_chance(segmentation: Segmentation, cells: Sequence[Cell]) -> float:
-    """The expected number of red cells that a platelet, or what passes for one, lies on.
-
-    Args:
-        segmentation: of a field.
-        cells: found in it.
-    """
+    """The expected number of red cells that a platelet, or what passes for one, lies on."""
     labels, scale = segmentation.labels, segmentation.scale.factor
     outside = segmentation.preprocessing.outside
     beyond = 0.0 if outside is None else float(outside.mean())
@@ -83,11 +78,8 @@ def covered_by_chance(segmentation: Segmentation, cells: Sequence[Cell]) -> floa
 
 
 def specks_on_a_cell(image: np.ndarray, segmentation: Segmentation) -> float:
-    """The expected number of dark specks, too small for platelets, on a red cell.
-
-    Args:
-        image: ``(H, W, 3) uint8`` RGB; of a large one nine windows are read.
-        segmentation: of it.
+    """The expected number of dark specks, too small for platelets, on a red cell of a picture,
+    ``(H, W, 3) uint8`` RGB; of a large one nine windows are read.
     """
     specks, slide_px = 0, 0
     levels = segmentation.preprocessing.white

@@ -48,11 +48,8 @@ _TOGETHER, _TOGETHER_PX = 0.7, 1.5  # of the details at least are moved alike, i
 
 
 def of_copies(image: np.ndarray, rbc_px: float) -> Iterator[Finding]:
-    """A finding, if parts of a picture are copies of each other.
-
-    Args:
-        image: ``(H, W, 3) uint8`` RGB as it came; may be memory-mapped.
-        rbc_px: diameter of its red cells.
+    """A finding, if parts of a picture, ``(H, W, 3) uint8`` RGB as it came, whose red cells are
+    ``rbc_px`` wide, are copies of each other.
     """
     plane = _plane(image)
     cell_px = rbc_px * max(plane.shape) / max(image.shape[:2])
@@ -90,11 +87,9 @@ def _plane(image: np.ndarray) -> np.ndarray:
 
 
 def likeness_of_parts(plane: np.ndarray) -> float:
-    """How alike the halves or thirds of a picture are, left to right or top to bottom, as they are
-    or mirrored: the greatest correlation of neighbours' pixels, -1..1; 1: copies.
-
-    Args:
-        plane: ``(H, W) uint8``, its green.
+    """How alike the halves or thirds of a picture's green, ``(H, W) uint8``, are, left to right or
+    top to bottom, as they are or mirrored: the greatest correlation of neighbours' pixels, -1..1;
+    1: copies.
     """
     found = []
     for turned in (plane, plane.T):
@@ -142,11 +137,8 @@ class Repeat(NamedTuple):
 
 
 def repeated_part(plane: np.ndarray, cell_px: float) -> Repeat | None:
-    """The largest part of a picture that is in it again, not turned, at another place.
-
-    Args:
-        plane: ``(H, W) uint8``, its green.
-        cell_px: width of a red cell in it.
+    """The largest part of a picture's green, ``(H, W) uint8``, that is in it again, not turned, at
+    another place; a red cell is ``cell_px`` wide.
     """
     ratio = max(1.0, plane.size**0.5 / _COARSE_PX, cell_px / _CELL_PX)
     size = [max(1, round(side / ratio)) for side in plane.shape[::-1]]
@@ -187,21 +179,14 @@ def _shifts(detail: np.ndarray) -> list[tuple[int, int]]:
     return found
 
 
-def _overlapping(plane: np.ndarray, shift: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """The parts of a plane that lie on each other if it is moved, views."""
-    (height, width), (down, across) = plane.shape, shift
-    left, right = max(0, -across), max(0, across)
-    return (
-        plane[: height - down, left : width - right],
-        plane[down:, right : width - left],
-    )
-
-
 def _repeat(
     plane: np.ndarray, detail: np.ndarray, shift: tuple[int, int], ratio: float
 ) -> Repeat | None:
     """The part of a plane that is a copy at a shift in coarse pixels; None: hardly any."""
-    first, second = (np.ascontiguousarray(part) for part in _overlapping(detail, shift))
+    (height, width), (down, across) = detail.shape, shift
+    left, right = max(0, -across), max(0, across)  # the parts that then lie on each other
+    first = np.ascontiguousarray(detail[: height - down, left : width - right])
+    second = np.ascontiguousarray(detail[down:, right : width - left])
     alike = _local_correlation(first, second, _TEXTURED * float(detail.var()))
     slopes = cv2.cornerEigenValsAndVecs(first, _DETAIL_PX, 3)
     alike[slopes[:, :, 1] < _FIRM * slopes[:, :, 0]] = 0

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,13 +28,7 @@ from bloodseg_lib.classes import (
     check_labels,
 )
 from bloodseg_lib.prediction.cell_table import NOTICE, cell_table
-from bloodseg_lib.prediction.cells import (
-    GROUPS,
-    Cell,
-    CountingConfig,
-    Instance,
-    find_instances,
-)
+from bloodseg_lib.prediction.cells import GROUPS, Cell, CountingConfig, Instance, find_instances
 from bloodseg_lib.prediction.finding import (
     COUNTS,
     DIFFERENTIAL,
@@ -89,17 +83,22 @@ class Counts:
         cells = tuple(dataclasses.replace(cell, mask=None) for cell in self.cells)
         return dataclasses.replace(self, cells=cells, label_map=None)
 
+    @property
+    def sound(self) -> bool:
+        """Whether they are given and may be pooled: neither they nor the parasitaemia withheld."""
+        return not (self.quality.reason(PARASITAEMIA) or self.quality.reason(COUNTS))
+
+    def number(self, class_ids: Iterable[int]) -> int:
+        """How many cells have one of some classes."""
+        return sum(self.watershed[CLASSES[i].key] for i in class_ids)
+
     def differential(self) -> dict[str, Proportion]:
         """Fraction of each class among the white blood cells, by class key, and of those that are
         uncertain, which count for no class, as :data:`UNCERTAIN`.
         """
-        white, unsure = (
-            {CLASSES[i].key: self.watershed[CLASSES[i].key] for i in WBC_IDS},
-            self.uncertain(),
-        )
-        cells = {key: n - unsure[key] for key, n in white.items()}
+        unsure, total = self.uncertain(), self.number(WBC_IDS)
+        cells = {key: self.watershed[key] - n for key, n in unsure.items()}
         cells[UNCERTAIN] = sum(unsure.values())
-        total = sum(white.values())
         needed, withheld = self.config.minimum_wbc, self.quality.reason(DIFFERENTIAL)
         return {key: Proportion(n, total, needed, withheld) for key, n in cells.items()}
 
@@ -110,10 +109,8 @@ class Counts:
 
     def parasitaemia(self) -> Proportion:
         """Fraction of infected cells among the red blood cells."""
-        total = sum(self.watershed[CLASSES[i].key] for i in RBC_IDS)
-        infected = self.watershed[CLASSES[INFECTED_RBC].key]
-        withheld = self.quality.reason(PARASITAEMIA)
-        return Proportion(infected, total, self.config.minimum_rbc, withheld)
+        infected, withheld = self.number([INFECTED_RBC]), self.quality.reason(PARASITAEMIA)
+        return Proportion(infected, self.number(RBC_IDS), self.config.minimum_rbc, withheld)
 
     def disagreements(self) -> dict[str, str]:
         """Classes whose three counts differ widely, by class key, with the counts in words: look at
@@ -201,7 +198,7 @@ def count_cells(
     config = config or CountingConfig()
     mean_area_px = [c.mean_area_px / scale.factor**2 for c in CLASSES]  # in this image
     least_px = [config.minimum_area * area for area in mean_area_px]
-    cells, cut, left_out, painted = [], 0, 0, labels.copy()
+    cells, cut, left_out, painted = list[Cell](), 0, 0, labels.copy()
     instances: list[Instance] = []
     for n, group in enumerate(GROUPS):
 
@@ -227,11 +224,10 @@ def count_cells(
         else:
             cells.append(cell)
     on_progress(1)
-    cells = _numbered(cells, scale)
     tally = Counter(cell.class_id for cell in cells)
     pixels = occurrences(painted, NUM_CLASSES)
     return Counts(
-        cells=tuple(cells),
+        cells=_numbered(cells, scale),
         components={
             c.key: components(painted == c.id, least_px[c.id], config.border_rule)
             for c in CELL_CLASSES
@@ -245,14 +241,14 @@ def count_cells(
     )
 
 
-def _numbered(cells: list[Cell], scale: Scale) -> list[Cell]:
+def _numbered(cells: list[Cell], scale: Scale) -> tuple[Cell, ...]:
     """Cells from top to bottom, with their numbers."""
     pixel_um = PixelSize.of(scale).um
     cells = sorted(cells, key=lambda cell: (cell.box.y, cell.box.x, cell.class_id))
-    return [
+    return tuple(
         dataclasses.replace(cell, number=number, pixel_um=pixel_um)
         for number, cell in enumerate(cells, start=1)
-    ]
+    )
 
 
 def pool(fields: Sequence[Counts]) -> Counts:
@@ -269,7 +265,7 @@ def pool(fields: Sequence[Counts]) -> Counts:
             f"Received {len(fields)}."
         )
 
-    sound = [c for c in fields if not (c.quality.reason(PARASITAEMIA) or c.quality.reason(COUNTS))]
+    sound = [counts for counts in fields if counts.sound]
     bad = len(fields) - len(sound)
     quality = NOTHING_WRONG
     if bad:

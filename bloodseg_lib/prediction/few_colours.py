@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bloodseg_lib.optics import channel_extremes
-from bloodseg_lib.prediction.finding import FRACTIONS, Finding, Level
+from bloodseg_lib.prediction.finding import FRACTIONS, Finding, doubt
 
 FEW, TOO_FEW = 128, 32
 """Colours of a picture: 1540 and more in 1048 fields of five databases, 131 and more in 200 single
@@ -52,10 +52,8 @@ class Colours(NamedTuple):
 
     @classmethod
     def of(cls, image: np.ndarray) -> Colours:
-        """Count them.
-
-        Args:
-            image: ``(H, W, 3) uint8`` RGB as it came; may be memory-mapped: some rows are read.
+        """Count them in ``(H, W, 3) uint8`` RGB as it came; of a memory-mapped one some rows are
+        read.
 
         Examples:
             >>> Colours.of(np.tile(np.arange(9, dtype=np.uint8)[None, :, None], (5, 1, 3))).number
@@ -87,10 +85,8 @@ def _scale(plane: np.ndarray, colours: int) -> bool:
 
 
 def of_few_colours(image: np.ndarray) -> Iterator[Finding]:
-    """A finding, if a picture has too few for what is small to be seen in it.
-
-    Args:
-        image: ``(H, W, 3) uint8`` RGB as it came; may be memory-mapped.
+    """A finding, if a picture, ``(H, W, 3) uint8`` RGB as it came, has too few for what is small to
+    be seen in it.
     """
     colours = Colours.of(image)
     few, too_few = (FEW_GREYS, TOO_FEW_GREYS) if colours.grey else (FEW, TOO_FEW)
@@ -102,5 +98,4 @@ def of_few_colours(image: np.ndarray) -> Iterator[Finding]:
         f"picture, as in a GIF: parasites and granules {'are' if lost else 'may be'} lost in it. "
         "Save it again, from the camera, in full colour."
     )
-    level: Level = "withheld" if lost else "warning"
-    yield Finding("colours", level, colours.number, words, FRACTIONS if lost else ())
+    yield doubt("colours", colours.number, words, lost, FRACTIONS)

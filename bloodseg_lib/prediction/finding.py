@@ -5,7 +5,7 @@ Taught by ``notebooks/06_interactive_prediction.ipynb``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Level = Literal["note", "warning", "withheld"]
@@ -34,13 +34,16 @@ class Finding:
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {
-            "name": self.name,
-            "level": self.level,
-            "value": round(self.value, 4),
-            "sentence": self.sentence,
-            "withholds": list(self.withholds),
-        }
+        return asdict(self) | {"value": round(self.value, 4), "withholds": list(self.withholds)}
+
+
+def doubt(
+    name: str, value: float, sentence: str, lost: bool, withholds: tuple[str, ...]
+) -> Finding:
+    """A warning, or where all is lost the reason why these figures are withheld."""
+    return Finding(
+        name, "withheld" if lost else "warning", value, sentence, withholds if lost else ()
+    )
 
 
 @dataclass(frozen=True)
@@ -74,12 +77,8 @@ class Quality:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Quality:
         """What :meth:`to_dict` gave."""
-        return cls(
-            tuple(
-                Finding(**{**values, "withholds": tuple(values["withholds"])})
-                for values in values["findings"]
-            )
-        )
+        found = (f | {"withholds": tuple(f["withholds"])} for f in values["findings"])
+        return cls(tuple(Finding(**each) for each in found))
 
 
 NOTHING_WRONG = Quality()

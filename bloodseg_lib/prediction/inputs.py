@@ -26,7 +26,7 @@ from bloodseg_lib.io import (
     read_picture,
 )
 from bloodseg_lib.prediction.journal import file_digest
-from bloodseg_lib.prediction.own_results import OwnResults
+from bloodseg_lib.prediction.own_results import OwnResults, beginning
 from bloodseg_lib.prediction.picture_list import PICTURE_SUFFIXES, read_list
 from bloodseg_lib.prediction.result_names import printable
 
@@ -155,42 +155,39 @@ def _patient_of(picture: Path, given: Path) -> str:
     return printable(below[0] if below else picture.absolute().parent.name)
 
 
+@dataclass
 class _Search:
-    """A search for pictures in one argument after another.
+    """A search for pictures in one argument after another."""
 
-    Attributes:
-        own: what was made by a prediction.
-    """
+    recursive: bool
+    notes: list[str]
+    own: OwnResults = field(default_factory=OwnResults)
 
-    def __init__(self, recursive: bool, notes: list[str]) -> None:
-        self._recursive, self._notes = recursive, notes
-        self.own = OwnResults()
-
-    def within(self, path: Path) -> Iterator[Input]:
-        """The pictures of one argument."""
+    def within(self, path: Path, in_a_list: bool = False) -> Iterator[Input]:
+        """The pictures of one argument; of a list in a list, that list as a picture."""
         if is_dir(path):
             yield from self._of_folder(path)
         elif not self.own.leaves_out(path, named=True):
-            yield from self._listed(path) if _is_list(path) else [Input(path)]
+            yield from [Input(path)] if in_a_list or not _is_list(path) else self._listed(path)
 
     def _of_folder(self, path: Path) -> Iterator[Input]:
-        inside = _inside(path, self._recursive, self._notes)
+        inside = _inside(path, self.recursive, self.notes)
         # of macOS, "._a.png" beside each file on a foreign disk, and of tools, in their own folders
         hidden = {p for p in inside if any(n.startswith(".") for n in p.relative_to(path).parts)}
         files = [p for p in inside if p not in hidden and not is_dir(p)]
         left = Counter(p.suffix.lower() or p.name for p in files if not _is_picture(p))
         unseen = sum(_is_picture(p) and not is_dir(p) for p in hidden)
-        folders = [] if self._recursive else [p for p in inside if p not in hidden and is_dir(p)]
+        folders = [] if self.recursive else [p for p in inside if p not in hidden and is_dir(p)]
         if left:
             kinds = ", ".join(f"{n} {suffix}" for suffix, n in sorted(left.items()))
-            self._notes.append(f"{path}: left out, as they are no pictures: {kinds}.")
+            self.notes.append(f"{path}: left out, as they are no pictures: {kinds}.")
         if unseen:
-            self._notes.append(f"{path}: left out, as their names begin with a dot: {unseen}.")
+            self.notes.append(f"{path}: left out, as their names begin with a dot: {unseen}.")
         if folders:
-            self._notes.append(f"{path}: left out, as -r is not given: subfolders {len(folders)}.")
+            self.notes.append(f"{path}: left out, as -r is not given: subfolders {len(folders)}.")
         pictures = [p for p in files if _is_picture(p)]
         if not pictures:
-            self._notes.append(f"{path}: there is no picture in this folder.")
+            self.notes.append(f"{path}: there is no picture in this folder.")
         yield from (Input(p) for p in pictures if not self.own.leaves_out(p, named=False))
 
     def _listed(self, table: Path) -> Iterator[Input]:
@@ -200,7 +197,7 @@ class _Search:
             ValueError: a line names no picture, or the same picture is of two patients.
         """
         rows, notes = read_list(table)
-        self._notes += notes
+        self.notes += notes
         patients: dict[Path, tuple[int, str]] = {}
         for line, text, patient in rows:
             if not text:
@@ -208,7 +205,10 @@ class _Search:
                     f"{table}, line {line}: expected the path of a picture. Received none. Write "
                     "it, or delete the line."
                 )
-            for item in self._in_row(table.parent, text):
+            there = is_file(table.parent / text)
+            spelled = text if there else text.replace("\\", "/")  # as Windows writes it
+            paths = _named(spelled, table.parent)
+            for item in (item for path in paths for item in self.within(path, in_a_list=True)):
                 before, other = patients.setdefault(item.path, (line, patient))
                 if other != patient:
                     raise ValueError(
@@ -218,16 +218,6 @@ class _Search:
                     )
                 yield replace(item, patient=patient)
 
-    def _in_row(self, folder: Path, text: str) -> Iterator[Input]:
-        """The pictures of the path that a row has; of a list in a list, that list as a picture."""
-        if not is_file(folder / text):  # as Windows writes it
-            text = text.replace("\\", "/")
-        for path in _named(text, folder):
-            if is_dir(path):
-                yield from self._of_folder(path)
-            elif not self.own.leaves_out(path, named=True):
-                yield Input(path)
-
 
 def _is_picture(path: Path) -> bool:
     return path.suffix.lower() in PICTURE_SUFFIXES
@@ -235,15 +225,7 @@ def _is_picture(path: Path) -> bool:
 
 def _is_list(path: Path) -> bool:
     """Whether a file is a list by its name, and no picture by its content."""
-    if path.suffix.lower() not in _LISTS:
-        return False
-    if not is_file(path):  # a pipe may have no end
-        return True
-    try:
-        with path.open("rb") as file:
-            return not kind_of(file.read(1024))
-    except OSError:  # told when it is read
-        return True
+    return path.suffix.lower() in _LISTS and not kind_of(beginning(path))
 
 
 def _inside(path: Path, recursive: bool, notes: list[str]) -> list[Path]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -73,14 +73,8 @@ class OutputConfig(Config):
 def exported_files(
     names: Sequence[str], segmentation: Segmentation, counts: Counts, stem: str, picture: str
 ) -> dict[str, bytes]:
-    """The cells of a picture in files for other programs, by name.
-
-    Args:
-        names: of :data:`EXPORTS`.
-        segmentation: of the picture.
-        counts: of it, with the pixels of the cells.
-        stem: first part of the file names.
-        picture: name of its file.
+    """The cells of a picture in files for other programs, by name. The counts have the pixels of
+    the cells; ``stem`` begins the names, which are of :data:`EXPORTS`.
     """
     make: dict[str, Callable[[], bytes]] = {
         "instances": lambda: _instances(counts.cells, segmentation.labels.shape),
@@ -175,14 +169,20 @@ def _coco(cells: Sequence[Cell], shape: tuple[int, ...], picture: str) -> dict[s
 def _rois(cells: Sequence[Cell]) -> bytes:
     import roifile
 
-    file = BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for cell in cells:
-            name = f"{cell.number:05d}-{CLASSES[cell.class_id].key}"
-            name += "-uncertain" if cell.uncertain else ""
-            roi = roifile.ImagejRoi.frompoints(_outline(cell)[:-1], name=name)
-            roi.stroke_color = bytes((255, *CLASSES[cell.class_id].colour))
-            # a ZipInfo has no time of its own: the same cells give the same bytes
-            entry = zipfile.ZipInfo(f"{name}.roi")
-            archive.writestr(entry, roi.tobytes(), zipfile.ZIP_DEFLATED)
-    return file.getvalue()
+    files = {}
+    for cell in cells:
+        name = f"{cell.number:05d}-{CLASSES[cell.class_id].key}"
+        name += "-uncertain" if cell.uncertain else ""
+        roi = roifile.ImagejRoi.frompoints(_outline(cell)[:-1], name=name)
+        roi.stroke_color = bytes((255, *CLASSES[cell.class_id].colour))
+        files[f"{name}.roi"] = roi.tobytes()
+    return zipped(files)
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    """Files as a zip, whose entries have no time: the same files give the same bytes."""
+    packed = BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
+    return packed.getvalue()

@@ -6,7 +6,6 @@ is written before its files are: whenever a prediction is stopped, what it left 
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -139,8 +138,3 @@ def counts_of(
     tallied = {name: known[name] for name in _TALLIES}
     cells = cells_of(table, pixel_um)
     return Counts(cells=cells, config=config, quality=quality, **tallied)
-
-
-def scale_fields(scale: Any) -> dict[str, Any]:
-    """A scale, for JSON, unrounded."""
-    return dataclasses.asdict(scale)

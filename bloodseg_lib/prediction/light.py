@@ -8,7 +8,9 @@ falls by a third across the field, slide is taken for stain and parasites are lo
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import cv2
 import numpy as np
@@ -52,10 +54,8 @@ class Light:
 
     @classmethod
     def of(cls, image: np.ndarray) -> Light | None:
-        """The light of a picture; None where it is even, or where too little slide shows.
-
-        Args:
-            image: ``(H, W, 3) uint8`` RGB.
+        """The light of a picture, ``(H, W, 3) uint8`` RGB; None where it is even, or too little
+        slide shows.
         """
         if min(image.shape[:2]) < 4 * _TILES:
             return None
@@ -76,15 +76,19 @@ class Light:
 
 def _tiles(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The brightest of each tile that may be slide, ``(N, 3)``, and where it is, ``(N, 6)``."""
-    height, width = image.shape[:2]
-    values, places = [], []
-    for i in range(_TILES):
-        for j in range(_TILES):
-            rows = slice(i * height // _TILES, (i + 1) * height // _TILES)
-            columns = slice(j * width // _TILES, (j + 1) * width // _TILES)
-            values.append(np.quantile(image[rows, columns].reshape(-1, 3), _SLIDE, axis=0))
-            places.append(((j + 0.5) / _TILES, (i + 0.5) / _TILES))
-    return np.maximum(np.array(values), 1), _terms(*np.array(places).T)
+    tiles = (image[window].reshape(-1, 3) for window in windows(image, _TILES, _TILES))
+    values = np.array([np.quantile(tile, _SLIDE, axis=0) for tile in tiles])
+    middles = (np.arange(_TILES) + 0.5) / _TILES
+    return np.maximum(values, 1), _terms(*map(np.ravel, np.meshgrid(middles, middles)))
+
+
+def windows(image: np.ndarray, down: int, across: int) -> Iterator[tuple[slice, slice]]:
+    """So many windows, row by row, that cover an image."""
+    rows, columns = (
+        [slice(i * side // n, (i + 1) * side // n) for i in range(n)]
+        for side, n in zip(image.shape[:2], (down, across), strict=True)
+    )
+    return product(rows, columns)
 
 
 def _terms(x: np.ndarray, y: np.ndarray) -> np.ndarray:

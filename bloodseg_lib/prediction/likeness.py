@@ -13,11 +13,7 @@ by 1.9 at most from its original, two of one size by 4.0 at least, but for copie
 
 
 def looks_of(image: np.ndarray) -> str:
-    """Size and reduced green channel of a picture, as text for a journal.
-
-    Args:
-        image: ``(H, W, 3) uint8`` RGB.
-    """
+    """Size and reduced green channel of ``(H, W, 3) uint8`` RGB, as text for a journal."""
     height, width = image.shape[:2]
     steps = (slice(None, None, max(1, side // _STEP_PX)) for side in (height, width))
     green = np.ascontiguousarray(image[*steps][:, :, 1])
@@ -41,11 +37,8 @@ class Alike:
         self._seen: list[tuple[str, str, np.ndarray]] = []
 
     def note(self, name: str, looks: str) -> tuple[str, ...]:
-        """A sentence on the first one that looks like this one, or nothing.
-
-        Args:
-            name: of the picture, for people.
-            looks: see :func:`looks_of`; empty where they are not known.
+        """A sentence on the first picture that looks like the one of this name, or nothing; its
+        ``looks`` are of :func:`looks_of`, or empty where they are not known.
         """
         size, _, text = looks.partition(" ")
         green = np.frombuffer(bytes.fromhex(text), np.uint8).astype(np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from io import BytesIO
 from pathlib import Path
 
 from bloodseg_lib.io import begins_label_map, is_file
@@ -13,6 +14,12 @@ from bloodseg_lib.prediction.result_names import printable
 _ENDING = re.compile(r"_(classes|overlay|instances|probabilities)\.\w+$|_cells\.csv$")
 _NO_PICTURE = re.compile(rf"_counts\.json$|^{re.escape(FILE)}$")
 _HEADINGS = tuple(separator.join(CELL_COLUMNS).encode() for separator in ",;")
+_MADE = "Left out, as a prediction made them: {}."
+_ALIKE = (
+    "Left out, as their names end as those of results do: {}. If they are no results, name each of "
+    "them, or rename them."
+)
+_TAKEN = "Taken, though their names end as those of results do: {}."
 
 
 class OwnResults:
@@ -24,22 +31,15 @@ class OwnResults:
 
     def __init__(self) -> None:
         self._journals: dict[Path, Journal] = {}
-        self._made: dict[str, None] = {}
-        self._alike: dict[str, None] = {}
-        self._taken: dict[str, None] = {}
+        self._noted: dict[str, dict[str, None]] = {_MADE: {}, _ALIKE: {}, _TAKEN: {}}
 
     def leaves_out(self, path: Path, named: bool) -> bool:
-        """Whether a file is left out.
-
-        Args:
-            path: of the file.
-            named: whether it was named itself, and not only its folder.
-        """
+        """Whether a file is left out, which was ``named`` itself, or only its folder."""
         alike = bool(_ENDING.search(path.name))
         made = self._made_surely(path, alike)
         if made or alike:
-            kind = self._made if made else self._taken if named else self._alike
-            kind[printable(path.name)] = None
+            kind = _MADE if made else _TAKEN if named else _ALIKE
+            self._noted[kind][printable(path.name)] = None
         return made or (alike and not named)
 
     def _made_surely(self, path: Path, alike: bool) -> bool:
@@ -49,32 +49,23 @@ class OwnResults:
         journal = self._journals[folder]
         if _NO_PICTURE.search(path.name) or journal.own([path.name]):
             return True
-        return alike and (journal.knows(path.name) or _is_result(path))
+        if not alike or journal.knows(path.name):
+            return alike
+        head = beginning(path)  # what only results hold: the class colours, the columns of cells
+        return head.removeprefix(b"\xef\xbb\xbf").startswith(_HEADINGS) or begins_label_map(head)
 
     def notes(self) -> list[str]:
         """Sentences on what was left out, and on what was taken in spite of its name."""
-        sentences = [
-            (self._made, "Left out, as a prediction made them: {}."),
-            (
-                self._alike,
-                "Left out, as their names end as those of results do: {}. If they are no results, "
-                "name each of them, or rename them.",
-            ),
-            (self._taken, "Taken, though their names end as those of results do: {}."),
-        ]
-        return [words.format(_listed(list(names))) for names, words in sentences if names]
+        return [words.format(_listed([*names])) for words, names in self._noted.items() if names]
 
 
-def _is_result(path: Path) -> bool:
-    """Whether a file holds what only results hold: the class colours, the columns of cells."""
-    if not is_file(path):
-        return False
+def beginning(path: Path) -> bytes:
+    """The first bytes of a file; none of a pipe, which may have no end, or where there is none."""
     try:
-        with path.open("rb") as file:
-            head = file.read(1024)
+        with path.open("rb") if is_file(path) else BytesIO() as file:
+            return file.read(1024)
     except OSError:  # told when it is read
-        return False
-    return head.removeprefix(b"\xef\xbb\xbf").startswith(_HEADINGS) or begins_label_map(head)
+        return b""
 
 
 def _listed(names: list[str]) -> str:

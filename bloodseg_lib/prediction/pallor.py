@@ -17,18 +17,12 @@ def fill_pale_centres(
     largest_px: float = math.inf,
     elongation: float = math.inf,
 ) -> np.ndarray:
-    """Fill the round holes of a mask: the pale centres of red cells, which look like background.
+    """Fill, in a copy, the round holes of a mask, ``(H, W) uint8``, 0 or 1: the pale centres of red
+    cells, which look like background.
 
-    The gap between cells that touch is pointed and stays open: filled, it would look like a cell.
-
-    Args:
-        mask: ``(H, W) uint8``, 0 or 1.
-        sure_px: a hole up to this area is filled whatever its shape.
-        largest_px: a hole of a larger area stays.
-        elongation: a hole longer than so many times its width (and 2 pixels) stays.
-
-    Returns:
-        ``(H, W) uint8``, a copy.
+    The gap between cells that touch is pointed and stays open: filled, it would look like a cell. A
+    hole up to the area ``sure_px`` is filled whatever its shape; one of more than ``largest_px``,
+    or longer than ``elongation`` times its width (and 2 pixels), stays.
     """
     filled = mask.copy()
     _, holes, stats, _ = cv2.connectedComponentsWithStats(1 - mask, connectivity=4)

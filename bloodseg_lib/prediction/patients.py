@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from bloodseg_lib.prediction.counts import Counts, pool
 from bloodseg_lib.prediction.file_result import FileResult
-from bloodseg_lib.prediction.finding import COUNTS, PARASITAEMIA
 
 
 @dataclass(frozen=True)
@@ -32,9 +31,7 @@ class Together:
     def of(cls, name: str, results: Sequence[FileResult]) -> Together:
         """Pool the results of some pictures."""
         counts = [result.counts for result in results if result.counts]
-        sound = [
-            c for c in counts if not (c.quality.reason(PARASITAEMIA) or c.quality.reason(COUNTS))
-        ]
+        sound = [each for each in counts if each.sound]
         failed, withheld = len(results) - len(counts), len(counts) - len(sound)
         return cls(name, len(results), withheld, failed, pool(sound) if sound else None)
 

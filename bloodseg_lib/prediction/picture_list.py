@@ -42,10 +42,9 @@ class Row(NamedTuple):
 
 
 def read_list(path: Path) -> tuple[list[Row], list[str]]:
-    """The rows of a list that hold more than a comment, and sentences on what was ignored.
-
-    Args:
-        path: of the list, as spreadsheet programs write it; see :func:`bloodseg_lib.io.read_table`.
+    """The rows of a list, as spreadsheet programs write it (see
+    :func:`bloodseg_lib.io.read_table`), that hold more than a comment, and sentences on what was
+    ignored.
 
     Raises:
         FileNotFoundError: there is no such file.

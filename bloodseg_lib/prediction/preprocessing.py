@@ -61,11 +61,8 @@ class Correction:
 
     @classmethod
     def of(cls, image: np.ndarray) -> Correction:
-        """The correction that an image needs.
-
-        Args:
-            image: ``(H, W, 3) uint8`` RGB; may be memory-mapped: a large one, which is not to be
-                copied, gets none.
+        """The correction that ``(H, W, 3) uint8`` RGB needs; a large one, memory-mapped, which is
+        not to be copied, gets none.
         """
         if image.nbytes > _LARGEST_CORRECTED:
             return cls()
@@ -112,12 +109,8 @@ class Preprocessing:
     def of(
         cls, image: np.ndarray, scale: float = 1.0, reference_stain: bool = True
     ) -> Preprocessing:
-        """The preprocessing that a corrected image needs.
-
-        Args:
-            image: ``(H, W, 3) uint8`` RGB; may be memory-mapped, little of it is read.
-            scale: factor that resamples it to 40x.
-            reference_stain: bring the stain of the red cells to the reference.
+        """The preprocessing that a corrected image needs, ``(H, W, 3) uint8`` RGB, of which little
+        is read, if it is memory-mapped. ``scale`` is the factor that resamples it to 40x.
         """
         levels = _one_cell_levels(image, scale)
         if levels is not None:
@@ -127,7 +120,12 @@ class Preprocessing:
         white = white_levels(background_colour(field))
         with beside(outside_view, field) as outside:
             stain = Stain.of(field, scale, white) if reference_stain else UNKNOWN_STAIN
-        return cls(border, outside.result(), _stained_levels(white, stain), white, stain)
+        levels = white
+        if stain.density is not None:
+            density = GREY_DENSITIES[white] - GREY_DENSITIES[WHITE]
+            stained = WHITE * np.exp(-density * stain.factors)
+            levels = np.clip(stained + 0.5, 0, 255).astype(np.uint8)
+        return cls(border, outside.result(), levels, white, stain)
 
     @classmethod
     def none(cls) -> Preprocessing:
@@ -140,12 +138,8 @@ class Preprocessing:
         return _within(image, self.border)
 
     def outside_rows(self, top: int, bottom: int, height: int, width: int) -> np.ndarray | None:
-        """Which pixels of some rows are outside the field of view, ``(bottom - top, width) bool``;
-        None: none.
-
-        Args:
-            top, bottom: the rows, counted within the border.
-            height, width: of the image within the border.
+        """Which pixels of the rows from ``top`` to ``bottom`` are outside the field of view,
+        ``(bottom - top, width) bool``; None: none. All is counted within the border.
         """
         if self.outside is None:
             return None
@@ -156,12 +150,9 @@ class Preprocessing:
     def with_border(
         self, bands: Iterable[np.ndarray], height: int, width: int
     ) -> Iterator[np.ndarray]:
-        """Bands of probabilities with border and everything outside the field of view as
-        background.
-
-        Args:
-            bands: within the border, from top to bottom, ``(rows, w, 10) float32``.
-            height, width: of the image.
+        """Bands of probabilities, ``(rows, w, 10) float32`` from top to bottom within the border,
+        with border and everything outside the field of view as background; height and width are the
+        image's.
         """
         above, below, left, right = self.border
         background = np.eye(NUM_CLASSES, dtype=np.float32)[BACKGROUND]
@@ -186,44 +177,22 @@ def _within(image: np.ndarray, border: tuple[int, int, int, int]) -> np.ndarray:
     return image[above : image.shape[0] - below, left : image.shape[1] - right]
 
 
-def _stained_levels(levels: np.ndarray, stain: Stain) -> np.ndarray:
-    """Levels that in addition bring a stain to the reference, ``(256, 3) uint8``."""
-    if stain.density is None:
-        return levels
-    density = GREY_DENSITIES[levels] - GREY_DENSITIES[WHITE]
-    return np.clip(WHITE * np.exp(-density * stain.factors) + 0.5, 0, 255).astype(np.uint8)
-
-
 def dark_border(image: np.ndarray) -> tuple[int, int, int, int]:
-    """Width of the dark border on each side.
-
-    Args:
-        image: ``(H, W, 3) uint8`` RGB; may be memory-mapped: only its border and some rows are
-            read.
-
-    Returns:
-        lines at the top, bottom, left and right; 0 where there is no border.
+    """Width of the dark border of ``(H, W, 3) uint8`` RGB: lines at the top, bottom, left and
+    right; 0 where there is none. Of a memory-mapped one only its border and some rows are read.
     """
-    height, width = image.shape[:2]
-    limit = _DARK * _brightness(image)
-    tall, wide = int(_MOST * height), int(_MOST * width)
-    return (
-        _dark_lines((image[i] for i in range(height)), limit, tall),
-        _dark_lines((image[-1 - i] for i in range(height)), limit, tall),
-        _dark_lines((image[:, i] for i in range(width)), limit, wide),
-        _dark_lines((image[:, -1 - i] for i in range(width)), limit, wide),
+    limit, turned = _DARK * _brightness(image), image.swapaxes(0, 1)
+    top, bottom, left, right = (
+        _dark_lines(lines, limit, int(_MOST * len(lines)))
+        for lines in (image, image[::-1], turned, turned[::-1])
     )
+    return top, bottom, left, right
 
 
 def outside_view(image: np.ndarray) -> np.ndarray | None:
-    """The field-of-view mask, inverted: the large black areas that reach the border of an image, as
-    outside an eyepiece.
-
-    Args:
-        image: ``(H, W, 3) uint8`` RGB; may be memory-mapped.
-
-    Returns:
-        ``(h, w) bool``, of the image reduced to at most 1024 pixels a side; None if there are none.
+    """The field-of-view mask, inverted: the large black areas that reach the border of ``(H, W, 3)
+    uint8`` RGB, as outside an eyepiece; ``(h, w) bool``, of the image reduced to at most 1024
+    pixels a side; None if there are none.
     """
     step = -(-max(image.shape[:2]) // _SEARCH_PX)
     brightest = channel_extremes(np.ascontiguousarray(image[::step, ::step]))[1]

@@ -21,18 +21,10 @@ _LEAST_NORMAL = float(np.finfo(np.float16).smallest_normal)
 def label_map_and_probabilities(
     bands: Iterable[np.ndarray], height: int, width: int, on_disk: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Collect bands of rows into the label map and the probabilities of an image.
-
-    Args:
-        bands: from top to bottom, each ``(rows, width, 10) float32``, 0..1; of each only a copy is
-            kept.
-        height, width: of the image in pixels.
-        on_disk: keep the probabilities in a temporary file of 10 bytes a pixel, which disappears
-            with the array; otherwise in memory, 20 bytes a pixel.
-
-    Returns:
-        labels ``(H, W) uint8``, and probabilities ``(H, W, 10)``, ``float16`` 0..1, or on disk
-        ``uint8`` 0..255.
+    """Collect bands of rows, from top to bottom, each ``(rows, width, 10) float32``, 0..1, of which
+    only a copy is kept, into the labels ``(H, W) uint8`` and the probabilities of an image, ``(H,
+    W, 10)``: ``float16`` 0..1 in memory, 20 bytes a pixel, or on disk ``uint8`` 0..255 in a
+    temporary file of 10 bytes a pixel, which disappears with the array.
     """
     labels = np.empty((height, width), np.uint8)
     shape, top = (height, width, NUM_CLASSES), 0
@@ -81,29 +73,17 @@ def as_fractions(probabilities: np.ndarray) -> np.ndarray:
 def mean_probabilities(
     probabilities: np.ndarray, window: tuple[slice, slice], mask: np.ndarray
 ) -> np.ndarray:
-    """The mean probability of each class over the pixels of a cell.
-
-    Args:
-        probabilities: ``(H, W, 10)``, 0..1, or ``uint8`` 0..255.
-        window: rows and columns of the cell.
-        mask: ``(h, w) bool``, its pixels in the window.
-
-    Returns:
-        ``(10,) float64``, 0..1; within 0.002 where the probabilities are ``uint8``.
+    """The mean probability of each class over the pixels of a cell, ``(10,) float64``, 0..1; within
+    0.002 where the probabilities, ``(H, W, 10)``, are ``uint8``. Its mask, ``(h, w) bool``, is of
+    the window.
     """
     return as_fractions(probabilities[window][mask]).mean(axis=0, dtype=np.float64)
 
 
 def class_picture(probabilities: np.ndarray, class_id: int, width: int, height: int) -> np.ndarray:
-    """The probability of one class as a picture, reduced by leaving out pixels.
-
-    Args:
-        probabilities: ``(H, W, 10)``, 0..1, or ``uint8`` 0..255.
-        class_id: 0..9.
-        width, height: of the picture, no larger than the image.
-
-    Returns:
-        ``(height, width) float32``, 0..1.
+    """The probability of one class as a picture, ``(height, width) float32``, 0..1, reduced by
+    leaving out pixels; it is no larger than the image of the probabilities, ``(H, W, 10)``, 0..1,
+    or ``uint8`` 0..255.
     """
     rows = ((np.arange(height) + 0.5) * probabilities.shape[0] / height).astype(int)
     columns = ((np.arange(width) + 0.5) * probabilities.shape[1] / width).astype(int)

@@ -29,6 +29,7 @@ from bloodseg_lib.prediction.finding import (
     Finding,
     Level,
     Quality,
+    doubt,
 )
 from bloodseg_lib.prediction.pixel_size import PixelSize
 from bloodseg_lib.prediction.scale import Scale, measure_rbc_diameter
@@ -95,18 +96,15 @@ def judge(
     seen: Appearance | None = None,
     original: np.ndarray | None = None,
 ) -> Quality:
-    """Judge a picture.
+    """Judge a picture by its segmentation and the cells found in it.
 
-    Args:
-        image: ``(H, W, 3) uint8`` RGB, corrected; may be memory-mapped: of a large one nine windows
-            are read.
-        segmentation: of it.
-        cells: found in it.
-        written: cells that were left out because writing or a bar lies on them.
-        seen: the measures of the picture, where they were taken already.
-        original: the picture as it came, where a correction changed it.
+    It is ``(H, W, 3) uint8`` RGB, corrected, and ``original`` as it came, where that changed it; of
+    a large one nine windows are read. ``written`` cells were left out because writing or a bar lies
+    on them. ``seen`` are its measures, where they were taken already.
     """
     original, red = image if original is None else original, Uniformity.of(cells, *image.shape[:2])
+    field = segmentation.preprocessing.within_border(original)
+    cell_px = RBC_DIAMETER_PX / segmentation.scale.factor
     findings = [
         *_of_the_picture(seen or Appearance.of(image, segmentation)),
         *_of_the_scale(image, segmentation.scale),
@@ -114,7 +112,10 @@ def judge(
         *of_chance(image, segmentation, cells),
         *_of_the_shapes(red),
         *of_blank(original, cells),
-        *(_of_a_field(original, segmentation) if red.stretch else ()),
+        # of several red cells only: single ones have few colours and are much alike
+        *(of_few_colours(original) if red.stretch else ()),
+        # within the dark border: a line is everywhere like itself
+        *(of_copies(field, cell_px) if red.stretch else ()),
         *of_panels(segmentation.preprocessing.correction.surround),
         *of_writing(segmentation.labels, segmentation.written, written, len(cells)),
     ]
@@ -194,21 +195,17 @@ def _of_the_colour(seen: Appearance) -> Iterator[Finding]:
                 f"What is taken for red cells {'is' if never else 'may be'} something else: no "
                 "stain gives them this colour. Or the colours of the picture were changed."
             )
-            level: Level = "withheld" if never else "warning"
-            yield Finding("colour", level, beyond, words, EVERYTHING if never else ())
+            yield doubt("colour", beyond, words, never, EVERYTHING)
 
 
 def _of_the_scale(image: np.ndarray, scale: Scale) -> Iterator[Finding]:
     """Whether the size of the red cells is known, and whether a given one agrees with them."""
     if scale.how == "assumed":
-        yield Finding(
-            "scale",
-            "withheld",
-            scale.cells,
+        words = (
             "The size of the red cells could not be measured, so the scale is a guess. "
-            "Give their diameter in pixels.",
-            FRACTIONS,
+            "Give their diameter in pixels."
         )
+        yield Finding("scale", "withheld", scale.cells, words, FRACTIONS)
     pixel = PixelSize.of(scale)
     if scale.file_um and scale.rbc_diameter_px and pixel.source != "file":
         size = scale.file_um * scale.rbc_diameter_px
@@ -224,22 +221,11 @@ def _of_the_scale(image: np.ndarray, scale: Scale) -> Iterator[Finding]:
         return
     factor = max(measured / scale.rbc_diameter_px, scale.rbc_diameter_px / measured)
     if factor > DIAMETERS_DIFFER:
-        yield Finding(
-            "scale",
-            "withheld" if factor > DIAMETERS_DIFFER**2 else "warning",
-            factor,
+        words = (
             f"Red cells of {scale.rbc_diameter_px:.0f} pixels were given, but {cells} in the "
-            f"picture measure {measured:.0f}.",
-            FRACTIONS if factor > DIAMETERS_DIFFER**2 else (),
+            f"picture measure {measured:.0f}."
         )
-
-
-def _of_a_field(original: np.ndarray, segmentation: Segmentation) -> Iterator[Finding]:
-    """What is asked of several red cells only: single ones have few colours and are much alike."""
-    yield from of_few_colours(original)
-    # within the dark border: a line is everywhere like itself
-    field = segmentation.preprocessing.within_border(original)
-    yield from of_copies(field, RBC_DIAMETER_PX / segmentation.scale.factor)
+        yield doubt("scale", factor, words, factor > DIAMETERS_DIFFER**2, FRACTIONS)
 
 
 def _of_the_shapes(red: Uniformity) -> Iterator[Finding]:
@@ -263,26 +249,20 @@ def _of_the_cells(cells: Sequence[Cell]) -> Iterator[Finding]:
     sure = [cell.confidence for cell in cells if cell.confidence is not None]
     if sure and (mean := float(np.mean(sure))) < HESITANT:
         lost = mean < LOST
-        yield Finding(
-            "likeness",
-            "withheld" if lost else "warning",
-            mean,
+        words = (
             f"The network is {'lost' if lost else 'not sure'}: its classes have a probability of "
             f"{mean:.0%} on average. The picture is {'' if lost else 'perhaps '}unlike those it "
-            "was trained on, or no blood smear.",
-            EVERYTHING if lost else (),
+            "was trained on, or no blood smear."
         )
+        yield doubt("likeness", mean, words, lost, EVERYTHING)
     red = [cell for cell in cells if cell.class_id in RBC_IDS and cell.confidence is not None]
     if len(red) < _LEAST_CELLS:
         return
     unsure = float(np.mean([(cell.confidence or 0) < UNSURE for cell in red]))
     if unsure > MANY_UNSURE:
         infected = sum(cell.class_id == INFECTED_RBC for cell in red)
-        yield Finding(
-            "red cells",
-            "withheld" if unsure > MOST_UNSURE else "warning",
-            unsure,
+        words = (
             f"The network is not sure of {unsure:.0%} of the red cells; of the {infected} it calls "
-            "infected, look at each.",
-            (PARASITAEMIA,) if unsure > MOST_UNSURE else (),
+            "infected, look at each."
         )
+        yield doubt("red cells", unsure, words, unsure > MOST_UNSURE, (PARASITAEMIA,))

@@ -44,18 +44,14 @@ def result_names(paths: Iterable[Path]) -> dict[Path, str]:
     parts_used = dict.fromkeys(paths, 0)
     while True:
         names = {path: _name(path, n) for path, n in parts_used.items()}
-        folded = {path: _folded(name) for path, name in names.items()}
+        # some file systems take these for one
+        folded = {p: unicodedata.normalize("NFC", name).casefold() for p, name in names.items()}
         times = Counter(folded.values())
         clashing = [p for p, name in folded.items() if times[name] > 1 or name in RESERVED]
         if not clashing:
             return names
         for path in clashing:
             parts_used[path] += 1
-
-
-def _folded(name: str) -> str:
-    """The same for names that some file systems take for one."""
-    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _name(path: Path, parts_used: int) -> str:

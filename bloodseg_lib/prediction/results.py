@@ -170,11 +170,3 @@ def pooled_files(
         "pooled_cells.csv": counts.to_csv(decimal_comma).encode(ENCODING),
         "pooled_counts.json": (json.dumps(summary, indent=1) + "\n").encode(),
     }
-
-
-def save_pooled(fields: Sequence[Counts], folder: Path | str) -> Counts:
-    """Write the files of :func:`pooled_files` into a folder, and return the counts."""
-    counts, files = pooled_files(fields)
-    for name, data in files.items():
-        write_bytes(Path(folder) / name, data)
-    return counts

@@ -136,13 +136,11 @@ AT_40X = Scale.of_factor(1.0)
 
 
 def find_scale(image: np.ndarray) -> Scale:
-    """The scale of an image by its red blood cells; 1.0, assumed, where they cannot be measured.
+    """The scale of an image, ``(H, W, 3) uint8`` RGB, by its red blood cells; 1.0, assumed, where
+    they cannot be measured. A memory-mapped one is read in windows.
 
     A picture of one white cell shows too few red ones to measure. Where the one or two that it
     shows are far larger than at 40x, the scale that is assumed is theirs.
-
-    Args:
-        image: ``(H, W, 3) uint8`` RGB; may be memory-mapped, and is then read in windows.
     """
     discs = _discs(image)
     diameter, cells = _measured(image, discs)
@@ -156,16 +154,10 @@ def find_scale(image: np.ndarray) -> Scale:
 
 
 def by_white_cell(scale: Scale, labels: np.ndarray) -> Scale | None:
-    """A scale that fits the white cell that a picture was found to show, where none does at the
-    scale of the segmentation: a picture of one white cell, close up, has few red ones to measure.
-
-    Args:
-        scale: that the picture was segmented at.
-        labels: ``(H, W) uint8``, what was found.
-
-    Returns:
-        an assumed one, at which the widest white cell is as wide as they are; None: the scale was
-        given or measured well, or no white cell is too wide for it.
+    """A scale that fits the white cell that a picture was found to show, by the labels ``(H, W)
+    uint8`` of its segmentation at a scale, where none does: a picture of one white cell, close up,
+    has few red ones to measure. At it the widest white cell is as wide as they are; None: the scale
+    was given or measured well, or no white cell is too wide for it.
     """
     if scale.how == "given" or scale.cells >= _MANY:
         return None
@@ -181,14 +173,9 @@ def by_white_cell(scale: Scale, labels: np.ndarray) -> Scale | None:
 
 
 def measure_rbc_diameter(image: np.ndarray) -> tuple[float | None, int]:
-    """Measure the red blood cells of an image.
-
-    Args:
-        image: ``(H, W, 3) uint8`` RGB, of any size; may be memory-mapped.
-
-    Returns:
-        their diameter in pixels, or ``None`` when fewer than three of one size were found, and the
-        number of cells measured.
+    """The diameter of the red blood cells of ``(H, W, 3) uint8`` RGB, which may be memory-mapped,
+    in pixels, or ``None`` when fewer than three of one size were found, and the number of cells
+    measured.
     """
     return _measured(image, _discs(image))
 

@@ -15,19 +15,13 @@ import cv2
 import numpy as np
 
 from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, Box
-from bloodseg_lib.network.cell_view import (
-    RED_CELLS,
-    WHITE_CELLS,
-    View,
-    at_reference,
-    resized,
-    seen,
-)
+from bloodseg_lib.network.cell_view import RED_CELLS, WHITE_CELLS, View, at_reference, resized, seen
 from bloodseg_lib.network.single_cell import SingleCellNetwork
 from bloodseg_lib.optics import GREY_DENSITIES, WHITE
 from bloodseg_lib.prediction.cells import CountingConfig, Instance, find_instances
 from bloodseg_lib.prediction.probabilities import as_fractions
 from bloodseg_lib.prediction.scale import AT_40X, Scale
+from bloodseg_lib.prediction.shape import hull
 
 SHARES = {WHITE_CELLS.name: 0.7, RED_CELLS.name: 0.5}
 """Weight of the second look: exponent of its probabilities; the first network's have the rest."""
@@ -61,13 +55,9 @@ def look_again(
     """Give all pixels of each cell of a kind the probabilities of the kind's classes, and the
     class, that both networks find together; a cell stays one of its kind.
 
-    Args:
-        image: ``(H, W, 3) uint8`` RGB; may be memory-mapped.
-        labels: ``(H, W) uint8``; changed.
-        probabilities: ``(H, W, 10)``, ``float16`` 0..1 or ``uint8`` in 255ths; changed.
-        scale: of the image.
-        levels: ``(256, 3) uint8``, the table of grey levels that the first network saw it through.
-        networks: the second ones, each of a kind of cell.
+    Of the image, ``(H, W, 3) uint8`` RGB, which may be memory-mapped, and seen by the first network
+    through ``levels``, ``(256, 3) uint8``, the labels, ``(H, W) uint8``, and the probabilities,
+    ``(H, W, 10)``, ``float16`` 0..1 or ``uint8`` in 255ths, are changed.
     """
     writeable, probabilities.flags.writeable = probabilities.flags.writeable, True
     for network in networks:
@@ -157,17 +147,8 @@ def alone(
 def around(
     image: np.ndarray, cell: Instance, factor: float, levels: np.ndarray, view: View
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The square around a cell at 40x.
-
-    Args:
-        image: ``(H, W, 3) uint8`` RGB.
-        cell: in the image.
-        factor: of the image's scale.
-        levels: ``(256, 3) uint8``, see :func:`look_again`.
-        view: of the network.
-
-    Returns:
-        ``(S, S, 3) float32``, optical densities, and ``(S, S) float32``, the cell.
+    """The square around a cell at 40x, ``(S, S, 3) float32``, optical densities, and ``(S, S)
+    float32``, the cell, as of :func:`look_again`.
     """
     box, mask = cell
     side = max(1, round(view.side_px / factor))
@@ -186,12 +167,6 @@ def around(
     first_row, first_column = max(rows.start, box.y), max(columns.start, box.x)
     last_row, last_column = min(rows.stop, box.bottom), min(columns.stop, box.right)
     inside[first_row - top : last_row - top, first_column - left : last_column - left] = (
-        _filled_up(mask) if view.convex else mask
+        hull(mask) if view.convex else mask
     )[first_row - box.y : last_row - box.y, first_column - box.x : last_column - box.x]
     return resized(density, inside, view.side_px)
-
-
-def _filled_up(mask: np.ndarray) -> np.ndarray:
-    """The convex hull of the pixels of a mask."""
-    pixels = cv2.findNonZero(mask.astype(np.uint8))
-    return cv2.fillConvexPoly(np.zeros(mask.shape, np.uint8), cv2.convexHull(pixels), 1)

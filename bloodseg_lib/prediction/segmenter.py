@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from bloodseg_lib.network.cell_view import VIEWS, companion
 from bloodseg_lib.network.inference import load_network
 from bloodseg_lib.network.pretrained import checkpoint_path
 from bloodseg_lib.network.single_cell import SingleCellNetwork
+from bloodseg_lib.prediction.journal import file_digest
 from bloodseg_lib.prediction.preprocessing import Correction, Preprocessing
 from bloodseg_lib.prediction.probabilities import label_map_and_probabilities
 from bloodseg_lib.prediction.scale import Scale, by_white_cell, find_scale
@@ -155,19 +155,14 @@ class Segmenter:
         """What tells this segmenter from others, for JSON: digest of the weights, and options."""
         views = [network.view for network in self.single_cells]
         return {
-            "network": _digest(self.checkpoint.with_suffix(".npz")),
-            **{view.name: _digest(companion(self.checkpoint, view)) for view in views},
+            "network": file_digest(self.checkpoint.with_suffix(".npz")),
+            **{view.name: file_digest(companion(self.checkpoint, view)) for view in views},
             "options": self.config.to_dict(),
         }
 
     def predict(self, tiles: np.ndarray) -> np.ndarray:
-        """Class probabilities of tiles.
-
-        Args:
-            tiles: ``(B, H, W, 3) uint8`` RGB at 40x, height and width multiples of 32.
-
-        Returns:
-            ``(B, H, W, 10) float32``, softmax over the last axis.
+        """Class probabilities, ``(B, H, W, 10) float32``, softmax over the last axis, of tiles at
+        40x, ``(B, H, W, 3) uint8`` RGB, height and width multiples of 32.
         """
         if self.config.test_time_augmentation:
             return over_symmetries(self.network.predict, tiles)
@@ -191,21 +186,10 @@ class Segmenter:
         return found
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def over_symmetries(predict: Predict, tiles: np.ndarray) -> np.ndarray:
-    """Test-time augmentation, as of nnU-Net: the mean prediction of tiles mirrored and rotated in
-    all eight ways. A smear has neither top nor left, so all are equally good.
-
-    Args:
-        predict: predicts tiles once.
-        tiles: ``(B, H, W, 3) uint8``.
-
-    Returns:
-        ``(B, H, W, 10) float32``, as ``predict`` gives them.
+    """Test-time augmentation, as of nnU-Net: the mean prediction of tiles, ``(B, H, W, 3) uint8``,
+    mirrored and rotated in all eight ways, ``(B, H, W, 10) float32``. A smear has neither top nor
+    left, so all are equally good.
     """
     total: np.ndarray | float = 0.0
     for turns in range(4):
@@ -249,40 +233,41 @@ def segment_image(
         >>> segment_image(image, background, Scale.of_factor(1)).labels.shape
         (30, 50)
     """
-    config, (height, width) = config or PredictionConfig(), _checked_image(image).shape[:2]
-    correction = Correction.of(image) if config.preprocess else Correction()
-    original, image = image, correction.applied(image)
-    scale = scale or find_scale(image)
-    preparation, written = Preprocessing.none(), None
-    if config.preprocess:
-        preparation = Preprocessing.of(image, scale.factor, config.reference_stain)
-        preparation = replace(preparation, correction=correction)
-        written = burnt_in(image, preparation.outside)
-        image = image if written is None else without_writing(image, written)
-    resampled = ResampledImage(preparation.within_border(image), scale.factor, preparation.levels)
-    keep = config.keep_probabilities
-    on_disk = height * width > KEPT_PX if keep is None else not keep
-    at_once_px = config.batch_size * TILE_PX**2
-    with _progress(progress, on_progress) as advance:
-        bands = resampled.resampled_back(
-            blended_rows(resampled, predict, config.overlap_px, at_once_px, config.tile_px, advance)
-        )
-        bands = preparation.with_border(bands, height, width)
-        labels, probabilities = label_map_and_probabilities(bands, height, width, on_disk)
-    if not on_disk and (closer := by_white_cell(scale, labels)):
-        return segment_image(original, predict, closer, config, on_progress=on_progress)
-    return Segmentation(labels, probabilities, scale, preparation, written)
-
-
-def _checked_image(image: np.ndarray) -> np.ndarray:
     is_array = isinstance(image, np.ndarray)
     is_rgb = is_array and image.ndim == 3 and image.shape[2] == 3
-    if is_rgb and image.size and image.dtype == np.uint8:
-        return image
-    received = f"{image.shape} {image.dtype}" if is_array else type(image).__name__
-    raise ValueError(
-        f"Expected an image of shape (H, W, 3) and dtype uint8, RGB. Received {received}."
-    )
+    if not (is_rgb and image.size and image.dtype == np.uint8):
+        received = f"{image.shape} {image.dtype}" if is_array else type(image).__name__
+        raise ValueError(
+            f"Expected an image of shape (H, W, 3) and dtype uint8, RGB. Received {received}."
+        )
+    config, (height, width) = config or PredictionConfig(), image.shape[:2]
+    correction = Correction.of(image) if config.preprocess else Correction()
+    corrected, keep = correction.applied(image), config.keep_probabilities
+    on_disk = height * width > KEPT_PX if keep is None else not keep
+
+    def at(scale: Scale, progress: bool) -> Segmentation:
+        seen, preparation, written = corrected, Preprocessing.none(), None
+        if config.preprocess:
+            preparation = Preprocessing.of(seen, scale.factor, config.reference_stain)
+            preparation = replace(preparation, correction=correction)
+            written = burnt_in(seen, preparation.outside)
+            seen = seen if written is None else without_writing(seen, written)
+        resampled = ResampledImage(
+            preparation.within_border(seen), scale.factor, preparation.levels
+        )
+        at_once_px = config.batch_size * TILE_PX**2
+        with _progress(progress, on_progress) as advance:
+            bands = blended_rows(
+                resampled, predict, config.overlap_px, at_once_px, config.tile_px, advance
+            )
+            bands = preparation.with_border(resampled.resampled_back(bands), height, width)
+            labels, probabilities = label_map_and_probabilities(bands, height, width, on_disk)
+        return Segmentation(labels, probabilities, scale, preparation, written)
+
+    found = at(scale or find_scale(corrected), progress)
+    while not on_disk and (closer := by_white_cell(found.scale, found.labels)):
+        found = at(closer, progress=False)
+    return found
 
 
 @contextlib.contextmanager

@@ -16,18 +16,13 @@ _SUBSAMPLED_PX = 2**22  # larger masks are no cell's, and would take much memory
 
 
 def perimeter_and_circularity(mask: np.ndarray) -> tuple[float, float]:
-    """How long the outer outline of a cell is, and how round the cell is.
+    """How long the outer outline of a cell, ``(H, W) bool``, is in pixels, and how round the cell
+    is: 4 pi times the area through the square of the perimeter, about 1 for a disc, less for
+    everything else.
 
     The length is estimated by Crofton's formula, in four directions, because a line along the
     pixels' edges is longer than what they show. Holes, as the pale centre of a red cell may leave,
     are filled.
-
-    Args:
-        mask: ``(H, W) bool``, the pixels of a cell.
-
-    Returns:
-        the perimeter in pixels, and the circularity: 4 pi times the area through the square of the
-        perimeter, about 1 for a disc, less for everything else.
 
     Examples:
         >>> rows, columns = np.ogrid[-30:31, -30:31]
@@ -44,15 +39,10 @@ def perimeter_and_circularity(mask: np.ndarray) -> tuple[float, float]:
 
 
 def outline(mask: np.ndarray, x: int = 0, y: int = 0) -> np.ndarray:
-    """The outer outline of a cell as a closed polygon, half a pixel around its pixels' centres.
-
-    Args:
-        mask: ``(H, W) bool``, pixels that are connected by their sides.
-        x, y: column and row of its upper left pixel in the image.
-
-    Returns:
-        ``(N, 2) float64``, x and y in pixels of the image, whose upper left corner is (0, 0); the
-        first point is the last.
+    """The outer outline of a cell, ``(H, W) bool``, whose pixels are connected by their sides, as a
+    closed polygon half a pixel around their centres: ``(N, 2) float64``, x and y in pixels of the
+    image, whose upper left corner is (0, 0); the first point is the last. Its upper left pixel is
+    in this column and row.
 
     Examples:
         >>> points = outline(np.ones((1, 2), bool), x=10, y=5)
@@ -68,13 +58,15 @@ def outline(mask: np.ndarray, x: int = 0, y: int = 0) -> np.ndarray:
     return np.concatenate([corners, corners[:1]]) - 0.5 + (x, y)
 
 
-def components(mask: np.ndarray, minimum_px: float, border_rule: bool) -> int:
-    """How many connected components there are.
+def hull(mask: np.ndarray) -> np.ndarray:
+    """The convex hull of the pixels of a mask, ``(H, W)``, as ``uint8``, 0 or 1."""
+    corners = cv2.convexHull(cv2.findNonZero(mask.astype(np.uint8)))
+    return cv2.fillConvexPoly(np.zeros(mask.shape, np.uint8), corners, 1)
 
-    Args:
-        mask: ``(H, W) bool``.
-        minimum_px: smaller ones do not count.
-        border_rule: nor do those that touch the bottom or right border.
+
+def components(mask: np.ndarray, minimum_px: float, border_rule: bool) -> int:
+    """How many connected components of a mask, ``(H, W) bool``, have ``minimum_px`` pixels or more
+    and, with the border rule, do not touch the bottom or right border.
     """
     if np.count_nonzero(mask) < max(1, minimum_px):
         return 0

@@ -27,12 +27,7 @@ _FEWEST_PX = 2000
 
 
 def of_smoothing(image: np.ndarray, segmentation: Segmentation) -> Iterator[Finding]:
-    """A finding, if a picture was smoothed.
-
-    Args:
-        image: ``(H, W, 3) uint8`` RGB as it came.
-        segmentation: of it.
-    """
+    """A finding, if a picture, ``(H, W, 3) uint8`` RGB as it came, was smoothed."""
     even = evenness_of_cells(image, segmentation)
     if even is not None and even > SMOOTHED:
         words = (
@@ -44,11 +39,7 @@ def of_smoothing(image: np.ndarray, segmentation: Segmentation) -> Iterator[Find
 
 def evenness_of_cells(image: np.ndarray, segmentation: Segmentation) -> float | None:
     """The fraction of the pixels of cells that are, in green, the median of the nine around them;
-    None: there are too few.
-
-    Args:
-        image: ``(H, W, 3) uint8`` RGB; of a large one nine windows are read.
-        segmentation: of it.
+    None: there are too few. Of a large picture, ``(H, W, 3) uint8`` RGB, nine windows are read.
     """
     even, seen_px = 0, 0
     for place in window_places(image.shape, segmentation.scale.factor):

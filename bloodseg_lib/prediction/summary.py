@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from io import BytesIO
 
 from PIL import Image
@@ -47,12 +47,7 @@ def summary_files(
     network: str,
     outputs: OutputConfig,
 ) -> dict[str, bytes]:
-    """The files of a batch, by name, of :data:`SUMMARY_FILES`.
-
-    Args:
-        results, picture_of, pooled, network: see :func:`report_page`.
-        outputs: which, and how.
-    """
+    """The files of a batch, by name, of :data:`SUMMARY_FILES`; see :func:`report_page`."""
     files = {
         "results.csv": results_table(results, outputs.decimal_comma),
         "pooled.csv": pooled_table(results, outputs.decimal_comma),
@@ -63,13 +58,9 @@ def summary_files(
 
 
 def results_table(results: Sequence[FileResult], decimal_comma: bool = False) -> bytes:
-    """A row for each picture, as CSV in UTF-8 with a byte order mark, by which Excel knows it.
-
-    Figures that are withheld, or not known for too few cells, are empty.
-
-    Args:
-        results: of a batch.
-        decimal_comma: see :func:`bloodseg_lib.io.csv_text`.
+    """A row for each picture of a batch, as CSV in UTF-8 with a byte order mark, by which Excel
+    knows it; see :func:`bloodseg_lib.io.csv_text`. Figures that are withheld, or not known for too
+    few cells, are empty.
     """
     return csv_text(_COLUMNS, map(_row, results), decimal_comma).encode(ENCODING)
 
@@ -117,14 +108,10 @@ def _figures(counts: Counts) -> list[object]:
         percent = [decimal(100 * value, 3) for value in (share.value, *share.interval)]
     return [
         *(known.get(key, "") for key in _KEYS),
-        *(_total(known, ids) for ids in (RBC_IDS, WBC_IDS)),
+        *(counts.number(ids) if known else "" for ids in (RBC_IDS, WBC_IDS)),
         sum(counts.uncertain().values()) if known else "",
         *percent,
     ]
-
-
-def _total(known: Mapping[str, int], ids: Sequence[int]) -> int | str:
-    return sum(known[c.key] for c in CELL_CLASSES if c.id in ids) if known else ""
 
 
 def report_page(
@@ -133,16 +120,18 @@ def report_page(
     pooled: Counts | None,
     network: str,
 ) -> bytes:
-    """All results on one page of HTML that needs no other file and can be printed.
-
-    Args:
-        results: of a batch.
-        picture_of: the overlay of a result as the bytes of a file; None: there is none.
-        pooled: of all together, if there are several.
-        network: sha256 of the network.
+    """All results of a batch on one page of HTML that needs no other file and can be printed.
+    ``picture_of`` gives the overlay of a result as the bytes of a file, None: there is none;
+    ``pooled`` is of all together, if there are several; ``network`` is its sha256.
     """
     counted = [result for result in results if result.counts]
-    rows = "".join(_line(result) for result in results)
+    rows = ""
+    for result in results:
+        figures = f"<td colspan='5' class='bad'>{html.escape(result.error)}"
+        if result.counts is not None:
+            level = result.counts.quality.level
+            figures = f"<td><span class='{level}'>{level}</span>{_shown(result.counts)}"
+        rows += f"<tr><td>{html.escape(result.name)}{figures}</tr>"
     cards = "".join(_card(result, picture_of(result)) for result in counted)
     *patients, _ = by_patient(results)
     of_patients = "".join(map(_patient_line, patients))
@@ -172,14 +161,6 @@ def report_page(
     return page.encode()
 
 
-def _line(result: FileResult) -> str:
-    name = html.escape(result.name)
-    if result.counts is None:
-        return f"<tr><td>{name}<td colspan='5' class='bad'>{html.escape(result.error)}</tr>"
-    level = result.counts.quality.level
-    return f"<tr><td>{name}<td><span class='{level}'>{level}</span>{_shown(result.counts)}</tr>"
-
-
 def _patient_line(patient: Together) -> str:
     figures = _shown(patient.counts) if patient.counts else "<td><td><td class='n'>withheld<td>"
     return f"<tr><td>{html.escape(patient.name)}<td>{patient}{figures}</tr>"
@@ -192,7 +173,7 @@ def _shown(counts: Counts) -> str:
     """The figures in the columns :data:`_HEADINGS`."""
     share = counts.parasitaemia()
     known = {} if counts.quality.reason(COUNTS) else counts.watershed
-    red, white = (_total(known, ids) for ids in (RBC_IDS, WBC_IDS))
+    red, white = (counts.number(ids) if known else "" for ids in (RBC_IDS, WBC_IDS))
     infected = "" if share.withheld or not known else share.numerator
     figure = "withheld" if share.withheld else "too few cells"
     if share.value is not None and share.interval is not None:

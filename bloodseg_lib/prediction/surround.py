@@ -18,6 +18,7 @@ import numpy as np
 
 from bloodseg_lib.optics import WHITE, background_colour
 from bloodseg_lib.prediction.finding import Finding
+from bloodseg_lib.prediction.shape import hull
 
 _SEARCH_PX = 512  # size at which it is searched
 _LEAST = 0.02  # of the picture; less changes nothing
@@ -52,14 +53,13 @@ class Surround:
 
     @classmethod
     def of(cls, image: np.ndarray) -> Surround | None:
-        """What is around the field of a picture; None: nothing.
-
-        Args:
-            image: ``(H, W, 3) uint8`` RGB.
-        """
+        """What is around the field of a picture, ``(H, W, 3) uint8`` RGB; None: nothing."""
         step = -(-max(image.shape[:2]) // _SEARCH_PX)
         reduced = np.ascontiguousarray(image[::step, ::step])
-        for colour in _border_colours(reduced):
+        edges = np.concatenate([reduced[0], reduced[-1], reduced[:, 0], reduced[:, -1]])
+        colours, times = np.unique(edges, axis=0, return_counts=True)
+        often = np.argsort(-times)[: np.sum(times >= len(edges) / 10)]  # a tenth at least
+        for colour in colours[often]:
             fields = _fields(reduced, colour)
             if fields:
                 return cls(~np.any(fields, axis=0), colour, len(fields))
@@ -77,14 +77,6 @@ class Surround:
         result = image.copy()
         result[(full > 0) | (near & alike.all(axis=2))] = 0
         return result
-
-
-def _border_colours(image: np.ndarray) -> np.ndarray:
-    """The colours that a tenth of the border has at least, the most frequent first, ``(N, 3)``."""
-    edges = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
-    colours, times = np.unique(edges, axis=0, return_counts=True)
-    often = np.argsort(-times)[: np.sum(times >= len(edges) / 10)]
-    return colours[often]
 
 
 def _fields(image: np.ndarray, colour: np.ndarray) -> list[np.ndarray]:
@@ -122,10 +114,7 @@ def _filled(part: np.ndarray) -> np.ndarray | None:
         part.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
     )
     field = cv2.drawContours(np.zeros(part.shape, np.uint8), outlines, -1, 1, -1)
-    hull = cv2.fillConvexPoly(np.zeros(part.shape, np.uint8), cv2.convexHull(outlines[0]), 1)
-    if field.sum() < _CONVEX * hull.sum():
-        return None
-    return field > 0
+    return field > 0 if field.sum() >= _CONVEX * hull(part).sum() else None
 
 
 def _shows_a_slide(image: np.ndarray, field: np.ndarray, colour: np.ndarray) -> bool:

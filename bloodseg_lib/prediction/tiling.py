@@ -31,13 +31,9 @@ Predict = Callable[[np.ndarray], np.ndarray]
 
 
 class ResampledImage:
-    """An image at 40x, made band by band.
-
-    Args:
-        image: ``(H, W, 3) uint8`` RGB; may be memory-mapped.
-        factor: from the image to 40x, see :class:`bloodseg_lib.prediction.scale.Scale`.
-        levels: ``(256, 3) uint8``, a lookup table of grey levels, see
-            :class:`bloodseg_lib.prediction.preprocessing.Preprocessing`.
+    """An image, ``(H, W, 3) uint8`` RGB, which may be memory-mapped, at 40x by the factor of its
+    :class:`bloodseg_lib.prediction.scale.Scale`, made band by band through a table of grey levels,
+    ``(256, 3) uint8``, of :class:`bloodseg_lib.prediction.preprocessing.Preprocessing`.
     """
 
     def __init__(self, image: np.ndarray, factor: float, levels: np.ndarray):
@@ -149,16 +145,9 @@ def _window(matrix: sparse.csr_array, top: int, bottom: int) -> tuple[slice, spa
 
 
 def tile_side(length: int, overlap_px: int, largest_px: int = LARGEST_TILE_PX) -> int:
-    """The side of the tiles that cover ``length`` pixels: as few tiles as the largest side allows,
-    and no larger than needed.
-
-    Args:
-        length: of the image's side, in pixels at 40x.
-        overlap_px: least overlap of two neighbours.
-        largest_px: a multiple of 32 from 224.
-
-    Returns:
-        a multiple of 32 from 224; more than ``length`` where one tile suffices.
+    """The side of the tiles, in pixels at 40x, that cover ``length`` pixels: as few tiles as the
+    largest side allows, and no larger than needed. It is a multiple of 32 from 224, as the largest
+    is; more than ``length`` where one tile suffices.
 
     Examples:
         >>> tile_side(length=1000, overlap_px=64)
@@ -179,20 +168,13 @@ def _starts(length: int, overlap_px: int, tile_px: int) -> list[int]:
 def tile_windows(
     length: int, overlap_px: int, tile_px: int = TILE_PX
 ) -> list[tuple[int, np.ndarray]]:
-    """The tiles along one side of an image, and the weight of each of their pixels.
+    """The tiles along one side of an image: the start of each, in order, and the weight of each of
+    its pixels, ``(tile_px,) float32``.
 
-    Two neighbours share ``overlap_px`` pixels or more. From a tile's end inwards, its weight is 0
+    Two neighbours share ``overlap_px``, 0..112, or more. From a tile's end inwards, its weight is 0
     for a quarter of the overlap, because there the network's own padding disturbs it, then rises to
     1 as sin² over half the overlap. At the image's edges, which no neighbour covers, it stays 1.
     The weights of all tiles at a pixel sum to 1.
-
-    Args:
-        length: pixels of the side, at least ``tile_px``.
-        overlap_px: 0..112.
-        tile_px: the side of a tile.
-
-    Returns:
-        start and window ``(tile_px,) float32`` of each tile, in order.
     """
     last, starts = length - tile_px, _starts(length, overlap_px, tile_px)
     position = np.arange(tile_px) + 0.5
@@ -215,17 +197,9 @@ def tile_windows(
 def tile_layout(
     width: int, height: int, overlap_px: int, at_once_px: int, largest_px: int = LARGEST_TILE_PX
 ) -> tuple[int, int, int]:
-    """The tiles that take the least time for an image: few pixels twice, and no tile alone where
-    that can be avoided.
-
-    Args:
-        width, height: of the image at 40x, in pixels.
-        overlap_px: least overlap of two neighbours.
-        at_once_px: pixels in a batch of tiles.
-        largest_px: a tile's sides at most, a multiple of 32 from 224.
-
-    Returns:
-        width and height of a tile, multiples of 32 from 224, and the number of tiles in a batch.
+    """Width and height, multiples of 32 from 224, of the tiles that take the least time for an
+    image at 40x, and how many are a batch of ``at_once_px``: few pixels twice, and no tile alone
+    where that can be avoided. No side is above ``largest_px``, such a multiple too.
     """
     affordable = max(TILE_PX, _BAND_BYTES // (4 * NUM_CLASSES * width) // MULTIPLE_PX * MULTIPLE_PX)
     sides = range(TILE_PX, largest_px + 1, MULTIPLE_PX)
@@ -254,16 +228,11 @@ def blended_rows(
     largest_px: int,
     on_progress: Callable[[float], None],
 ) -> Iterator[np.ndarray]:
-    """Predict an image tile by tile, and blend: only one row of tiles is held at a time.
+    """Predict an image at 40x tile by tile, see :func:`tile_layout`, and blend: only one row of
+    tiles is held at a time. ``on_progress`` receives the fraction of tiles that are done, 0..1.
 
-    Args:
-        image: at 40x.
-        predict: tiles to probabilities.
-        overlap_px, at_once_px, largest_px: see :func:`tile_layout`.
-        on_progress: called after each batch with the fraction of tiles that are done, 0..1.
-
-    Yields:
-        probabilities ``(rows, W, 10) float32`` from top to bottom; each is overwritten afterwards.
+    Yields probabilities ``(rows, W, 10) float32`` from top to bottom; each is overwritten
+    afterwards.
 
     Raises:
         ValueError: the network returns probabilities of another shape.

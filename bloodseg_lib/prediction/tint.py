@@ -22,11 +22,8 @@ _FEWEST_PX = 2000
 
 
 def is_tinted_grey(image: np.ndarray) -> bool:
-    """Whether the brightness of a pixel tells its colour.
-
-    Args:
-        image: ``(H, W, 3) uint8`` RGB as it came. Of a drawing, in flat colours, and of a picture
-            too small it cannot be told: no.
+    """Whether the brightness of a pixel tells its colour, in ``(H, W, 3) uint8`` RGB as it came. Of
+    a drawing, in flat colours, and of a picture too small it cannot be told: no.
 
     Examples:
         >>> grey = np.random.default_rng(0).integers(0, 255, (90, 90)).astype(float)

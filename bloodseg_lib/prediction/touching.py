@@ -42,17 +42,10 @@ class _Neck(NamedTuple):
 
 
 def separated(mask: np.ndarray, split_depth: float, cell_area_px: float, cut: Cut) -> np.ndarray:
-    """Separate the cells of a connected component.
-
-    Args:
-        mask: ``(h, w) bool``, its pixels.
-        split_depth: how much narrower than two cells the neck between them is, see
-            :class:`bloodseg_lib.prediction.cells.CountingConfig`.
-        cell_area_px: of the smallest kind of cell that it may hold, in its pixels.
-        cut: where the border of the image cuts it.
-
-    Returns:
-        ``(h, w) int32``, the number of each pixel's cell; 0 outside the mask.
+    """Separate the cells of a connected component, ``(h, w) bool``: the number of each pixel's
+    cell, ``(h, w) int32``, 0 outside of it. The smallest kind of cell that it may hold has
+    ``cell_area_px`` pixels; for ``split_depth`` see
+    :class:`bloodseg_lib.prediction.cells.CountingConfig`.
 
     Examples:
         >>> mask = np.zeros((40, 80), np.uint8)
@@ -101,15 +94,13 @@ def _distance_to_rim(mask: np.ndarray, reach: int, cut: Cut) -> np.ndarray:
 
 
 def _basins(distance: np.ndarray, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The basin of each pixel, and the heights of those that are more than the tops.
+    """The basin of each pixel by the distances, ``(h, w) float32``, roots of whole numbers, and the
+    numbers of the tops, ``(h, w) int32``, 0 where there is none; and the heights of the basins that
+    are more than the tops.
 
     Every pixel goes up to the greatest of its eight neighbours, until there is none: a top, or a
     flat place on a slope, which is a basin of its own and stands out by nothing. The necks between
     tops are as wide as by flooding, in a fifth of the time.
-
-    Args:
-        distance: ``(h, w) float32``, roots of whole numbers.
-        numbers: ``(h, w) int32``, the number of each pixel's top, 0 where there is none.
     """
     size, above = distance.size, 1 << distance.size.bit_length()
     # All differ: of equal neighbours the last is the greatest. What is farther from a rim than any

@@ -31,12 +31,7 @@ class Uniformity(NamedTuple):
 
     @classmethod
     def of(cls, cells: Sequence[Cell], height: int, width: int) -> Uniformity:
-        """Measure cells.
-
-        Args:
-            cells: of all classes.
-            height, width: of the picture.
-        """
+        """Measure the red ones of some cells of a picture of this height and width."""
         whole = [
             cell
             for cell in cells

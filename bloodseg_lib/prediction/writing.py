@@ -17,6 +17,7 @@ import numpy as np
 from bloodseg_lib.classes import WBC_IDS
 from bloodseg_lib.optics import WHITE, background_colour, channel_extremes
 from bloodseg_lib.prediction.finding import EVERYTHING, Finding
+from bloodseg_lib.prediction.shape import hull
 
 MANY_LEFT_OUT, MOST_LEFT_OUT = 0.15, 0.5
 """Fractions of the cells that writing touches: a date or a scale bar touches one in ten at most."""
@@ -42,14 +43,9 @@ _LENGTH = (24, 0.045)  # of a line at least: pixels, and fraction of the picture
 
 
 def burnt_in(image: np.ndarray, outside: np.ndarray | None = None) -> np.ndarray | None:
-    """Where writing, a bar or an arrow is burnt into a picture.
-
-    Args:
-        image: ``(H, W, 3) uint8`` RGB.
-        outside: ``(h, w) bool``, the image reduced: True outside the field of view.
-
-    Returns:
-        ``(H, W) bool``; None where there is nothing.
+    """Where writing, a bar or an arrow is burnt into ``(H, W, 3) uint8`` RGB: ``(H, W) bool``; None
+    where there is nothing. It is not searched ``outside`` the field of view, ``(h, w) bool``, the
+    picture reduced.
     """
     height, width = image.shape[:2]
     darkest, brightest = channel_extremes(image)
@@ -88,14 +84,10 @@ def burnt_in(image: np.ndarray, outside: np.ndarray | None = None) -> np.ndarray
 def _strokes(
     drawn: np.ndarray, brightest: np.ndarray | None = None, least: float = 0
 ) -> np.ndarray:
-    """Of what is black, or of a pure colour, the lines, letters and arrows and what is beside them,
-    ``(H, W) bool``: neither nuclei nor parasites nor the light centres of red cells.
-
-    Args:
-        drawn: ``(H, W) bool``.
-        brightest: ``(H, W) uint8``, the brightest channel, of which three quarters of what is
-            around a line or letter must have this much at least; None: it need not.
-        least: grey level.
+    """Of what is drawn, ``(H, W) bool``, black or of a pure colour, the lines, letters and arrows
+    and what is beside them: neither nuclei nor parasites nor the light centres of red cells. Where
+    the ``brightest`` channel is given, ``(H, W) uint8``, three quarters of what is around a line or
+    letter have this ``least`` grey level.
     """
     if not drawn.any():
         return drawn
@@ -110,9 +102,7 @@ def _strokes(
     for i in np.flatnonzero((discs >= _ANGULAR) & ~strokes):
         left, top, wide, high, _ = stats[i]
         inside = numbers[top : top + high, left : left + wide] == i
-        hull = cv2.convexHull(cv2.findNonZero(inside.astype(np.uint8)))
-        filled = cv2.fillConvexPoly(np.zeros(inside.shape, np.uint8), hull, 1)
-        strokes[i] = inside.sum() <= _HOLLOW * filled.sum()
+        strokes[i] = inside.sum() <= _HOLLOW * hull(inside).sum()
     strokes &= area >= _LEAST_STROKE_PX
     strokes[0] = False  # what is not drawn
     if brightest is not None:
@@ -173,11 +163,8 @@ def _level_lines(brightest: np.ndarray, length: int) -> np.ndarray:
 
 
 def without_writing(image: np.ndarray, written: np.ndarray) -> np.ndarray:
-    """A copy of a picture with the writing filled with what is around it (Telea 2004).
-
-    Args:
-        image: ``(H, W, 3) uint8`` RGB.
-        written: ``(H, W) bool``, see :func:`burnt_in`.
+    """A copy of ``(H, W, 3) uint8`` RGB with the writing, of :func:`burnt_in`, filled with what is
+    around it (Telea 2004).
     """
     filled = cv2.inpaint(
         np.ascontiguousarray(image), written.astype(np.uint8), _AROUND_PX, cv2.INPAINT_TELEA
@@ -188,12 +175,8 @@ def without_writing(image: np.ndarray, written: np.ndarray) -> np.ndarray:
 def of_writing(
     labels: np.ndarray, written: np.ndarray | None, left_out: int, counted: int
 ) -> Iterator[Finding]:
-    """A finding, if cells were left out because something is drawn over them.
-
-    Args:
-        labels: ``(H, W) uint8``, what the network found in the picture without the writing.
-        written: ``(H, W) bool``, see :func:`burnt_in`.
-        left_out, counted: cells.
+    """A finding, if cells were left out because something, of :func:`burnt_in`, is drawn over them;
+    the label map, ``(H, W) uint8``, is of the picture without it.
     """
     if not left_out:
         return

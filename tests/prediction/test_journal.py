@@ -1,7 +1,7 @@
 """What is known of the files in a result folder."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -17,7 +17,6 @@ from bloodseg_lib.prediction.journal import (
     Journal,
     counts_of,
     file_digest,
-    scale_fields,
     tallies,
 )
 from bloodseg_lib.prediction.scale import Scale
@@ -145,4 +144,4 @@ def test_the_figures_of_a_kept_result_are_those_of_its_counts(um):
 
 def test_a_scale_is_kept_unrounded():
     scale = Scale(0.512345678, "measured", 72.2222222, 40, 0.1234567)
-    assert Scale(**json.loads(json.dumps(scale_fields(scale)))) == scale
+    assert Scale(**json.loads(json.dumps(asdict(scale)))) == scale

@@ -17,8 +17,8 @@ from bloodseg_lib.prediction.counts import pool
 from bloodseg_lib.prediction.preprocessing import Preprocessing
 from bloodseg_lib.prediction.results import (
     count_field,
+    pooled_files,
     result_files,
-    save_pooled,
     save_segmentation,
 )
 from bloodseg_lib.prediction.scale import AT_40X, Scale
@@ -101,20 +101,16 @@ def test_the_overlay_of_a_large_image_is_reduced_its_class_map_is_not(monkeypatc
 
 def test_several_fields_are_pooled_into_files_of_their_own(tmp_path):
     counts = [save_segmentation(SEGMENTATION, IMAGE, tmp_path, stem) for stem in ("a", "b")]
-    pooled = save_pooled(counts, tmp_path)
+    pooled, files = pooled_files(counts)
     assert pooled.watershed["healthy_rbc"] == 2
-    summary = json.loads((tmp_path / "pooled_counts.json").read_text())
+    summary = json.loads(files["pooled_counts.json"])
     assert (
         summary["fields"] == 2
         and summary["counts"]["healthy_rbc"]["watershed"] == 2
         and summary["notice"] == "Not for diagnosis."
     )
-    assert [
-        row["field"]
-        for row in csv.DictReader(
-            io.StringIO((tmp_path / "pooled_cells.csv").read_text("utf-8-sig"))
-        )
-    ] == ["a", "b"]
+    rows = csv.DictReader(io.StringIO(files["pooled_cells.csv"].decode("utf-8-sig")))
+    assert [row["field"] for row in rows] == ["a", "b"]
 
 
 class Blank:

@@ -1,0 +1,17 @@
+from .backend import describe_device as describe_device
+from .backend import has_gpu as has_gpu
+from .backend import versions as versions
+from .checkpoint import load_model as load_model
+from .checkpoint import read_sidecar as read_sidecar
+from .checkpoint import save_checkpoint as save_checkpoint
+from .config import UNetConfig as UNetConfig
+from .loss import WeightedCrossEntropy as WeightedCrossEntropy
+from .loss import class_weights as class_weights
+from .loss import weight_map as weight_map
+from .metrics import Scores as Scores
+from .metrics import confusion_matrix as confusion_matrix
+from .metrics import scores as scores
+from .pretrained import RELEASED as RELEASED
+from .pretrained import checkpoint_path as checkpoint_path
+from .sidecar import Sidecar as Sidecar
+from .unet import build_unet as build_unet
