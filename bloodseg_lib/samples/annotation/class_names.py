@@ -24,6 +24,8 @@ _ALIASES = {
     "thrombocyte": "platelet, plt",
     "platelet_clump": "clump, clumped platelet, platelet aggregate, thrombocyte clump",
 }
+# a name between brackets, with its number perhaps: commas within quotes do not end it
+_IN_BRACKETS = re.compile(r"""((?:\d+\s*:\s*)?(?:'[^']*'|"[^"]*"|[^\s,'"\[\]{}][^,\n\[\]{}]*))""")
 _WHITE = {"wbc", "whitebloodcell", "whitecell", "leukocyte", "leucocyte"}
 
 
@@ -109,7 +111,7 @@ def yolo_names(folder: Path, given: Path | None) -> dict[int, str]:
         found = re.search(r"^names:(.*\n?(?:(?!\w).*\n?)*)", text, re.MULTILINE)
         text = found[1].strip() if found else ""
         if text.startswith(("[", "{")):
-            text = re.sub(r"\s*,\s*", "\n", text.strip("[]{}"))
+            text = "\n".join(_IN_BRACKETS.findall(text))
         text = re.sub(r"^\s*-\s+", "", text, flags=re.MULTILINE)
     names = {}
     for place, line in enumerate(text.splitlines()):
