@@ -13,10 +13,12 @@ from bloodseg_lib.io.atomic import (
 from bloodseg_lib.io.formats import (
     FOREIGN_SUFFIXES,
     IMAGE_SUFFIXES,
+    folded,
     is_address,
     is_dir,
     is_file,
     kind_of,
+    spelled,
 )
 from bloodseg_lib.io.label_maps import (
     begins_label_map,
@@ -57,6 +59,7 @@ __all__ = [
     "csv_text",
     "decoded",
     "delete_leftovers",
+    "folded",
     "is_address",
     "is_dir",
     "is_file",
@@ -74,6 +77,7 @@ __all__ = [
     "read_table",
     "replacing",
     "resized",
+    "spelled",
     "table_rows",
     "write_bytes",
     "write_csv",

@@ -109,6 +109,8 @@ def test_folders_are_patients_if_it_is_said(tmp_path):
     assert patients(tmp_path / "P2/d.png", patient_folders=True) == ["P2"]
     assert patients(tmp_path / "P2/list.csv", patient_folders=True) == ["Müller"]
     assert patients(tmp_path / "all") == ["", "", ""]
+    picture(tmp_path / "Mu\u0308ller" / "e.png", 9)
+    assert patients(tmp_path / "Mu\u0308ller", patient_folders=True) == ["M\u00fcller"]
 
 
 def test_results_of_a_prediction_are_left_out_by_the_journal(tmp_path):
@@ -273,6 +275,8 @@ def test_a_pattern_that_no_shell_has_expanded_names_its_files(tmp_path, monkeypa
         picture(tmp_path / name, number)
     assert names(find_inputs([tmp_path / "?.png"])[0]) == ["a.png", "b.png"]
     assert names(find_inputs([tmp_path / "x[1].png"])[0]) == ["x[1].png"]
+    picture(tmp_path / "deep" / "deeper" / "d.png", 7)
+    assert len(find_inputs([tmp_path / "**" / "*.png"])[0]) == 4
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     assert find_inputs(["~/a.png"])[0][0].path == tmp_path / "a.png"

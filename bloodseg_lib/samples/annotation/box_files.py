@@ -137,8 +137,8 @@ class BoxFile:
                 check_numbers(item["bbox"])
                 left, top, width, height = item["bbox"]
                 told = item.get("attributes")
-                degrees = told.get("rotation", 0) if isinstance(told, dict) else 0
-                edges = turned((left, top, left + width, top + height), degrees)
+                degrees = told.get("rotation") if isinstance(told, dict) else 0
+                edges = turned((left, top, left + width, top + height), float(degrees or 0))
             else:
                 rings = item["segmentation"]
                 edges = around(ring[i : i + 2] for ring in rings for i in range(0, len(ring), 2))

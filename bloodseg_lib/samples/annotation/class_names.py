@@ -8,6 +8,7 @@ from pathlib import Path
 from reprlib import repr as shortened
 
 from bloodseg_lib.classes import CELL_CLASSES
+from bloodseg_lib.io import folded
 from bloodseg_lib.samples.annotation.box_files import text_of
 from bloodseg_lib.samples.extraction.masks import Unusable
 
@@ -30,7 +31,7 @@ _WHITE = {"wbc", "whitebloodcell", "whitecell", "leukocyte", "leucocyte"}
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"[\W_]+", "", name).casefold().removesuffix("s")
+    return re.sub(r"[\W_]+", "", folded(name)).removesuffix("s")
 
 
 _IDS = {

@@ -132,7 +132,7 @@ def read_boxes(
 
 def _cell_box(row: dict[str, str], class_id: int | None, with_rbc: bool) -> CellBox:
     box = Box(*(int(row[column]) for column in BOX_COLUMNS[1:5]))
-    diameter = float(row[RBC_COLUMN]) if with_rbc else None
+    diameter = float(row[RBC_COLUMN].replace(",", ".")) if with_rbc else None
     if (
         min(box.width, box.height) < 1
         or not row["field"]

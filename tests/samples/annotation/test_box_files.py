@@ -154,7 +154,7 @@ def test_a_box_of_cvat_that_is_turned_has_a_box_around_it(tmp_path, degrees, edg
     assert [cell.edges for cell in read_one(of_voc)] == [pytest.approx(edges), EDGES[1]]
 
 
-@pytest.mark.parametrize("degrees", [None, "x", float("nan"), [1]])
+@pytest.mark.parametrize("degrees", ["x", float("nan"), [1]])
 def test_a_turn_that_is_no_number_is_left(tmp_path, degrees):
     _, ((reason, _),) = read(annotation(tmp_path, attributes={"rotation": degrees}))
     assert reason == UNREADABLE

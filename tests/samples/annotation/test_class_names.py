@@ -51,6 +51,7 @@ def test_a_name_of_no_class_says_so(name, why):
 
 def test_a_person_decides_and_unused_names_are_known():
     names = ClassNames({"WBC": "Lymphocytes", "rbc": "infected", "cat": "monocyte"})
+    assert ClassNames({"Blutpl\u00e4ttchen": "plt"}).id_of("Blutpla\u0308ttchen") == 6
     assert names.id_of("wbcs") == class_by_key("lymphocyte").id
     assert names.id_of("RBC") == class_by_key("infected_rbc").id
     assert names.unused == {"cat": "cat"}

@@ -201,6 +201,50 @@ def test_two_pictures_that_the_labels_may_belong_to_are_named(folder):
     assert not table(folder, coco(folder, "f.png", SIZE, DRAWN))[1]
 
 
+@pytest.mark.parametrize(
+    ("told", "there"),
+    [
+        ("/data/upload/1/a%20b.png", "a b.png"),
+        ("/data/local-files/?d=a%20b.png", "a b.png"),
+        ("/data/local-files/?d=C%3A%5Cfields%5Cf.png", "f.png"),
+        ("C:\\fields\\f.png", "f.png"),
+        ("100%25.png", "100%25.png"),
+        ("gro\u00df.png", "gro\u00df.png"),
+        ("f\u00e4ld \u00fc/f\u00e4ld.png", "fa\u0308ld u\u0308/fa\u0308ld.png"),
+        ("fa\u0308ld.png", "f\u00e4ld.png"),
+        ("F.PNG", "f.png"),
+    ],
+)
+def test_a_picture_is_found_however_its_name_is_spelled(tmp_path, told, there):
+    write_image(tmp_path / there, drawn_field())
+    coco(tmp_path, told, SIZE, DRAWN)
+    boxes, said = table(tmp_path)
+    assert {box.field for box in boxes} == {there}
+    assert said == ""
+
+
+def test_names_that_differ_in_case_only_are_told_apart(folder):
+    if (folder / "F.png").exists():
+        pytest.skip("this disk does not tell them apart")
+    write_image(folder / "F.png", drawn_field())
+    yolo(folder, "F.png", SIZE, DRAWN)
+    assert {box.field for box in table(folder)[0]} == {"F.png"}
+
+
+def test_pictures_of_two_folders_of_which_one_is_there_are_left_out(folder):
+    path = coco(folder, "p1/f.png", SIZE, DRAWN)
+    content = json.loads(path.read_text())
+    content["images"].append(content["images"][0] | {"id": 8, "file_name": "p2/f.png"})
+    content["annotations"].append(content["annotations"][0] | {"image_id": 8})
+    path.write_text(json.dumps(content))
+    said = refused(folder)
+    assert (
+        "7 left out, without a picture to read. Expected one picture for each of 'p1/f.png'" in said
+    )
+    write_image(folder / "p2" / "f.png", drawn_field())
+    assert {box.field for box in table(folder, rbc_diameter_px=41)[0]} == {"f.png", "p2/f.png"}
+
+
 def test_a_picture_that_cannot_be_read_costs_the_others_nothing(folder):
     (folder / "g.png").write_bytes(b"no picture")
     voc(folder, "f.png", SIZE, DRAWN)
