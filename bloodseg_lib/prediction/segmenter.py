@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,7 +29,7 @@ from bloodseg_lib.network.inference import load_network
 from bloodseg_lib.network.pretrained import checkpoint_path
 from bloodseg_lib.network.single_cell import SingleCellNetwork
 from bloodseg_lib.prediction.preprocessing import Correction, Preprocessing
-from bloodseg_lib.prediction.probabilities import label_map_and_probabilities
+from bloodseg_lib.prediction.probabilities import label_map_and_probabilities, over_symmetries
 from bloodseg_lib.prediction.scale import Scale, by_white_cell, find_scale
 from bloodseg_lib.prediction.second_look import look_again
 from bloodseg_lib.prediction.tiling import (
@@ -63,7 +64,8 @@ class PredictionConfig(Config):
         reference_stain: bring the stain of the red cells to a reference too, see
             :class:`bloodseg_lib.optics.Stain`.
         test_time_augmentation: average over the eight symmetries of a square, see
-            :func:`over_symmetries`; takes eight times as long.
+            :func:`bloodseg_lib.prediction.probabilities.over_symmetries`; takes eight times
+            as long.
         second_look: where the network has others beside it that look at single white and red
             cells, ask them, see :mod:`bloodseg_lib.prediction.second_look`.
         precision, engine: of the network, see :func:`bloodseg_lib.network.inference.load_network`.
@@ -129,7 +131,8 @@ class Segmentation:
 
 
 class Segmenter:
-    """A trained network, ready to segment images of any size.
+    """A trained network, ready to segment images of any size; of several threads one at a time.
+    It can be pickled: where it is unpickled, the checkpoint is read again.
 
     Args:
         checkpoint: the weights file of a checkpoint, e.g. ``runs/tutorial/training/best.npz``, or
@@ -143,12 +146,16 @@ class Segmenter:
     def __init__(self, checkpoint: Path | str = "released", config: PredictionConfig | None = None):
         self.checkpoint = checkpoint_path(checkpoint)
         self.config = config or PredictionConfig()
+        self._alone = threading.RLock()  # a network computes for one at a time
         self.network = load_network(self.checkpoint, self.config.precision, self.config.engine)
         self.single_cells = [
             SingleCellNetwork(path, view)
             for view in VIEWS
             if self.config.second_look and (path := companion(self.checkpoint, view)).is_file()
         ]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.checkpoint, self.config)
 
     @functools.cached_property
     def identity(self) -> dict[str, Any]:
@@ -169,9 +176,10 @@ class Segmenter:
         Returns:
             ``(B, H, W, 10) float32``, softmax over the last axis.
         """
-        if self.config.test_time_augmentation:
-            return over_symmetries(self.network.predict, tiles)
-        return self.network.predict(tiles)
+        with self._alone:
+            if self.config.test_time_augmentation:
+                return over_symmetries(self.network.predict, tiles)
+            return self.network.predict(tiles)
 
     def segment(
         self,
@@ -182,38 +190,20 @@ class Segmenter:
         on_progress: Callable[[float], None] | None = None,
     ) -> Segmentation:
         """Segment one image, see :func:`segment_image`, and look at its cells again."""
-        found = segment_image(
-            image, self.predict, scale, self.config, progress=progress, on_progress=on_progress
-        )
-        self.network.release()
-        seen, levels = found.preprocessing.correction.applied(image), found.preprocessing.levels
-        look_again(seen, found.labels, found.probabilities, found.scale, levels, self.single_cells)
+        with self._alone:
+            found = segment_image(
+                image, self.predict, scale, self.config, progress=progress, on_progress=on_progress
+            )
+            self.network.release()
+            seen, levels = found.preprocessing.correction.applied(image), found.preprocessing.levels
+            looked = found.labels, found.probabilities, found.scale
+            look_again(seen, *looked, levels, self.single_cells)
         return found
 
 
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def over_symmetries(predict: Predict, tiles: np.ndarray) -> np.ndarray:
-    """Test-time augmentation, as of nnU-Net: the mean prediction of tiles mirrored and rotated in
-    all eight ways. A smear has neither top nor left, so all are equally good.
-
-    Args:
-        predict: predicts tiles once.
-        tiles: ``(B, H, W, 3) uint8``.
-
-    Returns:
-        ``(B, H, W, 10) float32``, as ``predict`` gives them.
-    """
-    total: np.ndarray | float = 0.0
-    for turns in range(4):
-        turned = np.rot90(tiles, turns, axes=(1, 2))
-        for mirror in (slice(None), slice(None, None, -1)):
-            predicted = predict(np.ascontiguousarray(turned[:, :, mirror]))[:, :, mirror]
-            total = total + np.rot90(predicted, -turns, axes=(1, 2))
-    return np.ascontiguousarray(total / 8, np.float32)
 
 
 def segment_image(
