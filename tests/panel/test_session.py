@@ -171,6 +171,20 @@ def test_a_file_without_corrections_is_refused(session, name, data):
         session.load(name, data)
 
 
+@pytest.mark.parametrize(
+    "changed", [{"action": "undo"}, {"action": "redo"}, {"box": [1, 2, 3]}, {"time": "today"}]
+)
+def test_a_record_that_does_not_hold_together_is_refused_and_costs_nothing(session, changed):
+    session.correct(2, UNIDENTIFIED)
+    record = json.loads(session.content("field_counts.json"))
+    record["corrections"][0] |= changed
+    before = session.corrections
+    with pytest.raises(ValueError, match="Expected corrections with box.*Take the file as it was"):
+        session.load("field_counts.json", json.dumps(record).encode())
+    assert session.corrections == before
+    assert session.undo().endswith("undone. The figures and the files say so.")
+
+
 def test_undo_and_redo_go_back_and_forth_without_limit(session):
     session.correct([1, 2], None)
     session.correct(1, UNIDENTIFIED)
