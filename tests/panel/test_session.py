@@ -179,7 +179,7 @@ def test_a_record_that_does_not_hold_together_is_refused_and_costs_nothing(sessi
     record = json.loads(session.content("field_counts.json"))
     record["corrections"][0] |= changed
     before = session.corrections
-    with pytest.raises(ValueError, match="Expected corrections with box.*Take the file as it was"):
+    with pytest.raises(ValueError, match=r"Expected corrections with box.*Take the file as it was"):
         session.load("field_counts.json", json.dumps(record).encode())
     assert session.corrections == before
     assert session.undo().endswith("undone. The figures and the files say so.")
