@@ -191,6 +191,10 @@ class _Search:
             self._notes.append(f"{path}: left out, as their names begin with a dot: {unseen}.")
         if folders:
             self._notes.append(f"{path}: left out, as -r is not given: subfolders {len(folders)}.")
+        links = [p for p in inside if p not in hidden and p.is_symlink() and is_dir(p)]
+        if links and self._recursive:
+            names = ", ".join(printable(str(link)) for link in links)
+            self._notes.append(f"{path}: left out, as they are links to folders: {names}.")
         pictures = [p for p in files if _is_picture(p)]
         if not pictures:
             self._notes.append(f"{path}: there is no picture in this folder.")

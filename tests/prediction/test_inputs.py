@@ -43,6 +43,18 @@ def test_a_folder_gives_its_pictures_and_says_what_it_leaves_out(tmp_path):
     assert names(found) == ["a.JPG", "b.png", "c.png"] and len(notes) == 1
 
 
+def test_links_to_folders_are_left_out_with_a_word(tmp_path):
+    picture(tmp_path / "all" / "P1" / "a.png")
+    picture(tmp_path / "elsewhere" / "b.png", 1)
+    for name, to in (("P2", tmp_path / "elsewhere"), ("loop", tmp_path / "all")):
+        (tmp_path / "all" / name).symlink_to(to, target_is_directory=True)
+    found, notes = find_inputs([tmp_path / "all"], recursive=True)
+    assert names(found) == ["a.png"]
+    links = f"{tmp_path / 'all' / 'P2'}, {tmp_path / 'all' / 'loop'}"
+    assert notes == [f"{tmp_path / 'all'}: left out, as they are links to folders: {links}."]
+    assert names(find_inputs([tmp_path / "all" / "P2"], recursive=True)[0]) == ["b.png"]
+
+
 def test_hidden_pictures_are_left_out_with_a_word_however_deep(tmp_path):
     for number, name in enumerate(("a.png", "._a.png", "deep/b.png", "deep/._b.png", ".x/c.png")):
         picture(tmp_path / name, number)
