@@ -161,7 +161,7 @@ class _Import:
     def _field(self, sheet: Sheet) -> str:
         """The picture of a sheet, relative to the table's folder."""
         near = sheet.file.resolve().parent
-        images = Path(*("images" if part == "labels" else part for part in near.parts))
+        images = Path("/images/".join(f"{near.as_posix()}/".rsplit("/labels/", 1)))
         places = [near, images, near.parent / "images", near.parent / "JPEGImages"]
         places += [self.folder, self.folder / "images"]
         others: list[Path] = []

@@ -72,6 +72,13 @@ def test_pictures_in_a_folder_beside_the_labels_are_found(tmp_path, write):
     assert [box.box for box in boxes] == [box.box for box in EXPECTED]
 
 
+def test_folders_above_may_be_called_labels_too(tmp_path):
+    folder = tmp_path / "labels" / "mine"
+    write_image(folder / "images" / "train" / "f.png", drawn_field())
+    yolo(folder / "labels" / "train", "f.png", SIZE, DRAWN)
+    assert {box.field for box in table(folder)[0]} == {"images/train/f.png"}
+
+
 def test_own_fields_their_scores_and_the_panel_read_the_table(folder):
     voc(folder / "Annotations", "f.png", SIZE, DRAWN)
     table(folder)
