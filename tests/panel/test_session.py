@@ -390,3 +390,13 @@ def test_a_field_that_somebody_left_out_stays_so_when_another_corrects(tmp_path)
     assert ben.result.excluded["reason"] == "torn" and ben.result.excluded["by"] == "Ada"
     (record,) = tmp_path.rglob("*_counts.json")
     assert json.loads(record.read_text())["excluded"]["reason"] == "torn"
+
+
+def test_a_field_that_somebody_left_out_can_be_counted_again_by_another(tmp_path):
+    ada, ben = two_people(tmp_path)
+    ada.exclude("torn")
+    ben.exclude("")
+    (record,) = tmp_path.glob("*/*_counts.json")
+    assert "excluded" not in json.loads(record.read_text())
+    ada.catch_up()
+    assert not ada.result.excluded
