@@ -230,7 +230,8 @@ def segment_image(
         on_progress: called after each batch of tiles with the fraction that is done, 0..1.
 
     Raises:
-        ValueError: an image of another shape or dtype, or a network that returns another shape.
+        ValueError: an image of another shape or dtype, no scale, or a network that returns another
+            shape.
 
     Examples:
         >>> def background(tiles):
@@ -240,6 +241,11 @@ def segment_image(
         (30, 50)
     """
     config, (height, width) = config or PredictionConfig(), _checked_image(image).shape[:2]
+    if not isinstance(scale, Scale | None):
+        raise ValueError(
+            "Expected a scale: Scale.given(diameter of a red cell in pixels), Scale.of_factor(f), "
+            f"or None to measure it. Received {scale!r}."
+        )
     correction = Correction.of(image) if config.preprocess else Correction()
     original, image = image, correction.applied(image)
     scale = scale or find_scale(image)
@@ -271,7 +277,8 @@ def _checked_image(image: np.ndarray) -> np.ndarray:
         return image
     received = f"{image.shape} {image.dtype}" if is_array else type(image).__name__
     raise ValueError(
-        f"Expected an image of shape (H, W, 3) and dtype uint8, RGB. Received {received}."
+        f"Expected an image of shape (H, W, 3) and dtype uint8, RGB. Received {received}. "
+        "bloodseg_lib.io.read_image reads any picture's file so."
     )
 
 

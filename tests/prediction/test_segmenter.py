@@ -375,6 +375,12 @@ def test_bad_input_is_refused_in_words(image, options, words):
         segment(image, colour_network, **options)
 
 
+@pytest.mark.parametrize("scale", [1.0, "40x"])
+def test_a_scale_that_is_none_is_refused_in_words(scale):
+    with pytest.raises(ValueError, match=r"Expected a scale: Scale\.given.* Received"):
+        segment_image(np.zeros((5, 5, 3), np.uint8), colour_network, scale)
+
+
 def test_a_network_of_another_shape_is_refused():
     with pytest.raises(ValueError, match="It gave"):
         segment(field(224, 224), lambda tiles: np.zeros((len(tiles), 112, 112, 10), np.float32))
