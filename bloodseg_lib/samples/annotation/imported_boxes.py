@@ -37,6 +37,8 @@ from bloodseg_lib.samples.extraction.masks import Unusable
 NO_PICTURE, OTHER_SIZE = "without a picture to read", "drawn on a picture of another size"
 AGAIN, NO_SCALE = "a second time", "in a field of unknown scale"
 NO_NAME = "of a number without a name"
+_FILES = f"a file of boxes ({', '.join(SUFFIXES)}), or a folder of them at any depth"
+_EXPORT = "Export COCO, YOLO, Pascal VOC, labelme or GeoJSON, and unpack it."
 _RED_CELLS = 3  # that tell the diameter of one
 
 
@@ -100,11 +102,14 @@ def _files(paths: Sequence[Path]) -> list[Path]:
         elif path.suffix.lower() in SUFFIXES or path.name.lower() in NAMES_FILES:
             found[path] = None
         else:
-            raise ValueError(
-                f"{path}: expected a file of boxes ({', '.join(SUFFIXES)}), or a folder of them. "
-                "Export COCO, YOLO, Pascal VOC or labelme."
-            )
-    return [path for path in found if path.name.lower() not in NAMES_FILES]
+            received = "another kind of file" if path.exists() else "a path where nothing is"
+            raise ValueError(f"{path}: expected {_FILES}. Received {received}. {_EXPORT}")
+    files = [path for path in found if path.name.lower() not in NAMES_FILES]
+    if not files:
+        raise ValueError(
+            f"{', '.join(map(str, paths))}: expected {_FILES}. Received no such file. {_EXPORT}"
+        )
+    return files
 
 
 class _Import:

@@ -347,6 +347,12 @@ def test_a_file_of_no_kind_of_boxes_is_refused(folder):
         import_boxes([folder / "none.json"], folder / "boxes.csv")
 
 
+def test_a_path_where_nothing_is_and_a_folder_without_boxes_are_told_apart(folder):
+    assert "of them at any depth. Received a path where" in refused(folder, folder / "lables")
+    said = refused(folder)
+    assert "Received no such file. Export COCO" in said and str(folder) in said
+
+
 def test_what_a_folder_holds_beside_boxes_is_said(folder):
     labelme(folder, "f.png", SIZE, DRAWN)
     written(folder / "README.txt", "Export of 2026")
