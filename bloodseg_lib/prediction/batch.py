@@ -93,12 +93,12 @@ def predict_files(
         OSError: the folder cannot be written to.
         BlockingIOError: another command is writing to ``out``.
     """
-    each = [paths] if isinstance(paths, str | Path | Input) else paths
-    if not (inputs := [path if isinstance(path, Input) else Input(Path(path)) for path in each]):
-        raise ValueError("Expected an image or more. Received none: does the folder have some?")
     outputs = outputs or OutputConfig()
     if label_maps_only and outputs.export:
         raise ValueError("Expected label maps only, or exports of cells. Received both.")
+    each = [paths] if isinstance(paths, str | Path | Input) else paths
+    if not (inputs := [path if isinstance(path, Input) else Input(Path(path)) for path in each]):
+        raise ValueError("Expected an image or more. Received none: does the folder have some?")
     try_folder(out, [item.path for item in inputs])
     with owned(out):
         return _predicted(
