@@ -139,6 +139,7 @@ def fine_tune(
     claim = {
         "start_from": str(start_from),
         "fields": {field.name: field.digest() for field in (*taught, *held_out)},
+        "held_out": sorted(field.name for field in held_out),
     }
     name = hashlib.sha256(json.dumps(claim).encode()).hexdigest()[:8]
     run = RunFiles(out or Path(results) / f"fine_tuned-{name}")
@@ -170,10 +171,10 @@ def _claim(path: Path, claim: dict[str, Any]) -> None:
     """Mark a folder as the fine-tuning of these corrections, or refuse it."""
     if not path.exists():
         write_json(path, claim)
-    elif read_json(path) != claim:
+    elif {"held_out": claim["held_out"]} | read_json(path) != claim:  # of before: without them
         raise ValueError(
-            f"{path.parent}: holds a fine-tuning of other corrections or of another network, see "
-            f"{path.name} in it. Choose another folder, or delete this one."
+            f"{path.parent}: holds a fine-tuning of other corrections, patients or of another "
+            f"network, see {path.name} in it. Choose another folder, or delete this one."
         )
 
 

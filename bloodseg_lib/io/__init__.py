@@ -13,10 +13,12 @@ from bloodseg_lib.io.atomic import (
 from bloodseg_lib.io.formats import (
     FOREIGN_SUFFIXES,
     IMAGE_SUFFIXES,
+    folded,
     is_address,
     is_dir,
     is_file,
     kind_of,
+    spelled,
 )
 from bloodseg_lib.io.label_maps import begins_label_map, label_map_bytes, read_label_map
 from bloodseg_lib.io.picture import (
@@ -52,6 +54,7 @@ __all__ = [
     "csv_text",
     "decoded",
     "delete_leftovers",
+    "folded",
     "is_address",
     "is_dir",
     "is_file",
@@ -69,6 +72,7 @@ __all__ = [
     "read_table",
     "replacing",
     "resized",
+    "spelled",
     "table_rows",
     "write_bytes",
     "write_csv",

@@ -6,6 +6,7 @@ import codecs
 import os
 import re
 import stat
+import unicodedata
 from pathlib import Path
 
 # fmt: off
@@ -215,6 +216,26 @@ def is_file(path: Path) -> bool:
 def is_dir(path: Path) -> bool:
     """Whether there is such a folder; as :func:`is_file`."""
     return os.path.isdir(path)  # noqa: PTH112 - raises nothing
+
+
+def folded(name: str) -> str:
+    """The same for names that some file systems take for one: in another case, or with another
+    spelling of an accent.
+
+    Examples:
+        >>> folded("Gro\u0308sse.PNG") == folded("gr\u00f6sse.png")
+        True
+    """
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def spelled(folder: Path, text: str) -> Path:
+    """The path of a text in a folder. Where there is none, it may be there with another spelling of
+    its accents: a Mac takes them apart (NFD), people type them whole (NFC).
+    """
+    forms = [text, *(unicodedata.normalize(form, text) for form in ("NFC", "NFD"))]
+    there = (each for each in (folder / form for form in forms) if is_file(each) or is_dir(each))
+    return next(there, folder / text)
 
 
 def why_no_file(path: Path) -> str:

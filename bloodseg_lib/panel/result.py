@@ -96,6 +96,7 @@ class Result:
         """Leave the field out of the pooled figures, or not any more where there is no reason."""
         time = datetime.now(UTC).replace(microsecond=0).isoformat()
         self.excluded = {"reason": reason, "time": time, "by": by} if reason else {}
+        self.saved.clear()  # somebody else may have written the files since
 
 
 def found_words(counts: Counts | None) -> str:

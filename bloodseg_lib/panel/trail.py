@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from bloodseg_lib.panel.corrections import Correction, class_key, class_of_key, listed_cells
+from bloodseg_lib.panel.steps import undone
 from bloodseg_lib.prediction.counts import Counts
 
 RECORD_SUFFIXES = (".zip", ".json")
@@ -87,9 +88,11 @@ def found_again(
         )
         lost = {tuple(s["box"]) for place, s in zip(places, steps, strict=True) if not place}
         listed_cells(counts, corrections)  # refuses drawn cells without their outlines
-    except (KeyError, TypeError) as error:
+        undone(counts, corrections)  # refuses a record that takes back what nobody did
+    except (LookupError, TypeError, ValueError) as error:
         raise ValueError(
-            f"Expected corrections with box, to, time, step and action. Received {error!r}."
+            "Expected corrections with box, to, time, step and action, as the panel wrote them. "
+            f"Received {error!r}. Take the file as it was."
         ) from error
     return corrections, len(lost)
 

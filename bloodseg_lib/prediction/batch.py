@@ -49,7 +49,7 @@ _HOPELESS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # the next image could no
 
 
 def predict_files(
-    paths: Sequence[Path | Input],
+    paths: Sequence[Path | Input] | Path | str,
     segmenter: Segmenter,
     out: Path | str,
     scale: Scale | None = None,
@@ -67,8 +67,8 @@ def predict_files(
     there, made of the same content by the same network and options, are not segmented again.
 
     Args:
-        paths: the images, or what :func:`bloodseg_lib.prediction.inputs.find_inputs` found; one
-            that is given twice is segmented once.
+        paths: one image or several, or what :func:`bloodseg_lib.prediction.inputs.find_inputs`
+            found; one that is given twice is segmented once.
         segmenter: the network.
         out: folder for the files of :func:`bloodseg_lib.prediction.results.result_files` and
             :func:`bloodseg_lib.prediction.results.pooled_files`, under the names of
@@ -89,10 +89,12 @@ def predict_files(
         OSError: the folder cannot be written to.
         BlockingIOError: another command is writing to ``out``.
     """
-    inputs = [path if isinstance(path, Input) else Input(Path(path)) for path in paths]
     outputs = outputs or OutputConfig()
     if label_maps_only and outputs.export:
         raise ValueError("Expected label maps only, or exports of cells. Received both.")
+    each = [paths] if isinstance(paths, str | Path | Input) else paths
+    if not (inputs := [path if isinstance(path, Input) else Input(Path(path)) for path in each]):
+        raise ValueError("Expected an image or more. Received none: does the folder have some?")
     try_folder(out, [item.path for item in inputs])
     counting = counting or CountingConfig()
     with owned(out):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,7 @@ from bloodseg_lib.io import (
     kind_of,
     pages_of,
     read_picture,
+    spelled,
 )
 from bloodseg_lib.prediction.journal import file_digest
 from bloodseg_lib.prediction.own_results import OwnResults, beginning
@@ -137,22 +139,23 @@ def _named(text: str, folder: Path = Path()) -> list[Path]:
     """The paths of a text as a shell would have made them, where none did: that of Windows leaves
     ``*.png`` as it is, and file managers copy ``file://`` addresses. They are from a folder.
     """
-    path = folder / text
-    if is_file(path) or is_dir(path):
+    if is_file(path := spelled(folder, text)) or is_dir(path):
         return [path]
     if text.startswith("file:/"):  # of a Path, whatever number of slashes it had
         return [Path(url2pathname("/" + text.removeprefix("file:").lstrip("/")))]
     if is_address(text):
         return [Path(text)]
     home = Path(os.path.expanduser(text))  # noqa: PTH111 - raises nothing
-    found = sorted(glob.glob(str(home), root_dir=folder))  # noqa: PTH207 - of any folder
+    # not Path.glob: the pattern may begin anywhere
+    found = sorted(glob.glob(str(home), root_dir=folder, recursive=True))  # noqa: PTH207
     return [folder / each for each in found] or [folder / home]
 
 
 def _patient_of(picture: Path, given: Path) -> str:
     """The name of the folder below one that was given, or of the picture's own folder."""
     below = picture.relative_to(given).parts[:-1] if is_dir(given) else ()
-    return printable(below[0] if below else picture.absolute().parent.name)
+    name = printable(below[0] if below else picture.absolute().parent.name)
+    return unicodedata.normalize("NFC", name)
 
 
 @dataclass
@@ -185,6 +188,10 @@ class _Search:
             self.notes.append(f"{path}: left out, as their names begin with a dot: {unseen}.")
         if folders:
             self.notes.append(f"{path}: left out, as -r is not given: subfolders {len(folders)}.")
+        links = [p for p in inside if p not in hidden and p.is_symlink() and is_dir(p)]
+        if links and self.recursive:
+            names = ", ".join(printable(str(link)) for link in links)
+            self.notes.append(f"{path}: left out, as they are links to folders: {names}.")
         pictures = [p for p in files if _is_picture(p)]
         if not pictures:
             self.notes.append(f"{path}: there is no picture in this folder.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from bloodseg_lib.io import (
     is_dir,
     is_file,
     missing_columns,
+    spelled,
     table_rows,
 )
 
@@ -73,7 +75,8 @@ def _table(path: Path, notes: list[str]) -> list[Row]:
         notes.append(
             f"{path}: columns that were ignored: {', '.join(ignored)}. Read: {names[at]}{patient}."
         )
-    return [Row(line, row[at], "" if of is None else row[of]) for line, row in rows]
+    patients = ("" if of is None else unicodedata.normalize("NFC", row[of]) for _, row in rows)
+    return [Row(line, row[at], who) for (line, row), who in zip(rows, patients, strict=True)]
 
 
 def _lines_of_paths(path: Path) -> Iterator[Row]:
@@ -94,5 +97,5 @@ def _plain(name: str) -> str:
 
 
 def _is_there(table: Path, text: str) -> bool:
-    there = table.parent / text.replace("\\", "/")
+    there = spelled(table.parent, text.replace("\\", "/"))
     return bool(text) and (is_file(there) or is_dir(there))

@@ -7,7 +7,7 @@ Taught by ``notebooks/06_interactive_prediction.ipynb``.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
@@ -16,6 +16,26 @@ import numpy as np
 from bloodseg_lib.classes import NUM_CLASSES
 
 _LEAST_NORMAL = float(np.finfo(np.float16).smallest_normal)
+
+
+def over_symmetries(predict: Callable[[np.ndarray], np.ndarray], tiles: np.ndarray) -> np.ndarray:
+    """Test-time augmentation, as of nnU-Net: the mean prediction of tiles mirrored and rotated in
+    all eight ways. A smear has neither top nor left, so all are equally good.
+
+    Args:
+        predict: predicts tiles once.
+        tiles: ``(B, H, W, 3) uint8``.
+
+    Returns:
+        ``(B, H, W, 10) float32``, as ``predict`` gives them.
+    """
+    total: np.ndarray | float = 0.0
+    for turns in range(4):
+        turned = np.rot90(tiles, turns, axes=(1, 2))
+        for mirror in (slice(None), slice(None, None, -1)):
+            predicted = predict(np.ascontiguousarray(turned[:, :, mirror]))[:, :, mirror]
+            total = total + np.rot90(predicted, -turns, axes=(1, 2))
+    return np.ascontiguousarray(total / 8, np.float32)
 
 
 def label_map_and_probabilities(

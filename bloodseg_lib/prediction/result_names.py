@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+
+from bloodseg_lib.io import folded
 
 _LONGEST = 180  # bytes; file systems take 255, of which endings and unfinished files need some
 RESERVED = ("pooled",)
@@ -44,10 +45,9 @@ def result_names(paths: Iterable[Path]) -> dict[Path, str]:
     parts_used = dict.fromkeys(paths, 0)
     while True:
         names = {path: _name(path, n) for path, n in parts_used.items()}
-        # some file systems take these for one
-        folded = {p: unicodedata.normalize("NFC", name).casefold() for p, name in names.items()}
-        times = Counter(folded.values())
-        clashing = [p for p, name in folded.items() if times[name] > 1 or name in RESERVED]
+        same = {path: folded(name) for path, name in names.items()}
+        times = Counter(same.values())
+        clashing = [p for p, name in same.items() if times[name] > 1 or name in RESERVED]
         if not clashing:
             return names
         for path in clashing:

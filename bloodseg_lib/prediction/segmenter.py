@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,7 +29,7 @@ from bloodseg_lib.network.pretrained import checkpoint_path
 from bloodseg_lib.network.single_cell import SingleCellNetwork
 from bloodseg_lib.prediction.journal import file_digest
 from bloodseg_lib.prediction.preprocessing import Correction, Preprocessing
-from bloodseg_lib.prediction.probabilities import label_map_and_probabilities
+from bloodseg_lib.prediction.probabilities import label_map_and_probabilities, over_symmetries
 from bloodseg_lib.prediction.scale import Scale, by_white_cell, find_scale
 from bloodseg_lib.prediction.second_look import look_again
 from bloodseg_lib.prediction.tiling import (
@@ -63,7 +64,8 @@ class PredictionConfig(Config):
         reference_stain: bring the stain of the red cells to a reference too, see
             :class:`bloodseg_lib.optics.Stain`.
         test_time_augmentation: average over the eight symmetries of a square, see
-            :func:`over_symmetries`; takes eight times as long.
+            :func:`bloodseg_lib.prediction.probabilities.over_symmetries`; takes eight times
+            as long.
         second_look: where the network has others beside it that look at single white and red
             cells, ask them, see :mod:`bloodseg_lib.prediction.second_look`.
         precision, engine: of the network, see :func:`bloodseg_lib.network.inference.load_network`.
@@ -129,7 +131,8 @@ class Segmentation:
 
 
 class Segmenter:
-    """A trained network, ready to segment images of any size.
+    """A trained network, ready to segment images of any size; of several threads one at a time.
+    It can be pickled: where it is unpickled, the checkpoint is read again.
 
     Args:
         checkpoint: the weights file of a checkpoint, e.g. ``runs/tutorial/training/best.npz``, or
@@ -143,12 +146,16 @@ class Segmenter:
     def __init__(self, checkpoint: Path | str = "released", config: PredictionConfig | None = None):
         self.checkpoint = checkpoint_path(checkpoint)
         self.config = config or PredictionConfig()
+        self._alone = threading.RLock()  # a network computes for one at a time
         self.network = load_network(self.checkpoint, self.config.precision, self.config.engine)
         self.single_cells = [
             SingleCellNetwork(path, view)
             for view in VIEWS
             if self.config.second_look and (path := companion(self.checkpoint, view)).is_file()
         ]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.checkpoint, self.config)
 
     @functools.cached_property
     def identity(self) -> dict[str, Any]:
@@ -164,9 +171,10 @@ class Segmenter:
         """Class probabilities, ``(B, H, W, 10) float32``, softmax over the last axis, of tiles at
         40x, ``(B, H, W, 3) uint8`` RGB, height and width multiples of 32.
         """
-        if self.config.test_time_augmentation:
-            return over_symmetries(self.network.predict, tiles)
-        return self.network.predict(tiles)
+        with self._alone:
+            if self.config.test_time_augmentation:
+                return over_symmetries(self.network.predict, tiles)
+            return self.network.predict(tiles)
 
     def segment(
         self,
@@ -177,27 +185,15 @@ class Segmenter:
         on_progress: Callable[[float], None] | None = None,
     ) -> Segmentation:
         """Segment one image, see :func:`segment_image`, and look at its cells again."""
-        found = segment_image(
-            image, self.predict, scale, self.config, progress=progress, on_progress=on_progress
-        )
-        self.network.release()
-        seen, levels = found.preprocessing.correction.applied(image), found.preprocessing.levels
-        look_again(seen, found.labels, found.probabilities, found.scale, levels, self.single_cells)
+        with self._alone:
+            found = segment_image(
+                image, self.predict, scale, self.config, progress=progress, on_progress=on_progress
+            )
+            self.network.release()
+            seen, levels = found.preprocessing.correction.applied(image), found.preprocessing.levels
+            looked = found.labels, found.probabilities, found.scale
+            look_again(seen, *looked, levels, self.single_cells)
         return found
-
-
-def over_symmetries(predict: Predict, tiles: np.ndarray) -> np.ndarray:
-    """Test-time augmentation, as of nnU-Net: the mean prediction of tiles, ``(B, H, W, 3) uint8``,
-    mirrored and rotated in all eight ways, ``(B, H, W, 10) float32``. A smear has neither top nor
-    left, so all are equally good.
-    """
-    total: np.ndarray | float = 0.0
-    for turns in range(4):
-        turned = np.rot90(tiles, turns, axes=(1, 2))
-        for mirror in (slice(None), slice(None, None, -1)):
-            predicted = predict(np.ascontiguousarray(turned[:, :, mirror]))[:, :, mirror]
-            total = total + np.rot90(predicted, -turns, axes=(1, 2))
-    return np.ascontiguousarray(total / 8, np.float32)
 
 
 def segment_image(
@@ -224,7 +220,8 @@ def segment_image(
         on_progress: called after each batch of tiles with the fraction that is done, 0..1.
 
     Raises:
-        ValueError: an image of another shape or dtype, or a network that returns another shape.
+        ValueError: an image of another shape or dtype, no scale, or a network that returns another
+            shape.
 
     Examples:
         >>> def background(tiles):
@@ -233,14 +230,12 @@ def segment_image(
         >>> segment_image(image, background, Scale.of_factor(1)).labels.shape
         (30, 50)
     """
-    is_array = isinstance(image, np.ndarray)
-    is_rgb = is_array and image.ndim == 3 and image.shape[2] == 3
-    if not (is_rgb and image.size and image.dtype == np.uint8):
-        received = f"{image.shape} {image.dtype}" if is_array else type(image).__name__
+    config, (height, width) = config or PredictionConfig(), _checked_image(image).shape[:2]
+    if not isinstance(scale, Scale | None):
         raise ValueError(
-            f"Expected an image of shape (H, W, 3) and dtype uint8, RGB. Received {received}."
+            "Expected a scale: Scale.given(diameter of a red cell in pixels), Scale.of_factor(f), "
+            f"or None to measure it. Received {scale!r}."
         )
-    config, (height, width) = config or PredictionConfig(), image.shape[:2]
     correction = Correction.of(image) if config.preprocess else Correction()
     corrected, keep = correction.applied(image), config.keep_probabilities
     on_disk = height * width > KEPT_PX if keep is None else not keep
@@ -268,6 +263,18 @@ def segment_image(
     while not on_disk and (closer := by_white_cell(found.scale, found.labels)):
         found = at(closer, progress=False)
     return found
+
+
+def _checked_image(image: np.ndarray) -> np.ndarray:
+    is_array = isinstance(image, np.ndarray)
+    is_rgb = is_array and image.ndim == 3 and image.shape[2] == 3
+    if is_rgb and image.size and image.dtype == np.uint8:
+        return image
+    received = f"{image.shape} {image.dtype}" if is_array else type(image).__name__
+    raise ValueError(
+        f"Expected an image of shape (H, W, 3) and dtype uint8, RGB. Received {received}. "
+        "bloodseg_lib.io.read_image reads any picture's file so."
+    )
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ why.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,7 @@ from bloodseg_lib.io import (
 from bloodseg_lib.runs import check_room, owned
 from bloodseg_lib.samples.bank import INDEX, BankWriter, SampleBank, is_a_bank
 from bloodseg_lib.samples.collection import REJECTIONS, Collection
+from bloodseg_lib.samples.extraction.boxes import BOXES
 from bloodseg_lib.samples.phantom import cells as phantom
 from bloodseg_lib.samples.sample import CellSample, Skipped
 from bloodseg_lib.samples.sources import catalog
@@ -102,6 +104,7 @@ def collect(
             "draw_missing": draw_missing,
             "seed": seed,
             "automatic_masks": automatic_masks,
+            "boxes": _boxes(roots),
         }
         if not (Path(folder) / INDEX).exists():
             check_room(folder, room_needed(roots), "the cells")
@@ -150,10 +153,10 @@ def _claimed(folder: Path, settings: dict[str, Any]) -> Iterator[bool]:
     claim = folder / CLAIM
     delete_leftovers(folder / name for name in (CLAIM, INDEX, REJECTIONS, REPORT))
     if claim.exists():
-        if read_json(claim) != settings:
+        if {"boxes": settings["boxes"]} | read_json(claim) != settings:  # of before: without them
             raise ValueError(
-                f"{folder}: holds a bank of other databases or options, see {CLAIM} in it. "
-                "Choose another folder, or delete this one."
+                f"{folder}: holds a bank of other databases or options, or of other boxes, see "
+                f"{CLAIM} in it. Choose another folder, or delete this one."
             )
         if (folder / INDEX).exists():
             yield True
@@ -169,6 +172,16 @@ def _claimed(folder: Path, settings: dict[str, Any]) -> Iterator[bool]:
     except Exception:
         claim.unlink(missing_ok=True)  # it has told why; the next command may be another
         raise
+
+
+def _boxes(roots: Mapping[str, Path | str]) -> dict[str, str]:
+    """The sha256 of the tables of boxes, which people correct and then make the bank again."""
+    tables = {key: Path(root) / BOXES for key, root in roots.items()}
+    return {
+        key: hashlib.sha256(table.read_bytes()).hexdigest()
+        for key, table in tables.items()
+        if table.is_file()
+    }
 
 
 def _nothing_usable(folder: Path, collection: Collection) -> str:

@@ -11,15 +11,24 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
 
 from bloodseg_lib.classes import CLASSES, RBC_DIAMETER_PX, Box, class_by_key
-from bloodseg_lib.io import read_image, read_json, read_label_map, read_table, resized
+from bloodseg_lib.io import (
+    IMAGE_SUFFIXES,
+    folded,
+    read_image,
+    read_json,
+    read_label_map,
+    read_table,
+    resized,
+)
 from bloodseg_lib.optics import field_transmittance
 from bloodseg_lib.samples.bank import SampleBank, write_bank
 from bloodseg_lib.samples.extraction.boxes import CellBox
@@ -83,18 +92,35 @@ def read(root: Path | str) -> list[CorrectedField]:
         raise FileNotFoundError(
             f"{root}: expected the folder where the panel keeps its results, there is none."
         )
-    patients = {}
-    if (root / PATIENTS).is_file():
-        rows = read_table(root / PATIENTS, ("field", "patient"))
-        patients = {row["field"]: row["patient"] for _, row in rows}
-    fields = [_field(path, patients) for path in sorted(root.rglob(f"*{COUNTS}"))]
+    patients = _patients(root / PATIENTS)
+    paths = sorted(root.rglob(f"*{COUNTS}"))
+    fields = [_field(path, patients) for path in paths]
     corrected = [field for field in fields if field and field.by_hand]
     if not corrected:
         raise ValueError(
             f"{root}: expected fields with cells that were corrected in the panel, received none "
             f"among {len(fields)} results. Correct some cells, then try again."
         )
+    names = {folded(n) for p in paths for n in (p.parent.name, p.name.removesuffix(COUNTS))}
+    unknown = sorted(patients.keys() - names)
+    if unknown and (unnamed := [field.name for field in corrected if field.group == field.name]):
+        raise ValueError(
+            f"{root / PATIENTS}: expected the patient of {unnamed[0]}, or only names of fields "
+            f"that were segmented. Received {unknown[0]}, and no field is called that. Correct the "
+            "name, or delete the line: fields of one patient must not teach and be compared on."
+        )
     return corrected
+
+
+def _patients(table: Path) -> dict[str, str]:
+    """The patients of fields by their folded names, without the ending of a picture's file."""
+    rows = read_table(table, ("field", "patient")) if table.is_file() else []
+    found = {}
+    for _, row in rows:
+        path = PurePosixPath(row["field"].replace("\\", "/"))
+        name = path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name
+        found[folded(name)] = unicodedata.normalize("NFC", row["patient"])
+    return found
 
 
 def _field(path: Path, patients: dict[str, str]) -> CorrectedField | None:
@@ -133,7 +159,7 @@ def _field(path: Path, patients: dict[str, str]) -> CorrectedField | None:
             f"{path}: expected the summary that the panel writes. Received one without name or "
             f"scale ({error!r}). Segment the image in the panel again."
         ) from error
-    group = patients.get(stem) or patients.get(name) or name
+    group = patients.get(folded(stem)) or patients.get(folded(name)) or name
     return CorrectedField(name, group, files, scale, tuple(by_hand), tuple(others))
 
 

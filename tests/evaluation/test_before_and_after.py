@@ -15,6 +15,7 @@ from bloodseg_lib.classes import HEALTHY_RBC
 from bloodseg_lib.cli import main
 from bloodseg_lib.evaluation import before_and_after
 from bloodseg_lib.evaluation.before_and_after import BeforeAndAfter, Figure, compared, fine_tune
+from bloodseg_lib.io import write_csv
 from bloodseg_lib.samples import corrected_fields
 from bloodseg_lib.samples.corrected_fields import read
 from bloodseg_lib.training import fine_tuning
@@ -114,6 +115,26 @@ def test_a_fine_tuning_that_was_stopped_goes_on_and_with_others_not(tmp_path, qu
     correct_fields(tmp_path / "panel", "a", person=lambda session: session.correct(2, None))
     with pytest.raises(ValueError, match="run: holds a fine-tuning of other corrections"):
         fine_tune(tmp_path / "panel", tmp_path / "run", start, progress=False)
+
+
+def test_a_fine_tuning_does_not_go_on_with_other_fields_held_out(tmp_path, monkeypatch):
+    """Else fields that taught would be compared on."""
+
+    class Begun(Exception):
+        pass
+
+    def begin(*_):
+        raise Begun
+
+    monkeypatch.setattr(corrected_fields, "write", begin)
+    correct_fields(tmp_path / "panel", "a", "b", "c")
+    for _ in range(2):
+        with pytest.raises(Begun):
+            fine_tune(tmp_path / "panel", tmp_path / "run")
+    rows = [("a", "P1"), ("b", "P1"), ("c", "P2")]
+    write_csv(tmp_path / "panel" / "patients.csv", ["field", "patient"], rows)
+    with pytest.raises(ValueError, match="run: holds a fine-tuning of other corrections, patients"):
+        fine_tune(tmp_path / "panel", tmp_path / "run")
 
 
 def test_without_corrections_the_command_says_what_to_do(tmp_path):

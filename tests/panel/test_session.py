@@ -148,6 +148,18 @@ def test_corrections_of_cells_that_are_gone_are_told_and_their_record_is_kept(tm
     assert copy.name in steps[-1] and len(json.loads(copy.read_text())["corrections"]) == 2
 
 
+def test_corrections_of_an_image_hold_when_its_file_was_renamed(tmp_path):
+    session = PanelSession(RedAndGreen(), folder=tmp_path)
+    session.segment(FIELD, "field", 37)
+    session.correct(1, UNIDENTIFIED)
+    later = PanelSession(RedAndGreen(), {"renamed.png": FIELD}, folder=tmp_path)
+    later.pick("renamed.png")
+    assert later.was_corrected()
+    later.segment(later.image, "renamed", 37)
+    assert later.corrections == session.corrections
+    assert later.name == "field" and len(list(tmp_path.iterdir())) == 1
+
+
 @pytest.mark.parametrize("name", ["field.zip", "field_counts.json"])
 def test_a_file_of_corrections_can_be_loaded_back(session, name):
     session.correct(2, UNIDENTIFIED)
@@ -169,6 +181,20 @@ def test_corrections_of_another_image_are_not_loaded(session):
 def test_a_file_without_corrections_is_refused(session, name, data):
     with pytest.raises(ValueError, match=f"{name}: expected the zip or the counts.json"):
         session.load(name, data)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"action": "undo"}, {"action": "redo"}, {"box": [1, 2, 3]}, {"time": "today"}]
+)
+def test_a_record_that_does_not_hold_together_is_refused_and_costs_nothing(session, changed):
+    session.correct(2, UNIDENTIFIED)
+    record = json.loads(session.content("field_counts.json"))
+    record["corrections"][0] |= changed
+    before = session.corrections
+    with pytest.raises(ValueError, match=r"Expected corrections with box.*Take the file as it was"):
+        session.load("field_counts.json", json.dumps(record).encode())
+    assert session.corrections == before
+    assert session.undo().endswith("undone. The figures and the files say so.")
 
 
 def test_undo_and_redo_go_back_and_forth_without_limit(session):
@@ -376,3 +402,13 @@ def test_a_field_that_somebody_left_out_stays_so_when_another_corrects(tmp_path)
     assert ben.result.excluded["reason"] == "torn" and ben.result.excluded["by"] == "Ada"
     (record,) = tmp_path.rglob("*_counts.json")
     assert json.loads(record.read_text())["excluded"]["reason"] == "torn"
+
+
+def test_a_field_that_somebody_left_out_can_be_counted_again_by_another(tmp_path):
+    ada, ben = two_people(tmp_path)
+    ada.exclude("torn")
+    ben.exclude("")
+    (record,) = tmp_path.glob("*/*_counts.json")
+    assert "excluded" not in json.loads(record.read_text())
+    ada.catch_up()
+    assert not ada.result.excluded

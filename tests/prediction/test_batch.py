@@ -65,6 +65,16 @@ def interrupted_after(number, paths, network, out, **options):
         predict_files(paths, network, out, on_result=stop, **options)
 
 
+def test_one_image_is_taken_as_one_and_none_is_said(network, tmp_path):
+    path = field(tmp_path / "a.png")
+    for one in (path, str(path)):
+        results, pooled = predict_files(one, network, tmp_path / "out")
+        assert [result.path for result in results] == [path] and pooled is None
+    with pytest.raises(ValueError, match=r"Expected an image or more\. Received none"):
+        predict_files([], network, tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
 def test_an_image_is_never_replaced_by_its_result(network, tmp_path):
     path = field(tmp_path / "a.png")
     before = path.read_bytes()

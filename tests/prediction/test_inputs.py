@@ -43,6 +43,18 @@ def test_a_folder_gives_its_pictures_and_says_what_it_leaves_out(tmp_path):
     assert names(found) == ["a.JPG", "b.png", "c.png"] and len(notes) == 1
 
 
+def test_links_to_folders_are_left_out_with_a_word(tmp_path):
+    picture(tmp_path / "all" / "P1" / "a.png")
+    picture(tmp_path / "elsewhere" / "b.png", 1)
+    for name, to in (("P2", tmp_path / "elsewhere"), ("loop", tmp_path / "all")):
+        (tmp_path / "all" / name).symlink_to(to, target_is_directory=True)
+    found, notes = find_inputs([tmp_path / "all"], recursive=True)
+    assert names(found) == ["a.png"]
+    links = f"{tmp_path / 'all' / 'P2'}, {tmp_path / 'all' / 'loop'}"
+    assert notes == [f"{tmp_path / 'all'}: left out, as they are links to folders: {links}."]
+    assert names(find_inputs([tmp_path / "all" / "P2"], recursive=True)[0]) == ["b.png"]
+
+
 def test_hidden_pictures_are_left_out_with_a_word_however_deep(tmp_path):
     for number, name in enumerate(("a.png", "._a.png", "deep/b.png", "deep/._b.png", ".x/c.png")):
         picture(tmp_path / name, number)
@@ -109,6 +121,8 @@ def test_folders_are_patients_if_it_is_said(tmp_path):
     assert patients(tmp_path / "P2/d.png", patient_folders=True) == ["P2"]
     assert patients(tmp_path / "P2/list.csv", patient_folders=True) == ["Müller"]
     assert patients(tmp_path / "all") == ["", "", ""]
+    picture(tmp_path / "Mu\u0308ller" / "e.png", 9)
+    assert patients(tmp_path / "Mu\u0308ller", patient_folders=True) == ["M\u00fcller"]
 
 
 def test_results_of_a_prediction_are_left_out_by_the_journal(tmp_path):
@@ -273,6 +287,8 @@ def test_a_pattern_that_no_shell_has_expanded_names_its_files(tmp_path, monkeypa
         picture(tmp_path / name, number)
     assert names(find_inputs([tmp_path / "?.png"])[0]) == ["a.png", "b.png"]
     assert names(find_inputs([tmp_path / "x[1].png"])[0]) == ["x[1].png"]
+    picture(tmp_path / "deep" / "deeper" / "d.png", 7)
+    assert len(find_inputs([tmp_path / "**" / "*.png"])[0]) == 4
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     assert find_inputs(["~/a.png"])[0][0].path == tmp_path / "a.png"

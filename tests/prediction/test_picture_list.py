@@ -44,6 +44,17 @@ def test_columns_that_are_ignored_are_said(listed):
     )
 
 
+def test_accents_may_be_spelled_otherwise(tmp_path):
+    """A Mac takes them apart, people type them whole."""
+    write_image(tmp_path / "fa\u0308ld.png", np.zeros((4, 5, 3), np.uint8))
+    write_image(tmp_path / "b.png", np.ones((4, 5, 3), np.uint8))
+    rows = "path,patient\nf\u00e4ld.png,Mu\u0308ller\nb.png,M\u00fcller\n"
+    (tmp_path / "list.csv").write_text(rows, "utf-8")
+    found, _ = find_inputs([tmp_path / "list.csv"])
+    assert [item.path.name for item in found] == ["fa\u0308ld.png", "b.png"]
+    assert [item.patient for item in found] == ["M\u00fcller"] * 2
+
+
 def test_upright_bars_and_comments_are_understood(listed):
     assert listed("# mine; of May\n\npath|patient\na.png|A\n")[0] == [("a.png", "A")]
     assert listed("path,patient\na.png,A\n# of June,\n") == (

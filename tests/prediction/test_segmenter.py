@@ -1,5 +1,7 @@
+import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,12 +21,12 @@ from bloodseg_lib.cli import main
 from bloodseg_lib.io import read_image, read_label_map
 from bloodseg_lib.prediction import segmenter as prediction
 from bloodseg_lib.prediction import tiling
+from bloodseg_lib.prediction.probabilities import over_symmetries
 from bloodseg_lib.prediction.results import result_files
 from bloodseg_lib.prediction.scale import AT_40X, Scale
 from bloodseg_lib.prediction.segmenter import (
     PredictionConfig,
     Segmenter,
-    over_symmetries,
     segment_image,
 )
 from bloodseg_lib.prediction.tiling import TILE_PX, tile_layout, tile_side, tile_windows
@@ -373,6 +375,12 @@ def test_bad_input_is_refused_in_words(image, options, words):
         segment(image, colour_network, **options)
 
 
+@pytest.mark.parametrize("scale", [1.0, "40x"])
+def test_a_scale_that_is_none_is_refused_in_words(scale):
+    with pytest.raises(ValueError, match=r"Expected a scale: Scale\.given.* Received"):
+        segment_image(np.zeros((5, 5, 3), np.uint8), colour_network, scale)
+
+
 def test_a_network_of_another_shape_is_refused():
     with pytest.raises(ValueError, match="It gave"):
         segment(field(224, 224), lambda tiles: np.zeros((len(tiles), 112, 112, 10), np.float32))
@@ -442,6 +450,24 @@ def test_a_segmenter_augments_when_told(checkpoint):
     np.testing.assert_allclose(
         augmented.predict(tiles[:, ::-1])[:, ::-1], augmented.predict(tiles), atol=1e-5
     )
+
+
+def test_threads_may_share_a_segmenter(checkpoint):
+    segmenter = Segmenter(checkpoint)
+    images = [field(300, 340 + 8 * number) for number in range(8)]
+    expected = [segmenter.segment(image, AT_40X).labels for image in images]
+    with ThreadPoolExecutor(4) as threads:
+        found = threads.map(lambda image: segmenter.segment(image, AT_40X).labels, images)
+        for labels, each in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(labels, each)
+
+
+def test_a_segmenter_may_be_sent_to_another_process(checkpoint):
+    segmenter = Segmenter(checkpoint, PredictionConfig(test_time_augmentation=True))
+    sent = pickle.loads(pickle.dumps(segmenter))
+    assert sent.identity == segmenter.identity
+    tiles = field(96, 64)[None]
+    np.testing.assert_array_equal(sent.predict(tiles), segmenter.predict(tiles))
 
 
 def predict_command(checkpoint, out, *paths, options=()):

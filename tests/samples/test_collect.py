@@ -1,4 +1,5 @@
 import csv
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -168,6 +169,21 @@ class TestCollect:
         gathered(tmp_path)
         with pytest.raises(ValueError, match=r"bank: holds a bank of other databases or options"):
             gathered(tmp_path, seed=1)
+
+    def test_a_bank_of_boxes_that_were_corrected_since_is_refused(self, tmp_path, read_as):
+        read_as(lambda _: [named("a"), named("b")])
+        table = tmp_path / "lisc" / "boxes.csv"
+        table.parent.mkdir()
+        table.write_text("as drawn")
+        gathered(tmp_path)
+        gathered(tmp_path)  # finished, nothing to do
+        table.write_text("as corrected")
+        with pytest.raises(ValueError, match=r"bank: holds a bank .* of other boxes"):
+            gathered(tmp_path)
+        claim = tmp_path / "bank" / "bank.json"
+        before = {k: v for k, v in json.loads(claim.read_text()).items() if k != "boxes"}
+        claim.write_text(json.dumps(before))  # of a version that did not know them
+        gathered(tmp_path)
 
     def test_after_an_error_another_command_may_use_the_folder(self, tmp_path, read_as):
         with pytest.raises(FileNotFoundError):

@@ -52,6 +52,25 @@ def test_fields_of_one_patient_are_not_divided(tmp_path):
     assert groups == [{"P1"}, {"P2"}]
 
 
+def test_patients_are_named_by_files_as_people_spell_them(tmp_path):
+    correct_fields(tmp_path, "fa\u0308ld 1", "b.2", "c")
+    rows = [("F\u00e4ld 1.JPG", "Mu\u0308ller"), ("slides\\b.2", "M\u00fcller"), ("c.tif", "P2")]
+    write_csv(tmp_path / "patients.csv", ["field", "patient"], rows)
+    assert {field.group for field in read(tmp_path)} == {"M\u00fcller", "P2"}
+
+
+def test_a_patient_of_no_field_is_refused_where_a_field_has_no_patient(tmp_path):
+    correct_fields(tmp_path, "a", "b")
+    table, columns = tmp_path / "patients.csv", ["field", "patient"]
+    write_csv(table, columns, [("a", "P1"), ("b1", "P1")])
+    with pytest.raises(ValueError, match=r"the patient of b-\w+, or .* Received b1, and no field"):
+        read(tmp_path)
+    write_csv(table, columns, [("a", "P1"), ("b", "P1"), ("later", "P2")])
+    assert {field.group for field in read(tmp_path)} == {"P1"}
+    write_csv(table, columns, [("a", "P1")])
+    assert len({field.group for field in read(tmp_path)}) == 2
+
+
 def test_fields_of_one_patient_only_are_refused(tmp_path):
     correct_fields(tmp_path, "a", "b")
     write_csv(tmp_path / "patients.csv", ["field", "patient"], [("a", "P1"), ("b", "P1")])

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from bloodseg_lib.io import decoded
+from bloodseg_lib.samples.annotation.edges import Edges, around, check_numbers, turned
 from bloodseg_lib.samples.extraction.masks import Unusable
 
 SUFFIXES = (".json", ".geojson", ".txt", ".xml")
@@ -28,14 +29,12 @@ NOT_BOXES = "no file of boxes"
 DIFFICULT, UNCERTAIN = "difficult", "uncertain"
 
 _MOST_BYTES = 128 << 20
-_FARTHEST_PX = 1e7
 _ROUNDED = 0.001  # of a fraction
 _AREAS = ("polygon", "rectangle", "mask", "rotation", "oriented_rectangle", "circle")
 _FORMS = "COCO (images, annotations), labelme (shapes), GeoJSON (features) or Pascal VOC (XML)"
+_EXPORT = "If it has boxes, export it as one of these."
 # what a part that is missing, or of another kind, raises where it is used
 _WRONG = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-
-Edges = tuple[float, float, float, float]
 
 
 class Drawn(NamedTuple):
@@ -46,7 +45,7 @@ class Drawn(NamedTuple):
     name: str
     edges: Edges
     mark: str = ""
-    picture: int | str = 0
+    picture: str = ""
     where: str = ""
 
 
@@ -106,7 +105,7 @@ class BoxFile:
                 if item == "":
                     continue
                 drawn = cell(item)
-                _check_numbers(drawn.edges)
+                check_numbers(drawn.edges)
                 found.append(drawn._replace(name=_text(drawn.name), where=where))
             except Unusable as error:
                 self.leave(self.path, Unusable(error.reason, f"{where}: {error.detail}"))
@@ -118,32 +117,38 @@ class BoxFile:
 
     def _json(self, text: str) -> list[Sheet]:
         data = json.loads(text)
+        parts = data if isinstance(data, list) else [data]
+        if parts and isinstance(parts[0], dict) and parts[0].get("type") == "Feature":
+            data = {"features": parts}  # as QuPath writes them too
         forms = {"annotations": self._coco, "shapes": self._labelme, "features": self._geojson}
         for key, form in forms.items():
             if isinstance(data, dict) and key in data:
                 return form(data)
-        raise Unusable(NOT_BOXES, f"Expected {_FORMS}. Received {text[:40]!r}.")
+        raise Unusable(NOT_BOXES, f"Expected {_FORMS}. Received {text[:40]!r}. {_EXPORT}")
 
     def _coco(self, data: dict[str, Any]) -> list[Sheet]:
-        names = {item["id"]: item["name"] for item in data.get("categories", [])}
-        images = {item["id"]: item for item in data["images"]}
+        names = _by_id(data.get("categories", []), "name")
+        images = _by_id(data["images"], "file_name")
 
         def cell(item: dict[str, Any]) -> Drawn:
             if item.get("iscrowd"):
                 raise Unusable(CROWD, "iscrowd says so. Box each of its cells.")
             if item.get("bbox"):
-                _check_numbers(item["bbox"])
+                check_numbers(item["bbox"])
                 left, top, width, height = item["bbox"]
-                edges = left, top, left + width, top + height
+                told = item.get("attributes")
+                degrees = told.get("rotation") if isinstance(told, dict) else 0
+                edges = turned((left, top, left + width, top + height), float(degrees or 0))
             else:
                 rings = item["segmentation"]
-                edges = _around(ring[i : i + 2] for ring in rings for i in range(0, len(ring), 2))
-            category, image = item["category_id"], images[item["image_id"]]["id"]
+                edges = around(ring[i : i + 2] for ring in rings for i in range(0, len(ring), 2))
+            category, image = _id(item["category_id"]), _id(images[_id(item["image_id"])]["id"])
+            name = names[category]["name"] if category in names else f"category {category}"
             mark = UNCERTAIN if item.get("uncertain") is True else ""  # as we export it
-            return Drawn(names.get(category, f"category {category}"), edges, mark, image)
+            return Drawn(name, edges, mark, image)
 
         expected = "annotation with image_id, category_id, and bbox (four numbers) or segmentation"
-        cells: dict[int | str, list[Drawn]] = {key: [] for key in images}
+        cells: dict[str, list[Drawn]] = {key: [] for key in images}
         for drawn in self._cells(data["annotations"], cell, expected):
             cells[drawn.picture].append(drawn)
         return [
@@ -157,7 +162,7 @@ class BoxFile:
             if kind not in _AREAS:
                 expected = f"expected {', '.join(_AREAS)}. Received {shortened(kind)}."
                 raise Unusable(NO_AREA, expected)
-            left, top, right, bottom = _around(points)
+            left, top, right, bottom = around(points)
             if kind == "circle":  # its centre, and a point on it
                 (x, y), on_it = points
                 radius = math.dist((x, y), on_it)
@@ -175,7 +180,7 @@ class BoxFile:
             if (kind := shape["type"]) not in ("Polygon", "MultiPolygon"):
                 raise Unusable(NO_AREA, f"expected Polygon. Received {shortened(kind)}.")
             parts = [shape["coordinates"]] if kind == "Polygon" else shape["coordinates"]
-            edges = _around(point for part in parts for ring in part for point in ring)
+            edges = around(point for part in parts for ring in part for point in ring)
             doubt = str(properties.get("name")).endswith(f" {UNCERTAIN}")  # as we export it
             named = properties.get("classification") or {"name": "no class"}
             return Drawn(named["name"], edges, UNCERTAIN if doubt else "")
@@ -193,7 +198,7 @@ class BoxFile:
             )
         root = ElementTree.fromstring(text)
         if root.tag != "annotation":
-            raise Unusable(NOT_BOXES, f"Expected {_FORMS}. Received <{root.tag:.40}>.")
+            raise Unusable(NOT_BOXES, f"Expected {_FORMS}. Received <{root.tag:.40}>. {_EXPORT}")
 
         def cell(item: ElementTree.Element) -> Drawn:
             corners = ("xmin", "ymin", "xmax", "ymax")
@@ -202,7 +207,11 @@ class BoxFile:
             left, top = (edge - 1 if edge >= 1 else min(edge, 0.0) for edge in (left, top))
             doubt = item.findtext("difficult", "").strip() in ("1", "true")
             name = item.findtext("name", "").strip() or "no name"
-            return Drawn(name, (left, top, last[0], last[1]), DIFFICULT if doubt else "")
+            told = {
+                each.findtext("name"): each.findtext("value") for each in item.iter("attribute")
+            }
+            edges = turned((left, top, last[0], last[1]), float(told.get("rotation") or 0))
+            return Drawn(name, edges, DIFFICULT if doubt else "")
 
         cells = self._cells(root.findall("object"), cell, "object with name and bndbox (numbers)")
         names = (root.findtext("filename", "").strip(), self.path.stem)
@@ -225,7 +234,7 @@ class BoxFile:
                 x, y, width, height = numbers[:4]
                 edges = x - width / 2, y - height / 2, x + width / 2, y + height / 2
             else:
-                edges = _around(zip(numbers[::2], numbers[1::2], strict=True))
+                edges = around(zip(numbers[::2], numbers[1::2], strict=True))
             return Drawn(str(int(number)), edges)
 
         expected = "line 'class x y width height', or with the points of a polygon, in 0 to 1"
@@ -260,21 +269,29 @@ def _text(value: Any) -> str:
     return value
 
 
+def _id(value: Any) -> str:
+    """An id, which tools write as 1, 1.0 or "1"."""
+    if not isinstance(value, (int, float, str)):
+        raise TypeError(f"no id: {shortened(value)}")
+    return str(value).removesuffix(".0")
+
+
+def _by_id(items: Iterable[dict[str, Any]], key: str) -> dict[str, dict[str, Any]]:
+    """The pictures or classes of COCO by their ids, each of which only one may have."""
+    found: dict[str, dict[str, Any]] = {}
+    for item in items:
+        if (other := found.setdefault(_id(item["id"]), item))[key] != item[key]:
+            raise Unusable(
+                UNREADABLE,
+                f"expected an id of its own for each {key}. Received {shortened(item['id'])} for "
+                f"{shortened(other[key])} and {shortened(item[key])}: files were joined. Give each "
+                "of them as its tool wrote it.",
+            )
+    return found
+
+
 def _size(
     told: dict[str, Any], width: str = "width", height: str = "height"
 ) -> tuple[float, float] | None:
     sides: list[Any] = [told.get(width), told.get(height)]  # tools write 0 or null for unknown
     return (sides[0], sides[1]) if all(type(n) in (int, float) and n > 0 for n in sides) else None
-
-
-def _check_numbers(values: Iterable[Any]) -> None:
-    # NaN is not less than anything
-    if not all(type(value) in (int, float) and abs(value) < _FARTHEST_PX for value in values):
-        raise ValueError("no numbers of pixels")
-
-
-def _around(points: Iterable[Any]) -> Edges:
-    """The box around points."""
-    across, down = zip(*([x, y] for x, y, *_ in points), strict=True)
-    _check_numbers((*across, *down))
-    return min(across), min(down), max(across), max(down)

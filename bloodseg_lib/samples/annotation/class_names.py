@@ -8,6 +8,7 @@ from pathlib import Path
 from reprlib import repr as shortened
 
 from bloodseg_lib.classes import CELL_CLASSES
+from bloodseg_lib.io import folded
 from bloodseg_lib.samples.annotation.box_files import text_of
 from bloodseg_lib.samples.extraction.masks import Unusable
 
@@ -24,11 +25,13 @@ _ALIASES = {
     "thrombocyte": "platelet, plt",
     "platelet_clump": "clump, clumped platelet, platelet aggregate, thrombocyte clump",
 }
+# a name between brackets, with its number perhaps: commas within quotes do not end it
+_IN_BRACKETS = re.compile(r"""((?:\d+\s*:\s*)?(?:'[^']*'|"[^"]*"|[^\s,'"\[\]{}][^,\n\[\]{}]*))""")
 _WHITE = {"wbc", "whitebloodcell", "whitecell", "leukocyte", "leucocyte"}
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"[\W_]+", "", name).casefold().removesuffix("s")
+    return re.sub(r"[\W_]+", "", folded(name)).removesuffix("s")
 
 
 _IDS = {
@@ -109,7 +112,7 @@ def yolo_names(folder: Path, given: Path | None) -> dict[int, str]:
         found = re.search(r"^names:(.*\n?(?:(?!\w).*\n?)*)", text, re.MULTILINE)
         text = found[1].strip() if found else ""
         if text.startswith(("[", "{")):
-            text = re.sub(r"\s*,\s*", "\n", text.strip("[]{}"))
+            text = "\n".join(_IN_BRACKETS.findall(text))
         text = re.sub(r"^\s*-\s+", "", text, flags=re.MULTILINE)
     names = {}
     for place, line in enumerate(text.splitlines()):

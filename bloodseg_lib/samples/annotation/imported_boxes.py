@@ -6,7 +6,6 @@ first case.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -14,29 +13,32 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from reprlib import repr as shortened
 from typing import NamedTuple
+from urllib.parse import unquote
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from bloodseg_lib.classes import RBC_IDS, Box
-from bloodseg_lib.io import IMAGE_SUFFIXES, Picture, read_picture
+from bloodseg_lib.classes import RBC_IDS
+from bloodseg_lib.io import IMAGE_SUFFIXES, Picture, folded, read_picture, spelled
 from bloodseg_lib.io.stored import TURNED
 from bloodseg_lib.runs import owned
-from bloodseg_lib.samples.annotation.box_files import SUFFIXES, BoxFile, Drawn, Sheet
+from bloodseg_lib.samples.annotation.box_files import SUFFIXES, BoxFile, Sheet
 from bloodseg_lib.samples.annotation.class_names import (
     NAMES_FILES,
     NO_CLASS,
     ClassNames,
     yolo_names,
 )
+from bloodseg_lib.samples.annotation.edges import whole
 from bloodseg_lib.samples.annotation.proposals import estimated_rbc_diameter
 from bloodseg_lib.samples.extraction.boxes import CellBox, check_inside, check_new, write_boxes
 from bloodseg_lib.samples.extraction.masks import Unusable
 
 NO_PICTURE, OTHER_SIZE = "without a picture to read", "drawn on a picture of another size"
-EMPTY, AGAIN, NO_SCALE = "without width or height", "a second time", "in a field of unknown scale"
+AGAIN, NO_SCALE = "a second time", "in a field of unknown scale"
 NO_NAME = "of a number without a name"
-_ROUNDED_PX = 0.05  # as fractions of six digits are, in a large picture
+_FILES = f"a file of boxes ({', '.join(SUFFIXES)}), or a folder of them at any depth"
+_EXPORT = "Export COCO, YOLO, Pascal VOC, labelme or GeoJSON, and unpack it."
 _RED_CELLS = 3  # that tell the diameter of one
 
 
@@ -100,11 +102,14 @@ def _files(paths: Sequence[Path]) -> list[Path]:
         elif path.suffix.lower() in SUFFIXES or path.name.lower() in NAMES_FILES:
             found[path] = None
         else:
-            raise ValueError(
-                f"{path}: expected a file of boxes ({', '.join(SUFFIXES)}), or a folder of them. "
-                "Export COCO, YOLO, Pascal VOC or labelme."
-            )
-    return [path for path in found if path.name.lower() not in NAMES_FILES]
+            received = "another kind of file" if path.exists() else "a path where nothing is"
+            raise ValueError(f"{path}: expected {_FILES}. Received {received}. {_EXPORT}")
+    files = [path for path in found if path.name.lower() not in NAMES_FILES]
+    if not files:
+        raise ValueError(
+            f"{', '.join(map(str, paths))}: expected {_FILES}. Received no such file. {_EXPORT}"
+        )
+    return files
 
 
 class _Import:
@@ -161,16 +166,18 @@ class _Import:
     def _field(self, sheet: Sheet) -> str:
         """The picture of a sheet, relative to the table's folder."""
         near = sheet.file.resolve().parent
-        images = Path(*("images" if part == "labels" else part for part in near.parts))
+        images = Path("/images/".join(f"{near.as_posix()}/".rsplit("/labels/", 1)))
         places = [near, images, near.parent / "images", near.parent / "JPEGImages"]
         places += [self.folder, self.folder / "images"]
         others: list[Path] = []
-        for told in filter(None, sheet.pictures):
+        # Label Studio has addresses: /data/local-files/?d=a%20b.png
+        addresses = (unquote(told).rpartition("?d=")[2] for told in sheet.pictures)
+        for told in filter(None, (*sheet.pictures, *addresses)):
             name = PurePosixPath(told.replace("\\", "/"))  # of any machine, and not to be trusted
             stem = name.stem if name.suffix.lower() in IMAGE_SUFFIXES else name.name
-            for place in [*(place / name.parent for place in places), *places]:
-                like = self.pictures(place).get(stem, [])
-                found = [path for path in like if path.name == name.name] or like
+            for place in [*(spelled(place, str(name.parent)) for place in places), *places]:
+                like = self.pictures(place).get(folded(stem), [])
+                found = _nearest(like, name.name, stem)
                 if len(found) == 1 and found[0].is_relative_to(self.folder):
                     return found[0].relative_to(self.folder).as_posix()
                 others = others or found
@@ -183,6 +190,14 @@ class _Import:
         )
 
     def _of_field(self, field: str, sheets: list[Sheet]) -> list[CellBox]:
+        told = {(sheet.file, sheet.pictures[0]) for sheet in sheets}
+        if len(told) > len({file for file, _ in told}):
+            names = " and ".join(sorted(shortened(name) for _, name in told))
+            raise Unusable(
+                NO_PICTURE,
+                f"Expected one picture for each of {names}. Received this one, and nobody tells "
+                "whose it is. Put the pictures into the folders that the file names.",
+            )
         try:
             picture = read_picture(self.folder / field)
         except (OSError, ValueError) as error:
@@ -230,7 +245,7 @@ class _Import:
         for cell in sheet.cells:
             try:
                 class_id = self._class(sheet, cell.name)
-                drawn = CellBox(field, _whole(cell, scale), class_id)
+                drawn = CellBox(field, whole(cell.edges, scale, cell.where), class_id)
                 check_inside(drawn, (height, width), f"{sheet.file}, {cell.where}")
             except Unusable as error:
                 self.leave("" if error.reason.startswith(NO_CLASS) else sheet.file, error)
@@ -249,27 +264,25 @@ class _Import:
         return self.names.id_of(numbers[int(name)] if numbers else name)
 
 
-def _whole(cell: Drawn, scale: tuple[int, int]) -> Box:
-    """The box of a cell in whole pixels, rounded outward."""
-    left, top, right, bottom = (n * side for n, side in zip(cell.edges, 2 * scale, strict=True))
-    x, y = math.floor(left + _ROUNDED_PX), math.floor(top + _ROUNDED_PX)
-    box = Box(x, y, math.ceil(right - _ROUNDED_PX) - x, math.ceil(bottom - _ROUNDED_PX) - y)
-    if min(box.width, box.height) < 1:
-        edges = f"{left:g}, {top:g} to {right:g}, {bottom:g}"
-        raise Unusable(EMPTY, f"{cell.where}: expected a box. Received {edges}. Draw it anew.")
-    return box
-
-
 def _pictures(folder: Path) -> dict[str, list[Path]]:
-    """The pictures of a folder by their names without ending."""
+    """The pictures of a folder by their folded names without ending."""
     found: dict[str, list[Path]] = {}
     try:
         for path in sorted(folder.resolve().iterdir()):
             if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):
-                found.setdefault(path.stem, []).append(path)
+                found.setdefault(folded(path.stem), []).append(path)
     except (OSError, ValueError):  # no such folder, or a name that none can have
         pass
     return found
+
+
+def _nearest(pictures: list[Path], name: str, stem: str) -> list[Path]:
+    """Those of some pictures that have a name, or nearly."""
+    for same in (str, folded):
+        for told, attribute in ((name, "name"), (stem, "stem")):
+            if found := [p for p in pictures if same(getattr(p, attribute)) == same(told)]:
+                return found
+    return []
 
 
 def _rbc_diameter(cells: list[CellBox], image: np.ndarray) -> float:

@@ -10,7 +10,7 @@ import ipywidgets as widgets
 
 from bloodseg_lib.classes import CELL_CLASSES, CLASSES
 from bloodseg_lib.io import png_bytes, read_image, resized
-from bloodseg_lib.samples.extraction.boxes import BOXES, CellBox, read_boxes, write_boxes
+from bloodseg_lib.samples.extraction.boxes import BOXES, CellBox, check_new, read_boxes, write_boxes
 
 DISCARD = 0
 THUMBNAIL_PX = 96
@@ -35,7 +35,8 @@ class AnnotationPanel:
         last_error: of the last click, or None; the panel shows it too.
 
     Raises:
-        FileNotFoundError, ValueError: the table is missing, unreadable or empty.
+        FileNotFoundError, ValueError: the table is missing, unreadable or empty, or ``out_csv`` is
+            another table that is there already.
     """
 
     def __init__(
@@ -46,6 +47,8 @@ class AnnotationPanel:
         per_page: int = 48,
     ):
         self.folder, self.out_csv = Path(folder), Path(out_csv or Path(folder) / BOXES)
+        if self.out_csv.resolve() != Path(boxes_csv).resolve():
+            check_new(self.out_csv)  # else an earlier session's corrections would be lost
         self.boxes = read_boxes(boxes_csv, with_rbc=True)
         if not self.boxes:
             raise ValueError(

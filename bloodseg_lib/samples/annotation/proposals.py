@@ -7,6 +7,7 @@ work, no more. White cells are guessed as neutrophils.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -161,6 +162,24 @@ def _guess(purple_fraction: float, light: np.ndarray, inside: np.ndarray, rbc_px
     return HEALTHY_RBC if is_clean(light, inside, rbc_px, 0.75) else INFECTED_RBC
 
 
+def _name(path: Path, folder: Path) -> str:
+    """The name of a field in a table: its path from the table's folder; of one elsewhere its own.
+
+    Raises:
+        ValueError: the folder has another field of this name.
+    """
+    for whole in (os.path.abspath, os.path.realpath):
+        if Path(whole(path)).is_relative_to(whole(folder)):
+            return Path(whole(path)).relative_to(whole(folder)).as_posix()
+    there = folder / path.name
+    if path.is_file() and there.is_file() and not there.samefile(path):
+        raise ValueError(
+            f"{path}: expected a field in the folder of the table, {folder}. Received one "
+            f"elsewhere, and {there} is another of its name. Write the table into its folder."
+        )
+    return path.name
+
+
 def propose_fields(
     paths: Sequence[Path],
     boxes_csv: Path | str,
@@ -178,17 +197,20 @@ def propose_fields(
             there are fields without a proposal; the message says why.
     """
     check_new(boxes_csv)
-    names = [path.name for path in paths]
+    folder = Path(boxes_csv).parent
+    names = [_name(path, folder) for path in paths]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(
-            f"Expected fields of different names. Received several of {', '.join(repeated)}."
+            f"Expected fields of different names. Received several of {', '.join(repeated)}. Write "
+            "the table into a folder that has all of them."
         )
     with owned(Path(boxes_csv).parent):  # whether it can be written to is known before the work
         boxes: list[CellBox] = []
         problems: list[str] = []
-        for path in tqdm(paths, unit="field", disable=not progress):
+        fields = zip(paths, names, strict=True)
+        for path, name in tqdm(fields, total=len(names), unit="field", disable=not progress):
             try:
-                boxes += propose(read_image(path), path.name, rbc_diameter_px)
+                boxes += propose(read_image(path), name, rbc_diameter_px)
             except (OSError, ValueError) as error:
                 problems.append(str(error) if str(path) in str(error) else f"{path}: {error}")
         if boxes or not problems:

@@ -119,7 +119,7 @@ def read_boxes(
 
 def _cell_box(row: dict[str, str], class_id: int | None, with_rbc: bool) -> CellBox:
     box = Box(*(int(row[column]) for column in BOX_COLUMNS[1:5]))
-    diameter = float(row[RBC_COLUMN]) if with_rbc else None
+    diameter = float(row[RBC_COLUMN].replace(",", ".")) if with_rbc else None
     sized = min(box.width, box.height) >= 1 and (diameter is None or diameter > 0)
     if not row["field"] or not sized:
         raise ValueError("a box without field or size")

@@ -7,6 +7,7 @@ follows.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -174,13 +175,15 @@ def one_file(folder: Path, stem: str) -> Path | None:
 
 
 def group_of(field: str) -> str:
-    """The group of a field's cells: its name without ending, folders joined by underscores.
+    """The group of a field's cells: its name without ending, folders joined by underscores. Copies
+    that Roboflow made of one picture, mirrored or turned, are one group.
 
     Examples:
-        >>> group_of("Neut/11.png")
-        'Neut_11'
+        >>> group_of("Neut/11.png"), group_of("train/images/11_png.rf.0a1b2c.jpg")
+        ('Neut_11', 'train_images_11_png')
     """
-    return Path(field).with_suffix("").as_posix().replace("/", "_")
+    name = Path(field).with_suffix("").as_posix().replace("/", "_")
+    return re.sub(r"\.rf\.\w+$", "", name)
 
 
 def colour_image(path: Path) -> np.ndarray:

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bloodseg_lib.classes import INFECTED_RBC
+from bloodseg_lib.io import spelled
 from bloodseg_lib.samples.extraction.boxes import BOXES, NO_IMAGE, CellBox, by_field, read_boxes
 from bloodseg_lib.samples.extraction.field import Field
 from bloodseg_lib.samples.extraction.masks import Unusable
@@ -124,8 +125,8 @@ def labelled(root: Path | str) -> Iterator[tuple[Path, list[CellBox]] | Skipped]
 
 def _path(root: Path, name: str) -> Path:
     """Where a field is: beside the table, or in the folder ``fields`` there."""
-    inside = root / "fields" / name
-    return inside if inside.is_file() and not (root / name).is_file() else root / name
+    path, inside = spelled(root, name), spelled(root / "fields", name)
+    return inside if inside.is_file() and not path.is_file() else path
 
 
 def _missing(path: Path, boxes_csv: Path | str) -> str:

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from box_formats import coco, labelme, voc, written, yolo
+from box_formats import coco, geojson, labelme, voc, written, yolo
 
 from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC
 from bloodseg_lib.prediction.counts import count_cells
@@ -114,6 +114,71 @@ def test_an_annotation_of_coco_that_is_none_is_left(tmp_path, changed):
     assert [cell.edges for cell in sheet.cells] == EDGES[1:]
     assert reason == UNREADABLE
     assert detail.startswith("annotation 1: expected annotation with image_id")
+
+
+@pytest.mark.parametrize("number", ["7", 7.0])
+def test_an_id_may_be_written_otherwise(tmp_path, number):
+    assert read_one(annotation(tmp_path, image_id=number))[0].edges == EDGES[0]
+
+
+@pytest.mark.parametrize(
+    ("key", "second", "both"),
+    [
+        ("images", {"id": 7, "file_name": "g.png"}, "'f.png' and 'g.png'"),
+        ("categories", {"id": "0", "name": "ring"}, "'rbc' and 'ring'"),
+    ],
+)
+def test_an_id_of_two_is_refused(tmp_path, key, second, both):
+    path = coco(tmp_path, "f.png", SIZE, BOXES)
+    content = json.loads(path.read_text())
+    content[key].append(content[key][0])  # the same once more does no harm
+    read_one(written(path, json.dumps(content)))
+    content[key].append(second)
+    with pytest.raises(ValueError, match=f"expected an id of its own .* for {both}: files were"):
+        read(written(path, json.dumps(content)))
+
+
+@pytest.mark.parametrize(
+    ("degrees", "edges"),
+    [(0, (10, 20, 40, 60)), (90, (5, 25, 45, 55)), (-180.0, (10, 20, 40, 60))],
+)
+def test_a_box_of_cvat_that_is_turned_has_a_box_around_it(tmp_path, degrees, edges):
+    of_coco = annotation(tmp_path, attributes={"occluded": False, "rotation": degrees})
+    assert read_one(of_coco)[0].edges == pytest.approx(edges)
+    path, told = (
+        voc(tmp_path, "f.png", SIZE, BOXES),
+        f"<name>rotation</name><value>{degrees}</value>",
+    )
+    told = f"<attributes><attribute>{told}</attribute></attributes></object>"
+    of_voc = written(path, path.read_text().replace("</object>", told, 1))
+    assert [cell.edges for cell in read_one(of_voc)] == [pytest.approx(edges), EDGES[1]]
+
+
+@pytest.mark.parametrize("degrees", ["x", float("nan"), [1]])
+def test_a_turn_that_is_no_number_is_left(tmp_path, degrees):
+    _, ((reason, _),) = read(annotation(tmp_path, attributes={"rotation": degrees}))
+    assert reason == UNREADABLE
+
+
+def test_features_of_qupath_need_no_collection(tmp_path):
+    path = geojson(tmp_path, "f.png", SIZE, BOXES)
+    features = json.loads(path.read_text())["features"]
+    assert [c.edges for c in read_one(written(path, json.dumps(features)))] == EDGES
+    assert [c.edges for c in read_one(written(path, json.dumps(features[0])))] == EDGES[:1]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("cvat.xml", "<annotations><image/></annotations>"),
+        ("label_studio.json", '[{"image": "f.png", "label": []}]'),
+        ("via.json", '{"f.png12": {"regions": []}}'),
+    ],
+)
+def test_another_tool_is_told_what_to_export(tmp_path, name, text):
+    _, ((reason, detail),) = read(written(tmp_path / name, text))
+    assert reason == NOT_BOXES
+    assert detail.startswith("Expected COCO") and detail.endswith("export it as one of these.")
 
 
 def test_a_crowd_is_no_cell(tmp_path):

@@ -51,6 +51,7 @@ def test_a_name_of_no_class_says_so(name, why):
 
 def test_a_person_decides_and_unused_names_are_known():
     names = ClassNames({"WBC": "Lymphocytes", "rbc": "infected", "cat": "monocyte"})
+    assert ClassNames({"Blutpl\u00e4ttchen": "plt"}).id_of("Blutpla\u0308ttchen") == 6
     assert names.id_of("wbcs") == class_by_key("lymphocyte").id
     assert names.id_of("RBC") == class_by_key("infected_rbc").id
     assert names.unused == {"cat": "cat"}
@@ -64,11 +65,27 @@ def test_a_person_decides_and_unused_names_are_known():
         "names:\n  0: rbc\n  # between\n  1: white cell\n\n  2: it's\nval: y\n",
         "names: {0: rbc, 1: white cell, 2: it's}\n",
         "names: [rbc,\n  white cell,\n  it's]\n",
+        "names: [\n  'rbc',\n  white cell,\n  \"it's\",\n]\nnc: 3\n",
+        "names: {\n  0: rbc,\n  1: 'white cell', 2: \"it's\"\n}\n",
+        "names:\n  - rbc\n  # of five classes\n  - white cell\n\n  - it's\n",
     ],
 )
 def test_names_of_a_yaml_are_found(tmp_path, text):
     written(tmp_path / "data.yaml", text)
     assert yolo_names(tmp_path / "labels" / "train", None) == NAMES
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "names: ['rbc, old', \"b, c\"]",
+        "names: {0: 'rbc, old', 1: \"b, c\"}",
+        "names:\n- rbc, old\n- b, c",
+    ],
+)
+def test_a_comma_within_a_name_does_not_end_it(tmp_path, text):
+    written(tmp_path / "data.yaml", text)
+    assert yolo_names(tmp_path, None) == {0: "rbc, old", 1: "b, c"}
 
 
 @pytest.mark.parametrize("name", ["classes.txt", "obj.names"])

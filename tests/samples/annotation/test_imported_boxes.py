@@ -72,6 +72,13 @@ def test_pictures_in_a_folder_beside_the_labels_are_found(tmp_path, write):
     assert [box.box for box in boxes] == [box.box for box in EXPECTED]
 
 
+def test_folders_above_may_be_called_labels_too(tmp_path):
+    folder = tmp_path / "labels" / "mine"
+    write_image(folder / "images" / "train" / "f.png", drawn_field())
+    yolo(folder / "labels" / "train", "f.png", SIZE, DRAWN)
+    assert {box.field for box in table(folder)[0]} == {"images/train/f.png"}
+
+
 def test_own_fields_their_scores_and_the_panel_read_the_table(folder):
     voc(folder / "Annotations", "f.png", SIZE, DRAWN)
     table(folder)
@@ -201,6 +208,50 @@ def test_two_pictures_that_the_labels_may_belong_to_are_named(folder):
     assert not table(folder, coco(folder, "f.png", SIZE, DRAWN))[1]
 
 
+@pytest.mark.parametrize(
+    ("told", "there"),
+    [
+        ("/data/upload/1/a%20b.png", "a b.png"),
+        ("/data/local-files/?d=a%20b.png", "a b.png"),
+        ("/data/local-files/?d=C%3A%5Cfields%5Cf.png", "f.png"),
+        ("C:\\fields\\f.png", "f.png"),
+        ("100%25.png", "100%25.png"),
+        ("gro\u00df.png", "gro\u00df.png"),
+        ("f\u00e4ld \u00fc/f\u00e4ld.png", "fa\u0308ld u\u0308/fa\u0308ld.png"),
+        ("fa\u0308ld.png", "f\u00e4ld.png"),
+        ("F.PNG", "f.png"),
+    ],
+)
+def test_a_picture_is_found_however_its_name_is_spelled(tmp_path, told, there):
+    write_image(tmp_path / there, drawn_field())
+    coco(tmp_path, told, SIZE, DRAWN)
+    boxes, said = table(tmp_path)
+    assert {box.field for box in boxes} == {there}
+    assert said == ""
+
+
+def test_names_that_differ_in_case_only_are_told_apart(folder):
+    if (folder / "F.png").exists():
+        pytest.skip("this disk does not tell them apart")
+    write_image(folder / "F.png", drawn_field())
+    yolo(folder, "F.png", SIZE, DRAWN)
+    assert {box.field for box in table(folder)[0]} == {"F.png"}
+
+
+def test_pictures_of_two_folders_of_which_one_is_there_are_left_out(folder):
+    path = coco(folder, "p1/f.png", SIZE, DRAWN)
+    content = json.loads(path.read_text())
+    content["images"].append(content["images"][0] | {"id": 8, "file_name": "p2/f.png"})
+    content["annotations"].append(content["annotations"][0] | {"image_id": 8})
+    path.write_text(json.dumps(content))
+    said = refused(folder)
+    assert (
+        "7 left out, without a picture to read. Expected one picture for each of 'p1/f.png'" in said
+    )
+    write_image(folder / "p2" / "f.png", drawn_field())
+    assert {box.field for box in table(folder, rbc_diameter_px=41)[0]} == {"f.png", "p2/f.png"}
+
+
 def test_a_picture_that_cannot_be_read_costs_the_others_nothing(folder):
     (folder / "g.png").write_bytes(b"no picture")
     voc(folder, "f.png", SIZE, DRAWN)
@@ -294,6 +345,12 @@ def test_a_file_of_no_kind_of_boxes_is_refused(folder):
     assert "expected a file of boxes" in refused(folder, folder / "f.png")
     with pytest.raises(FileNotFoundError, match=r"none\.json: expected a file"):
         import_boxes([folder / "none.json"], folder / "boxes.csv")
+
+
+def test_a_path_where_nothing_is_and_a_folder_without_boxes_are_told_apart(folder):
+    assert "of them at any depth. Received a path where" in refused(folder, folder / "lables")
+    said = refused(folder)
+    assert "Received no such file. Export COCO" in said and str(folder) in said
 
 
 def test_what_a_folder_holds_beside_boxes_is_said(folder):

@@ -30,6 +30,17 @@ class TestPanel:
         panel.save.click()
         assert read_boxes(panel.out_csv, with_rbc=True) == panel.boxes[1:]
 
+    def test_corrections_of_an_earlier_session_are_not_written_over(self, panel, tmp_path):
+        panel.choices[3].value = BASOPHIL
+        panel.save.click()
+        with pytest.raises(
+            ValueError, match=r"boxes\.csv: is there already, perhaps with a person"
+        ):
+            AnnotationPanel(tmp_path, tmp_path / "proposed.csv")
+        again = AnnotationPanel(tmp_path, tmp_path / "boxes.csv")
+        again.save.click()
+        assert again.last_error is None and again.result[3].class_id == BASOPHIL
+
     def test_choices_are_kept_when_pages_are_turned(self, panel):
         panel.choices[2].value = BASOPHIL
         panel.page.value = 2

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from drawn_fields import drawn_field
@@ -6,7 +8,7 @@ from pictures import write_image
 from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, NEUTROPHIL, THROMBOCYTE
 from bloodseg_lib.samples.annotation.proposals import propose, propose_fields
 from bloodseg_lib.samples.extraction.boxes import read_boxes
-from bloodseg_lib.samples.sample import CellSample
+from bloodseg_lib.samples.sample import CellSample, Skipped
 from bloodseg_lib.samples.sources import own_fields
 
 
@@ -65,6 +67,28 @@ class TestPropose:
         assert "b.png: Expected a field" in str(error.value)
         assert "c.png: expected an image" in str(error.value)
         assert {box.field for box in read_boxes(table)} == {"a.png"}
+
+    def test_fields_are_named_from_the_folder_of_the_table(self, field, tmp_path, monkeypatch):
+        paths = [tmp_path / name for name in ("p1/f.png", "p2/f.png")]
+        for path in paths:
+            write_image(path, field)
+        propose_fields(paths, tmp_path / "boxes.csv", 40, progress=False)
+        assert {box.field for box in read_boxes(tmp_path / "boxes.csv")} == {"p1/f.png", "p2/f.png"}
+        assert not [item for item in own_fields.labelled(tmp_path) if isinstance(item, Skipped)]
+        monkeypatch.chdir(tmp_path / "p2")
+        boxes = propose_fields([Path("f.png")], "boxes.csv", 40, progress=False)
+        assert {box.field for box in boxes} == {"f.png"}
+
+    def test_a_field_elsewhere_is_not_taken_for_one_beside_the_table(self, field, tmp_path):
+        for name in ("here/f.png", "there/f.png", "there/g.png"):
+            write_image(tmp_path / name, field)
+        table = tmp_path / "here" / "boxes.csv"
+        with pytest.raises(
+            ValueError, match=r"f\.png is another of its name. Write the table into"
+        ):
+            propose_fields([tmp_path / "there" / "f.png"], table, 40, progress=False)
+        boxes = propose_fields([tmp_path / "there" / "g.png"], table, 40, progress=False)
+        assert {box.field for box in boxes} == {"g.png"}
 
     def test_corrections_are_not_written_over(self, field, tmp_path):
         write_image(tmp_path / "f.png", field)

@@ -135,6 +135,27 @@ def test_fields_lie_beside_the_table_or_in_the_folder_fields(tmp_path):
     assert [path.name for path, _ in own_fields.labelled(tmp_path)] == ["a.png", "b.png", "c.png"]
 
 
+def test_accents_of_a_field_and_its_diameter_are_read_as_people_write_them(tmp_path):
+    """A Mac takes accents apart; much of Europe has decimal commas."""
+    write_image(tmp_path / "fields/fa\u0308ld.png", picture(300, 300, (100, 100, 60, RED_CELL)))
+    row = ("f\u00e4ld.png", 35, 35, 130, 130, "infected_rbc", "120,5")
+    write_csv(tmp_path / "boxes.csv", (*BOX_COLUMNS, RBC_COLUMN), row)
+    samples, skipped = read(own_fields, tmp_path)
+    assert len(samples) == 1 and not skipped
+
+
+def test_copies_that_roboflow_made_of_one_picture_are_one_group(tmp_path):
+    image = picture(300, 300, (100, 100, 60, RED_CELL))
+    copies = ("images/f_png.rf.0a1b2c.jpg", "images/f_png.rf.9f8e7d.jpg")
+    for name, copied in zip(copies, (image, image[:, ::-1]), strict=True):
+        write_image(tmp_path / name, copied)
+    rows = [(copies[0], 35, 35, 130, 130), (copies[1], 135, 35, 130, 130)]
+    columns = (*BOX_COLUMNS, RBC_COLUMN)
+    write_csv(tmp_path / "boxes.csv", columns, *((*row, "infected_rbc", 120) for row in rows))
+    samples, _ = read(own_fields, tmp_path)
+    assert [sample.group for sample in samples] == ["images_f_png"] * 2
+
+
 def test_own_fields_tell_their_scale_in_the_table(tmp_path):
     write_image(tmp_path / "f.png", picture(300, 300, (100, 100, 60, RED_CELL)))
     write_csv(
