@@ -19,7 +19,7 @@ from bloodseg_lib.io import png_bytes, read_json, write_bytes
 from bloodseg_lib.panel.result import Result
 from bloodseg_lib.panel.trail import trail
 from bloodseg_lib.runs import owned
-from bloodseg_lib.samples.corrected_fields import COUNTS, PICTURE
+from bloodseg_lib.samples.corrected_fields import PICTURE
 
 NONE_KEPT = np.empty((0, 0, 10), np.float16)
 """In the place of probabilities that were not kept."""
@@ -46,14 +46,6 @@ class Keeper:
         safe = re.sub(r"[^\w.-]+", "_", name)
         return self.folder / f"{safe}-{image_key(image)[:8]}" if self.folder else None
 
-    def known_as(self, image: np.ndarray, name: str) -> str:
-        """The name by which the folder keeps an image: its file may have been renamed since."""
-        place = self.place(image, name)
-        if self.folder is None or place is None or place.is_dir():
-            return name
-        kept = sorted(self.folder.glob(f"*-{image_key(image)[:8]}/*{COUNTS}"))
-        return kept[0].name.removesuffix(COUNTS) if kept else name
-
     @contextlib.contextmanager
     def alone(self, image: np.ndarray, name: str) -> Iterator[None]:
         """Nobody else writes to the folder of an image as long as the block runs."""
@@ -79,9 +71,8 @@ class Keeper:
 
     def summary(self, image: np.ndarray, name: str) -> dict[str, Any]:
         """The summary of an image in the folder; empty if there is none."""
-        name = self.known_as(image, name)
         place = self.place(image, name)
-        path = place / f"{name}{COUNTS}" if place else None
+        path = place / f"{name}_counts.json" if place else None
         return read_json(path) if path and path.is_file() else {}
 
     def fields(self) -> list[tuple[str, Result]]:

@@ -132,7 +132,7 @@ class PanelSession:
 
         Args:
             image: ``(H, W, 3) uint8`` RGB.
-            name: the beginning of its files' names; the folder's name of the image comes first.
+            name: the beginning of its files' names.
             rbc_diameter_px: of a red cell in it; ``None``: the scale is measured.
             on_step: receives each step in words.
             on_progress: receives the fraction of the step, 0..1; what it raises ends all.
@@ -141,7 +141,6 @@ class PanelSession:
             ValueError: no such image, or a diameter out of range.
         """
         on_step(f"{name}: segmenting ...")
-        name = self.keeper.known_as(image, name)
         scale = None if rbc_diameter_px is None else Scale.given(rbc_diameter_px)
         segmentation = self.segmenter.segment(image, scale=scale, on_progress=on_progress)
         if self._opened and self._opened.pixels is image:
@@ -177,7 +176,8 @@ class PanelSession:
         if self.found is None or self.result is None or self.image is None:
             raise ValueError(NOT_YET)
         self.corrections = self.result.corrections = corrections
-        self.counts, self.files = self.result.counts(), self.result.current_files()
+        self.counts = self.result.counts()
+        self.files = self.result.current_files()
         self.keeper.save(self.image, self.result, self.files)
 
     def correct(self, cells: int | Iterable[int], class_id: int | str | None) -> str:

@@ -148,18 +148,6 @@ def test_corrections_of_cells_that_are_gone_are_told_and_their_record_is_kept(tm
     assert copy.name in steps[-1] and len(json.loads(copy.read_text())["corrections"]) == 2
 
 
-def test_corrections_of_an_image_hold_when_its_file_was_renamed(tmp_path):
-    session = PanelSession(RedAndGreen(), folder=tmp_path)
-    session.segment(FIELD, "field", 37)
-    session.correct(1, UNIDENTIFIED)
-    later = PanelSession(RedAndGreen(), {"renamed.png": FIELD}, folder=tmp_path)
-    later.pick("renamed.png")
-    assert later.was_corrected()
-    later.segment(later.image, "renamed", 37)
-    assert later.corrections == session.corrections
-    assert later.name == "field" and len(list(tmp_path.iterdir())) == 1
-
-
 @pytest.mark.parametrize("name", ["field.zip", "field_counts.json"])
 def test_a_file_of_corrections_can_be_loaded_back(session, name):
     session.correct(2, UNIDENTIFIED)
