@@ -28,6 +28,12 @@ PROSE = {
 } | {"README.md": (pipeline.NOTEBOOK_FOLDER.parent / "README.md").read_text()}
 
 
+FACES = {"bloodseg_lib", "bloodseg_lib.classes", "bloodseg_lib.runs"} | {
+    f"bloodseg_lib.{folder}"
+    for folder in ("evaluation", "network", "panel", "prediction", "samples", "smears", "training")
+}
+
+
 def long_sentences(markdown):
     """Sentences of more than 30 words; code, formulas, tables and addresses are not counted."""
     text = re.sub(r"```.*?```", "\n\n", markdown, flags=re.DOTALL)
@@ -46,6 +52,14 @@ def test_a_long_sentence_is_one_of_more_than_30_words():
 @pytest.mark.parametrize("name", PROSE)
 def test_no_sentence_has_more_than_30_words(name):
     assert long_sentences(PROSE[name]) == []
+
+
+@pytest.mark.parametrize("name", CODE)
+def test_notebooks_import_from_ten_faces(name):
+    nodes = [node for cell in CODE[name] for node in ast.walk(ast.parse(cell.source))]
+    modules = {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+    modules |= {a.name for node in nodes if isinstance(node, ast.Import) for a in node.names}
+    assert {module for module in modules if module.startswith("bloodseg_lib")} <= FACES
 
 
 @pytest.mark.parametrize("name", pipeline.NOTEBOOKS)

@@ -5,6 +5,7 @@ Taught by notebook 1.
 
 from bloodseg_lib.samples.bank import BankEntry, SampleBank, write_bank
 from bloodseg_lib.samples.collect import Collection, collect
+from bloodseg_lib.samples.extraction.masks import rbc_mask
 from bloodseg_lib.samples.sample import CellSample, Skipped, cut_cell
 from bloodseg_lib.samples.splits import SPLITS, split_groups
 from bloodseg_lib.samples.verify import Verification, verify_bank
@@ -22,6 +23,7 @@ __all__ = [
     "build_bank",
     "collect",
     "cut_cell",
+    "rbc_mask",
     "split_groups",
     "verify_bank",
     "write_bank",
