@@ -1,6 +1,7 @@
 import cv2
 import numpy as np
 import pytest
+from drawn_fields import untidy_field
 from skimage import data
 
 from bloodseg_lib.classes import HEALTHY_RBC, MONOCYTE, NEUTROPHIL
@@ -468,3 +469,51 @@ def test_scattered_white_pixels_are_no_wide_cell():
     labels[::2, ::2] = NEUTROPHIL
     labels[:, 150:] = 0
     assert by_white_cell(GUESS, labels) is None
+
+
+def in_rows(diameters_px):
+    """Discs of these diameters, each in a square of its own."""
+    side, across = 2 * max(diameters_px), int(np.ceil(np.sqrt(len(diameters_px))))
+    image = np.full((across * side, across * side, 3), SLIDE, np.uint8)
+    for i, diameter_px in enumerate(diameters_px):
+        middle = (side // 2 + side * (i % across), side // 2 + side * (i // across))
+        cv2.circle(image, middle, diameter_px // 2, RED, -1, cv2.LINE_AA)
+    return cv2.GaussianBlur(image, (0, 0), 1)
+
+
+@pytest.mark.parametrize(
+    ("image", "how", "factor", "cells"),
+    [
+        (in_rows([30] * 3 + [32] * 2 + [38] * 2 + [50] * 2 + [90]), "measured", 1, 7),
+        (in_rows([*range(20, 36, 2), *range(36, 60, 4)]), "measured", 0.679194, 4),
+        (in_rows([12] * 4), "measured", 2.64447, 4),
+        (in_rows([10] * 4), "measured", 3.03998, 4),
+        (in_rows([14] * 3 + [60]), "assumed", 1, 0),
+        (in_rows([50] * 3 + [100] * 2), "measured", 0.693057, 3),
+        (in_rows([50] * 4 + [150]), "measured", 0.693057, 4),
+        (in_rows([50] * 4 + [170]), "measured", 0.693057, 4),
+        (in_rows([50] * 4 + [200]), "assumed", 0.31209, 1),
+        (in_rows([24] * 3 + [30] * 3 + [37] * 3), "measured", 1, 6),
+        (in_rows([24] * 6 + [60, 70, 80]), "measured", 0.485733, 3),
+        (in_rows([24] * 5 + [90]), "measured", 1.39225, 5),
+        (in_rows([120]), "assumed", 0.517666, 1),
+        (in_rows([150, 90]), "assumed", 0.388586, 1),
+        (in_rows([150, 100, 104]), "assumed", 0.343678, 2),
+        (in_rows([200, 60]), "assumed", 0.311655, 1),
+        (in_rows([210, 208, 90]), "assumed", 0.169072, 2),
+        (in_rows([260, 120, 110]), "assumed", 0.304682, 2),
+        (in_rows([300, 220]), "assumed", 0.160574, 1),
+        (in_rows([100, 76]), "assumed", 0.457875, 1),
+        (untidy_field(0), "measured", 0.827829, 121),
+        (untidy_field(1), "measured", 0.849775, 117),
+        (untidy_field(2), "measured", 0.841923, 129),
+        (np.tile(untidy_field(3), (2, 3, 1)), "measured", 0.833326, 760),
+        (np.tile(untidy_field(3)[::2, ::2], (3, 13, 1)), "measured", 1.67211, 3106),
+        (np.tile(untidy_field(3), (1, 6, 1)), "measured", 0.831845, 718),
+    ],
+)
+def test_the_scale_of_a_picture_is_as_ever(image, how, factor, cells):
+    """Where the scale moves, all figures of all pictures move: nobody does that unawares."""
+    found = find_scale(image)
+    assert (found.how, found.cells) == (how, cells)
+    assert found.factor == pytest.approx(factor, rel=2e-4)
