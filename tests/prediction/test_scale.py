@@ -407,6 +407,8 @@ def test_red_cells_are_a_fifth_of_all_that_is_stained(width, found):
     image[:, 400:] = RED
     diameter, cells = measure_rbc_diameter(image)
     assert (diameter is not None) == found and cells == (count if found else 0)
+    larger = cv2.resize(image, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
+    assert not found or measure_rbc_diameter(larger)[1] == count, "nor when it is reduced"
 
 
 @pytest.mark.parametrize("times", [1, 2, 3])
@@ -453,6 +455,9 @@ def test_a_guessed_scale_gives_way_to_the_width_of_the_white_cell(factor):
         (GUESS, one_cell(240, side_px=900)),  # no picture of one cell: it may be several
         (GUESS, one_cell(240, class_id=HEALTHY_RBC)),
         (GUESS, np.zeros((300, 300), np.uint8)),
+        (Scale(1.0, "measured", 37.0, 10), one_cell(240)),
+        (Scale(1.0, "measured", 37.0, 5), one_cell(120, side_px=200)),  # measured: not so wide
+        (GUESS, np.pad(np.hstack([one_cell(110, side_px=150)] * 2), ((0, 150), (0, 0)))),  # two
     ],
 )
 def test_a_scale_stays_where_no_white_cell_contradicts_it(scale, labels):
@@ -517,3 +522,45 @@ def test_the_scale_of_a_picture_is_as_ever(image, how, factor, cells):
     found = find_scale(image)
     assert (found.how, found.cells) == (how, cells)
     assert found.factor == pytest.approx(factor, rel=2e-4)
+
+
+@pytest.mark.parametrize(("width_px", "height_px"), [(151, 151), (135, 100)])
+def test_a_white_cell_from_a_seventh_of_the_picture_on_tells_the_scale(width_px, height_px):
+    """The second covers 15 % to the pixel."""
+    labels = np.zeros((300, 300), np.uint8)
+    labels[50 : 50 + height_px, 50 : 50 + width_px] = NEUTROPHIL
+    wide_px = np.sqrt(4 / np.pi * width_px * height_px)
+    assert by_white_cell(GUESS, labels).factor == pytest.approx(72 / wide_px)
+
+
+def test_a_scale_that_is_assumed_says_by_how_many_cells():
+    assert "assumed, by 1 round cell:" in str(Scale(0.5, "assumed", None, 1))
+    assert "assumed, by 2 round cells:" in str(Scale(0.5, "assumed", None, 2))
+
+
+@pytest.mark.parametrize(("dirt_px", "cells"), [(480, 1), (790, 0)])
+def test_a_cell_of_a_twentieth_of_all_that_is_stained_tells_the_scale(dirt_px, cells):
+    """One of 6 or 4 % of it."""
+    image = np.full((800, 800, 3), SLIDE, np.uint8)
+    cv2.circle(image, (200, 200), 65, RED, -1, cv2.LINE_AA)
+    image[400:, :dirt_px] = RED
+    factor = find_scale(cv2.GaussianBlur(image, (0, 0), 1)).factor
+    assert factor == (pytest.approx(0.4777, rel=1e-3) if cells else 1)
+
+
+def test_of_two_cells_the_one_that_is_cut_counts_for_less():
+    found = find_scale(discs_of((20, 120, 150), (400, 250, 120)))
+    assert found.cells == 2 and 37 / found.factor == pytest.approx(143.18, rel=2e-4)
+
+
+def test_what_cells_cover_of_a_large_image_is_measured_as_in_a_small_one():
+    """Forty cells at its border, which full-size windows do not see, are three in ten of what is
+    stained.
+    """
+    image = np.full((2000, 2000, 3), SLIDE, np.uint8)
+    image[660:1340, 660:1340] = RED
+    for i in range(10):
+        for x, y in ((100 + 180 * i, 60), (100 + 180 * i, 1940), (60, 190 + 180 * i)):
+            cv2.circle(image, (x, y), 40, RED, -1, cv2.LINE_AA)
+        cv2.circle(image, (1940, 190 + 180 * i), 40, RED, -1, cv2.LINE_AA)
+    assert measure_rbc_diameter(image) == (near(80), 40)
