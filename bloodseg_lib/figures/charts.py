@@ -80,8 +80,10 @@ def class_balance_figure(pixel_counts: np.ndarray | Mapping[str, np.ndarray]) ->
 
 
 def class_shares_figure(shares: Mapping[str, np.ndarray]) -> Figure:
-    """Bars of several distributions over the ten classes, ``(10,)`` fractions of 1 by their title,
-    side by side on one axis.
+    """Bars of several distributions over the ten classes, side by side on one axis.
+
+    Args:
+        shares: title -> ``(10,)`` fractions of 1.
     """
     expect_some(shares)
     figure = Figure(figsize=(1.5 + 2.8 * len(shares), 3.6), layout="constrained")
@@ -118,9 +120,12 @@ class Epoch(Protocol):
 
 
 def learning_curve_figure(history: Sequence[Epoch]) -> Figure:
-    """Accuracy and loss by epoch, of one record each, such as those of a
-    :class:`bloodseg_lib.training.train.TrainingResult`, beside what a network would score that sees
-    background everywhere.
+    """Accuracy and loss by epoch, beside what a network would score that sees background
+    everywhere.
+
+    Args:
+        history: one record an epoch, such as those of a
+            :class:`bloodseg_lib.training.train.TrainingResult`.
     """
     expect_some(history)
     figure = Figure(figsize=(10, 4), layout="constrained")

@@ -106,8 +106,12 @@ def smears_figure(
 
 
 def weight_map_figure(image: np.ndarray, labels: np.ndarray, weight_map: np.ndarray) -> Figure:
-    """A smear, ``(H, W, 3) uint8``, its label map, ``(H, W) uint8``, and how much an error weighs
-    at each pixel, ``(H, W)`` float, above 0 where it is to be seen (logarithmic colour bar).
+    """A smear, its label map, and how much an error weighs at each pixel (logarithmic colour bar).
+
+    Args:
+        image: ``(H, W, 3) uint8``.
+        labels: ``(H, W) uint8``.
+        weight_map: ``(H, W)`` float, above 0 where it is to be seen.
     """
     figure, axes = _grid(1, 3, ("Smear", "Label map", "Weight map"))
     axes[0, 0].imshow(image)

@@ -80,8 +80,14 @@ def overlay(
 
 
 def heat(image: np.ndarray, probability: np.ndarray) -> np.ndarray:
-    """An image, ``(H, W, 3) uint8`` RGB as the result, grey and dimmed, under the heat map of a
-    probability, ``(H, W)``, 0..1.
+    """An image, grey and dimmed, under the heat map of a probability.
+
+    Args:
+        image: ``(H, W, 3) uint8`` RGB.
+        probability: ``(H, W)``, 0..1.
+
+    Returns:
+        ``(H, W, 3) uint8`` RGB.
     """
     from matplotlib import colormaps  # here: an overlay needs no matplotlib, and it starts slowly
 
@@ -150,8 +156,11 @@ def legend_strip(width_px: int, class_ids: Iterable[int], text_px: int = 13) -> 
 
 
 def described(figure: Figure, alt: str) -> Any:
-    """A figure as an ``IPython.display.Image`` (PNG) with a text for those who cannot see it: the
-    content of the picture, in a sentence.
+    """A figure as an ``IPython.display.Image`` (PNG) with a text for those who cannot see it.
+
+    Args:
+        figure: any of this folder's.
+        alt: the content of the picture, in a sentence.
     """
     from IPython.display import Image as Picture
 

@@ -35,7 +35,12 @@ class Scores(Protocol):
 
 
 def overlap_figure(truth: np.ndarray, found: np.ndarray, title: str = "") -> Figure:
-    """Where two masks, ``(H, W) bool``, agree (TP), and what only one of them has (FN, FP)."""
+    """Where two masks agree (TP), and what only one of them has (FN, FP).
+
+    Args:
+        truth, found: ``(H, W) bool``.
+        title: above it.
+    """
     figure = Figure(figsize=(4.2, 4.6), layout="constrained")
     axes = figure.subplots()
     kinds = {
@@ -57,9 +62,11 @@ def overlap_figure(truth: np.ndarray, found: np.ndarray, title: str = "") -> Fig
 
 
 def confusion_figure(confusion: np.ndarray) -> Figure:
-    """The percentage of each true class's pixels that the network predicted as each class, of
-    ``(10, 10)`` pixels, rows truth, columns predicted; those on the diagonal are right. The two
-    errors that matter in malaria are framed.
+    """The percentage of each true class's pixels that the network predicted as each class; those on
+    the diagonal are right. The two errors that matter in malaria are framed.
+
+    Args:
+        confusion: ``(10, 10)`` pixels, rows truth, columns predicted.
     """
     total = confusion.sum(axis=1, keepdims=True)
     percent = np.where(total > 0, 100 * confusion / np.maximum(1, total), np.nan)

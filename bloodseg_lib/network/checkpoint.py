@@ -72,7 +72,10 @@ def write_compact(source: Path | str, target: Path | str) -> None:
 
 
 def read_sidecar(path: Path | str) -> Sidecar:
-    """Read what a checkpoint, ``NAME.npz`` (or ``NAME.json``), says of itself.
+    """Read what a checkpoint says of itself.
+
+    Args:
+        path: ``NAME.npz`` (or ``NAME.json``).
 
     Raises:
         FileNotFoundError: there is no ``NAME.npz``.

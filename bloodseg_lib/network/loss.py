@@ -58,9 +58,16 @@ def class_weights(pixel_counts: np.ndarray, exponent: float = 1.0) -> np.ndarray
 
 
 def weight_map(labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Give each pixel the weight, ``(..., H, W) float32``, of its class, ``(..., H, W) uint8``, ids
-    0..9, or :data:`~bloodseg_lib.classes.UNKNOWN`, whose weight is 0; the weights, ``(10,)``, are
-    of :func:`class_weights`. Training does the same on the device; this one is for looking at.
+    """Give each pixel the weight of its class. Training does the same on the device; this one is
+    for looking at.
+
+    Args:
+        labels: ``(..., H, W) uint8``, ids 0..9, or :data:`~bloodseg_lib.classes.UNKNOWN`, whose
+            weight is 0.
+        weights: ``(10,)`` as :func:`class_weights` returns them.
+
+    Returns:
+        ``(..., H, W) float32``.
 
     Raises:
         ValueError: an id above 9, or a table of another length.

@@ -103,8 +103,10 @@ class Scores:
 
 
 def scores(confusion: np.ndarray) -> Scores:
-    """Compute every score of a confusion matrix, ``(10, 10)`` counts of :func:`confusion_matrix`,
-    or a sum of such.
+    """Compute every score of a confusion matrix.
+
+    Args:
+        confusion: ``(10, 10)`` counts as :func:`confusion_matrix` returns them, or a sum of such.
 
     Raises:
         ValueError: another shape, or no pixel at all.

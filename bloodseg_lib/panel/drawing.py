@@ -27,8 +27,13 @@ TILES = 48
 
 
 def details(session: PanelSession, cell: ListedCell) -> str:
-    """The class, probabilities, size and close-up of a cell, as HTML."""
-    assert session.segmentation is not None and session.image is not None  # it has a cell
+    """The class, probabilities, size and close-up of a cell, as HTML.
+
+    Raises:
+        ValueError: nothing was segmented yet.
+    """
+    if session.segmentation is None or session.image is None:
+        raise ValueError(NOT_YET)
     window = close_up(session.image, cell.found.box)
     return cell_details(cell, session.segmentation.scale.factor, window)
 

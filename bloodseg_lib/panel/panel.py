@@ -110,9 +110,12 @@ class SegmentationPanel:
             toggle.observe(guarded(self._show_classes), "value")
 
     def segment(self, image: np.ndarray, name: str = "image") -> Segmentation:
-        """Segment an image, ``(H, W, 3) uint8`` RGB, count its cells and show the result in the
-        panel; its scale is measured, or computed from the panel's diameter of a red cell. The names
-        of its files begin with ``name``.
+        """Segment an image, count its cells and show the result in the panel.
+
+        Args:
+            image: ``(H, W, 3) uint8`` RGB. Its scale is measured, or computed from the panel's
+                diameter of a red cell.
+            name: the beginning of its files' names.
 
         Raises:
             ValueError: no such image; the panel shows the words too.

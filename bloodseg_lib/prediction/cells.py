@@ -134,9 +134,14 @@ class Cell:
         config: CountingConfig | None = None,
         field: str = "",
     ) -> Cell:
-        """The cell of some pixels, of which each class has a fraction, ``(10,)``, and a mean
-        probability, ``(10,)``, empty if not known. The defaults of ``infected_share`` and
-        ``most_entropy`` hold without ``config``; ``field`` is the image's name.
+        """The cell of some pixels.
+
+        Args:
+            instance: its pixels.
+            fractions: ``(10,)``, the fraction of them that each class has.
+            mean: ``(10,)``, the mean probability of each class over them; empty if not known.
+            config: its ``infected_share`` and ``most_entropy``; the defaults if not given.
+            field: name of the image.
         """
         config = config or CountingConfig()
         class_id = int(fractions.argmax())

@@ -14,8 +14,11 @@ _FIRST_BYTES = 1 << 20  # room that the result of a small image needs
 
 
 def try_folder(folder: Path | str, images: Sequence[Path] = ()) -> None:
-    """Try whether results can be written into a folder, which need not exist, before anything long.
-    Nothing is left. The first result is taken to need as much room as the largest image's file.
+    """Try whether results can be written into a folder, before anything long. Nothing is left.
+
+    Args:
+        folder: of the results; it need not exist.
+        images: to segment; the first result is taken to need as much room as the largest file.
 
     Raises:
         OSError: it cannot be made or written to, or has too little room.

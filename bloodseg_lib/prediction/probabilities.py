@@ -101,9 +101,15 @@ def mean_probabilities(
 
 
 def class_picture(probabilities: np.ndarray, class_id: int, width: int, height: int) -> np.ndarray:
-    """The probability of one class as a picture, ``(height, width) float32``, 0..1, reduced by
-    leaving out pixels; it is no larger than the image of the probabilities, ``(H, W, 10)``, 0..1,
-    or ``uint8`` 0..255.
+    """The probability of one class as a picture, reduced by leaving out pixels.
+
+    Args:
+        probabilities: ``(H, W, 10)``, 0..1, or ``uint8`` 0..255.
+        class_id: 0..9.
+        width, height: of the picture, no larger than the image.
+
+    Returns:
+        ``(height, width) float32``, 0..1.
     """
     rows = ((np.arange(height) + 0.5) * probabilities.shape[0] / height).astype(int)
     columns = ((np.arange(width) + 0.5) * probabilities.shape[1] / width).astype(int)

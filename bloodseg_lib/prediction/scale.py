@@ -136,11 +136,13 @@ AT_40X = Scale.of_factor(1.0)
 
 
 def find_scale(image: np.ndarray) -> Scale:
-    """The scale of an image, ``(H, W, 3) uint8`` RGB, by its red blood cells; 1.0, assumed, where
-    they cannot be measured. A memory-mapped one is read in windows.
+    """The scale of an image by its red blood cells; 1.0, assumed, where they cannot be measured.
 
     A picture of one white cell shows too few red ones to measure. Where the one or two that it
     shows are far larger than at 40x, the scale that is assumed is theirs.
+
+    Args:
+        image: ``(H, W, 3) uint8`` RGB; may be memory-mapped, and is then read in windows.
     """
     discs = _discs(image)
     diameter, cells = _measured(image, discs)

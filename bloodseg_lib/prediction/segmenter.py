@@ -168,8 +168,13 @@ class Segmenter:
         }
 
     def predict(self, tiles: np.ndarray) -> np.ndarray:
-        """Class probabilities, ``(B, H, W, 10) float32``, softmax over the last axis, of tiles at
-        40x, ``(B, H, W, 3) uint8`` RGB, height and width multiples of 32.
+        """Class probabilities of tiles.
+
+        Args:
+            tiles: ``(B, H, W, 3) uint8`` RGB at 40x, height and width multiples of 32.
+
+        Returns:
+            ``(B, H, W, 10) float32``, softmax over the last axis.
         """
         with self._alone:
             if self.config.test_time_augmentation:
