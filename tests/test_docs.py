@@ -147,3 +147,18 @@ def test_a_notebook_links_each_term_of_the_glossary_at_its_first_use(page):
         if cell["cell_type"] == "markdown":
             first = first_uses("".join(cell["source"])) | first
     assert [term for term, (_, _, linked) in first.items() if not linked] == []
+
+
+def test_troubleshooting_quotes_what_the_library_says():
+    trees = [ast.parse(path.read_text("utf-8")) for path in ROOT.glob("bloodseg_lib/**/*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    said = "\n".join([(ROOT / "Makefile").read_text("utf-8"), *(str(node.value) for node in nodes)])
+    page = (ROOT / "docs/troubleshooting.md").read_text("utf-8")
+    quoted = [part for row in re.findall(r"^\| `([^`]+)`", page, re.M) for part in row.split("...")]
+    assert quoted
+    assert [part for part in quoted if part.strip() not in said] == []
+
+
+def test_the_readme_has_a_page_and_a_half():
+    words = (ROOT / "README.md").read_text("utf-8").split()
+    assert len(words) <= 660  # on A4, as GitHub shows it, with the picture
