@@ -83,6 +83,8 @@ def test_every_notebook_asks_five_questions_and_answers_them(name):
 def test_every_notebook_ends_with_a_summary_and_four_links_to_read(name):
     assert "## Summary" in PROSE[name]
     assert PROSE[name].split("## Further reading")[1].count("](http") >= 4
+    last = nbformat.read(pipeline.notebook_path(name), as_version=4).cells[-1]
+    assert "## Further reading" in last.source
 
 
 def test_every_profile_fits_the_notebooks():
