@@ -1,9 +1,10 @@
-"""Red cells as a network finds them: with the outlines and neighbours that a second look meets.
+"""Cells as a network finds them: with the outlines and neighbours that a second look meets.
 
 Samples of a bank are whole single cells. In a field an outline is bitten, two cells are one, the
 border cuts a cell, and what is no red cell is taken for one. A second network that was never shown
-such cells calls many of them infected, so it is shown them: in composed smears, whose label maps
-tell which cells are infected, and in real fields of people without malaria.
+such red cells calls many of them infected, so it is shown them: in composed smears, whose label
+maps tell which cells are infected, and in real fields of people without malaria. White cells are
+found in the pictures that those of the bank were cut from.
 """
 
 from __future__ import annotations
@@ -12,15 +13,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from seen import DATABASES, name_of, trained_on
 from tqdm.auto import tqdm
 
 from bloodseg_lib.classes import INFECTED_RBC, UNKNOWN
-from bloodseg_lib.network.cell_view import View
-from bloodseg_lib.prediction.cells import CountingConfig, find_instances
+from bloodseg_lib.evaluation import annotated
+from bloodseg_lib.evaluation.annotated import AnnotatedField
+from bloodseg_lib.io import read_image
+from bloodseg_lib.network.cell_view import RED_CELLS, WHITE_CELLS
+from bloodseg_lib.prediction.cells import CountingConfig, Instance, find_instances
 from bloodseg_lib.prediction.scale import AT_40X
 from bloodseg_lib.prediction.second_look import around
 from bloodseg_lib.prediction.segmenter import PredictionConfig, Segmenter
 from bloodseg_lib.samples.bank import SampleBank
+from bloodseg_lib.samples.extraction.boxes import CellBox
 from bloodseg_lib.samples.extraction.field import spread
 from bloodseg_lib.samples.field_bank import read_field
 from bloodseg_lib.smears.dataset import Dataset
@@ -56,9 +62,60 @@ def of_fields(bank: SampleBank, without: frozenset[str], number: int) -> Picture
             yield field.image, np.zeros(field.labels.shape, np.float32), source
 
 
-def found_cells(pictures: Pictures, network: Path | str, view: View) -> Iterator[tuple]:
+def of_pictures(data: Path, bank: SampleBank, without: frozenset[str]) -> Iterator[AnnotatedField]:
+    """Pictures of labelled white cells, whose samples are in the training split."""
+    trained = trained_on(bank.folder)
+    for source in sorted(set(DATABASES) - without):
+        for field in annotated.read(source, data / DATABASES[source]):
+            if isinstance(field, AnnotatedField) and trained.get(name_of(field)):
+                yield field
+
+
+def white_cells(pictures: Iterator[AnnotatedField], network: Path | str) -> Iterator[tuple]:
+    """Densities, mask, class and source of each labelled white cell, as `second_look.Cells` has
+    them; sources are apart from those of the bank, so that both are drawn.
+    """
+    segmenter = Segmenter(network, PredictionConfig(second_look=False))
+    view = WHITE_CELLS
+    for field in tqdm(pictures, unit="picture"):
+        labelled = [box for box in field.boxes if box.class_id in view.class_ids]
+        if not labelled and field.class_id not in view.class_ids:
+            continue
+        image = read_image(field.path)
+        found = segmenter.segment(image)
+        instances = find_instances(found.labels, view.class_ids, found.scale, CountingConfig())
+        for class_id, near in _labelled(field, labelled, instances):
+            cell = max(near, key=lambda one: np.count_nonzero(one.mask), default=None)
+            if cell is None:
+                continue
+            preparation = found.preprocessing
+            seen = preparation.correction.applied(image)
+            density, mask = around(seen, cell, found.scale.factor, preparation.levels, view)
+            place = view.class_ids.index(class_id)
+            source = f"{field.source}, found"
+            yield density.astype(np.float16), mask.astype(np.float16), place, source
+
+
+def _labelled(
+    field: AnnotatedField, boxes: list[CellBox], instances: list[Instance]
+) -> Iterator[tuple[int, list[Instance]]]:
+    """The class of each label, and the cells that it may be about."""
+    if not boxes:
+        yield field.class_id, instances
+    for label in boxes:
+        x, y = label.box.x + label.box.width // 2, label.box.y + label.box.height // 2
+        covers = [
+            one
+            for one in instances
+            if one.box.x <= x < one.box.right and one.box.y <= y < one.box.bottom
+        ]
+        yield label.class_id, covers
+
+
+def red_cells(pictures: Pictures, network: Path | str) -> Iterator[tuple]:
     """Densities, mask, class and source of each red cell, as `second_look.Cells` has them."""
     segmenter = Segmenter(network, PredictionConfig(second_look=False))
+    view = RED_CELLS
     place = view.class_ids.index(INFECTED_RBC)
     for image, infected, source in tqdm(pictures, unit="picture"):
         found = segmenter.segment(image, AT_40X)

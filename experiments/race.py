@@ -5,8 +5,8 @@
 It composes smears of real cells by the recipe `white`, as the original project's, and trains on
 them with the package's own `train`, one recipe and seed after the other. It prints the table and
 draws the figure of `docs/results.md`: validation accuracy over minutes, from the start of the
-command, unpacking and validations included. A training that was interrupted is no race: it is run
-again. Leave the machine alone meanwhile.
+command, unpacking and validations included. What an earlier command left there is in both. A
+training that was interrupted is no race: it is run again. Leave the machine alone meanwhile.
 """
 
 from __future__ import annotations
@@ -147,9 +147,15 @@ def main() -> None:
     dataset = options.out / "dataset"
     _run("dataset", "--bank", options.bank, "--out", dataset, *SMEARS)
     races = {}
-    for recipe in options.recipes:
-        for seed in tqdm(options.seeds, desc=recipe, unit="training"):
-            folder = options.out / f"{recipe.replace(' ', '-')}-{seed}"
+    for recipe in RECIPES:
+        name = recipe.replace(" ", "-")
+        done = {
+            int(p.parent.name.removeprefix(f"{name}-"))
+            for p in options.out.glob(f"{name}-*/seconds.json")
+        }
+        wanted = set(options.seeds) if recipe in options.recipes else set()
+        for seed in tqdm(sorted(done | wanted), desc=recipe, unit="training"):
+            folder = options.out / f"{name}-{seed}"
             races[recipe, seed] = raced(dataset, folder, recipe, seed, options.width)
     print("| recipe | seed | minutes | validation accuracy after each epoch | test | mean IoU |")
     print("|---|---:|---:|---|---:|---:|")

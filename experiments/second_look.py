@@ -1,16 +1,18 @@
 """Trains a network of single cells, and says what it brings on a database that nobody showed it.
 
-    python experiments/second_look.py --bank BANK --cells white_cells --out white_cells.npz
+    python experiments/second_look.py --bank BANK --cells white_cells --data FOLDER \\
+        --out white_cells.npz
     python experiments/second_look.py --bank BANK --cells red_cells --dataset DATASET \\
         --out red_cells.npz
     python experiments/second_look.py --bank BANK --cells white_cells --data FOLDER \\
         --without lisc zheng pbc txl_pbc --networks runs/leave_one_out --out runs/second_look
 
 The first two write the weights (`bloodseg_lib/network/single_cell.py`) of a network trained on the
-white or the red cells of the training split. White ones are blurred by up to 3 pixels, and some get
-another's nucleus (`chimeras.py`). Red ones are also those that the released network finds in
-composed smears of DATASET and in real fields (`found_cells.py`), some with a parasite or grains of
-stain drawn on them (`drawn_parasites.py`). The third trains one without each database, lays it
+white or the red cells of the training split, and on cells as the released network finds them
+(`found_cells.py`): white ones in the pictures of DATA, red ones in composed smears of DATASET and
+in real fields. White ones are blurred by up to 3 pixels or sharpened, their outlines moved, and
+some get another's nucleus (`chimeras.py`). On red ones parasites or grains of stain are drawn
+(`drawn_parasites.py`). The third trains one without each database, lays it
 beside the network of `experiments/leave_one_out.py` that lacks the same, and scores that database
 with and without the second look: it prints the table of `docs/carries_over.md`. `mamic+chula`
 leaves both out of one network; of red cells it trains only, `experiments/infected_rule.py` scores
@@ -58,6 +60,8 @@ BATCH = 128
 LEARNING_RATE, WEIGHT_DECAY, SMOOTHING, DROPOUT, AVERAGED = 1e-3, 1e-2, 0.05, 0.3, 0.99
 SIZE, SHIFT_PX, NOISE = 0.1, 2.0, 0.02
 LAID_PX = 9.0  # of a platelet from the middle of a cell
+SHARPENED_PX, OUTLINE_PX = 1.2, 9  # what is sharpened by, and how far outlines are moved at most
+STYLES_AFTER = (1, 3, 5)  # blocks of the network
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,10 @@ class Variation:
         blur_px: the greatest standard deviation of what six in ten cells are blurred by, at 40x.
         weak: exponent of the blur's distribution: 2, most are blurred weakly; 1, all alike.
         chimeras: the fraction of the cells that may get another's nucleus (`chimeras.py`).
+        sharpened: the fraction that is sharpened, as some cameras do.
+        outlines: the fraction whose outline is moved in or out, by another amount all around.
+        styles: the fraction whose statistics within the network are mixed with those of another
+            cell (MixStyle, https://arxiv.org/abs/2104.02008).
     """
 
     intensity: float
@@ -81,13 +89,18 @@ class Variation:
     blur_px: float
     weak: float = 1.0
     chimeras: float = 0.0
+    sharpened: float = 0.0
+    outlines: float = 0.0
+    styles: float = 0.0
     platelets: float = 0.0
     grains: float = 0.0
     parasites: float = 0.0
 
 
 VARIATIONS = {
-    WHITE_CELLS.name: Variation(1.0, 0.5, blur_px=3.0, weak=2.0, chimeras=0.5),
+    WHITE_CELLS.name: Variation(
+        1.0, 0.5, blur_px=3.0, weak=2.0, chimeras=0.5, sharpened=0.4, outlines=0.5, styles=0.5
+    ),
     RED_CELLS.name: Variation(0.5, 0.25, blur_px=1.0, platelets=0.15, grains=0.2, parasites=0.33),
 }
 VIEWS = {view.name: view for view in cell_view.VIEWS}
@@ -211,6 +224,8 @@ def varied(
         density[parasites] = with_parasites(density[parasites], mask[parasites])
     if variation.grains:
         density = with_grains(density, variation.grains)
+    if variation.outlines:
+        mask = moved(mask, uniform(1, 1, 1) < variation.outlines)
     lost = uniform(1, 1, 1)  # an outline that loses the edge of the cell
     for side, most in ((3, 0.3), (5, 0.15)):
         smaller = -functional.max_pool2d(-mask, side, 1, side // 2)
@@ -218,7 +233,12 @@ def varied(
     sigma = 0.2 + uniform() ** variation.weak * (variation.blur_px - 0.2)
     sigma = torch.where(uniform() < 0.6, sigma, 0.01)
     radius_px = math.ceil(2.5 * variation.blur_px)
-    density = at_reference(blurred(density, sigma, radius_px), mask, view)
+    density = blurred(density, sigma, radius_px)
+    if variation.sharpened:
+        share = (uniform(1, 1, 1) < variation.sharpened) * (0.3 + 1.2 * uniform(1, 1, 1))
+        unsharp = blurred(density, torch.full_like(sigma, SHARPENED_PX), 3)
+        density = (density + share * (density - unsharp)).clamp(min=0)
+    density = at_reference(density, mask, view)
     eye = torch.eye(3, device=device)
     mixed = eye + (normal(3, 3) * variation.mixing).abs() * (1 - eye)
     intensity = variation.intensity
@@ -228,6 +248,21 @@ def varied(
     noise = NOISE * torch.where(uniform(1, 1, 1) < 0.5, 1.0, 0.3)
     density = density + normal(3, view.side_px, view.side_px) * noise
     return 2 * torch.exp(-density * mask) - 1, of_none
+
+
+def moved(mask: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+    """Outlines as another network may draw them: some moved in or out, unevenly.
+
+    Args:
+        mask: ``(N, 1, S, S)``, 1 within the cell.
+        chosen: ``(N, 1, 1, 1) bool``, whose outline is moved.
+    """
+    number, side_px, device = len(mask), mask.shape[-1], mask.device
+    uneven = torch.randn(number, 1, 8, 8, device=device)
+    uneven = functional.interpolate(uneven, size=(side_px, side_px), mode="bilinear")
+    level = 0.5 + 0.25 * torch.randn(number, 1, 1, 1, device=device).clamp(-1.5, 1.2)
+    soft = functional.avg_pool2d(mask, OUTLINE_PX, 1, OUTLINE_PX // 2)
+    return torch.where(chosen, torch.sigmoid((soft - level - 0.2 * uneven) * 20), mask)
 
 
 def placed(normal: Random, uniform: Random, side_px: int, shift_px: float) -> torch.Tensor:
@@ -289,8 +324,9 @@ class Convolution(nn.Module):
 class Network(nn.Module):
     """A network of ``bloodseg_lib/network/single_cell.py``, as it begins: with ImageNet's."""
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, styles: float = 0.0) -> None:
         super().__init__()
+        self.styles = styles
         self.blocks = nn.ModuleList(
             nn.ModuleList(Convolution(layer) for layer in block) for block in blocks()
         )
@@ -325,13 +361,29 @@ class Network(nn.Module):
         return [layer for block in self.blocks for layer in block]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        for block in self.blocks:
+        for number, block in enumerate(self.blocks):
             entered = x
             for layer in block:
                 x = layer(x)
             if x.shape == entered.shape:
                 x = x + entered
+            if self.training and self.styles and number in STYLES_AFTER:
+                x = of_another_style(x, self.styles)
         return self.dense(self.dropout(x.mean((2, 3))))
+
+
+def of_another_style(x: torch.Tensor, fraction: float) -> torch.Tensor:
+    """Activations ``(N, C, S, S)``, some of them with a mean and a deviation of each channel that
+    lie between their own and another's.
+    """
+    values, number = x.float(), len(x)
+    mean = values.mean((2, 3), keepdim=True).detach()
+    deviation = (values.var((2, 3), keepdim=True).detach() + 1e-5).sqrt()
+    other = torch.randperm(number, device=x.device)
+    mixed = (torch.rand(number, device=x.device) < fraction)[:, None, None, None]
+    own = torch.where(mixed, torch.rand(number, 1, 1, 1, device=x.device), 1.0)
+    values = (values - mean) / deviation * (own * deviation + (1 - own) * deviation[other])
+    return (values + own * mean + (1 - own) * mean[other]).to(x.dtype)
 
 
 def trained(
@@ -352,7 +404,7 @@ def trained(
         healthy = classes == view.class_ids.index(HEALTHY_RBC)
         likely *= np.where(healthy, 1 / (1 - with_drawn), 2 - 1 / (1 - with_drawn))
     likely = torch.from_numpy(likely).to(device)
-    network = Network(len(view.class_ids))
+    network = Network(len(view.class_ids), VARIATIONS[view.name].styles)
     if start:
         network.go_on_from(start)
     highest_rate = LEARNING_RATE / 5 if start else LEARNING_RATE
@@ -420,12 +472,18 @@ def with_found(
     network: Path | str,
     left_out: frozenset[str] = frozenset(),
 ) -> Cells:
-    """Red cells, and those that a network finds in composed smears and real fields."""
-    from found_cells import found_cells, of_fields, of_smears
+    """Cells of a view, and those that a network finds: white ones in the pictures that a bank was
+    cut from, red ones in composed smears and real fields.
+    """
+    from found_cells import of_fields, of_pictures, of_smears, red_cells, white_cells
 
-    smears = of_smears(Dataset(dataset), options.smears)
-    real = of_fields(SampleBank(options.bank), left_out, options.fields)
-    found = stacked(found_cells(itertools.chain(smears, real), network, RED_CELLS))
+    bank = SampleBank(options.bank)
+    if VIEWS[options.cells] is WHITE_CELLS:
+        found = stacked(white_cells(of_pictures(options.data, bank, left_out), "released"))
+    else:
+        smears = of_smears(Dataset(dataset), options.smears)
+        real = of_fields(bank, left_out, options.fields)
+        found = stacked(red_cells(itertools.chain(smears, real), network))
     parts = [field.name for field in fields(Cells)]
     return Cells(*(np.concatenate([getattr(cells, p), getattr(found, p)]) for p in parts))
 
@@ -443,8 +501,7 @@ def without(options: argparse.Namespace, cells: Cells, sources: frozenset[str]) 
         first = network_of(options.networks, sources, options.images, options.width, variant)
         shutil.copyfile(first, network)
         others = cells.select(~np.isin(cells.sources, list(sources)))
-        if view is RED_CELLS:
-            others = with_found(options, others, first.parents[1] / "dataset", first, sources)
+        others = with_found(options, others, first.parents[1] / "dataset", first, sources)
         weights = trained(others, view, options.steps, options.start)
         np.savez_compressed(companion(network, view), **weights)  # type: ignore[arg-type]
     return network
@@ -494,10 +551,11 @@ def main() -> None:
     parser.add_argument("--fields", type=int, default=100, help="at least, of each database")
     options = parser.parse_args()
     view = VIEWS[options.cells]
+    if view is WHITE_CELLS and not options.data:
+        parser.error("--data: expected the folder of the databases that BANK was cut from.")
     cells = cells_of(SampleBank(options.bank), view)
     if not options.without:
-        if view is RED_CELLS:
-            cells = with_found(options, cells, options.dataset, "released")
+        cells = with_found(options, cells, options.dataset, "released")
         weights = trained(cells, view, options.steps, options.start)
         np.savez_compressed(options.out, **weights)  # type: ignore[arg-type]
         return

@@ -42,7 +42,9 @@ class View:
     blurs_px: tuple[float, ...]
 
 
-WHITE_CELLS = View("white_cells", WBC_IDS, 96, 0.9, (1.1, 1.5, 0.6), 0.05, False, 4, (0.0, 2.0))
+WHITE_CELLS = View(
+    "white_cells", WBC_IDS, 96, 0.9, (1.1, 1.5, 0.6), 0.05, False, 4, (0.0, 1.0, 2.0)
+)
 """The stain of a white cell is its nucleus's. Cameras differ in sharpness: what is only seen at one
 is no class's.
 """
