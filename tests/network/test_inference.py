@@ -122,6 +122,16 @@ def test_predicting_by_openvino_starts_neither_keras_nor_tensorflow():
     assert ran.stdout.strip() == "[]"
 
 
+def test_the_network_is_compiled_while_scipy_is_imported():
+    """Which takes a fifth of a start: ``import scipy`` loads ``scipy.ndimage`` at its first use."""
+    code = (
+        "import sys; from bloodseg_lib.prediction import Segmenter, predict_files; Segmenter();"
+        "print([m for m in ('scipy.ndimage', 'skimage.segmentation') if m in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
 def test_ctrl_c_is_heard_after_a_network_ended_in_another_thread():
     """OpenVINO has given the thread that compiled it a stack for signals, and freed that."""
