@@ -118,7 +118,9 @@ class Compiled:
             raise ValueError(
                 f"precision: expected one of {', '.join(_PRECISIONS)}. Received {precision!r}."
             )
-        options = {"PERFORMANCE_HINT": "LATENCY", **_PRECISIONS[precision]}
+        # Threads that are bound to a core would wait there for whatever else runs on it.
+        options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False}
+        options |= _PRECISIONS[precision]
 
         def made() -> Any:
             import openvino
