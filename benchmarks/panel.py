@@ -3,8 +3,9 @@
 
 On a drawn picture of 2949 x 3210: from the end of the segmentation to its first view, a class
 switched off and on, frames of a zoom by the wheel; how soon the page is there, and the memory of a
-kernel. On one of 10,000 x 10,000: how long after full
-zoom the pixels of the file are shown. Times are the browser's own.
+kernel, also of notebook 6. On one of 10,000 x 10,000: how long after full zoom the pixels of the
+file are shown. Times are the browser's own. ``python benchmarks/panel.py notebook`` measures
+notebook 6 alone, without a browser.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ import cv2
 import nbformat
 import numpy as np
 import psutil
+from nbclient import NotebookClient
 from prediction import FIELD_PX, PHOTO_PX, SIDE_PX, drawn
+
+from bloodseg_lib.notebooks import notebook_path
 
 HELPERS = Path(__file__).parents[1] / "tests" / "helpers"
 PHOTOS = 2
@@ -98,8 +102,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "images").mkdir()
-        # the page shows the first segmented
+        # the page, and the notebook, show the first segmented
         (folder / "images" / "field.png").write_bytes(png_bytes(drawn(*FIELD_PX)))
+        _of_the_notebook(folder)
+        if "notebook" in sys.argv:
+            return
         slide = drawn(SIDE_PX, SIDE_PX)
         for number in range(PHOTOS):  # each of other bytes: the panel knows what it has seen
             photo = np.roll(drawn(*PHOTO_PX), 41 * number, axis=1)
@@ -109,6 +116,20 @@ def main() -> None:
             _of_the_photo(page, folder)
             _memory("a user who has segmented two of these")
             _of_the_slide(page, slide)
+
+
+def _of_the_notebook(folder: Path) -> None:
+    notebook = nbformat.read(notebook_path("06_interactive_prediction"), 4)
+    notebook.cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    values = {"run_dir": "run", "network": "released", "image_dir": "images"}
+    notebook.cells[1].source = "\n".join(f"{k} = {json.dumps(v)}" for k, v in values.items())
+    client = NotebookClient(notebook, resources={"metadata": {"path": str(folder)}})
+    with client.setup_kernel():
+        for number, cell in enumerate(notebook.cells):
+            client.execute_cell(cell, number)
+            if cell.source.startswith("panel ="):
+                _memory("a user of notebook 6 who has segmented the field")
+        _memory("the same after the last cell")
 
 
 @contextmanager
@@ -171,14 +192,20 @@ def _of_the_slide(page: Any, slide: np.ndarray) -> None:
 
 
 def _memory(of: str) -> None:
-    """Print what the largest kernel takes: what is in memory, and what no other process shares."""
+    """Print what the largest kernel takes: what is in memory, the same with what is shared divided
+    among those that share it (Linux), and what no other process shares.
+    """
     kernels = [
         process.memory_full_info()
         for process in psutil.Process().children(recursive=True)
         if "ipykernel_launcher" in " ".join(process.cmdline())
     ]
     largest = max(kernels, key=lambda memory: memory.uss)
-    print(f"{of}: {largest.rss >> 20} MiB, {largest.uss >> 20} of its own", flush=True)
+    print(
+        f"{of}: RSS {largest.rss >> 20} MiB, PSS {getattr(largest, 'pss', 0) >> 20}, "
+        f"{largest.uss >> 20} of its own",
+        flush=True,
+    )
 
 
 def _choose(page: Any, name: str) -> None:

@@ -1,10 +1,11 @@
 """The names of the files in a run folder, through which the notebooks pass everything; the lock of
-a folder, so that one command at a time writes to it; and the room on its disk.
+a folder, so that one command at a time writes to it; the room on its disk; and memory.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import shutil
 from collections.abc import Iterator
@@ -139,6 +140,14 @@ def free_addresses() -> int | None:
         return None
     pages = int(size.read_text().split()[0]) if size.exists() else 0
     return limit - pages * resource.getpagesize()
+
+
+def give_back_memory() -> None:
+    """Give freed memory back to the system, which the C library of Linux keeps for later: for a
+    program that waits for a person, beside others of its kind.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

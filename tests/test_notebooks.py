@@ -2,6 +2,8 @@ import ast
 import json
 import re
 import shutil
+import subprocess
+import sys
 
 import nbformat
 import pytest
@@ -177,6 +179,25 @@ def test_an_unknown_kernel_is_refused_before_anything_runs(tmp_path):
 
 def test_the_panel_opens_without_the_cells_of_notebook_1():
     assert not any("01_dataset" in cell.source for cell in CODE["06_interactive_prediction"])
+
+
+def test_the_panel_opens_without_tensorflow():
+    """Which takes 500 MiB of whoever looks at it; where OpenVINO predicts, nothing needs it."""
+    pytest.importorskip("openvino", reason="OpenVINO is not installed")
+    _, parameters, imports = (cell.source for cell in CODE["06_interactive_prediction"][:3])
+    code = (
+        "from bloodseg_lib.network import inference; inference._best_engine = lambda: 'openvino'\n"
+        f"{parameters}\n{imports}\n"
+        "import sys; print([m for m in ('keras', 'tensorflow') if m in sys.modules])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=pipeline.NOTEBOOK_FOLDER,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout.splitlines()[-1] == "[]"
 
 
 @pytest.mark.parametrize("name", CODE)

@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from bloodseg_lib.classes import CLASSES, NUM_CLASSES, PALETTE, check_labels, labels_to_colours
+from bloodseg_lib.runs import give_back_memory
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -184,4 +185,5 @@ def figure_png(figure: Figure) -> bytes:
     indexed = Image.fromarray(indices)
     indexed.putpalette(palette.tobytes())
     indexed.save(data, format="png", optimize=True)
+    give_back_memory()  # drawing took some ten times as much as the picture
     return data.getvalue()

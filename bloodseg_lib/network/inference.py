@@ -7,8 +7,6 @@ docs/decisions/2026-11-26-openvino.md. Taught by ``notebooks/04_evaluation.ipynb
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import ctypes.util
 import functools
 import importlib.util
@@ -99,24 +97,12 @@ def _by_openvino(path: Path | str, precision: str) -> LoadedNetwork:
             f"{weights_path(path)}: expected OpenVINO to predict with, it is not installed. "
             "Run: pip install openvino, or predict with the engine keras."
         )
-    ready = compiled(functools.partial(_graph, config, weights), precision)
-
-    def predict(tiles: np.ndarray) -> np.ndarray:
-        return ready.result()(np.ascontiguousarray(tiles))[0].copy()  # its memory is used again
-
-    return LoadedNetwork(predict, sidecar, "openvino", lambda: ready.result().release_memory())
+    network = Compiled(functools.partial(_graph, config, weights), precision)
+    return LoadedNetwork(network, sidecar, "openvino", network.release)
 
 
-def give_back_memory() -> None:
-    """Give freed memory back to the system, which the C library of Linux keeps for later: for a
-    program that waits for a person, beside others of its kind.
-    """
-    with contextlib.suppress(OSError, AttributeError):  # another C library
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
-
-
-def compiled(graph: Callable[[], Any], precision: str) -> Future[Any]:
-    """A model of OpenVINO that computes on the processor, made while other work is done: the
+class Compiled:
+    """A model of OpenVINO that computes on the processor, compiled while other work is done: the
     picture is read and its scale measured meanwhile.
 
     Args:
@@ -126,24 +112,37 @@ def compiled(graph: Callable[[], Any], precision: str) -> Future[Any]:
     Raises:
         ValueError: an unknown precision.
     """
-    if precision not in _PRECISIONS:
-        raise ValueError(
-            f"precision: expected one of {', '.join(_PRECISIONS)}. Received {precision!r}."
-        )
-    options = {"PERFORMANCE_HINT": "LATENCY", **_PRECISIONS[precision]}
 
-    def made() -> Any:
-        import openvino
+    def __init__(self, graph: Callable[[], Any], precision: str):
+        if precision not in _PRECISIONS:
+            raise ValueError(
+                f"precision: expected one of {', '.join(_PRECISIONS)}. Received {precision!r}."
+            )
+        # Threads that are bound to a core would wait there for whatever else runs on it.
+        options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False}
+        options |= _PRECISIONS[precision]
 
-        return openvino.Core().compile_model(graph(), "CPU", options)
+        def made() -> Any:
+            import openvino
 
-    # OpenVINO gives the thread that compiles a stack for signals, and frees it with the network,
-    # wherever that ends: Ctrl-C would then crash. So that thread is not the caller's, nor one that
-    # is kept: a process that forks would wait for it in vain.
-    own = ThreadPoolExecutor(1)
-    future = own.submit(made)
-    own.shutdown(wait=False)
-    return future
+            return openvino.Core().compile_model(graph(), "CPU", options)
+
+        # OpenVINO gives the thread that compiles a stack for signals, and frees it with the
+        # network, wherever that ends: Ctrl-C would then crash. So that thread is not the caller's,
+        # nor one that is kept: a process that forks would wait for it in vain.
+        own = ThreadPoolExecutor(1)
+        self._ready: Future[Any] = own.submit(made)
+        own.shutdown(wait=False)
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """What the model computes of its one input."""
+        # copied: its memory is used again
+        return self._ready.result()(np.ascontiguousarray(values))[0].copy()
+
+    def release(self) -> None:
+        """Free what the last call took beside its result; the next one takes it again."""
+        if self._ready.done():  # else nothing was computed yet
+            self._ready.result().release_memory()
 
 
 def _graph(config: UNetConfig, weights: dict[str, np.ndarray]) -> Any:

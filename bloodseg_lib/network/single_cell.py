@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bloodseg_lib.network.cell_view import View
-from bloodseg_lib.network.inference import compiled, constant
+from bloodseg_lib.network.inference import Compiled, constant
 
 STEM_CHANNELS = 32
 STAGES = (
@@ -99,17 +99,20 @@ class SingleCellNetwork:
                 if sum(entry.file_size for entry in file.infolist()) > _MOST_BYTES:
                     raise ValueError(f"more than {_MOST_BYTES} bytes")
             with np.load(path, allow_pickle=False) as arrays:
-                self._weights = {name: np.asarray(arrays[name], np.float32) for name in arrays}
-            self._check()
+                weights = {name: np.asarray(arrays[name], np.float32) for name in arrays}
+            self._check(weights)
         except Exception as error:  # whatever zipfile, zlib and NumPy raise of damaged bytes
             kind = view.name.replace("_", " ")
             raise ValueError(
                 f"{path}: expected the weights of a network of {kind}, received another or a "
                 f"damaged file ({error}). Copy it again, or delete it to do without."
             ) from error
-        self._once = self._ready()
+        if importlib.util.find_spec("openvino") is None:
+            self._once: Callable[[np.ndarray], np.ndarray] = functools.partial(_by_numpy, weights)
+        else:
+            self._once = Compiled(functools.partial(_graph, weights, view.side_px), "float32")
 
-    def _check(self) -> None:
+    def _check(self, weights: dict[str, np.ndarray]) -> None:
         layers = [layer for block in blocks() for layer in block]
         shapes: dict[str, tuple[int, ...]] = {}
         for i, layer in enumerate(layers):
@@ -118,9 +121,9 @@ class SingleCellNetwork:
         shapes["dense/kernel"] = (layers[-1].outputs, number)
         shapes["dense/bias"] = (number,)
         for name, shape in shapes.items():
-            if self._weights[name].shape != shape:
-                raise ValueError(f"{name} of shape {self._weights[name].shape} for {shape}")
-            if not np.isfinite(self._weights[name]).all():
+            if weights[name].shape != shape:
+                raise ValueError(f"{name} of shape {weights[name].shape} for {shape}")
+            if not np.isfinite(weights[name]).all():
                 raise ValueError(f"{name} with a value that is not a finite number")
 
     def probabilities(self, cells: np.ndarray) -> np.ndarray:
@@ -130,16 +133,13 @@ class SingleCellNetwork:
         """
         every = cells.reshape(-1, *cells.shape[2:])
         turned = (np.rot90(every, turns, axes=(1, 2)) for turns in range(self.view.turns))
-        each = np.mean([self._once(np.ascontiguousarray(one)) for one in turned], axis=0)
+        each = np.mean([self._once(one) for one in turned], axis=0)
         return each.reshape(*cells.shape[:2], -1).mean(axis=1)
 
-    def _ready(self) -> Callable[[np.ndarray], np.ndarray]:
-        """Cells to probabilities."""
-        if importlib.util.find_spec("openvino") is None:
-            return functools.partial(_by_numpy, self._weights)
-        graph = functools.partial(_graph, self._weights, self.view.side_px)
-        run = compiled(graph, "float32")
-        return lambda cells: run.result()(cells)[0].copy()  # its memory is used again
+    def release(self) -> None:
+        """Free what the last cells took beside their result; the next ones take it again."""
+        if isinstance(self._once, Compiled):
+            self._once.release()
 
 
 def _by_numpy(weights: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:

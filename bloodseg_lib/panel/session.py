@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from bloodseg_lib.io import Picture
-from bloodseg_lib.network.inference import give_back_memory
 from bloodseg_lib.panel import steps
 from bloodseg_lib.panel.corrections import Correction, ListedCell, class_of_key, present_cells
 from bloodseg_lib.panel.drawn import Outline
@@ -25,6 +24,7 @@ from bloodseg_lib.prediction.counts import CountingConfig, Counts
 from bloodseg_lib.prediction.results import result_files
 from bloodseg_lib.prediction.scale import Scale
 from bloodseg_lib.prediction.segmenter import Segmentation, Segmenter
+from bloodseg_lib.runs import give_back_memory
 
 
 class PanelSession:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from skimage.filters import threshold_otsu
+import skimage
 
 from bloodseg_lib.classes import RBC_IDS
 from bloodseg_lib.optics import (
@@ -144,7 +144,7 @@ def _measures(
     """
     density = GREY_DENSITIES[cv2.GaussianBlur(seen, (0, 0), 1.0)] - GREY_DENSITIES[WHITE]
     clipped = np.minimum(density[:, :, 1], 0.5)
-    contrast = float(threshold_otsu(clipped)) if np.ptp(clipped) else 0.0
+    contrast = float(skimage.filters.threshold_otsu(clipped)) if np.ptp(clipped) else 0.0
     in_view = max(1, int((density[:, :, 1] < _EYEPIECE).sum()))
     empty = int((channel_extremes(np.abs(density))[1] < _EMPTY).sum()) / in_view
     least, greatest = channel_extremes(original)

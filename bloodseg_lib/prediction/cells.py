@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from bloodseg_lib.classes import (
     CLASSES,
@@ -214,7 +214,7 @@ def find_instances(
             continue
         cut = ((y == 0, y + height == labels.shape[0]), (x == 0, x + width == labels.shape[1]))
         parts = separated(mask, config.split_depth, cell_area_px, cut)
-        for part, window in enumerate(ndimage.find_objects(parts), start=1):
+        for part, window in enumerate(scipy.ndimage.find_objects(parts), start=1):
             if window is None:  # it lies in a pale centre, of which the mask has nothing
                 continue
             rows, columns = window

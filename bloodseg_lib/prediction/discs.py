@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from skimage.feature import peak_local_max
-from skimage.filters import threshold_otsu
+import skimage
 
 from bloodseg_lib.optics import nuclear_density, optical_density
 from bloodseg_lib.prediction.pallor import fill_pale_centres
@@ -28,7 +27,7 @@ def round_things(image: np.ndarray) -> tuple[np.ndarray, float]:
         return np.empty((0, 2)), 0.0
     # Clipped, so that the threshold separates background and cells, and not cells and nuclei.
     clipped = np.minimum(green, 0.5)[in_view]
-    threshold = threshold_otsu(clipped) if np.ptp(clipped) else 0.0
+    threshold = skimage.filters.threshold_otsu(clipped) if np.ptp(clipped) else 0.0
     if threshold < 0.03:  # nothing but noise
         return np.empty((0, 2)), 0.0
     outside = _outside(~in_view)  # not yet: the slide within would be a pale centre
@@ -46,7 +45,9 @@ def round_things(image: np.ndarray) -> tuple[np.ndarray, float]:
         beyond : beyond + mask.shape[0], beyond : beyond + mask.shape[1]
     ]
     depth = cv2.GaussianBlur(depth, (0, 0), 1.0)
-    peaks = peak_local_max(depth, min_distance=3, threshold_abs=3.5, exclude_border=False)
+    peaks = skimage.feature.peak_local_max(
+        depth, min_distance=3, threshold_abs=3.5, exclude_border=False
+    )
     peaks = peaks[~outside[peaks[:, 0], peaks[:, 1]]]
     peaks = peaks[np.argsort(-depth[peaks[:, 0], peaks[:, 1]], kind="stable")]
     mask[outside] = _UNSEEN

@@ -198,6 +198,8 @@ class Segmenter:
             seen, levels = found.preprocessing.correction.applied(image), found.preprocessing.levels
             looked = found.labels, found.probabilities, found.scale
             look_again(seen, *looked, levels, self.single_cells)
+            for network in self.single_cells:
+                network.release()
         return found
 
 

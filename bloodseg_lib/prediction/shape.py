@@ -9,7 +9,7 @@ import math
 
 import cv2
 import numpy as np
-from skimage.measure import find_contours, perimeter_crofton
+import skimage
 
 _PART_PX = 2**20
 _SUBSAMPLED_PX = 2**22  # larger masks are no cell's, and would take much memory
@@ -34,7 +34,7 @@ def perimeter_and_circularity(mask: np.ndarray) -> tuple[float, float]:
     around = np.pad(mask[::step, ::step].astype(np.uint8), 1)
     cv2.floodFill(around, None, (0, 0), 2, flags=4)
     whole = around < 2
-    perimeter = max(1.0, float(perimeter_crofton(whole)))
+    perimeter = max(1.0, float(skimage.measure.perimeter_crofton(whole)))
     return step * perimeter, 4 * math.pi * float(whole.sum()) / perimeter**2
 
 
@@ -49,7 +49,9 @@ def outline(mask: np.ndarray, x: int = 0, y: int = 0) -> np.ndarray:
         >>> points.min(axis=0).tolist(), points.max(axis=0).tolist()
         ([10.0, 5.0], [12.0, 6.0])
     """
-    found = find_contours(np.pad(mask, 1).astype(np.float32), 0.5, fully_connected="low")
+    found = skimage.measure.find_contours(
+        np.pad(mask, 1).astype(np.float32), 0.5, fully_connected="low"
+    )
     points = max(found, key=len)[:, ::-1]
     steps = np.diff(points, axis=0)
     turns = np.any(steps != np.roll(steps, 1, axis=0), axis=1)  # the others lie on a straight line

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
-from scipy import sparse
+import scipy
 
 from bloodseg_lib.classes import NUM_CLASSES
 
@@ -108,7 +108,7 @@ def _resized_across(rows: np.ndarray, width: int) -> np.ndarray:
     )
 
 
-def _resampling(length: int, wanted: int, smooth: bool) -> sparse.csr_array:
+def _resampling(length: int, wanted: int, smooth: bool) -> scipy.sparse.csr_array:
     """The matrix ``(wanted, length) float32`` that resamples a column: area averages to shrink,
     cubic (``smooth``) or linear interpolation to enlarge.
 
@@ -128,7 +128,7 @@ def _resampling(length: int, wanted: int, smooth: bool) -> sparse.csr_array:
         far = ((-0.75 * away + 3.75) * away - 6) * away + 3
         weights = np.where(away <= 1, near, far) if smooth else 1 - away
     rows = np.repeat(np.arange(wanted), taps.shape[1])
-    matrix = sparse.coo_array(
+    matrix = scipy.sparse.coo_array(
         (weights.ravel(), (rows, taps.clip(0, length - 1).ravel())), shape=(wanted, length)
     ).tocsr()
     matrix.eliminate_zeros()
@@ -137,7 +137,9 @@ def _resampling(length: int, wanted: int, smooth: bool) -> sparse.csr_array:
     return matrix.astype(np.float32)
 
 
-def _window(matrix: sparse.csr_array, top: int, bottom: int) -> tuple[slice, sparse.csr_array]:
+def _window(
+    matrix: scipy.sparse.csr_array, top: int, bottom: int
+) -> tuple[slice, scipy.sparse.csr_array]:
     """Rows of a resampling matrix, and the span of input rows that they need."""
     part = matrix[top:bottom]
     span = slice(int(part.indices.min()), int(part.indices.max()) + 1)

@@ -14,10 +14,8 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from scipy import ndimage
-from scipy.cluster.hierarchy import DisjointSet
-from skimage.morphology import local_maxima
-from skimage.segmentation import watershed
+import scipy
+import skimage
 
 from bloodseg_lib.prediction.pallor import fill_pale_centres
 
@@ -58,7 +56,7 @@ def separated(mask: np.ndarray, split_depth: float, cell_area_px: float, cut: Cu
     radius = math.sqrt(cell_area_px / math.pi)
     filled = fill_pale_centres(mask.astype(np.uint8), cell_area_px / 128, cell_area_px / 4)
     distance = _distance_to_rim(filled, math.ceil(radius), cut)
-    tops = local_maxima(distance) & (distance > 0)
+    tops = skimage.morphology.local_maxima(distance) & (distance > 0)
     count, numbers = cv2.connectedComponents(tops.astype(np.uint8))
     heights = np.zeros(count)
     heights[numbers[tops]] = distance[tops]
@@ -73,7 +71,9 @@ def separated(mask: np.ndarray, split_depth: float, cell_area_px: float, cut: Cu
     # four neighbours, so that the pixels of a cell are connected by their sides
     seeds = np.zeros(count, np.int32)
     seeds[cells] = range(1, len(cells) + 1)
-    return np.where(mask, watershed(-distance, seeds[numbers], mask=distance > 0), 0)
+    return np.where(
+        mask, skimage.segmentation.watershed(-distance, seeds[numbers], mask=distance > 0), 0
+    )
 
 
 def _distance_to_rim(mask: np.ndarray, reach: int, cut: Cut) -> np.ndarray:
@@ -147,7 +147,7 @@ def _outstanding(necks: Sequence[_Neck], heights: np.ndarray, least: float) -> l
     persistence, or dynamics), ascending.
     """
     alive = set(range(1, len(heights)))
-    islands = DisjointSet(alive)
+    islands = scipy.cluster.hierarchy.DisjointSet(alive)
     highest = {top: top for top in alive}  # of the island with this root
     for neck in necks:
         one, other = (highest[islands[basin]] for basin in neck[:2])
@@ -169,7 +169,7 @@ def _without_gaps_between_cells(
     """
     height, width = numbers.shape
     covered = np.zeros(numbers.shape, np.uint16)
-    places, discs = ndimage.find_objects(numbers), []
+    places, discs = scipy.ndimage.find_objects(numbers), []
     for number in cells:
         top = places[number - 1]
         y, x = np.argwhere(numbers[top] == number)[0] + [top[0].start, top[1].start]

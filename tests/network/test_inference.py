@@ -14,6 +14,7 @@ from bloodseg_lib.network.inference import load_network
 from bloodseg_lib.network.pretrained import checkpoint_path
 from bloodseg_lib.network.sidecar import Sidecar
 from bloodseg_lib.network.unet import build_unet
+from bloodseg_lib.runs import give_back_memory
 
 openvino = pytest.importorskip("openvino", reason="OpenVINO is not installed")
 
@@ -61,7 +62,7 @@ def test_a_network_that_gave_its_memory_back_says_the_same(tiles):
     network = load_network(checkpoint_path(), engine="openvino")
     expected = network.predict(tiles)
     network.release()
-    inference.give_back_memory()
+    give_back_memory()
     np.testing.assert_array_equal(network.predict(tiles), expected)
     load_network(checkpoint_path(), engine="keras").release()  # which has nothing to give back
 
@@ -70,11 +71,12 @@ def test_a_network_that_gave_its_memory_back_says_the_same(tiles):
 def test_the_memory_of_a_large_tile_is_given_back():
     code = (
         "import numpy as np\n"
-        "from bloodseg_lib.network import inference\n"
+        "from bloodseg_lib.network.inference import load_network\n"
         "from bloodseg_lib.network.pretrained import checkpoint_path\n"
-        "network = inference.load_network(checkpoint_path(), engine='openvino')\n"
+        "from bloodseg_lib.runs import give_back_memory\n"
+        "network = load_network(checkpoint_path(), engine='openvino')\n"
         "def kept():\n"
-        "    inference.give_back_memory()\n"
+        "    give_back_memory()\n"
         "    return int(open('/proc/self/statm').read().split()[1]) * 4096\n"
         "before = kept()\n"
         "network.predict(np.zeros((1, 640, 640, 3), np.uint8))\n"
@@ -115,6 +117,16 @@ def test_predicting_by_openvino_starts_neither_keras_nor_tensorflow():
         "Segmenter(config=PredictionConfig(engine='openvino')).segment("
         "np.full((64, 64, 3), 240, np.uint8));"
         "print([m for m in ('keras', 'tensorflow', 'matplotlib') if m in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+def test_the_network_is_compiled_while_scipy_is_imported():
+    """Which takes a fifth of a start: ``import scipy`` loads ``scipy.ndimage`` at its first use."""
+    code = (
+        "import sys; from bloodseg_lib.prediction import Segmenter, predict_files; Segmenter();"
+        "print([m for m in ('scipy.ndimage', 'skimage.segmentation') if m in sys.modules])"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"

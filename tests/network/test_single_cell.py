@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -111,3 +114,29 @@ def test_a_damaged_file_is_refused_by_name(tmp_path, weights, damage):
         match=r"network_white_cells\.npz: expected the weights of a network of white cells",
     ):
         SingleCellNetwork(path, WHITE_CELLS)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, which Linux has")
+def test_the_memory_of_many_cells_is_given_back():
+    pytest.importorskip("openvino", reason="OpenVINO is not installed")
+    code = (
+        "import numpy as np\n"
+        "from bloodseg_lib.network.cell_view import WHITE_CELLS, companion\n"
+        "from bloodseg_lib.network.pretrained import checkpoint_path\n"
+        "from bloodseg_lib.network.single_cell import SingleCellNetwork\n"
+        "from bloodseg_lib.runs import give_back_memory\n"
+        "network = SingleCellNetwork(companion(checkpoint_path(), WHITE_CELLS), WHITE_CELLS)\n"
+        "def kept():\n"
+        "    give_back_memory()\n"
+        "    return int(open('/proc/self/statm').read().split()[1]) * 4096\n"
+        "def look(cells):\n"
+        "    network.probabilities(np.zeros((cells, 1, 96, 96, 3), np.float32))\n"
+        "look(1)\n"
+        "before = kept()\n"
+        "look(32)\n"
+        "taken = kept() - before\n"
+        "network.release()\n"
+        "print((kept() - before) / taken)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 0.5

@@ -19,6 +19,7 @@ from skimage import data
 from bloodseg_lib.classes import BACKGROUND, HEALTHY_RBC, INFECTED_RBC, NEUTROPHIL
 from bloodseg_lib.cli import main
 from bloodseg_lib.io import read_image, read_label_map
+from bloodseg_lib.network.single_cell import SingleCellNetwork
 from bloodseg_lib.prediction import segmenter as prediction
 from bloodseg_lib.prediction import tiling
 from bloodseg_lib.prediction.probabilities import over_symmetries
@@ -460,6 +461,13 @@ def test_threads_may_share_a_segmenter(checkpoint):
         found = threads.map(lambda image: segmenter.segment(image, AT_40X).labels, images)
         for labels, each in zip(found, expected, strict=True):
             np.testing.assert_array_equal(labels, each)
+
+
+def test_all_networks_give_back_their_memory_after_a_picture(monkeypatch):
+    segmenter, released = Segmenter(), []
+    monkeypatch.setattr(SingleCellNetwork, "release", lambda network: released.append(network))
+    segmenter.segment(field(64, 64), AT_40X)
+    assert released == segmenter.single_cells and len(released) == 2
 
 
 def test_a_segmenter_may_be_sent_to_another_process(checkpoint):

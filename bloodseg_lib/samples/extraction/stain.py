@@ -15,7 +15,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from skimage.filters import threshold_otsu
+import skimage
 
 from bloodseg_lib.optics import FLOOR, GREY_DENSITIES, WHITE, nuclear_density, windows_at_40x
 
@@ -134,7 +134,7 @@ def _red_cell_density(image: np.ndarray) -> tuple[np.ndarray | None, int]:
         return None, 0
     # Clipped, so that the threshold separates background and cells, and not cells and nuclei.
     clipped = np.minimum(green[in_view], 0.5)
-    threshold = threshold_otsu(clipped) if np.ptp(clipped) else 0.0
+    threshold = skimage.filters.threshold_otsu(clipped) if np.ptp(clipped) else 0.0
     stained = (green > threshold).astype(np.uint8)
     inner = cv2.erode(stained, _disc(9), borderValue=1) > 0
     if threshold < _LEAST_CONTRAST or inner.sum() < _LEAST_RED_CELL_PX:
