@@ -34,6 +34,7 @@ from bloodseg_lib.panel.trail import RECORD_SUFFIXES, trail
 from bloodseg_lib.panel.work import Work
 from bloodseg_lib.prediction.ahead import beside
 from bloodseg_lib.prediction.counts import CountingConfig
+from bloodseg_lib.prediction.pixel_size import PixelSize
 from bloodseg_lib.prediction.segmenter import Segmentation, Segmenter
 
 
@@ -289,6 +290,8 @@ class SegmentationPanel:
         with target.hold_sync():
             target.size, target.mode, target.alt = (width, height), mode, f"{session.name}: {words}"
             target.picture, target.map = shown, cells
+            known = session.segmentation and PixelSize.of(session.segmentation.scale).um
+            target.pixel_um = known or 0
             target.shown = controls.shown_ids()
         controls.scale_of_heat.value = legend
 

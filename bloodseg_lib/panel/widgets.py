@@ -55,6 +55,7 @@ class CellPicture(anywidget.AnyWidget):
         mode: ``"cells"``: each cell in the colour of its class; ``"pixels"``: each pixel in that of
             its class in the label map; ``"none"``: the picture as it is.
         opacity, outlines: of the tint.
+        pixel_um: micrometres of a pixel of the image, for the scale bar; 0: not known.
         selected: number of the cell that is described, 0: none. A click sets it, or Python.
         chosen: numbers of the cells that a correction changes.
         alt: the content of the picture in words.
@@ -73,6 +74,7 @@ class CellPicture(anywidget.AnyWidget):
     mode = traitlets.Enum(("cells", "pixels", "none"), "cells").tag(sync=True)
     opacity = traitlets.Float(0.45, min=0, max=1).tag(sync=True)
     outlines = traitlets.Bool(True).tag(sync=True)
+    pixel_um = traitlets.Float(0).tag(sync=True)
     selected = traitlets.Int(0).tag(sync=True)
     chosen = traitlets.List(traitlets.Int()).tag(sync=True)
     alt = traitlets.Unicode("").tag(sync=True)
@@ -90,15 +92,18 @@ class CellPicture(anywidget.AnyWidget):
         self.on_msg(lambda _widget, message, _buffers: self.answer(message))
 
     def answer(self, message: Mapping[str, Any]) -> None:
-        """Answer the browser's ``{"part", "size"}`` with the pictures of that part, and hand on
-        everything else.
+        """Answer the browser's ``{"part", "size"}`` with the pictures of that part, if it lies in
+        the image, and hand on everything else.
         """
         try:
             if "part" not in message:
                 self._act(message)
                 return
+            window = Box(*(int(value) for value in message["part"]))
+            if window.right > self.size[0] or window.bottom > self.size[1]:
+                return  # asked of the image before this one
             width, height = (min(int(side), MOST_PART_PX) for side in message["size"])
-            parts = self._part(Box(*(int(value) for value in message["part"])), (width, height))
+            parts = self._part(window, (width, height))
             self.send({"part": message["part"]}, list(parts))
         except Exception as error:
             self._on_error(error)

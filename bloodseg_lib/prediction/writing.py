@@ -180,7 +180,8 @@ def of_writing(
     """
     if not left_out:
         return
-    words = f"Writing or a bar is burnt into the picture; {left_out} cells it touches are left out."
+    cells = "1 cell it touches is" if left_out == 1 else f"{left_out} cells it touches are"
+    words = f"Writing or a bar is burnt into the picture; {cells} left out."
     share = left_out / (left_out + counted)
     if share > MOST_LEFT_OUT:
         words += " These are so many that no figure is given: is it writing at all?"

@@ -13,6 +13,7 @@ from pages import CENTRES, NEEDED, free_port, new_page, served, write_smear
 from pictures import write_image
 from red_and_green import FIELD
 
+from bloodseg_lib.classes import RBC_DIAMETER_UM
 from bloodseg_lib.cli import main
 from bloodseg_lib.io import write_json
 from bloodseg_lib.panel import app
@@ -188,6 +189,27 @@ class TestInTheBrowser:
         assert middle() == pytest.approx(0.5 / 1.5**2, abs=0.02)
         page.set_viewport_size({"width": 420, "height": 900})
         minimap.wait_for(state="hidden")
+
+    def test_the_scale_bar_measures_the_cells_beside_it(self, address, page, tmp_path):
+        panel = opened(page, address)
+        upload(page, write_smear(tmp_path / "bar.png"))
+        panel.get_by_text("bar.png: press Segment.").wait_for()
+        bar = panel.locator(".bloodseg-scale")
+        assert not bar.is_visible()  # no red cell was measured
+        panel.get_by_role("button", name="Segment", exact=True).click()
+        bar.wait_for()
+
+        def micrometres_of_a_cell():  # 37 of the 400 pixels of the image
+            length = float(bar.inner_text().removesuffix(" \u00b5m"))
+            cell = panel.locator(".bloodseg-stage").bounding_box()["width"] * 37 / 400
+            return length * cell / bar.bounding_box()["width"]
+
+        assert micrometres_of_a_cell() == pytest.approx(RBC_DIAMETER_UM, rel=0.08)
+        before = bar.inner_text()
+        for _ in range(5):
+            panel.get_by_role("button", name="Zoom in").click()
+        assert bar.inner_text() != before
+        assert micrometres_of_a_cell() == pytest.approx(RBC_DIAMETER_UM, rel=0.08)
 
     def test_several_cells_of_the_gallery_are_changed_at_once(self, address, page, tmp_path):
         panel = opened(page, address)

@@ -14,7 +14,7 @@ from pictures import write_image
 from red_and_green import FIELD, RedAndGreen
 from skimage import data
 
-from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC
+from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, RBC_DIAMETER_PX, RBC_DIAMETER_UM
 from bloodseg_lib.io import png_bytes
 from bloodseg_lib.panel import drawing
 from bloodseg_lib.panel.corrections import UNIDENTIFIED
@@ -110,6 +110,25 @@ def test_the_browser_is_given_the_part_that_it_looks_at(panel, monkeypatch):
     image, cells = (cv2.imdecode(np.frombuffer(b, np.uint8), 1)[:, :, ::-1] for b in buffers)
     assert message == {"part": [40, 50, 20, 10]} and image.shape == (20, 40, 3)
     assert cells[10, 20].tolist() == [1, 0, INFECTED_RBC]
+
+
+def test_a_part_of_the_picture_before_is_passed_over(panel, monkeypatch):
+    """The browser may ask before it has heard that the picture is another, smaller one."""
+    sent = []
+    monkeypatch.setattr(panel.controls.picture, "send", lambda *message: sent.append(message))
+    height, width = FIELD.shape[:2]
+    panel.controls.picture.answer({"part": [width, 0, 20, 10], "size": [40, 20]})
+    panel.controls.picture.answer({"part": [0, height - 5, 20, 10], "size": [40, 20]})
+    assert not sent and panel.status.last_error is None
+
+
+def test_the_picture_knows_its_micrometres_by_the_diameter_of_its_red_cells(panel):
+    panel.controls.measure.value = False
+    assert panel.controls.picture.pixel_um == 0
+    panel.controls.run.click()
+    assert panel.controls.picture.pixel_um == pytest.approx(RBC_DIAMETER_UM / RBC_DIAMETER_PX)
+    panel.controls.picker.value = "other"
+    assert panel.controls.picture.pixel_um == 0
 
 
 @pytest.mark.parametrize(("key", "class_id"), [("3", 3), ("0", UNIDENTIFIED), ("Delete", None)])

@@ -17,7 +17,7 @@ from bloodseg_lib.prediction.quality import judge
 from bloodseg_lib.prediction.results import count_field
 from bloodseg_lib.prediction.scale import AT_40X, Scale
 from bloodseg_lib.prediction.segmenter import Segmentation
-from bloodseg_lib.prediction.writing import burnt_in, without_writing
+from bloodseg_lib.prediction.writing import burnt_in, of_writing, without_writing
 
 MEASURED = Scale(1.0, "measured", RBC_DIAMETER_PX, 60)
 BACKGROUND, CELL = (246, 240, 248), (190, 150, 195)
@@ -244,3 +244,11 @@ def test_the_thin_dark_rim_of_a_round_cell_is_no_scale_bar():
     for radius in (20, 45, 80):
         cv2.circle(image, (200, 150), radius, (60, 60, 60), 2)
     assert burnt_in(image) is None
+
+
+@pytest.mark.parametrize(
+    ("left_out", "words"), [(1, "1 cell it touches is"), (4, "4 cells it touches are")]
+)
+def test_one_cell_that_writing_touches_is_spoken_of_as_one(left_out, words):
+    (finding,) = of_writing(np.zeros((2, 2), np.uint8), None, left_out, 99)
+    assert f"; {words} left out." in finding.sentence

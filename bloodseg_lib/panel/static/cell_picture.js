@@ -1,6 +1,6 @@
 // The front end of bloodseg_lib.panel.widgets.CellPicture: a picture that is zoomed and moved like a map, and whose cells answer to the pointer and to
 // the keyboard. Traits: picture and map (PNG), size [width, height] in pixels of the image, cells [{number, box, centre, class, words, mark}],
-// colours [[r, g, b]] by class, shown [class], mode, opacity, outlines, selected, chosen, alt, controls [model_id].
+// colours [[r, g, b]] by class, shown [class], mode, opacity, outlines, pixel_um, selected, chosen, alt, controls [model_id].
 
 const SVG = "http://www.w3.org/2000/svg";
 const MOST_ZOOM = 16; // screen pixels for a pixel of the image
@@ -165,6 +165,7 @@ function render({ model, el }) {
   const minimap = element("div", { class: "bloodseg-minimap", "aria-hidden": "true" }, frame); // keys move the view without it
   const miniature = element("canvas", {}, minimap);
   const inView = element("div", {}, minimap);
+  const scaleBar = element("div", { class: "bloodseg-scale" }, frame);
   const label = element("div", { class: "bloodseg-label", "aria-hidden": "true" }, el);
   const spoken = element("div", { class: "bloodseg-spoken", "aria-live": "polite" }, el);
   const bar = element("div", { class: "bloodseg-bar-of-tools" }, el);
@@ -243,7 +244,19 @@ function render({ model, el }) {
     const [x, y, w, h] = [...sides.map(([start, , side]) => Math.max(0, -start / side)), ...sides.map(([, room, side]) => Math.min(1, room / side))];
     Object.assign(inView.style, { left: `${100 * x}%`, top: `${100 * y}%`, width: `${100 * w}%`, height: `${100 * h}%` });
     minimap.hidden = frame.clientWidth < LEAST_FRAME_PX || w * h > 0.95; // where all is in view it says nothing
+    measure();
     ask();
+  }
+
+  // The longest of 1, 2, 5, 10, 20 ... micrometres that takes a third of the frame at most.
+  function measure() {
+    const wide = view.scale / model.get("pixel_um"); // screen pixels for a micrometre
+    const most = frame.clientWidth / 3 / wide;
+    const step = 10 ** Math.floor(Math.log10(most));
+    const length = step * [5, 2, 1].find((times) => times * step <= most);
+    scaleBar.hidden = !(length > 0); // it is not known
+    scaleBar.style.width = `${length * wide}px`;
+    scaleBar.textContent = `${length} \u00b5m`;
   }
 
   function move(dx, dy) {
@@ -538,6 +551,7 @@ function render({ model, el }) {
     "change:map": load,
     "change:size": replaced,
     "change:alt": describe,
+    "change:pixel_um": measure,
     "msg:custom": detail,
     "change:selected": () => {
       mark();
