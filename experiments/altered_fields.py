@@ -241,6 +241,10 @@ def _of_colours(number: int) -> Alteration:
     return altered
 
 
+def _gif_in_a_jpeg(image: np.ndarray, factor: float) -> np.ndarray:
+    return _jpeg(85)(_of_colours(8)(image, factor), factor)
+
+
 def _panels(image: np.ndarray, _: float) -> np.ndarray:
     """The field beside itself upside down, in a figure."""
     edges = {"borderType": cv2.BORDER_CONSTANT, "value": (255,) * 3}
@@ -323,6 +327,7 @@ KINDS: dict[str, Alteration] = {
     "no-blue": _levels(lambda x: x * np.array([1, 1, 0], np.float32)),
     "half-light-grey": lambda image, _: np.repeat(image[..., 1:2] // 2, 3, axis=2),
     "16-colours": _of_colours(16),
+    "8-colours-jpeg": _gif_in_a_jpeg,
     "panels": _panels,
     "strip-twice": lambda image, _: np.concatenate([image[:, : len(image[0]) * 2 // 3], image], 1),
     "part-lost": _part_lost,
