@@ -134,6 +134,34 @@ def _circle(outside: int) -> Alteration:
     return altered
 
 
+def _by_telephone(image: np.ndarray, _: float) -> np.ndarray:
+    """Held by hand to the eyepiece: round, beside the middle, with a soft edge, in warm light."""
+    (height, width), radius = image.shape[:2], 0.45 * min(image.shape[:2])
+    rows, columns = np.indices((height, width)).astype(np.float32)
+    far = np.hypot(rows - 0.48 * height, columns - 0.53 * width) - radius
+    light = 1 / (1 + np.exp(far / (radius / 40)))[:, :, None]
+    return (image * light * np.array([1, 0.93, 0.8]) + 12 * (1 - light)).astype(np.uint8)
+
+
+def _boxes(image: np.ndarray, _: float) -> np.ndarray:
+    """As a detector of objects draws them, in a JPEG."""
+    result, (height, width) = image.copy(), image.shape[:2]
+    for x, y in ((2, 3), (6, 5), (8, 2), (4, 7)):
+        begin = (x * width // 10, y * height // 10)
+        end = (begin[0] + width // 12, begin[1] + width // 12)
+        cv2.rectangle(result, begin, end, (255, 56, 56), max(1, width // 300))
+    return _jpeg(85)(result, 1)
+
+
+def _rings(image: np.ndarray, _: float) -> np.ndarray:
+    """Around cells, by a program, in blue."""
+    result, (height, width) = image.copy(), image.shape[:2]
+    for x, y in ((3, 3), (7, 6), (8, 2)):
+        place = (x * width // 10, y * height // 10)
+        cv2.circle(result, place, width // 11, (40, 60, 180), max(2, width // 120), cv2.LINE_AA)
+    return result
+
+
 def _turned(outside: int) -> Alteration:
     """By 20 degrees, the corners filled."""
 
@@ -213,6 +241,10 @@ def _of_colours(number: int) -> Alteration:
     return altered
 
 
+def _gif_in_a_jpeg(image: np.ndarray, factor: float) -> np.ndarray:
+    return _jpeg(85)(_of_colours(8)(image, factor), factor)
+
+
 def _panels(image: np.ndarray, _: float) -> np.ndarray:
     """The field beside itself upside down, in a figure."""
     edges = {"borderType": cv2.BORDER_CONSTANT, "value": (255,) * 3}
@@ -274,6 +306,9 @@ KINDS: dict[str, Alteration] = {
     "watermark": _watermark,
     "pointer": _pointer,
     "arrows": _arrows,
+    "boxes": _boxes,
+    "rings": _rings,
+    "by-telephone": _by_telephone,
     "round-on-black": _circle(0),
     "round-on-white": _circle(255),
     "turned-on-black": _turned(0),
@@ -292,6 +327,7 @@ KINDS: dict[str, Alteration] = {
     "no-blue": _levels(lambda x: x * np.array([1, 1, 0], np.float32)),
     "half-light-grey": lambda image, _: np.repeat(image[..., 1:2] // 2, 3, axis=2),
     "16-colours": _of_colours(16),
+    "8-colours-jpeg": _gif_in_a_jpeg,
     "panels": _panels,
     "strip-twice": lambda image, _: np.concatenate([image[:, : len(image[0]) * 2 // 3], image], 1),
     "part-lost": _part_lost,

@@ -1,6 +1,7 @@
 """Pictures decoded by Pillow: JPEG, PNG, BMP, GIF, WebP, AVIF, JPEG 2000, HEIC and their like.
 
-OpenCV decodes what Pillow cannot, colours of 16 bits and rare formats, and JPEG faster.
+OpenCV decodes what Pillow cannot, colours of 16 bits (of JPEG 2000, more than 8) and rare formats,
+and JPEG faster.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def read(path: Path, page: int | None, most_px: float) -> Stored:
         page = chosen_page(page, pages, "frames of {} x {}".format(*picture.size))
         if pages > 1:
             picture.seek(page - 1)
-        decode = {"PNG": _deep_png, "JPEG": _jpeg, "MPO": _jpeg}.get(picture.format or "")
+        decode = _DECODERS.get(picture.format or "")
         stored = (decode and decode(data, picture)) or of_pillow(picture)
         stored.page, stored.pages = page, pages
         if any("exif" in key.lower() or "xmp" in key.lower() for key in map(str, picture.info)):
@@ -205,6 +206,17 @@ def _deep_png(data: bytes, picture: Image.Image) -> Stored | None:
     return stored
 
 
+def _deep_jpeg_2000(data: bytes, picture: Image.Image) -> Stored | None:
+    """A JPEG 2000 of more than 8 bits, whose colours Pillow gives wrongly; None for another."""
+    at = data.find(b"\xff\x4f\xff\x51") + 42  # the depth of its first channel
+    if not 42 <= at < len(data) or (bits := (data[at] & 0x7F) + 1) <= 8:
+        return None
+    stored = by_opencv(data)
+    stored.profile = picture.info.get("icc_profile") or b""
+    stored.bits = bits if bits < 16 else 0
+    return stored
+
+
 def _jpeg(data: bytes, picture: Image.Image) -> Stored | None:
     """A JPEG decoded by OpenCV: to the same bytes as by Pillow, in half the time. None for one that
     it cannot decode, or not alike: Pillow tells what is wrong.
@@ -217,6 +229,11 @@ def _jpeg(data: bytes, picture: Image.Image) -> Stored | None:
         return None
     colours = array if array.ndim == 2 else cv2.cvtColor(array, cv2.COLOR_BGR2RGB)
     return Stored(colours, profile=picture.info.get("icc_profile") or b"")
+
+
+_DECODERS = {
+    "PNG": _deep_png, "JPEG2000": _deep_jpeg_2000, "JPEG": _jpeg, "MPO": _jpeg
+}  # fmt: skip
 
 
 def by_opencv(file: bytes, page: int = 0) -> Stored:
@@ -237,7 +254,8 @@ def by_opencv(file: bytes, page: int = 0) -> Stored:
         raise ValueError(f"OpenCV: {error}") from error
     if array is None:
         raise ValueError("no known format, or cut short")
-    if array.ndim == 3 and array.shape[2] in (3, 4):
+    # of a PAM it gives red first
+    if array.ndim == 3 and array.shape[2] in (3, 4) and not file.startswith(b"P7"):
         array = np.ascontiguousarray(array[:, :, [2, 1, 0, 3][: array.shape[2]]])
     return Stored(array, STRAIGHT if array.ndim == 3 and array.shape[2] == 4 else "")
 

@@ -21,6 +21,7 @@ _DEPTHS = (8, 10, 12, 14, 16)
 _SAME_ALPHA = 5  # of 255
 _SRGB_GAMMA, _SAME_GAMMA = 2.2, 0.03
 _MOST_OUTSIDE = 0.01  # of the values of a picture in real numbers
+_LEAST = 0.25  # of white, beneath black: of a picture from -1 to 1 few pixels are dark
 _LEAST_OF_255 = 16  # less at most, and such a picture is not from 0 to 255
 _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     2: np.fliplr,
@@ -235,7 +236,7 @@ def _eight_bits(
         few = _MOST_OUTSIDE * array.size
         for white in (1, 255):  # enlarging and sharpening leave a little outside
             few_outside = np.sum(array < -0.05 * white) + np.sum(array > 1.1 * white) <= few
-            if few_outside and (white == 1 or most > _LEAST_OF_255):
+            if few_outside and least >= -_LEAST * white and (white == 1 or most > _LEAST_OF_255):
                 cut = "" if least >= 0 and most <= white else ", what is outside cut off"
                 notes.append(f"Its values, 0 to {white}, were taken for black to white{cut}.")
                 return np.rint(np.clip(array, 0, white) * (255 / white)).astype(np.uint8), 32
@@ -254,6 +255,8 @@ def _eight_bits(
     told = 8 <= bits <= 16 and most < 2**bits
     # no camera leaves two bits of its range unused
     by_values = 16 if white_is_zero else next(n for n in _DEPTHS if most < 2**n)
+    if array.dtype == np.int16:  # a sign leaves 15
+        by_values = min(by_values, 15)
     used = bits if told else by_values
     if not told and used < 16:
         notes.append(f"Its values, {most:g} at most, were taken for {used} bits.")

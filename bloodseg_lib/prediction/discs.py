@@ -10,7 +10,7 @@ from bloodseg_lib.optics import nuclear_density, optical_density
 from bloodseg_lib.prediction.pallor import fill_pale_centres
 
 _UNSEEN = 2  # in a mask: the black around a field, or beyond the image
-_SOFT_PX = 7
+_SOFT_PX, _SOFTEST = 4, 0.1  # how far its edge reaches inwards at least, and of the longer side
 _LEAST_EDGE = 0.02  # of the image's edges that the black around a field covers; cells cover less
 _ANGLES = np.linspace(0, 2 * np.pi, 72, endpoint=False)
 _DIRECTIONS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)  # (72, 2): x, y
@@ -30,8 +30,9 @@ def round_things(image: np.ndarray) -> tuple[np.ndarray, float]:
     threshold = skimage.filters.threshold_otsu(clipped) if np.ptp(clipped) else 0.0
     if threshold < 0.03:  # nothing but noise
         return np.empty((0, 2)), 0.0
-    outside = _outside(~in_view)  # not yet: the slide within would be a pale centre
-    stained = (green > threshold) & ~outside
+    stained = green > threshold
+    outside = _outside(~in_view, stained)  # not yet: the slide within would be a pale centre
+    stained &= ~outside
     mask = fill_pale_centres(stained.astype(np.uint8), 30, elongation=2.2)
     mask[outside] = 1  # cells that it cuts continue there
     # Haemoglobin lets red light pass, nuclei do not.
@@ -70,13 +71,25 @@ def round_things(image: np.ndarray) -> tuple[np.ndarray, float]:
     return np.array(found).reshape(-1, 2), float(((mask == 1) & in_view).sum())
 
 
-def _outside(black: np.ndarray) -> np.ndarray:
-    """Of what is black, ``(H, W) bool``, what lies around the field, with its soft edge."""
+def _outside(black: np.ndarray, stained: np.ndarray) -> np.ndarray:
+    """Of what is black, ``(H, W) bool``, what lies around the field, with its soft edge: as far as
+    all the way around is ``stained`` more than the field is, or nearly.
+    """
     _, numbers = cv2.connectedComponents(black.astype(np.uint8))
     edges = np.concatenate([numbers[0], numbers[-1], numbers[:, 0], numbers[:, -1]])
     often = np.bincount(edges, minlength=numbers.max() + 1) >= _LEAST_EDGE * len(edges)
     often[0] = False
-    return cv2.dilate(often[numbers].astype(np.uint8), np.ones((_SOFT_PX, _SOFT_PX))) > 0
+    around = often[numbers]
+    if not around.any():
+        return around
+    away = cv2.distanceTransform((~around).astype(np.uint8), cv2.DIST_L2, 5).astype(np.int32)
+    softest = max(_SOFT_PX, int(_SOFTEST * max(black.shape)))
+    rings = np.minimum(away, softest)  # all that is farther is the last
+    share = np.bincount(rings[stained], minlength=softest + 1) / np.maximum(
+        1, np.bincount(rings.ravel(), minlength=softest + 1)
+    )
+    field = np.flatnonzero(share[_SOFT_PX:] <= (1 + share[-1]) / 2)
+    return np.asarray(away < _SOFT_PX + (int(field[0]) if len(field) else 0))
 
 
 def _density(channel: np.ndarray) -> np.ndarray:

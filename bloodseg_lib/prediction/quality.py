@@ -20,7 +20,7 @@ from bloodseg_lib.prediction.blank import of_blank
 from bloodseg_lib.prediction.cells import Cell
 from bloodseg_lib.prediction.chance import of_chance
 from bloodseg_lib.prediction.copies import of_copies
-from bloodseg_lib.prediction.few_colours import of_few_colours
+from bloodseg_lib.prediction.few_colours import of_few_colours, of_heaps
 from bloodseg_lib.prediction.finding import (
     DIFFERENTIAL,
     EVERYTHING,
@@ -119,8 +119,11 @@ def judge(
         *of_panels(segmentation.preprocessing.correction.surround),
         *of_writing(segmentation.labels, segmentation.written, written, len(cells)),
     ]
-    if not any(f.name == "focus" for f in findings):  # which takes noise away, too
+    names = {f.name for f in findings}
+    if "focus" not in names:  # which takes noise away, too
         findings += of_smoothing(original, segmentation)
+    if red.stretch and not names & {"colours", "compression"}:
+        findings += of_heaps(original, segmentation)
     if not cells and not any(f.withholds == EVERYTHING for f in findings):
         words = (
             "No cell is counted: the slide is empty, or the picture shows nothing but the inside "

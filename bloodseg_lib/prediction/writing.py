@@ -1,9 +1,10 @@
-"""Writing, scale bars and arrows that a program has burnt into a picture.
+"""Writing, scale bars, boxes and arrows that a program has burnt into a picture.
 
-Hardly a stain is as black, and no stained cell as pure a colour; a camera writes neither. Where the
-light was low, the colours are gone or the contrast was stretched, nuclei are black too: they are
-blobs, and writing is of strokes. In a picture that was made smaller afterwards black is grey, but
-no cell has a thin line as straight and long as a scale bar.
+Hardly a stain is as black, and no stained cell as pure a colour, or of one colour that nothing else
+in the picture comes near; a camera writes none of these. Where the light was low, the colours are
+gone or the contrast was stretched, nuclei are black too: they are blobs, and writing is of strokes.
+In a picture that was made smaller afterwards black is grey, but no cell has a thin line as straight
+and long as a scale bar.
 Taught by ``notebooks/06_interactive_prediction.ipynb``.
 """
 
@@ -28,16 +29,21 @@ _SPOTS_PX = 9  # so far apart
 _LIGHT, _RING_PX = 3.5, (2, 4)  # times as bright is what lies so far around a letter
 _HOLLOW = 0.6  # of its convex hull that an angular thing fills at most, as an arrow does
 _PURE = (12, 240)  # a channel below, another above: yellow, red, green and the like
+_ALONE = 0.6  # of the pixels so near a colour, that are of exactly it; in 191 fields 0.19 at most
+_NEAR, _OFF_THE_SLIDE = 6, 30  # grey levels
+_OFTEN, _MOST_COLOURS, _PHOTOGRAPH = 1e-4, 128, 1024  # of the pixels; that are tried; that it has
+_COUNTED_PX = 2**19
 _DARK_BACKGROUND = 235  # of green; on a brighter one white is nothing special
 _LEAST_STROKE_PX = 12
 _LEAST_PX = 60  # of all strokes together; less is dirt
-_MOST = 0.05  # of the picture; more is no writing on it
+_MOST, _MOST_DRAWN = 0.05, 0.25  # of the picture; more is no writing on it, no boxes and rings
 _DARKEST_BACKGROUND = 90  # as of a picture in transmitted light
 _BORDER = 0.005  # of the sides: what lies there is the dark border of a video frame
 _MARGIN = 0.03  # of the sides: dark specks there are what is left of such a border
 _AROUND_PX = 3  # smoothed edges of the letters
 _LINE_PX = 7  # a line is thinner
 _LINE = 40  # grey levels that a line is darker than both sides of it, in its brightest channel
+_BOX, _BOX_PX = 80, 1 / 75  # that of a box in any channel; it is thinner, of the picture's width
 _LETTER = 20  # grey levels, for letters beside a line
 _LENGTH = (24, 0.045)  # of a line at least: pixels, and fraction of the picture's width
 
@@ -52,7 +58,8 @@ def burnt_in(image: np.ndarray, outside: np.ndarray | None = None) -> np.ndarray
     background = background_colour(image)
     if background.max() < _DARKEST_BACKGROUND:
         return None
-    drawn = _scale_bar(brightest)
+    certain = _boxes(darkest) | _strokes(_of_one_colour(image, background))
+    drawn = _scale_bar(brightest) | certain
     black = _BLACK * min(1, background.max() / WHITE)
     # nearly black, and closed, the spots in which a nucleus is black are a whole
     spots = np.ones((_SPOTS_PX, _SPOTS_PX), np.uint8)
@@ -73,7 +80,9 @@ def burnt_in(image: np.ndarray, outside: np.ndarray | None = None) -> np.ndarray
     _, numbers, stats, _ = cv2.connectedComponentsWithStats(drawn.astype(np.uint8))
     inner = _inner(stats[1:], height, width)
     strokes = 1 + np.flatnonzero(inner & (stats[1:, cv2.CC_STAT_AREA] >= _LEAST_STROKE_PX))
-    if not _LEAST_PX <= stats[strokes, cv2.CC_STAT_AREA].sum() <= _MOST * drawn.size:
+    area = stats[strokes, cv2.CC_STAT_AREA].sum()
+    most = _MOST_DRAWN if 2 * np.count_nonzero(certain & drawn) > area else _MOST
+    if not _LEAST_PX <= area <= most * drawn.size:
         return None
     kept = np.zeros(len(stats), np.uint8)
     kept[strokes] = 1
@@ -147,18 +156,50 @@ def _scale_bar(brightest: np.ndarray) -> np.ndarray:
     return lines | (beside & (darker > _LETTER))
 
 
-def _level_lines(brightest: np.ndarray, length: int) -> np.ndarray:
-    """Level, thin, dark lines of a length at least, ``(H, W) bool``; the rim of a round cell, level
-    for a while at its top, is none.
+def _boxes(darkest: np.ndarray) -> np.ndarray:
+    """Thin and straight lines, level or upright, that are dark in any channel, ``(H, W) bool``: the
+    boxes around cells that programs draw. Of 191 fields it finds one, which has a scale bar.
+    """
+    width = darkest.shape[1]
+    lines = max(_LENGTH[0], int(_LENGTH[1] * width)), _BOX, max(_LINE_PX, int(_BOX_PX * width) | 1)
+    return _level_lines(darkest, *lines) | _level_lines(darkest.T, *lines).T
+
+
+def _of_one_colour(image: np.ndarray, background: np.ndarray) -> np.ndarray:
+    """Pixels of ``(H, W, 3) uint8`` RGB of exactly a colour, other than the background's, that is
+    frequent and has no others near it, ``(H, W) bool``; none in a picture of few colours.
+    """
+    drawn = np.zeros(image.shape[:2], bool)
+    counted = image[:: -(-drawn.size // _COUNTED_PX)].astype(np.int32) @ np.array([65536, 256, 1])
+    values, times = np.unique(counted, return_counts=True)
+    if len(values) < _PHOTOGRAPH:
+        return drawn
+    colours = np.stack([values >> 16, values >> 8 & 255, values & 255], axis=1)
+    often = (times >= _OFTEN * counted.size) & (times >= _LEAST_STROKE_PX)
+    often &= (np.abs(colours - background) > _OFF_THE_SLIDE).any(axis=1)
+    tried = np.flatnonzero(often)
+    for i in tried[np.argsort(-times[tried])][:_MOST_COLOURS]:
+        reds = slice(*np.searchsorted(colours[:, 0], colours[i, 0] + np.array([-_NEAR, _NEAR + 1])))
+        near = (np.abs(colours[reds] - colours[i]) <= _NEAR).all(axis=1)
+        if times[i] >= _ALONE * times[reds][near].sum():
+            drawn |= cv2.inRange(image, colours[i], colours[i]) > 0
+    return drawn
+
+
+def _level_lines(
+    brightest: np.ndarray, length: int, contrast: int = _LINE, line_px: int = _LINE_PX
+) -> np.ndarray:
+    """Level lines of a length at least, thinner than ``line_px``, that have this contrast to both
+    sides, ``(H, W) bool``; the rim of a round cell, level for a while at its top, is none.
     """
     brightest = np.ascontiguousarray(brightest)  # it may be turned
-    darker = cv2.morphologyEx(brightest, cv2.MORPH_BLACKHAT, np.ones((_LINE_PX, 1), np.uint8))
-    thin = (darker > _LINE).astype(np.uint8)
+    darker = cv2.morphologyEx(brightest, cv2.MORPH_BLACKHAT, np.ones((line_px, 1), np.uint8))
+    thin = (darker > contrast).astype(np.uint8)
     lines = cv2.morphologyEx(thin, cv2.MORPH_OPEN, np.ones((1, length), np.uint8))
     if not lines.any():
         return lines > 0
     _, numbers, stats, _ = cv2.connectedComponentsWithStats(thin)
-    flat = stats[:, cv2.CC_STAT_HEIGHT] <= 2 * _LINE_PX
+    flat = stats[:, cv2.CC_STAT_HEIGHT] <= 2 * line_px
     return (lines > 0) & flat[numbers]
 
 

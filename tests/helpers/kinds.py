@@ -61,11 +61,27 @@ def pyramid(path: Path) -> None:
 
 PLANES = np.ascontiguousarray(FIELD.transpose(2, 0, 1))
 LZW = 5
+
+
+def pam(path: Path) -> None:
+    height, width = FIELD.shape[:2]
+    header = f"P7\nWIDTH {width}\nHEIGHT {height}\nDEPTH 3\nMAXVAL 255\nTUPLTYPE RGB\nENDHDR\n"
+    path.write_bytes(header.encode() + FIELD.tobytes())
+
+
+def jpeg_2000(array: np.ndarray) -> Write:
+    """Writes it without loss."""
+    return lambda path: cv2.imwrite(
+        str(path), array[:, :, ::-1], [cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000]
+    )
+
+
 KINDS: dict[str, Write] = {
     "plain.png": pillow(FIELD),
     "plain.bmp": pillow(FIELD),
     "plain.webp": pillow(FIELD, lossless=True),
     "plain.ppm": pillow(FIELD),
+    "plain.pam": pam,
     "indexed.png": palette,
     "indexed.gif": palette,
     "indexed.tif": palette,
@@ -98,9 +114,12 @@ KINDS: dict[str, Write] = {
     "12_bits_alpha.png": opencv(np.dstack([DEEP * 16, 0 * DEEP[:, :, :1]])),
     "12_bits_opaque.png": opencv(np.dstack([DEEP * 16, OPAQUE.astype(np.uint16) * 257])),
     "10_bits.tif": tiff(DEEP * 4),
+    "16_bits.jp2": jpeg_2000(DEEP * 257),
+    "12_bits.jp2": jpeg_2000(DEEP * 16),
     "8_in_16_bits.tif": tiff(DEEP),
     "8_in_16_bits.png": opencv(DEEP),
     "8_in_signed_16_bits.tif": tiff(FIELD.astype(np.int16)),
+    "15_bits_signed.tif": tiff(FIELD.astype(np.int16) * 128),
     "float_to_1.tif": tiff(FIELD.astype(np.float32) / 255),
     "float_to_255.tif": tiff(FIELD.astype(np.float32)),
     "ome.ome.tif": tiff(FIELD, metadata={"axes": "YXS"}),

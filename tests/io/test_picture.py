@@ -158,6 +158,14 @@ def test_a_png_s_gamma_is_applied_unless_it_is_that_of_srgb(tmp_path):
     assert "other primary colours" in read_picture(tmp_path / "p3.png").notes[0]
 
 
+def test_a_picture_from_minus_one_to_one_is_not_taken_for_one_from_zero(tmp_path):
+    values = np.maximum(FIELD, 128) / 127.5 - 1
+    values[0, :8] = -0.6  # little of a smear is darker than half of the light
+    tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb")
+    with pytest.raises(ValueError, match=r"Received float64 from -0\.6 to"):
+        read_image(tmp_path / "a.tif")
+
+
 def test_real_numbers_a_little_outside_their_range_are_cut_off(tmp_path):
     for white in (1, 255):
         values = FIELD.astype(np.float32) * (white / 255)

@@ -6,8 +6,11 @@ import pytest
 from drawn_fields import scattered
 from PIL import Image
 
-from bloodseg_lib.prediction.few_colours import Colours, of_few_colours
+from bloodseg_lib.prediction.few_colours import Colours, of_few_colours, of_heaps, roughness
 from bloodseg_lib.prediction.finding import FRACTIONS
+from bloodseg_lib.prediction.preprocessing import Preprocessing
+from bloodseg_lib.prediction.scale import AT_40X
+from bloodseg_lib.prediction.segmenter import Segmentation
 
 FIELD = cv2.GaussianBlur(scattered(), (0, 0), 1.5)  # as a camera smooths its noise
 GREY = np.repeat(cv2.cvtColor(FIELD, cv2.COLOR_RGB2GRAY)[:, :, None], 3, axis=2)
@@ -64,3 +67,45 @@ def test_a_tinted_grey_photograph_has_a_colour_for_each_level():
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9000), (9000, 1)])
 def test_a_line_is_counted_too(shape):
     assert Colours.of(np.zeros((*shape, 3), np.uint8)).number == 1
+
+
+def shaded(spread=1.0):
+    """Cells of every shade, from thin to dense, in a photograph."""
+    shade = np.linspace(-60, 60, 600) * spread
+    field = np.array([190, 150, 185]) + shade[None, :, None] * [0.5, 1, 0.6] + np.zeros((300, 1, 1))
+    noise = np.random.default_rng(0).normal(0, 3, field.shape)
+    return np.clip(field + noise + 0.5, 0, 255).astype(np.uint8)
+
+
+def in_a_jpeg(image, number):
+    few = np.array(Image.fromarray(image).quantize(number, dither=0).convert("RGB"))
+    _, data = cv2.imencode(".jpg", few[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
+    jpeg = np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+    assert said(jpeg) == []  # thousands of colours
+    return jpeg
+
+
+def of_cells(image):
+    labels = np.ones(image.shape[:2], np.uint8)
+    labels[:, ::50] = 0
+    return list(of_heaps(image, Segmentation(labels, None, AT_40X, Preprocessing.none())))
+
+
+@pytest.mark.parametrize(("number", "level"), [(6, "withheld"), (14, "warning")])
+def test_a_gif_saved_as_a_jpeg_has_its_colours_in_heaps(number, level):
+    (finding,) = of_cells(in_a_jpeg(shaded(), number))
+    assert (finding.name, finding.level) == ("colours", level)
+
+
+@pytest.mark.parametrize("light", [1.0, 0.7])
+def test_a_photograph_has_none_nor_has_one_that_is_clipped(light):
+    assert of_cells((light * shaded()).astype(np.uint8)) == []
+    assert of_cells(np.clip(1.4 * shaded().astype(float), 0, 255).astype(np.uint8)) == []
+
+
+def test_of_few_pixels_or_of_cells_all_alike_heaps_are_not_told():
+    heaped = in_a_jpeg(shaded(), 6).reshape(-1, 3)
+    rng = np.random.default_rng(0)
+    assert roughness(rng.choice(heaped, 499)) is None
+    assert roughness(rng.choice(heaped, 5000)) > 0.15
+    assert roughness(shaded(0.1).reshape(-1, 3)) is None

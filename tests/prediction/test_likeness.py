@@ -1,6 +1,8 @@
 """Pictures of a batch that look the same."""
 
+import cv2
 import numpy as np
+import pytest
 from drawn_fields import drawn_field
 from PIL import Image
 
@@ -18,9 +20,19 @@ def test_a_jpeg_of_a_field_is_alike_and_a_field_of_other_cells_is_not(tmp_path):
     assert "the same as a.png" in note
 
 
-def test_pictures_of_two_sizes_or_unknown_looks_are_never_alike():
+@pytest.mark.parametrize("turns", range(4))
+@pytest.mark.parametrize("mirrored", [1, -1])
+@pytest.mark.parametrize("size", [1, 0.5, 1.7])
+def test_a_field_is_alike_turned_mirrored_and_of_another_size(turns, mirrored, size):
     alike, field = Alike(), drawn_field()
-    for looks in (looks_of(field), looks_of(field[:-1]), "", ""):
+    other = cv2.resize(np.rot90(field[:, ::mirrored], turns), None, fx=size, fy=size)
+    assert alike.note("a", looks_of(field)) == ()
+    assert "the same as a" in alike.note("b", looks_of(other))[0]
+
+
+def test_pictures_of_two_shapes_or_unknown_looks_are_never_alike():
+    alike, field = Alike(), drawn_field()
+    for looks in (looks_of(field), looks_of(field[:-8]), "", ""):
         assert alike.note("x", looks) == ()
 
 

@@ -361,6 +361,15 @@ def test_the_field_of_an_eyepiece_is_measured_in_black_on_all_sides(side, radius
     assert measure_rbc_diameter(image)[0] == near(30)
 
 
+@pytest.mark.parametrize("soft_px", [3, 10, 20])
+def test_a_soft_edge_of_the_field_is_no_cell(soft_px):
+    """As in a photograph by a telephone, held by hand to the eyepiece."""
+    image, (y, x) = smear(30, size=(700, 900)), np.ogrid[:700, :900]
+    light = 1 / (1 + np.exp((np.hypot(x - 430, y - 360) - 300) / soft_px))
+    image = (image * light[..., None] + 12 * (1 - light[..., None])).astype(np.uint8)
+    assert measure_rbc_diameter(image)[0] == near(30)
+
+
 @pytest.mark.parametrize("turns", range(4))
 def test_cells_that_the_border_cuts_are_measured_as_if_whole(turns):
     image = np.full((200, 400, 3), SLIDE, np.uint8)

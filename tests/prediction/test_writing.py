@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+from drawn_fields import photographed
 
 from bloodseg_lib.classes import NEUTROPHIL
 from bloodseg_lib.prediction.writing import burnt_in, of_writing
@@ -55,6 +56,48 @@ def test_white_is_writing_on_a_slide_that_is_not_white_and_black_beside_it_too(
     image = slide((*LETTER, (white,) * 3), (*other, BLACK), background=(240, green, 240))
     both = rectangle(*other) | rectangle(*LETTER)
     assert np.array_equal(burnt_in(image), both if expected else rectangle(*other))
+
+
+@pytest.mark.parametrize("colour", [(60, 140, 200), (200, 40, 60), (45, 42, 48)])
+def test_a_stroke_of_exactly_one_colour_is_drawn_if_none_is_near_it(colour):
+    field = photographed(slide())
+    rows, columns = LETTER
+    field[slice(*rows), slice(*columns)] = colour
+    assert np.array_equal(burnt_in(field), rectangle(*LETTER))
+    beside = field.copy()
+    beside[200:204, 150:230] = np.add(colour, 7)  # another drawing
+    assert burnt_in(beside)[104, 180]
+    beside[200:208, 150:230] = np.add(colour, 6)  # as a stain has them, of many shades
+    assert burnt_in(beside) is None
+    assert burnt_in(slide((*LETTER, colour))) is None  # of few colours: a drawing all of it
+
+
+def test_neither_a_disc_nor_a_shade_of_the_slide_in_one_colour_is_drawn():
+    field = photographed(slide())
+    cv2.circle(field, (180, 104), 20, (60, 140, 200), -1)
+    field[200:208, 150:210] = (222, 250, 250)
+    assert burnt_in(field) is None
+
+
+@pytest.mark.parametrize(("width", "thick"), [(520, 4), (1500, 12)])
+@pytest.mark.parametrize("colour", [(30, 160, 60), (250, 70, 60), (80, 200, 230)])
+def test_boxes_of_any_colour_are_drawn_also_in_a_jpeg(colour, width, thick):
+    field = photographed(np.full((HEIGHT, width, 3), 245, np.uint8))
+    cv2.rectangle(field, (150, 120), (280, 250), colour, thick)
+    _, data = cv2.imencode(".jpg", field[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
+    written = burnt_in(np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]))
+    assert written[[120, 250], 215].all() and written[185, [150, 280]].all()
+    assert not written[185, 215]
+
+
+@pytest.mark.parametrize(("step", "found"), [(60, True), (18, False)])
+def test_boxes_may_cover_more_of_the_picture_than_writing(step, found):
+    field = photographed(slide())
+    for x in range(20, WIDTH - 20, step):
+        field[20:-20, x : x + 8] = (60, 140, 200)
+    share = (field == (60, 140, 200)).all(axis=2).mean()
+    assert share > 0.05 and (share < 0.25) == found
+    assert (burnt_in(field) is not None) == found
 
 
 def test_beyond_the_field_of_view_is_no_writing():
