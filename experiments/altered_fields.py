@@ -140,7 +140,9 @@ def _by_telephone(image: np.ndarray, _: float) -> np.ndarray:
     rows, columns = np.indices((height, width)).astype(np.float32)
     far = np.hypot(rows - 0.48 * height, columns - 0.53 * width) - radius
     light = 1 / (1 + np.exp(far / (radius / 40)))[:, :, None]
-    return (image * light * np.array([1, 0.93, 0.8]) + 12 * (1 - light)).astype(np.uint8)
+    seen = image * light * np.array([1, 0.93, 0.8]) + 12 * (1 - light)
+    noise = np.random.default_rng(0).normal(0, 3, seen.shape)  # in the dark, too
+    return np.clip(seen + noise, 0, 255).astype(np.uint8)
 
 
 def _boxes(image: np.ndarray, _: float) -> np.ndarray:

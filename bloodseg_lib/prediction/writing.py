@@ -30,7 +30,7 @@ _LIGHT, _RING_PX = 3.5, (2, 4)  # times as bright is what lies so far around a l
 _HOLLOW = 0.6  # of its convex hull that an angular thing fills at most, as an arrow does
 _PURE = (12, 240)  # a channel below, another above: yellow, red, green and the like
 _ALONE = 0.6  # of the pixels so near a colour, that are of exactly it; in 191 fields 0.19 at most
-_NEAR, _OFF_THE_SLIDE = 6, 30  # grey levels
+_NEAR, _OFF_THE_SLIDE = 12, 30  # grey levels; the colours of a poor JPEG's blocks are 10 apart
 _OFTEN, _MOST_COLOURS, _PHOTOGRAPH = 1e-4, 128, 1024  # of the pixels; that are tried; that it has
 _COUNTED_PX = 2**19
 _DARK_BACKGROUND = 235  # of green; on a brighter one white is nothing special
@@ -177,6 +177,7 @@ def _of_one_colour(image: np.ndarray, background: np.ndarray) -> np.ndarray:
     colours = np.stack([values >> 16, values >> 8 & 255, values & 255], axis=1)
     often = (times >= _OFTEN * counted.size) & (times >= _LEAST_STROKE_PX)
     often &= (np.abs(colours - background) > _OFF_THE_SLIDE).any(axis=1)
+    often &= colours.max(axis=1) > _BLACK  # which is also what lies around a field
     tried = np.flatnonzero(often)
     for i in tried[np.argsort(-times[tried])][:_MOST_COLOURS]:
         reds = slice(*np.searchsorted(colours[:, 0], colours[i, 0] + np.array([-_NEAR, _NEAR + 1])))

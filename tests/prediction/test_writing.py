@@ -65,11 +65,20 @@ def test_a_stroke_of_exactly_one_colour_is_drawn_if_none_is_near_it(colour):
     field[slice(*rows), slice(*columns)] = colour
     assert np.array_equal(burnt_in(field), rectangle(*LETTER))
     beside = field.copy()
-    beside[200:204, 150:230] = np.add(colour, 7)  # another drawing
+    beside[200:204, 150:230] = np.add(colour, 13)  # another drawing
     assert burnt_in(beside)[104, 180]
-    beside[200:208, 150:230] = np.add(colour, 6)  # as a stain has them, of many shades
+    beside[200:208, 150:230] = np.add(colour, 12)  # as a stain has them, of many shades
     assert burnt_in(beside) is None
     assert burnt_in(slide((*LETTER, colour))) is None  # of few colours: a drawing all of it
+
+
+def test_much_black_is_what_lies_around_a_field():
+    field = photographed(slide())
+    field[50:-50, 40:110] = field[50:100, 40:-40] = 0
+    assert 0.05 < (field == 0).all(axis=2).mean() < 0.25
+    assert burnt_in(field) is None
+    field[(field == 0).all(axis=2)] = (60, 140, 200)
+    assert burnt_in(field) is not None
 
 
 def test_neither_a_disc_nor_a_shade_of_the_slide_in_one_colour_is_drawn():
