@@ -81,10 +81,8 @@ class Surround:
 
 def _fields(image: np.ndarray, colour: np.ndarray) -> list[np.ndarray]:
     """The largest field and others nearly as large, each ``(h, w) bool``; none if the colour is not
-    that of an area around one.
+    that of an area around one, or black around a single one, as it is to be.
     """
-    if not colour.any():  # black as it is
-        return []
     area = (image == colour).all(axis=2).astype(np.uint8)
     _, numbers, stats, _ = cv2.connectedComponentsWithStats(area, connectivity=4)
     edges = np.concatenate([numbers[0], numbers[-1], numbers[:, 0], numbers[:, -1]])
@@ -105,7 +103,8 @@ def _fields(image: np.ndarray, colour: np.ndarray) -> list[np.ndarray]:
             fields.append(field)
         elif not fields:  # the largest is none
             return []
-    return fields if np.sum(fields) >= _LEAST_FIELDS * rest.size else []
+    enough = np.sum(fields) >= _LEAST_FIELDS * rest.size
+    return fields if enough and (colour.any() or len(fields) > 1) else []
 
 
 def _filled(part: np.ndarray) -> np.ndarray | None:

@@ -9,7 +9,7 @@ from bloodseg_lib.prediction.scale import find_scale, measure_rbc_diameter
 from bloodseg_lib.prediction.surround import Surround, of_panels
 
 FIELD = field(*grid(), slide=(228, 222, 230))
-WHITE, GREY, LETTERBOX = (255, 255, 255), (128, 128, 128), (114, 114, 114)
+WHITE, GREY, LETTERBOX, BLACK = (255,) * 3, (128,) * 3, (114,) * 3, (0,) * 3
 
 
 def on_black(image):
@@ -66,7 +66,7 @@ def test_the_jpeg_of_a_frame_becomes_black_too():
     assert (seen[~inside] == 0).mean() > 0.97
 
 
-@pytest.mark.parametrize("colour", [WHITE, GREY])
+@pytest.mark.parametrize("colour", [WHITE, GREY, BLACK])
 @pytest.mark.parametrize("rows", [1, 2])
 def test_the_panels_of_a_figure_are_fields_all_of_them(colour, rows):
     row = np.concatenate([padded(colour, edge=10)[0], padded(colour, edge=10)[0]], axis=1)
@@ -78,6 +78,11 @@ def test_the_panels_of_a_figure_are_fields_all_of_them(colour, rows):
     assert (seen[~inside] == 0).all()
     well_within = cv2.erode(inside.astype(np.uint8), np.ones((9, 9))) > 0
     np.testing.assert_array_equal(seen[well_within], image[well_within])
+
+
+def test_black_around_one_field_stays_as_it_is():
+    image, _ = padded(BLACK)
+    assert Surround.of(image) is None
 
 
 def test_a_small_copy_beside_the_field_is_around_it():
