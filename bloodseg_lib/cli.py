@@ -200,6 +200,7 @@ def _evaluation(command: Callable[..., bloodseg_lib.evaluation.Report]) -> None:
         click.echo(report.to_markdown())
         if out:
             report.save(out)
+        sys.exit(0 if report.to_dict() else 1)  # nothing could be scored
 
     evaluate.command(command.__name__.removeprefix("_evaluate_"))(evaluated)
 

@@ -154,6 +154,16 @@ def test_a_bad_field_or_box_costs_the_others_nothing_and_is_said(tmp_path):
     assert [row["field"] for row in rows] == ["a.png", "b.png", "lost.png"]
 
 
+def test_where_nothing_could_be_scored_the_reasons_are_said_and_the_command_fails(tmp_path):
+    (tmp_path / "b.png").write_bytes(b"no picture")
+    (tmp_path / "boxes.csv").write_text("field,x,y,width,height,class\nb.png,1,1,9,9,infected\n")
+    out = tmp_path / "out"
+    result = CliRunner().invoke(main, ["evaluate", "fields", f"own={tmp_path}", "--out", str(out)])
+    assert result.exit_code == 1
+    assert "b.png: expected an image" in result.output
+    assert "b.png" in (out / "skipped.csv").read_text()
+
+
 def test_an_unknown_database_is_named():
     result = CliRunner().invoke(main, ["evaluate", "fields", "kaggle=x"])
     assert result.exit_code == 1
