@@ -37,6 +37,8 @@ HEAPED, LOST_IN_HEAPS = 0.09, 0.15
 """Roughness of the histogram of the cells: 0.06 at most in 191 fields of five databases, 0.09 at
 least in 47 of 48 of 8 colours and in 30 of 48 of 16 that were then saved as a JPEG of quality 85.
 """
+FEWEST_CELLS = 30
+"""Of fewer cells each is a heap of its own, and they are too few for a parasitaemia anyway."""
 
 _SAMPLE_PX = 2**16
 _INSIDE_PX, _FEWEST_PX, _LEAST_SPREAD = 5, 500, 8  # less spread has no room for heaps
