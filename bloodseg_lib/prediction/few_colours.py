@@ -37,11 +37,10 @@ HEAPED, LOST_IN_HEAPS = 0.09, 0.15
 """Roughness of the histogram of the cells: 0.06 at most in 191 fields of five databases, 0.09 at
 least in 47 of 48 of 8 colours and in 30 of 48 of 16 that were then saved as a JPEG of quality 85.
 """
-FEWEST_CELLS = 30
-"""Of fewer cells each is a heap of its own, and they are too few for a parasitaemia anyway."""
 
 _SAMPLE_PX = 2**16
 _INSIDE_PX, _FEWEST_PX, _LEAST_SPREAD = 5, 500, 8  # less spread has no room for heaps
+_FEWEST_CELLS = 30  # of fewer, each is a heap; they are too few for a parasitaemia anyway
 _FINE, _COARSE = 1.5, 4.0  # levels, standard deviations, that the histogram is smoothed by
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _FEWEST_ROWS = 32
@@ -114,14 +113,16 @@ def of_few_colours(image: np.ndarray) -> Iterator[Finding]:
     yield doubt("colours", colours.number, words, lost, FRACTIONS)
 
 
-def of_heaps(image: np.ndarray, segmentation: Segmentation) -> Iterator[Finding]:
+def of_heaps(image: np.ndarray, segmentation: Segmentation, cells: int) -> Iterator[Finding]:
     """A finding, if the colours of the cells of a picture, ``(H, W, 3) uint8`` RGB as it came, lie
-    in heaps. Of a large one nine windows are read.
+    in heaps. Of a large one nine windows are read; of few cells nothing is said.
     """
+    if cells < _FEWEST_CELLS:
+        return
     inside, square = [], np.ones((_INSIDE_PX, _INSIDE_PX), np.uint8)
     for place in window_places(image.shape, segmentation.scale.factor):
-        cells = (segmentation.labels[place] != BACKGROUND).astype(np.uint8)
-        pixels = image[place][cv2.erode(cells, square) > 0]
+        within = (segmentation.labels[place] != BACKGROUND).astype(np.uint8)
+        pixels = image[place][cv2.erode(within, square) > 0]
         inside.append(pixels[:: 1 + len(pixels) // _SAMPLE_PX])
     rough = roughness(np.concatenate(inside))
     if rough is not None and rough > HEAPED:

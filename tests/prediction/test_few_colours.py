@@ -85,16 +85,20 @@ def in_a_jpeg(image, number):
     return jpeg
 
 
-def of_cells(image):
+def of_cells(image, number=30):
     labels = np.ones(image.shape[:2], np.uint8)
     labels[:, ::50] = 0
-    return list(of_heaps(image, Segmentation(labels, None, AT_40X, Preprocessing.none())))
+    return list(of_heaps(image, Segmentation(labels, None, AT_40X, Preprocessing.none()), number))
 
 
 @pytest.mark.parametrize(("number", "level"), [(6, "withheld"), (14, "warning")])
 def test_a_gif_saved_as_a_jpeg_has_its_colours_in_heaps(number, level):
     (finding,) = of_cells(in_a_jpeg(shaded(), number))
     assert (finding.name, finding.level) == ("colours", level)
+
+
+def test_of_few_cells_each_is_a_heap():
+    assert of_cells(in_a_jpeg(shaded(), 6), 29) == []
 
 
 @pytest.mark.parametrize("light", [1.0, 0.7])
