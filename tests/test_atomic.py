@@ -37,9 +37,20 @@ def test_a_process_that_dies_while_it_replaces_leaves_the_old_file(tmp_path, mon
     assert path.read_bytes() == b"old"
 
 
+def left_by_a_kill(path):
+    with replacing(path) as temporary:
+        temporary.touch()
+    path.rename(temporary)
+    return temporary
+
+
 def test_leftovers_of_some_files_are_deleted_and_nothing_else(tmp_path):
-    keep = (".other-abcdefgh.json", ".a-abcdefgh.csv", "a-abcdefgh.json", ".hidden")
-    for name in (".a-abcdefgh.json", f".{'n' * 40}-01234567.csv", *keep):
-        (tmp_path / name).touch()
+    for name in ("a.json", f"{'n' * 41}.csv"):
+        left_by_a_kill(tmp_path / name)
+    keep = [left_by_a_kill(tmp_path / name) for name in ("other.json", "a.csv")]
+    # a person's own copies have dates
+    keep += [tmp_path / name for name in (".a-20250101.json", "a-abcdefgh.json", ".hidden")]
+    for path in keep:
+        path.touch()
     delete_leftovers([tmp_path / "a.json", tmp_path / f"{'n' * 41}.csv"])
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(keep)
+    assert sorted(tmp_path.iterdir()) == sorted(keep)

@@ -9,10 +9,13 @@ import contextlib
 import errno
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+_PART = ".part"  # marks what is not finished: nobody else's hidden files are taken for it
 
 
 class WriteError(OSError):
@@ -40,7 +43,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.stem[:40]}-", suffix=path.suffix
+            dir=path.parent, prefix=f".{path.stem[:40]}-", suffix=_PART + path.suffix
         )
         os.close(descriptor)
         temporary = Path(name)
@@ -65,10 +68,11 @@ def delete_leftovers(paths: Iterable[Path | str]) -> None:
     """
     folders: dict[Path, set[tuple[str, str]]] = {}
     for path in map(Path, paths):
-        folders.setdefault(path.parent, set()).add((f".{path.stem[:40]}", path.suffix))
+        folders.setdefault(path.parent, set()).add((path.stem[:40], path.suffix))
     for folder, names in folders.items():
-        for left in folder.glob(".*-*.*"):
-            if (left.stem.rpartition("-")[0], left.suffix) in names:
+        for left in folder.glob(f".*{_PART}*"):
+            made = re.fullmatch(rf"\.(.*)-\w{{8}}{re.escape(_PART)}(.*)", left.name, re.DOTALL)
+            if made and made.groups() in names:
                 left.unlink()
 
 

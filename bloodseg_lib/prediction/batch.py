@@ -8,7 +8,7 @@ import contextlib
 import errno
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,10 @@ from bloodseg_lib.prediction.counts import Counts
 from bloodseg_lib.prediction.file_result import FileResult, why_not
 from bloodseg_lib.prediction.inputs import Input
 from bloodseg_lib.prediction.interchange import OutputConfig, exported_files
-from bloodseg_lib.prediction.journal import MEND, Journal, counts_of, tallies
+from bloodseg_lib.prediction.journal import MEND, Journal, recalled, tallies
 from bloodseg_lib.prediction.likeness import Alike, looks_of
-from bloodseg_lib.prediction.out_folder import try_folder
-from bloodseg_lib.prediction.pixel_size import PixelSize
-from bloodseg_lib.prediction.result_names import printable, result_names
+from bloodseg_lib.prediction.out_folder import check_apart, try_folder
+from bloodseg_lib.prediction.result_names import printable, result_names, shown_names
 from bloodseg_lib.prediction.results import POOLED_FILES, RESULT_ENDINGS, pooled_files, result_files
 from bloodseg_lib.prediction.scale import Scale
 from bloodseg_lib.prediction.segmenter import Segmentation, Segmenter
@@ -108,6 +107,7 @@ def predict_files(
                 results.append(batch.result(item, ahead, following))
                 if on_result:
                     on_result(results[-1])
+        results = list(map(batch.there, items, results))
         batch.save_reasons([result for result in results if result.error])
         try:
             pooled = batch.save_pooled(results)
@@ -138,6 +138,7 @@ class _Batch:
         once = [min(spellings, key=lambda item: item.path) for spellings in same.values()]
         names = result_names([item.own_path for item in once])
         self.names = {item: names[item.own_path] for item in once}
+        self.shown = shown_names([item.path for item in once])
         self.journal, self.alike = Journal(self.out), Alike()
         counting, outputs = self.counting.to_dict(), self.outputs
         self.made_by = {
@@ -153,19 +154,26 @@ class _Batch:
         endings = (*endings, *self.outputs.endings)
         return [self.names[item] + ending for ending in endings]
 
+    @property
+    def of_all(self) -> tuple[str, ...]:
+        """The names of the files of all images together, if there are several."""
+        several = len(self.names) > 1 and not self.label_maps_only
+        return (*POOLED_FILES, *SUMMARY_FILES) if several else ()
+
+    def of(self, item: Input, **known: Any) -> FileResult:
+        """What became of an image."""
+        shown = self.shown[item.path]
+        return FileResult(item.path, page=item.page, patient=item.patient, shown=shown, **known)
+
     def made_of(self, item: Input) -> dict[str, Any]:
         return {**item.made_of, **self.made_by}
 
     def check(self, overwrite: bool) -> None:
-        """Refuse to write onto an image, or onto something else."""
-        inputs = {_inode(item.path): item.path for item in self.names if is_file(item.path)}
-        for item in self.names:
-            for existing in self.journal.existing(self.files(item)):
-                if is_file(existing) and (image := inputs.get(_inode(existing))):
-                    raise ValueError(
-                        f"{printable(str(image))}: expected to write a result there, but this is "
-                        "one of the images. Give --out another folder."
-                    )
+        """Refuse to write onto an image or a list of images, or onto something else."""
+        self.journal.check()
+        read = (path for item in self.names for path in (item.path, item.listed))
+        written = [name for item in self.names for name in self.files(item)]
+        check_apart(read, self.journal.existing([*written, SKIPPED, *self.of_all]))
         self.overwrite = overwrite
         if overwrite:
             return
@@ -173,12 +181,9 @@ class _Batch:
             if is_file(item.path) and self.journal.existing(self.files(item)):
                 with contextlib.suppress(OSError):  # it cannot be read: told when its turn comes
                     self.journal.done(self.made_of(item), self.files(item))
-        several = len(self.names) > 1 and not self.label_maps_only
-        for names in ((SKIPPED,), (*POOLED_FILES, *SUMMARY_FILES) if several else ()):
-            for present in self.journal.existing(names):
-                fields = self.journal.fields_of(present)
-                if fields is not None and fields <= set(self.names.values()):
-                    continue
+        for present in self.journal.existing([SKIPPED, *self.of_all]):
+            fields = self.journal.fields_of(present)
+            if fields is None or not fields <= set(self.names.values()):
                 raise ValueError(
                     f"{present}: expected no file, or one of the same images. Received a file of "
                     f"something else. {MEND}"
@@ -186,34 +191,39 @@ class _Batch:
 
     def result(self, item: Input, ahead: _Ahead, following: Input | None) -> FileResult:
         """Segment one image, unless its results are there; what follows is begun."""
-        path = item.path
         if self.hopeless:
-            return FileResult(path, error=f"{printable(str(path))}: not tried. {self.hopeless}")
+            return self.of(item, error=f"{printable(str(item.path))}: not tried. {self.hopeless}")
         try:
-            if not is_file(path):
+            if not is_file(item.path):
                 item.read()  # which says why
             return self._kept(item) or self._segmented(item, ahead, following)
         except Exception as error:
             if isinstance(error, WriteError) and error.errno in _HOPELESS:
                 self.hopeless = f"Nothing can be written any more: {error}"
-            words = why_not(path, error)
-            return FileResult(path, None, None, words, False, item.page, item.patient)
+            return self.of(item, error=why_not(item.path, error))
+
+    def there(self, item: Input, result: FileResult) -> FileResult:
+        """The result, or an error: somebody deleted its files meanwhile, or a drive went away."""
+        files = self.files(item)
+        if result.error or len(self.journal.existing(files)) == len(files):
+            return result
+        gone = f"{printable(str(item.path))}: its results were written, and are gone. Run it again."
+        return self.of(item, error=gone)
 
     def _kept(self, item: Input) -> FileResult | None:
         try:
             entry = self.journal.done(self.made_of(item), self.files(item))
+            if entry is None:
+                return None
+            table = self.out / f"{self.names[item]}_cells.csv"
+            scale, counts = recalled(entry, table, None if self.label_maps_only else self.counting)
         except ValueError:
             if not self.overwrite:
                 raise
             return None
-        if entry is None:
-            return None
-        scale, counts = Scale(**entry["scale"]), None
-        if not self.label_maps_only:
-            table = (self.out / f"{self.names[item]}_cells.csv").read_bytes().decode()
-            counts = counts_of(table, entry["counts"], self.counting, PixelSize.of(scale).um)
-        notes = (*entry.get("notes", ()), *self.alike.note(item.name, entry.get("looks", "")))
-        return FileResult(item.path, scale, counts, "", True, item.page, item.patient, notes)
+        kept = self.of(item, scale=scale, counts=counts, kept=True)
+        alike = self.alike.note(kept.name, entry.get("looks", ""))
+        return replace(kept, notes=(*entry.get("notes", ()), *alike))
 
     def seen(self, item: Input, go_on: Callable[[float], None]) -> _Seen:
         """Read and segment one image."""
@@ -235,9 +245,9 @@ class _Batch:
         known = None if self.label_maps_only else tallies(counts)
         scale, looks = asdict(found.scale), looks_of(image)
         self._save(files, made_of, scale=scale, counts=known, notes=picture.notes, looks=looks)
-        notes = (*picture.notes, *self.alike.note(item.name, looks))
         kept = None if self.label_maps_only else counts
-        return FileResult(item.path, found.scale, kept, "", False, item.page, item.patient, notes)
+        made = self.of(item, scale=found.scale, counts=kept)
+        return replace(made, notes=(*picture.notes, *self.alike.note(made.name, looks)))
 
     def _save(self, files: dict[str, bytes], made_of: dict[str, Any], **known: Any) -> None:
         self.journal.add(made_of, files, **known)
@@ -252,13 +262,20 @@ class _Batch:
                 comma = self.outputs.decimal_comma
                 table = csv_text(["image", "reason"], rows, comma).encode(ENCODING)
                 self._save({SKIPPED: table}, {})
-            elif self.journal.fields_of(self.out / SKIPPED) is not None:
-                (self.out / SKIPPED).unlink()
+            else:
+                self._forget({SKIPPED})
+
+    def _forget(self, names: set[str]) -> None:
+        """Delete what an earlier call wrote of all images, where this one has nothing to say."""
+        for path in self.journal.existing(names):
+            if self.journal.fields_of(path) is not None:
+                path.unlink()
 
     def save_pooled(self, results: Sequence[FileResult]) -> Counts | None:
         """Write the counts of all images together, if there are several."""
         fields = {self.names[Input(r.path, r.page)]: r.counts for r in results if r.counts}
         if len(fields) < 2:
+            self._forget({*self.of_all} & {*POOLED_FILES})
             return None
         counts, files = pooled_files(list(fields.values()), self.outputs.decimal_comma)
         self._save(files, self.made_by, fields=list(fields))
@@ -267,6 +284,7 @@ class _Batch:
     def save_summary(self, results: Sequence[FileResult], pooled: Counts | None) -> None:
         """Write the tables and the page of all images, if there are several."""
         if len(self.names) < 2 or not any(result.counts for result in results):
+            self._forget({*self.of_all})
             return
 
         def overlay_of(result: FileResult) -> bytes | None:
@@ -275,11 +293,5 @@ class _Batch:
 
         network = self.made_by["network"]
         files = summary_files(results, overlay_of, pooled, network, self.outputs)
-        for name in set(SUMMARY_FILES) - set(files):  # of an earlier call
-            (self.out / name).unlink(missing_ok=True)
+        self._forget(set(SUMMARY_FILES) - set(files))
         self._save(files, self.made_by, fields=list(self.names.values()))
-
-
-def _inode(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_dev, status.st_ino

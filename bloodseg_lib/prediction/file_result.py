@@ -26,6 +26,8 @@ class FileResult:
         kept: its results were there already. The cells have no probabilities then.
         page: of the file; None: the only one.
         patient: whose picture it is, where a list of pictures told it.
+        shown: its name for people, where other images have its name; see
+            :func:`bloodseg_lib.prediction.result_names.shown_names`.
         notes: what was done to the picture or ignored, see :class:`bloodseg_lib.io.Picture`.
     """
 
@@ -37,11 +39,13 @@ class FileResult:
     page: int | None = None
     patient: str = ""
     notes: tuple[str, ...] = ()
+    shown: str = ""
 
     @property
     def name(self) -> str:
         """The picture, for people."""
-        return printable(self.path.name) + (f", page {self.page}" if self.page else "")
+        page = f", page {self.page}" if self.page else ""
+        return printable(self.shown or self.path.name) + page
 
     def __str__(self) -> str:
         name = self.name

@@ -29,6 +29,7 @@ from bloodseg_lib.io import (
 )
 from bloodseg_lib.prediction.journal import file_digest
 from bloodseg_lib.prediction.own_results import OwnResults, beginning
+from bloodseg_lib.prediction.patients import ALL
 from bloodseg_lib.prediction.picture_list import PICTURE_SUFFIXES, read_list
 from bloodseg_lib.prediction.result_names import printable
 
@@ -47,6 +48,7 @@ class Input:
         level: of a pyramid; 0: the largest.
         patient: that it is of, where a table names one.
         max_megapixels: larger pictures are refused.
+        listed: the list that names it.
 
     Examples:
         >>> Input(Path("fields/a.tif"), page=2).name
@@ -58,6 +60,7 @@ class Input:
     level: int = field(default=0, compare=False)
     patient: str = field(default="", compare=False)
     max_megapixels: float = field(default=MOST_MEGAPIXELS, compare=False)
+    listed: Path | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
@@ -120,6 +123,11 @@ def find_inputs(
             if patient_folders and not item.patient:
                 item = replace(item, patient=_patient_of(item.path, path))
             found.setdefault(os.path.realpath(item.path), item)
+    if taken := [item for item in found.values() if item.patient == ALL]:
+        raise ValueError(
+            f"{taken[0].path}: expected the name of a patient. Received {ALL}, which stands for "
+            "all patients together. Choose another name."
+        )
     notes += search.own.notes()
     inputs = _without_repeated(found.values(), notes)
     if not inputs:
@@ -223,7 +231,7 @@ class _Search:
                         f"{text} of {patient or 'nobody'}, and of {other or 'nobody'} in line "
                         f"{before}. Correct one of the lines."
                     )
-                yield replace(item, patient=patient)
+                yield replace(item, patient=patient, listed=table)
 
 
 def _is_picture(path: Path) -> bool:

@@ -18,6 +18,8 @@ from bloodseg_lib.prediction.cell_table import cells_of
 from bloodseg_lib.prediction.cells import CountingConfig
 from bloodseg_lib.prediction.counts import Counts
 from bloodseg_lib.prediction.finding import Quality
+from bloodseg_lib.prediction.pixel_size import PixelSize
+from bloodseg_lib.prediction.scale import Scale
 
 FILE = "predicted.jsonl"
 _TALLIES = ("components", "watershed", "by_area", "cut_by_border", "under_writing")
@@ -48,8 +50,25 @@ class Journal:
                 entry = json.loads(line)
             except ValueError:  # cut short by a kill or a full disk
                 continue
-            if isinstance(entry, dict) and isinstance(entry.get("files"), dict):
+            if isinstance(entry, dict) and all(
+                isinstance(entry.get(part), dict) for part in ("made_of", "files")
+            ):
                 self._know(entry)
+        begun = text.startswith('{"made_of"')  # cut short
+        self._foreign = bool(text.strip()) and not self._entries and not begun
+
+    def check(self) -> None:
+        """Refuse to write into another program's file of this name.
+
+        Raises:
+            ValueError: there is one.
+        """
+        if self._foreign:
+            raise ValueError(
+                f"{self._path}: expected the record of an earlier `predict`, or no such file. "
+                "Received something else, which would be written into. Give another --out, or "
+                "move it away."
+            )
 
     def add(self, made_of: Mapping[str, Any], files: Mapping[str, bytes], **known: Any) -> None:
         """Note what the files that are about to be written are made of."""
@@ -124,6 +143,28 @@ MEND = "Give another --out, or --overwrite to replace it."
 def tallies(counts: Counts) -> dict[str, Any]:
     """What the table of cells does not tell of counts, for JSON, unrounded."""
     return {"quality": counts.quality.to_dict()} | {n: getattr(counts, n) for n in _TALLIES}
+
+
+def recalled(
+    entry: Mapping[str, Any], table: Path, config: CountingConfig | None
+) -> tuple[Scale, Counts | None]:
+    """The scale and the counts of a result that is there: of its entry, and its table of cells; no
+    counts without a configuration, as of label maps only.
+
+    Raises:
+        ValueError: another version of this package made it, which kept other things.
+    """
+    try:
+        scale = Scale(**entry["scale"])
+        if config is None:
+            return scale, None
+        text, um = table.read_bytes().decode(), PixelSize.of(scale).um
+        return scale, counts_of(text, entry["counts"], config, um)
+    except (AttributeError, LookupError, TypeError) as error:
+        raise ValueError(
+            f"{table}: expected the result of this version of the package. Received that of "
+            f"another ({error!r}). {MEND}"
+        ) from error
 
 
 def counts_of(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bloodseg_lib.io import WriteError, is_file
+from bloodseg_lib.prediction.result_names import printable
 
 _FIRST_BYTES = 1 << 20  # room that the result of a small image needs
 
@@ -38,3 +39,27 @@ def try_folder(folder: Path | str, images: Sequence[Path] = ()) -> None:
         for path in made:
             with contextlib.suppress(OSError):
                 path.rmdir()
+
+
+def check_apart(read: Iterable[Path | None], written: Iterable[Path]) -> None:
+    """Refuse to write onto what is read, by whatever name.
+
+    Args:
+        read: images, and lists of images; None: there is none.
+        written: files to write that are there already.
+
+    Raises:
+        ValueError: one is both.
+    """
+    inputs = {_identity(path): path for path in read if path and is_file(path)}
+    for path in filter(is_file, written):
+        if found := inputs.get(_identity(path)):
+            raise ValueError(
+                f"{printable(str(found))}: expected to write a result there, but this is one of "
+                "the images, or their list. Give --out another folder."
+            )
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from bloodseg_lib.prediction.counts import Counts, pool
 from bloodseg_lib.prediction.file_result import FileResult
 
+ALL = "(all)"
+"""In the place of a patient: all pictures."""
+
 
 @dataclass(frozen=True)
 class Together:
     """Pictures that are pooled.
 
     Attributes:
-        name: of the patient, or ``"(all)"``.
+        name: of the patient, or :data:`ALL`.
         pictures: how many there are.
         withheld: of these, pictures whose figures are withheld, and that are not pooled.
         failed: of these, pictures that were not segmented.
@@ -53,4 +56,4 @@ def by_patient(results: Sequence[FileResult]) -> list[Together]:
     """The results of each patient that is named, in the order of the names, and of all pictures."""
     names = sorted({result.patient for result in results if result.patient})
     patients = [Together.of(name, [r for r in results if r.patient == name]) for name in names]
-    return [*patients, Together.of("(all)", results)]
+    return [*patients, Together.of(ALL, results)]

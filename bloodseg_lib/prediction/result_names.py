@@ -54,6 +54,24 @@ def result_names(paths: Iterable[Path]) -> dict[Path, str]:
             parts_used[path] += 1
 
 
+def shown_names(paths: Iterable[Path]) -> dict[Path, str]:
+    """The names of images for people: with as many of their folders as tell them apart.
+
+    Examples:
+        >>> list(shown_names([Path("p1/a.png"), Path("p2/a.png"), Path("p2/b.png")]).values())
+        ['p1/a.png', 'p2/a.png', 'b.png']
+    """
+    parts_shown = dict.fromkeys(paths, 1)
+    while True:
+        names = {path: Path(*path.parts[-n:]).as_posix() for path, n in parts_shown.items()}
+        times = Counter(names.values())
+        alike = [p for p, n in parts_shown.items() if times[names[p]] > 1 and n < len(p.parts)]
+        if not alike:
+            return names
+        for path in alike:
+            parts_shown[path] += 1
+
+
 def _name(path: Path, parts_used: int) -> str:
     """The stem (0), with its ending (1), with so many folders less one before it (2 and more)."""
     if not parts_used:

@@ -20,7 +20,7 @@ from pictures import write_image
 from PIL import Image
 
 from bloodseg_lib.cli import main
-from bloodseg_lib.io import WriteError, png_bytes
+from bloodseg_lib.io import WriteError, png_bytes, replacing
 from bloodseg_lib.prediction import batch
 from bloodseg_lib.prediction.batch import predict_files, try_folder
 from bloodseg_lib.prediction.inputs import Input
@@ -309,12 +309,106 @@ def test_an_image_for_which_memory_runs_out_is_told_so(error, network, tmp_path,
     assert "a.png: expected an image that fits into memory" in results[0].error
 
 
-def test_what_a_kill_left_of_a_half_written_file_is_deleted(network, tmp_path):
+def test_what_a_kill_left_of_a_half_written_file_is_deleted_and_no_copy_of_a_person(
+    network, tmp_path
+):
     image, out = field(tmp_path / "a.png"), tmp_path / "out"
     predict_files([image], network, out)
-    (out / ".a_cells-abcdefgh.csv").touch()
+    with replacing(out / "a_cells.csv") as left:
+        left.write_bytes((out / "a_cells.csv").read_bytes())
+    left.touch()
+    own = out / ".a_cells-20250101.csv"
+    own.touch()
     predict_files([image], network, out)
-    assert not list(out.glob(".a_cells*"))
+    assert list(out.glob(".a_cells*")) == [own]
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_another_program_s_file_is_not_taken_for_the_journal(linked, network, tmp_path):
+    image, out = field(tmp_path / "a.png"), tmp_path / "out"
+    out.mkdir()
+    theirs = (tmp_path if linked else out) / "predicted.jsonl"
+    theirs.write_text('{"prediction": 1}\n')
+    if linked:
+        (out / "predicted.jsonl").symlink_to(theirs)
+    for overwrite in (False, True):
+        with pytest.raises(ValueError, match="which would be written into"):
+            predict_files([image], network, out, overwrite=overwrite)
+    assert theirs.read_text() == '{"prediction": 1}\n'
+    assert [path.name for path in out.iterdir()] == ["predicted.jsonl"]
+
+
+def test_a_page_of_one_s_own_is_not_deleted_where_none_is_written(network, tmp_path):
+    images, out = [field(tmp_path / "a.png"), field(tmp_path / "b.png", 20)], tmp_path / "out"
+    out.mkdir()
+    (out / "report.html").write_text("mine")
+    how = OutputConfig(report=False)
+    predict_files(images, network, out, outputs=how, overwrite=True)
+    assert (out / "report.html").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["results.csv", "pooled.csv", "skipped.csv", "a_cells.csv"])
+def test_a_list_of_images_is_never_replaced_by_a_result(name, checkpoint, tmp_path):
+    for image, shift in (("a.png", 0), ("b.png", 20)):
+        field(tmp_path / image, shift)
+    (tmp_path / name).write_text("path\na.png\nb.png\n")
+    done = run(tmp_path / name, "--checkpoint", checkpoint, "--out", tmp_path, "--overwrite")
+    assert done.exit_code == 1
+    assert f"{name}: expected to write a result there, but this is one of" in done.output
+    assert (tmp_path / name).read_text() == "path\na.png\nb.png\n"
+
+
+def test_what_is_said_of_all_images_is_of_this_call_or_gone(network, tmp_path):
+    images, out = [field(tmp_path / "a.png"), field(tmp_path / "b.png", 20)], tmp_path / "out"
+    predict_files(images, network, out)
+    images[1].unlink()
+    predict_files(images, network, out)
+    assert not list(out.glob("pooled_*"))
+    assert "there is none" in (out / "results.csv").read_text("utf-8-sig")
+    images[0].unlink()
+    predict_files(images, network, out)
+    assert not list(out.glob("pooled*")) + list(out.glob("re*"))
+    assert len(list(out.glob("[ab]_*"))) == 8  # what was made of them
+
+
+def test_results_that_are_gone_at_the_end_are_told(network, tmp_path):
+    images, out = [field(tmp_path / "a.png"), field(tmp_path / "b.png", 20)], tmp_path / "out"
+
+    def delete(result):
+        for path in out.glob("a_*"):
+            path.unlink()
+
+    results, pooled = predict_files(images, network, out, on_result=delete)
+    assert "a.png: its results were written, and are gone" in results[0].error
+    assert pooled is None and not results[1].error
+    again, _ = predict_files(images, network, out)
+    assert [result.kept for result in again] == [False, True]
+
+
+def test_images_of_one_name_are_told_apart_in_words(network, tmp_path):
+    images = [field(tmp_path / folder / "a.png", i) for i, folder in enumerate(("p1", "p2"))]
+    results, _ = predict_files(images, network, tmp_path / "out")
+    kept, _ = predict_files(images, network, tmp_path / "out")
+    for each in (results, kept):
+        assert [str(result).split(":")[0] for result in each] == ["p1/a.png", "p2/a.png"]
+        assert "It looks the same as p1/a.png" in str(each[1])
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "<h2>p1/a.png" in page and "<h2>p2/a.png" in page
+
+
+@pytest.mark.parametrize("part", ["scale", "counts"])
+def test_a_result_of_another_version_is_refused_in_words_and_replaced_when_asked(
+    part, network, tmp_path
+):
+    image, out = field(tmp_path / "a.png"), tmp_path / "out"
+    predict_files([image], network, out)
+    entry = json.loads((out / "predicted.jsonl").read_text())
+    entry[part] = {"other": 1}
+    (out / "predicted.jsonl").write_text(json.dumps(entry))
+    (result,), _ = predict_files([image], network, out)
+    assert "expected the result of this version of the package" in result.error
+    (result,), _ = predict_files([image], network, out, overwrite=True)
+    assert result.counts and not result.kept
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only here names may be any bytes")

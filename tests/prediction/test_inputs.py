@@ -320,3 +320,10 @@ def test_a_folder_that_nobody_may_look_into_is_said_and_the_others_are_done(tmp_
     found, notes = find_inputs([tmp_path], recursive=True)
     assert names(found) == ["a.png"]
     assert "locked: left out, this folder cannot be read: Permission denied." in notes[0]
+
+
+def test_no_patient_is_called_as_all_of_them_are(tmp_path):
+    write_image(tmp_path / "a.png", np.zeros((9, 9, 3), np.uint8))
+    (tmp_path / "list.csv").write_text("path,patient\na.png,(all)\n")
+    with pytest.raises(ValueError, match=r"Received \(all\), which stands for all patients"):
+        find_inputs([tmp_path / "list.csv"])
