@@ -47,9 +47,7 @@ def app(port: int) -> None:
 @main.command()
 def sources() -> None:
     """List the databases of single cells: layout, licence, where to get them."""
-    from bloodseg_lib.samples.sources import catalog
-
-    click.echo(catalog.table())
+    click.echo(importlib.import_module("bloodseg_lib.samples.sources.catalog").table())
 
 
 @main.command()
@@ -188,6 +186,7 @@ def evaluate() -> None:
 
 def _evaluation(command: Callable[..., bloodseg_lib.evaluation.Report]) -> None:
     """Make a command of ``evaluate`` that saves and prints the report of a function."""
+    name = command.__name__.removeprefix("_evaluate_")
 
     @_path("--out", help="Folder for the report: Markdown, JSON and tables.")
     @TTA
@@ -195,14 +194,14 @@ def _evaluation(command: Callable[..., bloodseg_lib.evaluation.Report]) -> None:
     @functools.wraps(command)
     def evaluated(*, checkpoint: str, tta: bool, out: Path | None, **options: Any) -> None:
         if out:
-            bloodseg_lib.prediction.try_folder(out)
+            bloodseg_lib.evaluation.try_reports(out, name)
         report = command(_segmenter(checkpoint, tta), **options)
         click.echo(report.to_markdown())
         if out:
             report.save(out)
         sys.exit(0 if report.to_dict() else 1)  # nothing could be scored
 
-    evaluate.command(command.__name__.removeprefix("_evaluate_"))(evaluated)
+    evaluate.command(name)(evaluated)
 
 
 @_evaluation

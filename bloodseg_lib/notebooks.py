@@ -18,7 +18,7 @@ from papermill.parameterize import parameterize_notebook
 from tqdm.auto import tqdm
 
 from bloodseg_lib.io import replacing, write_bytes
-from bloodseg_lib.runs import owned
+from bloodseg_lib.runs import check_free, owned
 
 NOTEBOOK_FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 IMAGE_FOLDER = NOTEBOOK_FOLDER.parent / "images"
@@ -97,15 +97,12 @@ def declared_parameters(name: str) -> dict[str, Any]:
 def parameters_of(
     profile: str, overrides: Mapping[str, Any] | None = None
 ) -> dict[str, dict[str, Any]]:
-    """The parameters of each notebook.
+    """The parameters of each notebook: notebook -> parameter -> value.
 
     Args:
         profile: ``"quick"``, ``"tutorial"`` or ``"paper"``.
         overrides: parameters on top of the profile's; texts are read as Python values where the
             notebook's default is no text.
-
-    Returns:
-        notebook -> parameter -> value.
 
     Raises:
         ValueError: an unknown profile, a parameter that no notebook declares, or a value of another
@@ -172,17 +169,14 @@ def run(
 
     Args:
         profile: ``"quick"``, ``"tutorial"`` or ``"paper"``.
-        out: the run's folder; the executed notebooks go to ``<out>/notebooks``.
+        out: the run's folder, which is returned; the executed notebooks go to ``<out>/notebooks``.
         bank: a sample bank; without one, cells are drawn.
         kernel: name of the Jupyter kernel to run on.
         overrides: see :func:`parameters_of`.
         progress: show progress bars.
 
-    Returns:
-        the run's folder.
-
     Raises:
-        ValueError: see :func:`parameters_of`; no such kernel.
+        ValueError: see :func:`parameters_of`; no such kernel; or ``out`` has notebooks of a person.
         BlockingIOError: another run is writing there.
         NotebookError: a cell raised an error; the executed notebook shows it.
     """
@@ -192,6 +186,8 @@ def run(
     places = {name: _seen_from_notebooks(path) for name, path in folders.items()}
     parameters = parameters_of(profile, {**(overrides or {}), **places})
     with owned(out):  # the kernels own the dataset and the training inside it
+        files = (f"notebooks/{name}.ipynb" for name in NOTEBOOKS)
+        check_free(out, (file for file in files if _is_a_person_s(out / file)))
         (out / "notebooks").mkdir(parents=True, exist_ok=True)
         bar = tqdm(NOTEBOOKS, unit="notebook", disable=not progress)
         for name in bar:
@@ -214,6 +210,12 @@ def run(
     return out
 
 
+def _is_a_person_s(path: Path) -> bool:
+    """Whether a whole notebook is there that no run executed: to work in, as those of a clone."""
+    text = path.read_text("utf-8", "replace").rstrip() if path.is_file() else ""
+    return text.endswith("}") and '"output_path"' not in text  # of papermill
+
+
 def _seen_from_notebooks(path: Path | str) -> str:
     """A path relative to the notebooks, so that no output names a folder of this machine."""
     with contextlib.suppress(ValueError):  # on another drive of Windows
@@ -227,12 +229,13 @@ def write_parameterized(profile: str, out: Path | str, folder: Path | str) -> li
     Args:
         profile: ``"quick"``, ``"tutorial"`` or ``"paper"``.
         out: the run folder that they write to.
-        folder: of the notebooks.
+        folder: of the notebooks, whose paths are returned.
 
-    Returns:
-        their paths.
+    Raises:
+        ValueError: one is there already, in which somebody may have worked.
     """
     parameters = parameters_of(profile, {"run_dir": str(Path(out).resolve())})
+    check_free(folder, [f"{name}.ipynb" for name in NOTEBOOKS + SOLUTIONS])
     (Path(folder) / "solutions").mkdir(parents=True, exist_ok=True)
     paths = []
     for name in NOTEBOOKS + SOLUTIONS:
@@ -241,24 +244,20 @@ def write_parameterized(profile: str, out: Path | str, folder: Path | str) -> li
         )
         for cell in notebook.cells:
             if "injected-parameters" in cell.metadata.get("tags", []):
-                # nbval regards a cell without a count as never run
-                cell.execution_count = 0
+                cell.execution_count = 0  # nbval regards a cell without one as never run
         paths.append(Path(folder) / f"{name}.ipynb")
         nbformat.write(notebook, paths[-1])
     return paths
 
 
 def adopt_outputs(out: Path | str) -> None:
-    """Put the outputs of a ``tutorial`` run and its solutions into the committed notebooks.
+    """Put the outputs of a ``tutorial`` run in a folder, and of its solutions, into the committed
+    notebooks, without progress bars and standard error. The image of a cell tagged ``images:NAME``
+    is also written to ``images/NAME``, for the README.
 
-    Progress bars and the standard error of libraries are not kept. The image of a cell tagged
-    ``images:NAME`` is also written to ``images/NAME``, for the README.
-
-    Args:
-        out: the run's folder, e.g. ``runs/tutorial``.
     Raises:
-        FileNotFoundError: the run has not executed every notebook.
-        ValueError: a cell was changed since that run, or a tagged one shows no image.
+        FileNotFoundError, ValueError: the run has not executed every notebook as it is now, or a
+            tagged cell shows no image.
     """
     adopted, images = {}, {}
     for name in NOTEBOOKS + SOLUTIONS:

@@ -7,8 +7,9 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import filelock
@@ -106,6 +107,24 @@ def within(folder: Path | str, name: str) -> Path:
             "Take the folder from a source that you trust, or build it again."
         )
     return path
+
+
+def check_free(folder: Path | str, names: Iterable[str]) -> None:
+    """Refuse a folder with something in it that a command would replace.
+
+    Args:
+        folder: to write to; it need not be there yet.
+        names: of the files and folders that the command writes.
+
+    Raises:
+        ValueError: there is one of them.
+    """
+    there = [name for name in names if os.path.lexists(Path(folder) / name)]
+    if there:
+        raise ValueError(
+            f"{folder}: expected a folder without {there[0]}, which would be replaced. Received "
+            "one that has it. Choose another folder, or move it away."
+        )
 
 
 def check_room(folder: Path | str, needed: int, what: str) -> None:

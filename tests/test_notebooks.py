@@ -245,6 +245,22 @@ def test_parameterized_notebooks_keep_their_outputs_and_get_the_profile(tmp_path
     ]
 
 
+def test_parameterized_notebooks_in_which_somebody_may_have_worked_stay(tmp_path):
+    first, *_ = pipeline.write_parameterized("quick", tmp_path / "run", tmp_path / "run/notebooks")
+    first.write_text(first.read_text().replace("NotImplementedError", "mine"))
+    before = first.read_text()
+    with pytest.raises(ValueError, match="expected a folder without 01_dataset_creation"):
+        pipeline.write_parameterized("quick", tmp_path / "run", tmp_path / "run/notebooks")
+    with pytest.raises(ValueError, match="without notebooks/01_dataset_creation"):
+        pipeline.run("quick", tmp_path / "run", progress=False)
+    assert first.read_text() == before
+
+
+def test_a_run_does_not_execute_the_notebooks_of_a_clone_in_their_place():
+    with pytest.raises(ValueError, match="without notebooks/01_dataset_creation"):
+        pipeline.run("quick", pipeline.NOTEBOOK_FOLDER.parent, progress=False)
+
+
 def executed_run(folder):
     """A run's notebooks as papermill leaves them:
 

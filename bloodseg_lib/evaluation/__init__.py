@@ -8,7 +8,7 @@ from bloodseg_lib.evaluation.composed import ComposedReport, evaluate_dataset
 from bloodseg_lib.evaluation.counts import CountsReport, evaluate_counts
 from bloodseg_lib.evaluation.fields import FieldScore, FieldsReport, evaluate_fields
 from bloodseg_lib.evaluation.measured import measured
-from bloodseg_lib.evaluation.report import Report
+from bloodseg_lib.evaluation.report import Report, try_reports
 
 __all__ = [
     "SOURCES",
@@ -27,4 +27,5 @@ __all__ = [
     "evaluate_fields",
     "fine_tune",
     "measured",
+    "try_reports",
 ]

@@ -23,7 +23,7 @@ from bloodseg_lib.evaluation.report import Report
 from bloodseg_lib.io import read_image, read_json, write_json
 from bloodseg_lib.prediction.scale import Scale
 from bloodseg_lib.prediction.segmenter import Segmenter
-from bloodseg_lib.runs import RunFiles, owned
+from bloodseg_lib.runs import RunFiles, check_free, owned
 from bloodseg_lib.samples import corrected_fields
 from bloodseg_lib.samples.corrected_fields import CorrectedField
 from bloodseg_lib.smears.dataset import Dataset
@@ -170,6 +170,9 @@ def _names(fields: Sequence[CorrectedField]) -> tuple[str, ...]:
 def _claim(path: Path, claim: dict[str, Any]) -> None:
     """Mark a folder as the fine-tuning of these corrections, or refuse it."""
     if not path.exists():
+        run = RunFiles(path.parent)
+        written = (run.bank, run.dataset, run.training, run.network, run.evaluation)
+        check_free(run.root, [each.name for each in written])
         write_json(path, claim)
     elif {"held_out": claim["held_out"]} | read_json(path) != claim:  # of before: without them
         raise ValueError(

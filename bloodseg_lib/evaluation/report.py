@@ -13,9 +13,33 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from bloodseg_lib.io import ENCODING, write_bytes, write_json
+from bloodseg_lib.prediction.out_folder import try_folder
 from bloodseg_lib.prediction.segmenter import PredictionConfig, Segmenter
 from bloodseg_lib.prediction.tiling import Predict
+from bloodseg_lib.runs import check_free
 from bloodseg_lib.smears.dataset import Dataset
+
+REPORT_FILES = {
+    "dataset": ("report.json", "report.md", "per_class.csv"),
+    "fields": ("fields.json", "fields.md", "fields.csv", "skipped.csv"),
+    "counts": ("counts.json", "counts.md"),
+}
+"""Of each evaluation the names of its files."""
+
+
+def try_reports(folder: Path | str, name: str) -> None:
+    """Try whether the report of an evaluation can be written into a folder, before it begins.
+
+    Args:
+        folder: need not exist.
+        name: of the evaluation: dataset, fields or counts.
+
+    Raises:
+        ValueError: it has such a report, or another file that would be replaced.
+        OSError: it cannot be written to.
+    """
+    check_free(folder, REPORT_FILES[name])
+    try_folder(folder)
 
 
 class Report(Protocol):

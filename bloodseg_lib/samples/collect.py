@@ -25,7 +25,7 @@ from bloodseg_lib.io import (
     write_csv,
     write_json,
 )
-from bloodseg_lib.runs import check_room, owned
+from bloodseg_lib.runs import check_free, check_room, owned
 from bloodseg_lib.samples.bank import INDEX, BankWriter, SampleBank, is_a_bank
 from bloodseg_lib.samples.collection import REJECTIONS, Collection
 from bloodseg_lib.samples.extraction.boxes import BOXES
@@ -35,7 +35,8 @@ from bloodseg_lib.samples.sources import catalog
 from bloodseg_lib.samples.splits import SPLIT_FRACTIONS, SPLITS
 
 CLAIM = "bank.json"
-"""Databases and options that a bank is built of, written first."""
+"""Databases and options that a bank is built of, written first: it marks the folder as a bank's."""
+_FAILED = {"failed": True}  # in their place: the next command may be another
 
 REPORT = "report.md"
 DRAWN_SEED = 1_000_003
@@ -149,11 +150,16 @@ def _claimed(folder: Path, settings: dict[str, Any]) -> Iterator[bool]:
 
     Yields:
         whether it is finished. What a killed process left of it is deleted.
+
+    Raises:
+        ValueError: the folder is another bank, or has something else that would be replaced.
     """
-    claim = folder / CLAIM
+    claim, keys = folder / CLAIM, [cell_class.key for cell_class in CELL_CLASSES]
     delete_leftovers(folder / name for name in (CLAIM, INDEX, REJECTIONS, REPORT))
     if claim.exists():
-        if {"boxes": settings["boxes"]} | read_json(claim) != settings:  # of before: without them
+        before = read_json(claim)
+        # of before: without them
+        if before != _FAILED and {"boxes": settings["boxes"]} | before != settings:
             raise ValueError(
                 f"{folder}: holds a bank of other databases or options, or of other boxes, see "
                 f"{CLAIM} in it. Choose another folder, or delete this one."
@@ -161,16 +167,20 @@ def _claimed(folder: Path, settings: dict[str, Any]) -> Iterator[bool]:
         if (folder / INDEX).exists():
             yield True
             return
-        for cell_class in CELL_CLASSES:
-            shutil.rmtree(folder / cell_class.key, ignore_errors=True)
+        for key in keys:
+            shutil.rmtree(folder / key, ignore_errors=True)
         (folder / REPORT).unlink(missing_ok=True)
     elif (folder / INDEX).exists():
         raise is_a_bank(folder)
+    else:
+        check_free(folder, [*keys, REJECTIONS, REPORT])
     write_json(claim, settings)
     try:
         yield False
-    except Exception:
-        claim.unlink(missing_ok=True)  # it has told why; the next command may be another
+    except Exception:  # it has told why
+        if not (folder / INDEX).exists():
+            with contextlib.suppress(OSError):
+                write_json(claim, _FAILED)
         raise
 
 

@@ -14,6 +14,7 @@ from bloodseg_lib.io import write_csv
 from bloodseg_lib.training.record import EpochRecord
 
 LOG, EVENTS = "log.csv", "tensorboard"
+_OURS = ".training"  # ends the names of our files of events
 COLLAPSE_EPOCHS = 2
 COLLAPSE_MARGIN = 1e-3
 
@@ -88,9 +89,9 @@ class EventLog:
             ) from error
         self._event, self._summary = Event, Summary
         folder = folder / EVENTS
-        for old in folder.glob("events.out.tfevents.*"):
+        for old in folder.glob(f"events.out.tfevents.*{_OURS}"):
             old.unlink()
-        self._writer = EventFileWriter(str(folder))
+        self._writer = EventFileWriter(str(folder), filename_suffix=_OURS)
         for record in history:
             self.add(record)
 

@@ -15,6 +15,7 @@ from bloodseg_lib.network.config import UNetConfig
 from bloodseg_lib.network.devices import process
 from bloodseg_lib.network.pretrained import checkpoint_path
 from bloodseg_lib.network.sidecar import Sidecar
+from bloodseg_lib.runs import check_free
 from bloodseg_lib.smears.dataset import Dataset
 from bloodseg_lib.training.config import TrainingConfig
 from bloodseg_lib.training.log import LOG, write_log
@@ -56,19 +57,29 @@ class TrainingState:
 
         Raises:
             ValueError: the folder holds a training of another network or dataset, or one that
-                started from another checkpoint; or ``config.start_from`` is of another shape.
+                started from another checkpoint, or other files that would be replaced; or
+                ``config.start_from`` is of another shape.
             FileNotFoundError: ``config.start_from`` is missing.
         """
         state = cls(Path(folder), dataset, unet, config)
         before = read_sidecar(state.latest) if state.latest.exists() else None
         state.unet = _with_statistics(state, dataset, before)
         if state.writes:
+            if before is None and not state._is_begun():
+                check_free(state.folder, [BEST, "best.json", "latest.json", LOG])
             npz = [state.folder / name for name in (BEST, LATEST, UNFINISHED)]
             json = [path.with_suffix(".json") for path in npz]
             delete_leftovers([*npz, *json, state.folder / LOG])
         if before is not None:
             state._take_up(before)
         return state
+
+    def _is_begun(self) -> bool:
+        """Whether a kill came after this training's first best network, before it was resumable."""
+        try:
+            return read_sidecar(self.best).dataset == self._digest
+        except (OSError, ValueError):
+            return False
 
     @property
     def epoch(self) -> int:

@@ -117,6 +117,18 @@ def test_a_fine_tuning_that_was_stopped_goes_on_and_with_others_not(tmp_path, qu
         fine_tune(tmp_path / "panel", tmp_path / "run", start, progress=False)
 
 
+@pytest.mark.parametrize("name", ["bank", "dataset", "training", "network.npz", "evaluation"])
+def test_a_fine_tuning_takes_no_other_run_s_folder(name, tmp_path):
+    """It deleted the bank there, as one that was half written."""
+    correct_fields(tmp_path / "panel", "a", "b")
+    theirs = tmp_path / "run" / name / "index.csv"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("theirs")
+    with pytest.raises(ValueError, match=f"run: expected a folder without {name}"):
+        fine_tune(tmp_path / "panel", tmp_path / "run")
+    assert theirs.read_text() == "theirs"
+
+
 def test_a_fine_tuning_does_not_go_on_with_other_fields_held_out(tmp_path, monkeypatch):
     """Else fields that taught would be compared on."""
 

@@ -11,6 +11,7 @@ from discs import disc_bank
 from bloodseg_lib.classes import BACKGROUND, HEALTHY_RBC, INFECTED_RBC
 from bloodseg_lib.cli import main
 from bloodseg_lib.evaluation.composed import evaluate_dataset
+from bloodseg_lib.evaluation.report import REPORT_FILES
 from bloodseg_lib.prediction.segmenter import PredictionConfig, Segmenter
 from bloodseg_lib.smears.build import DatasetConfig, build_dataset
 
@@ -155,3 +156,6 @@ def test_the_command_line_saves_the_report_it_prints(options, tmp_path):
     )
     table = (tmp_path / "report" / "per_class.csv").read_text(encoding="utf-8-sig")
     assert {"per_class.csv": table} == report.tables()
+    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == sorted(
+        REPORT_FILES["dataset"]
+    )

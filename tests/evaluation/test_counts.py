@@ -9,6 +9,7 @@ from discs import disc_bank
 from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, NEUTROPHIL
 from bloodseg_lib.cli import main
 from bloodseg_lib.evaluation.counts import CountsReport, evaluate_counts, true_counts
+from bloodseg_lib.evaluation.report import REPORT_FILES
 from bloodseg_lib.prediction.counts import CountingConfig
 from bloodseg_lib.smears.build import DatasetConfig, build_dataset
 
@@ -147,3 +148,6 @@ def test_the_command_line_prints_the_errors(dataset, tmp_path):
     )
     assert (tmp_path / "report" / "counts.md").read_text() in result.output
     assert json.loads((tmp_path / "report" / "counts.json").read_text())["smears"] == 2
+    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == sorted(
+        REPORT_FILES["counts"]
+    )

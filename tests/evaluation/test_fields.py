@@ -25,10 +25,12 @@ from bloodseg_lib.evaluation import annotated
 from bloodseg_lib.evaluation.annotated import AnnotatedField
 from bloodseg_lib.evaluation.fields import (
     FieldScore,
+    FieldsReport,
     class_in_box,
     evaluate_fields,
     labelled_cell,
 )
+from bloodseg_lib.evaluation.report import REPORT_FILES
 from bloodseg_lib.samples.extraction.boxes import CellBox
 
 
@@ -162,6 +164,22 @@ def test_where_nothing_could_be_scored_the_reasons_are_said_and_the_command_fail
     assert result.exit_code == 1
     assert "b.png: expected an image" in result.output
     assert "b.png" in (out / "skipped.csv").read_text()
+
+
+@pytest.mark.parametrize("name", ["fields.json", "fields.md", "fields.csv", "skipped.csv"])
+def test_no_file_is_replaced_by_a_report(tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    root = str(tmp_path)
+    done = CliRunner().invoke(main, ["evaluate", "fields", f"own={root}", "--out", root])
+    assert done.exit_code == 1
+    assert f"{root}: expected a folder without {name}, which would be replaced" in done.output
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_the_files_that_are_tried_are_those_of_the_reports(tmp_path):
+    skipped = annotated.Skipped("own", 1, tmp_path / "a.png", "unreadable", "")
+    FieldsReport((), (skipped,)).save(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(REPORT_FILES["fields"])
 
 
 def test_an_unknown_database_is_named():

@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -191,6 +192,19 @@ class TestCollect:
         read_as(lambda root: iter([disc(NEUTROPHIL, 0, source="lisc")]))
         gathered(tmp_path, seed=1)
 
+    @pytest.mark.parametrize("name", ["neutrophil/mine.png", "report.md", "rejections.csv"])
+    def test_a_folder_of_a_person_s_files_is_refused_before_anything_is_written(
+        self, tmp_path, read_as, name
+    ):
+        """What a killed build left is deleted: it must be sure whose it is."""
+        read_as(lambda root: iter([disc(NEUTROPHIL, 0, source="lisc")]))
+        mine = tmp_path / "bank" / name
+        mine.parent.mkdir(parents=True)
+        mine.write_text("mine")
+        with pytest.raises(ValueError, match="bank: expected a folder without"):
+            gathered(tmp_path)
+        assert content(tmp_path / "bank") == {name: b"mine"}
+
     @pytest.mark.parametrize("at", range(9))
     def test_killed_before_any_write_the_same_command_ends_with_the_same_bytes(
         self, tmp_path, read_as, monkeypatch, at
@@ -209,8 +223,8 @@ class TestCollect:
         def dies(self, target):
             nonlocal left
             if not left:
-                kept = self.read_bytes()
-                self.with_name(f"{self.name[: -len(self.suffix)]}0{self.suffix}").write_bytes(kept)
+                left_over = re.sub(r"-\w{8}\.", "-00000000.", self.name)
+                self.with_name(left_over).write_bytes(self.read_bytes())
                 raise Killed
             left -= 1
             return replace(self, target)

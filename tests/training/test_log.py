@@ -5,7 +5,7 @@ import pytest
 from tiny_training import CONFIG, run
 
 from bloodseg_lib.network.checkpoint import read_sidecar
-from bloodseg_lib.training.log import LiveCurve, collapse_warning, write_log
+from bloodseg_lib.training.log import EventLog, LiveCurve, collapse_warning, write_log
 from bloodseg_lib.training.record import EpochRecord
 
 RECORD = EpochRecord(
@@ -68,6 +68,16 @@ def test_tensorboard_has_every_epoch_once_also_after_a_restart(tmp_path):
     assert [value for _, value in logged["zero_recall_classes"]] == [
         len(record.zero_recall) for record in result.history
     ]
+
+
+def test_events_of_another_program_stay(tmp_path):
+    pytest.importorskip("tensorboard")
+    theirs = tmp_path / "tensorboard" / "events.out.tfevents.1.host.2.0"
+    theirs.parent.mkdir()
+    theirs.write_bytes(b"theirs")
+    for _ in range(2):
+        EventLog(tmp_path, ()).close()
+    assert theirs.read_bytes() == b"theirs" and len(list(theirs.parent.iterdir())) == 2
 
 
 def test_tensorboard_that_is_not_installed_is_said_before_training(tmp_path, monkeypatch):

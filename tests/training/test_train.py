@@ -147,6 +147,21 @@ def test_only_the_first_process_of_a_training_owns_its_folder(tmp_path, monkeypa
         assert len(run(tmp_path, config=dataclasses.replace(CONFIG, epochs=1)).history) == 1
 
 
+@pytest.mark.parametrize("name", ["best.npz", "best.json", "log.csv"])
+def test_a_training_replaces_no_file_of_something_else(name, undisturbed, tmp_path):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(ValueError, match=f"expected a folder without {name}"):
+        run(tmp_path)
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [(name, "mine")]
+
+
+def test_killed_before_the_first_epoch_was_resumable_it_begins_anew(undisturbed, tmp_path):
+    for name in ("best.npz", "best.json", "log.csv"):
+        shutil.copy(undisturbed[0] / name, tmp_path)
+    run(tmp_path)
+    assert bits(tmp_path / "best.npz") == bits(undisturbed[0] / "best.npz")
+
+
 def test_a_finished_training_does_nothing_and_says_so(undisturbed, capsys):
     folder, result = undisturbed
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -224,7 +239,7 @@ def test_killed_before_any_write_after_the_first_epoch_it_goes_on_bit_for_bit(
         else:
             pytest.fail("the training was to be killed")
     # what a kill in the middle of a write leaves
-    (tmp_path / ".latest-abc.npz").write_bytes(b"half")
+    (tmp_path / ".latest-abcdefgh.part.npz").write_bytes(b"half")
     result = run(tmp_path)
     assert bits(result.latest) == bits(undisturbed[1].latest)
     assert bits(result.best) == bits(undisturbed[1].best)
