@@ -102,7 +102,12 @@ class Group(click.Group):
         except (ValueError, OSError, ImportError, MemoryError, FloatingPointError) as error:
             mends = {"libGL": _NO_LIBGL, "failed to map segment": _NO_MEMORY}
             mend = "".join(f" {mend}" for cause, mend in mends.items() if cause in str(error))
-            click.echo(f"Error: {error}{mend}", err=True)
+            words = str(error)
+            if words.startswith("[Errno") and isinstance(error, OSError) and error.filename:
+                words = (
+                    f"{error.filename}: {error.strerror}. Choose another path, or mend this one."
+                )
+            click.echo(f"Error: {words}{mend}", err=True)
             sys.exit(getattr(error, "exit_code", 1))
         except KeyboardInterrupt:
             go_on = "go on" if not ctx.parent and ctx.invoked_subcommand in _GO_ON else "begin anew"

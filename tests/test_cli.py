@@ -169,6 +169,13 @@ def test_a_missing_libgl_is_answered_with_the_wheel_that_needs_none(monkeypatch)
     assert "libGL.so.1: cannot" in done.stderr and "opencv-python-headless" in done.stderr
 
 
+def test_an_error_of_the_system_is_told_without_its_number(tmp_path):
+    (tmp_path / "a").touch()
+    done = invoke("parameterize", "--out", tmp_path / "run", "--notebooks", tmp_path / "a")
+    assert done.exit_code == 1 and "Errno" not in done.output
+    assert f"Error: {tmp_path / 'a/solutions'}: Not a directory. Choose" in done.output
+
+
 def test_options_of_a_configuration_need_no_docstring(monkeypatch):
     # as under python -OO
     monkeypatch.setattr(DatasetConfig, "__doc__", None)

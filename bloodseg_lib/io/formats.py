@@ -231,9 +231,11 @@ def folded(name: str) -> str:
 
 def spelled(folder: Path, text: str) -> Path:
     """The path of a text in a folder. Where there is none, it may be there with another spelling of
-    its accents: a Mac takes them apart (NFD), people type them whole (NFC).
+    its accents: a Mac takes them apart (NFD), people type them whole (NFC); and Windows writes
+    backslashes between folders.
     """
-    forms = [text, *(unicodedata.normalize(form, text) for form in ("NFC", "NFD"))]
+    forms = [unicodedata.normalize(form, text) for form in ("NFC", "NFD")]
+    forms = [text, *forms, *(form.replace("\\", "/") for form in forms)]
     there = (each for each in (folder / form for form in forms) if is_file(each) or is_dir(each))
     return next(there, folder / text)
 

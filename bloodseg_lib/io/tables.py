@@ -137,6 +137,11 @@ def read_table(
     wanted = ", ".join(columns)
     names, rows = table_rows(path, f"a table with the columns {wanted}")
     known = {name.lower(): name for name in (*columns, *optional)}
+    lower = [name.lower() for name in names]
+    if twice := [name for name in known if lower.count(name) > 1]:
+        raise ValueError(
+            f"{path}: expected each column once. Received {known[twice[0]]} twice. Delete one."
+        )
     numbers = {known.get(name.lower(), name): number for number, name in enumerate(names)}
     if missing := [column for column in columns if column not in numbers]:
         raise missing_columns(path, wanted, ", ".join(missing), names)

@@ -97,5 +97,5 @@ def _plain(name: str) -> str:
 
 
 def _is_there(table: Path, text: str) -> bool:
-    there = spelled(table.parent, text.replace("\\", "/"))
+    there = spelled(table.parent, text)
     return bool(text) and (is_file(there) or is_dir(there))

@@ -52,7 +52,8 @@ def outline(mask: np.ndarray, x: int = 0, y: int = 0) -> np.ndarray:
     found = skimage.measure.find_contours(
         np.pad(mask, 1).astype(np.float32), 0.5, fully_connected="low"
     )
-    points = max(found, key=len)[:, ::-1]
+    # not the longest, which may be that of a hole
+    points = max(found, key=lambda ring: float(np.ptp(ring, axis=0).sum()))[:, ::-1]
     steps = np.diff(points, axis=0)
     turns = np.any(steps != np.roll(steps, 1, axis=0), axis=1)  # the others lie on a straight line
     corners = points[:-1][turns]

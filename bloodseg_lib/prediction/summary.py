@@ -213,8 +213,9 @@ def _card(result: FileResult, picture: bytes | None) -> str:
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2126; --pale: #5b6570; --line: #d8dde2;
   --paper: #fff; --accent: #7a2048; --good: #2e6b4a; --warn: #8a5a00; --bad: #a3262a }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ec; --pale: #9aa5b0; --line: #3a424a;
-  --paper: #15191d; --accent: #e08fb4; --good: #7cc49c; --warn: #e0b25c; --bad: #ee8a8d } }
+@media screen and (prefers-color-scheme: dark) { :root { --ink: #e6e9ec; --pale: #9aa5b0;
+  --line: #3a424a; --paper: #15191d; --accent: #e08fb4; --good: #7cc49c; --warn: #e0b25c;
+  --bad: #ee8a8d } }
 body { margin: 0 auto; max-width: 60rem; padding: 2rem 1.25rem; background: var(--paper);
   color: var(--ink); font: 15px/1.5 system-ui, sans-serif }
 h1 { margin: 0; font-size: 1.6rem; color: var(--accent) }
@@ -225,7 +226,8 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th { text-align: left; color: var(--pale); font-weight: 500; font-size: .85rem }
 th:nth-child(n+3) { text-align: right }
 th, td { padding: .35rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top }
-.n { text-align: right; white-space: nowrap } td:first-child { overflow-wrap: anywhere }
+.n { text-align: right; white-space: nowrap }
+td:first-child { overflow-wrap: anywhere; min-width: 7rem }
 .good { color: var(--good) } .note { color: var(--pale) } .warning { color: var(--warn) }
 .withheld, .bad { color: var(--bad) }
 section { margin-top: 2.2rem; break-inside: avoid }
@@ -234,6 +236,9 @@ section { margin-top: 2.2rem; break-inside: avoid }
 .card > div { flex: 2 1 14rem } ul { padding-left: 1.1rem; font-size: .9rem }
 .cells td { padding: .2rem .6rem } footer { margin: 3rem 0 1rem }
 .line { display: inline-block; width: 12rem; border-bottom: 1px solid }
-@media print { body { max-width: none; padding: 0; font-size: 11px }
+main { overflow-x: auto }
+@page { margin: 14mm }
+@media print { :root { color-scheme: light; font-size: 12px }
+  body { max-width: none; padding: 0; font-size: 11px }
   .card > img { flex-basis: 60% } }
 """

@@ -124,7 +124,7 @@ def collect(
                 try:
                     bank = writer.close(seed, fill if draw_missing else None)
                 except ValueError as error:
-                    if collection.accepted or not collection.skipped:
+                    if collection.accepted:
                         raise
                     raise ValueError(_nothing_usable(writer.folder, collection)) from error
             if not (bank.folder / REPORT).exists():  # of a finished one too: killed before this
@@ -195,6 +195,11 @@ def _boxes(roots: Mapping[str, Path | str]) -> dict[str, str]:
 
 
 def _nothing_usable(folder: Path, collection: Collection) -> str:
+    if not collection.skipped:
+        return (
+            f"{folder}: expected at least one usable sample. Received none, and nothing that was "
+            "left out: the databases are empty. Look into their folders and tables."
+        )
     reasons = Counter(skipped.reason for skipped in collection.skipped)
     listed = ", ".join(f"{reason} {number}" for reason, number in reasons.most_common())
     return (

@@ -21,6 +21,7 @@ from bloodseg_lib.io import (
     read_rgba,
     replacing,
     resized,
+    spelled,
     write_bytes,
     write_json,
 )
@@ -185,3 +186,11 @@ def test_an_error_of_writing_names_file_cause_and_mend(tmp_path):
 def test_an_error_of_another_file_stays_what_it_is(tmp_path):
     with pytest.raises(FileNotFoundError), replacing(tmp_path / "a"):
         (tmp_path / "none").read_bytes()
+
+
+def test_a_path_as_windows_writes_it_is_found(tmp_path):
+    (tmp_path / "M\u00fcller").mkdir()
+    (tmp_path / "M\u00fcller" / "a.png").touch()
+    for text in ("M\u00fcller\\a.png", "Mu\u0308ller\\a.png"):
+        assert spelled(tmp_path, text) == tmp_path / "M\u00fcller" / "a.png"
+    assert spelled(tmp_path, "b\\a.png") == tmp_path / "b\\a.png"

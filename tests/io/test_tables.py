@@ -74,3 +74,9 @@ def test_a_text_that_a_spreadsheet_would_run_is_read_as_it_was(tmp_path, text):
 def test_the_line_by_which_excel_knows_the_separator_is_no_row(tmp_path):
     (tmp_path / "a.csv").write_text("sep=;\r\na;b\r\n1,5;x\r\n")
     assert read_table(tmp_path / "a.csv", ["a", "b"]) == [(3, {"a": "1,5", "b": "x"})]
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path):
+    (tmp_path / "a.csv").write_text("x,y,X\n1,2,3\n")
+    with pytest.raises(ValueError, match=r"expected each column once\. Received x twice"):
+        read_table(tmp_path / "a.csv", ["x", "y"])

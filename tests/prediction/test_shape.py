@@ -65,7 +65,10 @@ def test_an_outline_is_the_outer_one_and_not_that_of_a_hole():
     ring = np.ones((9, 9), bool)
     ring[1:8, 1:8] = False
     ring[2:7, 4] = True  # within the hole, a wall makes two of it
-    assert outline(ring).min() == 0 and outline(ring).max() == 9
+    comb = np.ones((20, 20), bool)  # whose hole has a longer outline
+    comb[2:18:2, 2:18] = comb[2:18, 2] = False
+    for mask in (ring, comb):
+        assert outline(mask).min() == 0 and outline(mask).max() == len(mask)
 
 
 def test_components_meet_by_their_sides_and_count_from_the_smallest_area():

@@ -204,6 +204,12 @@ def test_the_page_needs_no_other_file_and_escapes_names():
     assert "http" not in shown and "Not for diagnosis." in shown and "there is none" in shown
 
 
+def test_paper_is_light_also_where_the_screen_is_dark():
+    style = page(GOOD).split("<style>")[1].split("</style>")[0]
+    assert "@media screen and (prefers-color-scheme: dark)" in style
+    assert "color-scheme: light;" in style.split("@media print")[1]
+
+
 def test_the_same_results_give_the_same_bytes():
     assert page(GOOD, WITHHELD) == page(GOOD, WITHHELD)
 

@@ -82,6 +82,11 @@ class TestCollect:
         assert f"| lisc | Neutrophil | 1 | 1 | 47 | {area} | 4879 |" in report
         assert "| lisc | no mask | 1 | 7.bmp: expected 7_expert.* |" in report
 
+    def test_databases_with_nothing_in_them_are_said_to_be_empty(self, tmp_path, read_as):
+        read_as(lambda root: iter(()))
+        with pytest.raises(ValueError, match="nothing that was left out: the databases are empty"):
+            gathered(tmp_path)
+
     def test_reasons_are_written_when_nothing_was_usable(self, tmp_path, read_as):
         no_mask = Skipped("lisc", NEUTROPHIL, tmp_path / "7.bmp", "no mask", "expected 7_expert.*")
         read_as(lambda root: iter([no_mask]))

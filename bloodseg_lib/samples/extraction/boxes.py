@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from bloodseg_lib.classes import (
     Box,
 )
 from bloodseg_lib.io import ENCODING, read_table, write_csv
+from bloodseg_lib.samples.annotation.class_names import ClassNames
 from bloodseg_lib.samples.extraction import masks
 from bloodseg_lib.samples.extraction.masks import Unusable
 
@@ -41,9 +42,8 @@ _LIMITS = {
 }
 _LEAST_INSIDE = 0.75  # of a box's area; a box may reach a little beyond the field
 _WHITE_CELL = masks.ShapeLimits((800, 16000), 0.9, 0.3)
-_CLASS_NAMES = {"infected": INFECTED_RBC, "healthy": HEALTHY_RBC} | {
-    c.key: c.id for c in CELL_CLASSES
-}
+_FARTHEST_PX = 1e7
+_NAMES = ClassNames({})
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,8 @@ def read_boxes(
 
     Raises:
         FileNotFoundError: the file does not exist.
-        ValueError: a column is missing, or a line is unreadable or repeated.
+        ValueError: a column is missing, a line is unreadable or repeated, or a field has two
+            diameters of a red cell.
 
     Examples:
         >>> import tempfile
@@ -102,29 +103,43 @@ def read_boxes(
             "one line for each boxed cell. Write it."
         )
     boxes: dict[CellBox, None] = {}
+    diameters: dict[str, float | None] = {}
     for line, row in read_table(path, columns):
         try:
             box = dataclasses.replace(_cell_box(row, class_id, with_rbc), line=line)
         except (KeyError, ValueError) as error:
             raise ValueError(
                 f"{path}, line {line}: expected {', '.join(columns)}: whole pixels, sizes above 0, "
-                f"a class out of {', '.join(_CLASS_NAMES)}. Received {','.join(row.values())}. "
-                "Correct the line."
+                f"a class out of infected, healthy, {', '.join(c.key for c in CELL_CLASSES)}. "
+                f"Received {','.join(row.values())}. Correct the line."
             ) from error
         if box in boxes:
             raise ValueError(f"{path}, line {line}: this box is there already. Delete the line.")
+        known = diameters.setdefault(box.field, box.rbc_diameter_px)
+        if known != box.rbc_diameter_px:
+            raise ValueError(
+                f"{path}, line {line}: expected one diameter of a red cell for each field. "
+                f"Received {box.rbc_diameter_px} for {box.field}, and {known} before. Correct one."
+            )
         boxes[box] = None
     return list(boxes)
 
 
 def _cell_box(row: dict[str, str], class_id: int | None, with_rbc: bool) -> CellBox:
-    box = Box(*(int(row[column]) for column in BOX_COLUMNS[1:5]))
-    diameter = float(row[RBC_COLUMN].replace(",", ".")) if with_rbc else None
-    sized = min(box.width, box.height) >= 1 and (diameter is None or diameter > 0)
+    numbers = [_number(row[column]) for column in BOX_COLUMNS[1:5]]
+    if not all(number.is_integer() and abs(number) < _FARTHEST_PX for number in numbers):
+        raise ValueError("no whole pixels")
+    box = Box(*map(int, numbers))  # spreadsheet programs write 12 as 12.0
+    diameter = _number(row[RBC_COLUMN]) if with_rbc else None
+    sized = min(box.width, box.height) >= 1 and (diameter is None or 0 < diameter < _FARTHEST_PX)
     if not row["field"] or not sized:
         raise ValueError("a box without field or size")
-    known = _CLASS_NAMES[row["class"]] if class_id is None else class_id
-    return CellBox(row["field"], box, known, diameter)
+    known = _NAMES.id_of(row["class"]) if class_id is None else class_id
+    return CellBox(PurePosixPath(row["field"]).as_posix(), box, known, diameter)
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", "."))
 
 
 def write_boxes(path: Path | str, boxes: Iterable[CellBox]) -> None:

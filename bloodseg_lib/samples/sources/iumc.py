@@ -1,7 +1,7 @@
 """IUMC (Isfahan University of Medical Sciences): labelled single white blood cells with binary
 masks; no basophils.
 
-Layout: ``images/<Class>/NAME.*`` and ``masks/<Class>/NAME.*``, the mask binary, in any two colours,
+Layout: ``images/<Class>/NAME.*`` and ``masks/<Class>/NAME.*``, the mask in any colours on one other,
 and of the image's size, with the classes ``Eosi``, ``Lymp``, ``Mono``, ``Neut`` and ``Baso``, or
 some of them. The original project used the
 database in this form; bring what you have of it, or any cells of your own, into this form.
@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from bloodseg_lib.classes import (
@@ -28,12 +29,15 @@ from bloodseg_lib.classes import (
 )
 from bloodseg_lib.optics import background_colour
 from bloodseg_lib.samples.extraction.field import Field
-from bloodseg_lib.samples.extraction.masks import Unusable, largest
+from bloodseg_lib.samples.extraction.masks import Unusable, disc, eroded, largest
 from bloodseg_lib.samples.extraction.white_cells import MARKED
 from bloodseg_lib.samples.sample import CellSample, Skipped
 from bloodseg_lib.samples.sources import folders
 
 SOURCE = "iumc"
+_LEVELS = 8  # more values than these are of a JPEG, of smooth edges or of a picture
+_MOST_BESIDE = 0.02  # of the pixels, that are beside the cell and no background
+_SPECKS, _EDGE_PX = 24, 3  # of JPEGs: how far from black, and how wide edges are
 CLASS_FOLDERS = {
     "Eosi": EOSINOPHIL,
     "Lymp": LYMPHOCYTE,
@@ -98,8 +102,27 @@ def _pair(path: Path, masks: Path) -> tuple[np.ndarray, np.ndarray]:
     mask = folders.mask_of(
         folders.one_file(masks, path.stem), path, image.shape[:2], f"{masks / path.stem}.*"
     )
-    # masks saved as JPEG have grey specks around them
-    return image, largest(mask > 127 if mask.max() > 127 else mask)
+    return image, _cell_of(mask, masks / path.stem)
+
+
+def _cell_of(mask: np.ndarray, where: Path) -> np.ndarray:
+    """The cell, ``(H, W) bool``, of a mask that may have levels, as of nucleus and cytoplasm, or
+    the cell's own colours, and, saved as a JPEG, grey specks and edges: from half the level of its
+    faintest part on.
+    """
+    if len(np.unique(mask)) <= _LEVELS:
+        return largest(mask > 0)
+    cell = largest(mask > _SPECKS)
+    inside = mask[eroded(cell, _EDGE_PX) & (mask > _SPECKS)]
+    cell = largest(mask > np.percentile(inside, 2) / 2) if inside.size else cell
+    near = cv2.dilate(cell.astype(np.uint8), disc(2 * _EDGE_PX)) > 0
+    if np.count_nonzero(mask[~near] > _SPECKS) > _MOST_BESIDE * mask.size:
+        raise Unusable(
+            folders.NO_MASK,
+            f"{where}.*: expected a mask, of one colour beside the cell. Received a picture. Save "
+            "the mask in its place.",
+        )
+    return cell
 
 
 def _rbc_diameter(images: list[tuple[Path, int]], masks: dict[int, Path]) -> float:

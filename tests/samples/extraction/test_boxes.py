@@ -49,3 +49,31 @@ def test_a_missing_column_is_named(tmp_path):
     write_csv(tmp_path / "boxes.csv", ("field", "x", "y"), ("f.png", 1, 2))
     with pytest.raises(ValueError, match=r"Missing: width, height, class"):
         read_boxes(tmp_path / "boxes.csv")
+
+
+@pytest.mark.parametrize(
+    ("line", "box", "class_id"),
+    [
+        ("a.png,1.0,2.0,3.0,4.0,Healthy_RBC", Box(1, 2, 3, 4), HEALTHY_RBC),
+        ('a.png,"1,0",2,3,4,Parasitized', Box(1, 2, 3, 4), INFECTED_RBC),
+        ("./a.png,1,2,3,4,Platelets", Box(1, 2, 3, 4), THROMBOCYTE),
+    ],
+)
+def test_whole_numbers_names_and_paths_may_be_spelled_otherwise(tmp_path, line, box, class_id):
+    (tmp_path / "boxes.csv").write_text(f"field,x,y,width,height,class\n{line}\n")
+    assert read_boxes(tmp_path / "boxes.csv") == [CellBox("a.png", box, class_id)]
+
+
+@pytest.mark.parametrize("line", ["1.5,2,3,4", "1,2,1e20,4", "1,2,inf,4", "1,nan,3,4", "1,2,-3,4"])
+def test_what_is_no_box_in_whole_pixels_is_refused(tmp_path, line):
+    (tmp_path / "boxes.csv").write_text(f"field,x,y,width,height,class\na.png,{line},healthy\n")
+    with pytest.raises(ValueError, match="whole pixels, sizes above 0"):
+        read_boxes(tmp_path / "boxes.csv")
+
+
+@pytest.mark.parametrize("second", ["30", "inf"])
+def test_a_field_has_one_diameter_of_a_red_cell(tmp_path, second):
+    rows = f"a.png,1,2,3,4,healthy,75\n./a.png,9,2,3,4,healthy,{second}\n"
+    (tmp_path / "boxes.csv").write_text(f"field,x,y,width,height,class,rbc_diameter_px\n{rows}")
+    with pytest.raises(ValueError, match="line 3: expected"):
+        read_boxes(tmp_path / "boxes.csv", with_rbc=True)

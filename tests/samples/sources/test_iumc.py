@@ -2,12 +2,13 @@ import shutil
 
 import numpy as np
 import pytest
-from databases import PURPLE, marked, picture, read
+from databases import PURPLE, marked, only, picture, read
 from pictures import write_image
 from PIL import Image
 
 from bloodseg_lib.classes import BASOPHIL, CLASSES, EOSINOPHIL, LYMPHOCYTE, MONOCYTE, NEUTROPHIL
 from bloodseg_lib.samples.sources import iumc
+from bloodseg_lib.samples.sources.folders import NO_MASK
 
 
 def test_pairs_of_image_and_mask(iumc_root):
@@ -56,6 +57,43 @@ def test_masks_saved_as_jpeg_are_read(iumc_root):
     )
     samples, _ = read(iumc, iumc_root, rbc_diameter_px=37.0)
     assert samples[-1].area_px == pytest.approx(np.pi * 50**2, rel=0.03)
+
+
+def cut_out(around):
+    """The cell in its own colours, paler outwards, on one colour."""
+    rows, columns = np.mgrid[:200, :200]
+    away = np.hypot(rows - 100, columns - 100)
+    cell = np.dstack([away + 60, away + 20, away + 100]).astype(np.uint8)
+    return np.where((away <= 50)[:, :, None], cell, np.uint8(around))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+@pytest.mark.parametrize(
+    "mask",
+    [
+        marked(200, 200, (100, 100, 50, 90), (100, 100, 30, 255)),  # cytoplasm and nucleus
+        marked(200, 200, (100, 100, 50, 100)),
+        cut_out(255),
+        cut_out(0),
+    ],
+    ids=["levels", "dim", "on white", "on black"],
+)
+def test_masks_of_levels_or_of_the_cell_s_own_colours_are_read_whole(iumc_root, mask, suffix):
+    (iumc_root / "masks/Neut/1.png").unlink()
+    Image.fromarray(mask).save((iumc_root / "masks/Neut/1").with_suffix(suffix), quality=60)
+    samples, skipped = read(iumc, iumc_root, rbc_diameter_px=37.0)
+    assert not skipped
+    assert samples[-1].area_px == pytest.approx(np.pi * 50**2, rel=0.03)
+
+
+def test_a_picture_in_the_place_of_a_mask_is_refused(iumc_root):
+    image = picture(200, 200, (100, 100, 50, PURPLE), (20, 20, 18, PURPLE), (180, 30, 19, PURPLE))
+    noise = np.random.default_rng(0).integers(0, 12, image.shape, np.uint8)
+    write_image(iumc_root / "masks/Neut/1.png", image - noise)
+    _, skipped = read(iumc, iumc_root, rbc_diameter_px=37.0)
+    only(
+        skipped, NO_MASK, "1.*: expected a mask, of one colour beside the cell."
+    )
 
 
 @pytest.mark.parametrize("diameter", [0, -1.0, float("nan")])
