@@ -1,10 +1,10 @@
 """IUMC (Isfahan University of Medical Sciences): labelled single white blood cells with binary
 masks; no basophils.
 
-Layout: ``images/<Class>/NAME.*`` and ``masks/<Class>/NAME.*``, the mask in any colours on one other,
-and of the image's size, with the classes ``Eosi``, ``Lymp``, ``Mono``, ``Neut`` and ``Baso``, or
-some of them. The original project used the
-database in this form; bring what you have of it, or any cells of your own, into this form.
+Layout: ``images/<Class>/NAME.*`` and ``masks/<Class>/NAME.*``, the mask in any colours on one
+other, and of the image's size, with the classes ``Eosi``, ``Lymp``, ``Mono``, ``Neut`` and
+``Baso``, or some of them. The original project used the database in this form; bring what you have
+of it, or any cells of your own, into this form.
 """
 
 from __future__ import annotations

@@ -3,13 +3,14 @@ fields of MAMIC.
 
 Layout: the fields, and ``boxes.csv`` with the columns ``field,x,y,width,height,class``: the field's
 file name, whole pixels, and ``infected``, ``healthy`` or the key of any class (``thrombocyte``,
-``platelet_clump``, ``neutrophil`` ...), or a name that the command ``boxes`` knows. For fields of one's own (:func:`read`) a column
-``rbc_diameter_px`` gives the approximate diameter of a red cell, one for all boxes of a field; where enough
-isolated red cells are found, their measured median sets the scale. The command ``boxes`` writes
-the table of what other tools draw (COCO, YOLO, Pascal VOC, labelme, GeoJSON). Masks are thresholds
-within the boxes. Fields of one's own without a box of an infected cell count as free of malaria:
-their isolated red cells become healthy samples, and clusters and background crops are cut out of
-them as well. To prevent that, box one infected cell of the field, or switch ``healthy`` off.
+``platelet_clump``, ``neutrophil`` ...), or a name that the command ``boxes`` knows. For fields of
+one's own (:func:`read`) a column ``rbc_diameter_px`` gives the approximate diameter of a red cell,
+one for all boxes of a field; where enough isolated red cells are found, their measured median sets
+the scale. The command ``boxes`` writes the table of what other tools draw (COCO, YOLO, Pascal VOC,
+labelme, GeoJSON). Masks are thresholds within the boxes. Fields of one's own without a box of an
+infected cell count as free of malaria: their isolated red cells become healthy samples, and
+clusters and background crops are cut out of them as well. To prevent that, box one infected cell of
+the field, or switch ``healthy`` off.
 """
 
 from __future__ import annotations
