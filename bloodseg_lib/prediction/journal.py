@@ -124,8 +124,9 @@ class Journal:
             return None
         entry = self.own(names)
         if entry is None:
+            strange = (p for p in present if self.fields_of(p) is None)
             raise ValueError(
-                f"{present[0]}: expected no file, or the result of the same command. Received a "
+                f"{next(strange, present[0])}: expected no file, or the result of the same command. Received a "
                 f"file that {FILE} does not know, or that was changed. {MEND}"
             )
         if entry["made_of"] != json.loads(json.dumps(made_of)):

@@ -71,6 +71,16 @@ def test_a_file_that_was_changed_or_never_noted_is_refused(tmp_path):
     assert journal.own(["c.png"]) is None
 
 
+def test_of_several_files_the_one_that_was_changed_is_named(tmp_path):
+    journal = noted(tmp_path)
+    for name in reversed(FILES):
+        content = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(b"changed")
+        with pytest.raises(ValueError, match=f"{name}: expected no file"):
+            journal.done(MADE_OF, FILES)
+        (tmp_path / name).write_bytes(content)
+
+
 def test_what_a_result_was_made_of_is_told_where_it_differs(tmp_path):
     journal = noted(tmp_path)
     with pytest.raises(ValueError, match=r"the result of another image and another tile_px\. Give"):

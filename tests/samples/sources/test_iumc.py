@@ -91,9 +91,7 @@ def test_a_picture_in_the_place_of_a_mask_is_refused(iumc_root):
     noise = np.random.default_rng(0).integers(0, 12, image.shape, np.uint8)
     write_image(iumc_root / "masks/Neut/1.png", image - noise)
     _, skipped = read(iumc, iumc_root, rbc_diameter_px=37.0)
-    only(
-        skipped, NO_MASK, "1.*: expected a mask, of one colour beside the cell."
-    )
+    only(skipped, NO_MASK, "1.*: expected a mask, of one colour beside the cell.")
 
 
 @pytest.mark.parametrize("diameter", [0, -1.0, float("nan")])
