@@ -62,7 +62,7 @@ def test_a_file_that_was_changed_or_never_noted_is_refused(tmp_path):
     journal = noted(tmp_path)
     (tmp_path / "a.csv").write_bytes(b"mine")
     (tmp_path / "b.png").write_bytes(b"mine")
-    for names, path in ((FILES, "a.png"), (["b.png"], "b.png")):
+    for names, path in ((FILES, "a.csv"), (["b.png"], "b.png")):
         assert journal.own(names) is None
         with pytest.raises(ValueError, match=rf"{path}: expected no file.* was changed\. Give an"):
             journal.done(MADE_OF, names)
