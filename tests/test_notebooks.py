@@ -8,6 +8,8 @@ import sys
 import nbformat
 import pytest
 from click.testing import CliRunner
+from colour_network import write_colour_network
+from PIL import Image
 
 from bloodseg_lib import notebooks as pipeline
 from bloodseg_lib.cli import main
@@ -179,6 +181,28 @@ def test_an_unknown_kernel_is_refused_before_anything_runs(tmp_path):
 
 def test_the_panel_opens_without_the_cells_of_notebook_1():
     assert not any("01_dataset" in cell.source for cell in CODE["06_interactive_prediction"])
+
+
+@pytest.mark.parametrize("name", ["06_interactive_prediction", "app"])
+@pytest.mark.parametrize("first", ["a.jpg", "broken.jpg"])
+def test_the_panel_offers_images_of_any_kind_and_opens_with_one_that_is_broken(
+    name, first, tmp_path
+):
+    Image.new("RGB", (64, 48), (240, 235, 240)).save(tmp_path / first)
+    Image.new("RGB", (64, 48), (240, 235, 240)).save(tmp_path / "z.tif")
+    if first == "broken.jpg":
+        (tmp_path / first).write_bytes(b"broken")
+    network = write_colour_network(tmp_path / "network" / "best.npz")
+    given = {"run_dir": str(tmp_path / "run"), "network": str(network), "image_dir": str(tmp_path)}
+    given["folder"] = str(tmp_path / "kept")
+    notebook = nbformat.read(pipeline.notebook_path(name), as_version=4)
+    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    last = next(n for n, source in enumerate(sources) if "SegmentationPanel(" in source)
+    for source in sources[2 if last > 1 else 1 : last + 1]:  # behind the parameters
+        exec(source, given)
+    panel = given["panel"]
+    assert panel.controls.picker.options == (first, "z.tif")
+    assert (panel.session.found is None) == (first == "broken.jpg")
 
 
 def test_the_panel_opens_without_tensorflow():

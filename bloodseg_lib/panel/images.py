@@ -47,7 +47,7 @@ def offered_images(
     return {
         path.name: path
         for path in sorted(folder.iterdir())
-        if path.suffix.lower() in IMAGE_SUFFIXES
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
     }
 
 

@@ -688,6 +688,12 @@ def test_a_folder_of_images_can_be_offered(tmp_path):
     assert panel.status.last_error is None and len(panel.session.counts.cells) == 2
 
 
+def test_hidden_files_of_a_folder_are_not_offered(tmp_path):
+    for name in ("b.png", "._b.png"):  # as macOS leaves them on other disks
+        write_image(tmp_path / name, FIELD)
+    assert SegmentationPanel(RedAndGreen(), tmp_path).controls.picker.options == ("b.png",)
+
+
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="none"):
         SegmentationPanel(RedAndGreen(), tmp_path / "none")
