@@ -11,6 +11,7 @@ from bloodseg_lib.samples.extraction.masks import Unusable
 
 EMPTY = "without width or height"
 _FARTHEST_PX = 1e7
+_LEAST_PX = 0.5
 _ROUNDED_PX = 0.05  # as fractions of six digits are, in a large picture
 
 Edges = tuple[float, float, float, float]
@@ -55,7 +56,8 @@ def whole(edges: Edges, scale: tuple[int, int], where: str) -> Box:
     left, top, right, bottom = (n * side for n, side in zip(edges, 2 * scale, strict=True))
     x, y = math.floor(left + _ROUNDED_PX), math.floor(top + _ROUNDED_PX)
     box = Box(x, y, math.ceil(right - _ROUNDED_PX) - x, math.ceil(bottom - _ROUNDED_PX) - y)
-    if min(box.width, box.height) < 1:
+    if min(right - left, bottom - top) < _LEAST_PX:
         told = f"{left:g}, {top:g} to {right:g}, {bottom:g}"
-        raise Unusable(EMPTY, f"{where}: expected a box. Received {told}. Draw it anew.")
+        mend = "Draw it anew, or export pixels, not fractions of the picture."
+        raise Unusable(EMPTY, f"{where}: expected a box of pixels. Received {told}. {mend}")
     return box

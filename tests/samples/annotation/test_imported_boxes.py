@@ -137,6 +137,7 @@ def test_a_box_that_reaches_a_little_beyond_the_picture_is_cut(folder):
         ((390, 10, 40, 40), "box outside the field. .*annotation 1: expected a box within"),
         ((10, 10, 0, 40), r"without width or height. annotation 1: .*10, 10 to 10, 50"),
         ((10, 10, -5, 40), "without width or height"),
+        ((0.1, 0.2, 0.1, 0.1), "without width or height.* not fractions of the picture"),
         ((10, 10, float("nan"), 40), "not readable. annotation 1: .*nan"),
         ((10, 10, 1e300, 40), "not readable"),
         ((10, "10", 40, 40), "not readable"),
