@@ -126,8 +126,8 @@ class Journal:
         if entry is None:
             strange = (p for p in present if self.fields_of(p) is None)
             raise ValueError(
-                f"{next(strange, present[0])}: expected no file, or the result of the same command. Received a "
-                f"file that {FILE} does not know, or that was changed. {MEND}"
+                f"{next(strange, present[0])}: expected no file, or the result of the same "
+                f"command. Received a file that {FILE} does not know, or that was changed. {MEND}"
             )
         if entry["made_of"] != json.loads(json.dumps(made_of)):
             differs = [k for k, value in made_of.items() if entry["made_of"].get(k) != value]
