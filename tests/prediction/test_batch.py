@@ -227,8 +227,8 @@ def test_a_result_of_something_else_is_refused_and_replaced_only_when_asked(
         (out / "a_counts.json").write_text("{}")
     else:
         (out / "predicted.jsonl").unlink()
-    before = files(out)
-    with pytest.raises(ValueError, match=r"a_classes\.png: expected no file.*--overwrite"):
+    before, named = files(out), "a_counts.json" if what == "edited" else "a_classes.png"
+    with pytest.raises(ValueError, match=rf"{named}: expected no file.*--overwrite"):
         predict_files([path], network, out, scale)
     assert files(out) == before
     (result,), _ = predict_files([path], network, out, scale, overwrite=True)
