@@ -98,8 +98,8 @@ def _strokes(
     the ``brightest`` channel is given, ``(H, W) uint8``, three quarters of what is around a line or
     letter have this ``least`` grey level.
     """
-    if not drawn.any():
-        return drawn
+    if drawn.all() or not drawn.any():
+        return np.zeros_like(drawn)
     pixels = drawn.astype(np.uint8)
     count, numbers, stats, _ = cv2.connectedComponentsWithStats(pixels)
     to_edge = cv2.distanceTransform(pixels, cv2.DIST_L2, cv2.DIST_MASK_5)
@@ -123,7 +123,8 @@ def _strokes(
             ]
             inside = (numbers[around] == i).astype(np.uint8)
             within, to = (cv2.dilate(inside, np.ones((2 * px + 1,) * 2)) for px in _RING_PX)
-            strokes[i] = np.quantile(brightest[around][(to > 0) & (within == 0)], 0.25) >= least
+            ring = brightest[around][(to > 0) & (within == 0)]
+            strokes[i] = ring.size > 0 and np.quantile(ring, 0.25) >= least
     if not strokes.any():
         return strokes[numbers]
     reach = max(_LENGTH[0], int(_LENGTH[1] * drawn.shape[1])) // 2 * 2 + 1

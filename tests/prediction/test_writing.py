@@ -266,6 +266,13 @@ def test_a_dot_beside_a_letter_is_writing_and_one_elsewhere_is_not():
     assert not written[300, 400]
 
 
+def test_dots_of_black_and_white_are_no_writing():
+    """As a printer makes of grey: what is black hangs together all over the picture."""
+    image = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
+    image[::3] = image[:, ::3] = 0
+    assert burnt_in(image) is None
+
+
 def test_an_arrow_is_writing():
     arrow = [(100, 198), (140, 198), (140, 190), (160, 200), (140, 210), (140, 202), (100, 202)]
     assert burnt_in(with_shape(polygon=arrow))[200, 150]
