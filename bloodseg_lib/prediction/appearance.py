@@ -58,8 +58,8 @@ class Appearance:
         red_density: median optical density of the red cells in red, green and blue, where the
             background has none; None: fewer than about ten.
         hues: degrees between the direction of a pixel's three densities and their median one, that
-            one pixel in ten of the red cells exceeds: 20 at most where one stain colours them; None:
-            fewer than about ten that are not pale.
+            one pixel in ten of the red cells exceeds: 20 at most with one stain; None: fewer than
+            about ten that are not pale.
         blockiness: how many times as large the steps are at the borders of squares of 8 x 8 pixels,
             which a JPEG is made of, as within them.
     """
