@@ -13,25 +13,22 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from bloodseg_lib.optics import window_places
 from bloodseg_lib.prediction.finding import Finding
 
-PATTERNED = 1.5
-"""Logarithm (of 10) by which a peak stands above the spectrum around it: up to 1.28 in 957 pictures
-of nine databases; 1.85 at least in 28 that were printed in dots of four pixels.
+PATTERNED = 1.35
+"""Logarithm (of 10) by which a peak stands above the spectrum around it: up to 1.11 in 956 of 957
+pictures of nine databases, 1.27 in all; 1.93 at least in 14 that were printed in dots of 4 pixels.
 """
 
-_TILE_PX = 128
+_TILE_PX, _TILES = 128, 6  # side of a tile, and tiles along each side
 _LEAST, _OFF_AXIS = 0.12, 0.02  # frequencies, per pixel
 _AROUND = 9  # that are smoothed to tell what is usual
 _NO_POWER = 1e-3
 
 
-def of_pattern(image: np.ndarray, scale: float) -> Iterator[Finding]:
-    """A finding, if a fine pattern repeats in a picture, ``(H, W, 3) uint8`` RGB as it came, which
-    this factor resamples to 40x.
-    """
-    peak = repetition(image, scale)
+def of_pattern(image: np.ndarray) -> Iterator[Finding]:
+    """A finding, if a fine pattern repeats in a picture, ``(H, W, 3) uint8`` RGB as it came."""
+    peak = repetition(image)
     if peak is not None and peak > PATTERNED:
         words = (
             "A fine pattern repeats all over the picture, as of a printed page or a screen that "
@@ -40,24 +37,23 @@ def of_pattern(image: np.ndarray, scale: float) -> Iterator[Finding]:
         yield Finding("pattern", "warning", peak, words)
 
 
-def repetition(image: np.ndarray, scale: float) -> float | None:
+def repetition(image: np.ndarray) -> float | None:
     """By how many powers of ten the highest peak of the spectrum of green stands above what is
-    around it; None: the picture, ``(H, W, 3) uint8`` RGB, is too small. Of a large one nine windows
-    are read.
+    around it; None: the picture, ``(H, W, 3) uint8`` RGB, is too small. Of 36 tiles those are read
+    that show most.
     """
-    side = _TILE_PX
-    hann = np.outer(np.hanning(side), np.hanning(side))
-    powers = []
-    for place in window_places(image.shape, scale):
-        green = image[place][:, :, 1].astype(np.float32)
-        for top in range(0, green.shape[0] - side + 1, side // 2):
-            for left in range(0, green.shape[1] - side + 1, side // 2):
-                tile = green[top : top + side, left : left + side]
-                powers.append(np.abs(np.fft.rfft2((tile - tile.mean()) * hann)) ** 2)
-    if not powers:
+    if min(image.shape[:2]) < _TILE_PX:
         return None
-    power = np.log10(np.mean(powers, axis=0) + _NO_POWER).astype(np.float32)
+    tops, lefts = (np.linspace(0, side - _TILE_PX, _TILES).astype(int) for side in image.shape[:2])
+    tiles = np.array(
+        [image[y : y + _TILE_PX, x : x + _TILE_PX, 1] for y in tops for x in lefts], np.float32
+    )
+    order = np.argsort(tiles.std(axis=(1, 2)))
+    shown = tiles[order[len(order) // 2 :]]
+    hann = np.outer(np.hanning(_TILE_PX), np.hanning(_TILE_PX))
+    waves = np.fft.rfft2((shown - shown.mean(axis=(1, 2), keepdims=True)) * hann)
+    power = np.log10(np.mean(np.abs(waves) ** 2, axis=0) + _NO_POWER).astype(np.float32)
     usual = cv2.blur(cv2.medianBlur(power, 5), (_AROUND, _AROUND))
-    down, across = np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None]
+    down, across = np.fft.fftfreq(_TILE_PX)[:, None], np.fft.rfftfreq(_TILE_PX)[None]
     fine = (np.hypot(down, across) > _LEAST) & (np.minimum(abs(down), abs(across)) > _OFF_AXIS)
     return float((power - usual)[fine].max())

@@ -25,13 +25,13 @@ def with_a_wave(wave, strength):
     ],
 )
 def test_what_repeats_all_over_a_picture_is_warned_of(image, warned):
-    assert [finding.level for finding in of_pattern(image, 1.0)] == ["warning"] * warned
+    assert [finding.level for finding in of_pattern(image)] == ["warning"] * warned
 
 
 def test_a_peak_is_measured_in_powers_of_ten():
-    weak, strong = (repetition(with_a_wave(DOTS, strength), 1.0) for strength in (5, 15))
+    weak, strong = (repetition(with_a_wave(DOTS, strength)) for strength in (5, 15))
     assert strong - weak == pytest.approx(2 * np.log10(3), abs=0.25)
 
 
 def test_of_a_picture_smaller_than_a_tile_nothing_is_known():
-    assert repetition(scattered()[:127], 1.0) is None
+    assert repetition(scattered()[:127]) is None
