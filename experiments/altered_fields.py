@@ -275,6 +275,41 @@ def _grains(image: np.ndarray, factor: float) -> np.ndarray:
     return result
 
 
+def _outlines(image: np.ndarray, _: float) -> np.ndarray:
+    """Around every cell, as another program draws its result, in a JPEG."""
+    smooth = cv2.GaussianBlur(image[..., 1], (0, 0), 2)
+    _, dark = cv2.threshold(smooth, 0, 1, cv2.THRESH_BINARY_INV + cv2.THRESH_OTSU)
+    found, _ = cv2.findContours(dark, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return _jpeg(85)(cv2.drawContours(image.copy(), found, -1, (60, 80, 220), 2, cv2.LINE_AA), 1)
+
+
+def _letters(image: np.ndarray, _: float) -> np.ndarray:
+    """In yellow, by a program, in a JPEG."""
+    result, (height, width) = image.copy(), image.shape[:2]
+    for row in (0.25, 0.5, 0.75):
+        place, colour = (int(0.08 * width), int(row * height)), (250, 230, 40)
+        cv2.putText(result, "P. falciparum", place, 0, width / 500, colour, max(2, width // 300))
+    return _jpeg(80)(result, 1)
+
+
+def _printed(image: np.ndarray, _: float) -> np.ndarray:
+    """Photographed off a page, on which each colour is dots in rows at an angle of its own."""
+    rows, columns = np.indices(image.shape[:2]).astype(np.float32) * np.pi / 2
+    result = np.empty_like(image)
+    for channel, degrees in enumerate((15, 45, 75)):
+        cosine, sine = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+        dots = np.cos(columns * cosine + rows * sine) + np.cos(rows * cosine - columns * sine)
+        result[..., channel] = np.where(image[..., channel] / 255 > dots / 4 + 0.5, 245, 30)
+    return _jpeg(85)(cv2.GaussianBlur(result, (0, 0), 1.3), 1)
+
+
+def _tinted(image: np.ndarray, _: float) -> np.ndarray:
+    """Light that is yellow at one side and blue at the other."""
+    left, right = np.array([1, 0.97, 0.7]), np.array([0.75, 0.93, 1])
+    across = np.linspace(0, 1, image.shape[1])[None, :, None]
+    return (image * (left * (1 - across) + right * across)).astype(np.uint8)
+
+
 KINDS: dict[str, Alteration] = {
     "nothing": lambda image, _: image,
     "half-blurred": _part_blurred(0),
@@ -334,6 +369,10 @@ KINDS: dict[str, Alteration] = {
     "strip-twice": lambda image, _: np.concatenate([image[:, : len(image[0]) * 2 // 3], image], 1),
     "part-lost": _part_lost,
     "grains": _grains,
+    "outlines-jpeg": _outlines,
+    "letters-jpeg": _letters,
+    "printed": _printed,
+    "two-lights": _tinted,
 }
 
 

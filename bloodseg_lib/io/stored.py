@@ -22,6 +22,8 @@ _SAME_ALPHA = 5  # of 255
 _SRGB_GAMMA, _SAME_GAMMA = 2.2, 0.03
 _MOST_OUTSIDE = 0.01  # of the values of a picture in real numbers
 _LEAST = 0.25  # of white, beneath black: of a picture from -1 to 1 few pixels are dark
+_CUBE = np.indices((6, 6, 6)).T.reshape(36, 6, 3).astype(np.uint8) * 51  # colours evenly spread
+_AS_SRGB = 3  # grey levels that rounding and old tables leave
 _LEAST_OF_255 = 16  # less at most, and such a picture is not from 0 to 255
 _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     2: np.fliplr,
@@ -202,7 +204,8 @@ def converted(profile: str) -> str:
 
 @lru_cache(maxsize=8)
 def to_srgb(profile: bytes, mode: str) -> tuple[str, ImageCms.ImageCmsTransform | None]:
-    """The name of an ICC profile, and the transform from it; None for one of sRGB itself.
+    """The name of an ICC profile, and the transform from it; None for one that is as sRGB. The name
+    does not tell: "linear sRGB" has other values.
 
     Args:
         profile: its bytes.
@@ -213,9 +216,12 @@ def to_srgb(profile: bytes, mode: str) -> tuple[str, ImageCms.ImageCmsTransform 
     """
     own = ImageCms.ImageCmsProfile(BytesIO(profile))
     name = ImageCms.getProfileDescription(own).strip()
-    if "srgb" in name.lower():
-        return name, None
-    return name, ImageCms.buildTransform(own, ImageCms.createProfile("sRGB"), mode, "RGB")
+    transform = ImageCms.buildTransform(own, ImageCms.createProfile("sRGB"), mode, "RGB")
+    if mode == "RGB":
+        there = np.array(transform.apply(Image.fromarray(_CUBE))).astype(int)
+        if np.abs(there - _CUBE).max() <= _AS_SRGB:
+            return name, None
+    return name, transform
 
 
 def _eight_bits(

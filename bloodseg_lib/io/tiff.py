@@ -201,7 +201,7 @@ def _plain(page: Any, array: np.ndarray) -> Stored:
         array,
         extra,
         bits,
-        white_is_zero=page.photometric == 0,
+        white_is_zero=page.photometric == 0 and page.samplesperpixel < 3,  # untold reads as 0
         profile=page.tags.valueof(_ICC) or b"",
         orientation=page.tags.valueof(_ORIENTATION, 1),
     )

@@ -32,6 +32,7 @@ _MUCH_BLACK = 0.3  # fraction of the picture
 _RIM_PX = 200  # fewest pixels of rims
 _BLOCK_PX, _FEWEST_BLOCKS = 120, 4  # side at 40x, and number, of what can differ in focus
 _LEAST_RED_PX = 4000  # at 40x, within the rims of about ten red cells
+_PALE = 0.12  # length of the densities; the direction of smaller ones is noise
 _STEP = 0.1  # grey levels, so that a picture of no steps has no blocks
 _LEAST_DENSITY = 0.04  # of a red cell, as a divisor
 
@@ -56,6 +57,9 @@ class Appearance:
             ones; None: red cells in fewer than four parts, or nothing to be seen of them in green.
         red_density: median optical density of the red cells in red, green and blue, where the
             background has none; None: fewer than about ten.
+        hues: degrees between the direction of a pixel's three densities and their median one, that
+            one pixel in ten of the red cells exceeds: 20 at most with one stain; None: fewer than
+            about ten that are not pale.
         blockiness: how many times as large the steps are at the borders of squares of 8 x 8 pixels,
             which a JPEG is made of, as within them.
     """
@@ -69,6 +73,7 @@ class Appearance:
     steepness: float | None
     evenness: float | None
     red_density: tuple[float, ...] | None
+    hues: float | None
     blockiness: float
 
     @classmethod
@@ -96,6 +101,7 @@ class Appearance:
             float(np.median(rims)) if len(rims) else None,
             _evenness(_known(itertools.chain(*blocks))),
             tuple(np.median(within, axis=0).tolist()) if len(within) >= _LEAST_RED_PX else None,
+            _hues(within),
             _blockiness(field, preparation.border[::2]),
         )
 
@@ -120,6 +126,17 @@ def _known(values: Iterable[float]) -> np.ndarray:
     """The numbers among some values, in order of size."""
     found = np.sort(np.fromiter(values, float))
     return found[~np.isnan(found)]
+
+
+def _hues(within: np.ndarray) -> float | None:
+    """How far the directions of some densities, ``(N, 3)``, are from their median one."""
+    strength = np.linalg.norm(within, axis=1)
+    stained = within[strength > _PALE] / strength[strength > _PALE][:, None]
+    if len(stained) < _LEAST_RED_PX:
+        return None
+    middle = np.median(stained, axis=0)
+    cosine = np.percentile(stained @ (middle / np.linalg.norm(middle)), 10)
+    return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
 
 
 def _evenness(blocks: np.ndarray) -> float | None:

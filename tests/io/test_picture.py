@@ -345,6 +345,25 @@ def test_a_colour_profile_is_applied_but_that_of_srgb(tmp_path):
     assert "sRGB" in picture.notes[0]
 
 
+def test_a_profile_of_linear_light_is_applied_whatever_its_name(tmp_path):
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    at = srgb.find(b"para\0\0\0\0")  # the curve, made the straight line
+    linear = srgb[:at] + b"curv".ljust(12, b"\0") + srgb[at + 12 :]
+    Image.fromarray(FIELD).save(tmp_path / "linear.png", icc_profile=linear)
+    picture = read_picture(tmp_path / "linear.png")
+    light = FIELD / 255
+    curve = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    np.testing.assert_allclose(picture.pixels, 255 * curve, atol=2)
+    assert "sRGB built-in to sRGB" in picture.notes[0]
+
+
+def test_colours_that_a_tiff_does_not_explain_are_no_negative(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", FIELD, photometric="rgb")
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+") as file:
+        file.pages[0].tags["PhotometricInterpretation"].overwrite(0)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), FIELD)
+
+
 def test_a_picture_without_colour_is_said_to_be_grey(tmp_path):
     Image.fromarray(FIELD[:, :, 0]).save(tmp_path / "grey.png")
     Image.fromarray(np.repeat(FIELD[:, :, :1], 3, axis=2)).save(tmp_path / "as_rgb.png")

@@ -192,3 +192,16 @@ def test_the_colour_of_red_cells_is_against_the_slide():
     np.testing.assert_allclose(cast.red_density, expected, atol=0.03)
     image, labels = drawn()
     assert seen(image[:100, :100], labels[:100, :100]).red_density is None
+
+
+def test_hues_are_angles_between_the_densities_of_red_cells():
+    """Half of the cells absorb green alone, half green and blue alike: 45 degrees apart, and the
+    median direction is one of the two or between them.
+    """
+    image, labels = drawn(cell=(250, 125, 250), blur_px=0.5)
+    assert seen(image, labels).hues == pytest.approx(0, abs=1)
+    image[:220, :, 2] = np.minimum(image[:220, :, 2], image[:220, :, 1])
+    assert 20 < seen(image, labels).hues < 46
+    assert seen(image, np.zeros_like(labels)).hues is None
+    pale, labels = drawn(cell=(250, 235, 245))  # its densities are 0.06 and 0.02
+    assert seen(pale, labels).hues is None

@@ -27,6 +27,7 @@ SHARP = Appearance(
     steepness=0.3,
     evenness=0.8,
     red_density=(0.2, 0.3, 0.18),
+    hues=5.0,
     blockiness=1.2,
 )
 MEASURED = Scale(1.0, "measured", RBC_DIAMETER_PX, 60)
@@ -100,6 +101,10 @@ DARK = ("light", "withheld", 89, EVERYTHING)
             {"red_density": (0.1, 0.3, 0.9), "colourful": 6},
             [("colour", "warning", 6, ("differential",))],
         ),
+        ({"hues": None}, []),
+        ({"hues": 21.0}, []),
+        ({"hues": 21.1}, [("hues", "warning", 21.1, ())]),
+        ({"hues": 21.1, "colourful": 6}, [("colour", "warning", 6, ("differential",))]),
         ({"blockiness": 2.45}, []),
         ({"blockiness": 2.46}, [("compression", "warning", 2.46, ())]),
         ({"evenness": None}, []),

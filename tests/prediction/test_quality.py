@@ -58,6 +58,18 @@ def test_nothing_is_said_of_a_sharp_field():
     assert judged(*field()) == Quality()
 
 
+def test_a_printed_page_and_cells_of_two_colours_are_warned_of():
+    image, labels = field()
+    rows, columns = np.indices(labels.shape)
+    dots = 12 * np.cos(2 * np.pi * (0.2 * rows + 0.15 * columns))[:, :, None]
+    printed = np.clip(image + dots, 0, 255).astype(np.uint8)
+    assert "pattern" in names(judged(printed, labels), "warning")
+    coloured = image.copy()
+    left = (labels > 0) & (columns < 260)
+    coloured[left] = photographed(np.full(image.shape, (190, 150, 120), np.uint8))[left]
+    assert "hues" in names(judged(coloured, labels), "warning")
+
+
 @pytest.mark.parametrize(("blur_px", "level"), [(2.0, "warning"), (4.0, "withheld")])
 def test_a_field_out_of_focus_is_warned_of_and_then_withheld(blur_px, level):
     quality = judged(*field(blur_px=blur_px))

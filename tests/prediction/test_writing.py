@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from drawn_fields import photographed
+from drawn_fields import photographed, scattered
 
 from bloodseg_lib.classes import NEUTROPHIL
 from bloodseg_lib.prediction.writing import burnt_in, of_writing
@@ -27,6 +27,11 @@ def rectangle(rows, columns):
     return mask
 
 
+def in_a_jpeg(image):
+    _, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
+    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+
+
 LETTER = ((100, 108), (150, 210))  # too thick for a scale bar
 
 
@@ -35,9 +40,9 @@ LETTER = ((100, 108), (150, 210))  # too thick for a scale bar
     [
         ((40, 40, 40), True),
         ((41, 41, 41), False),  # as dark as a nucleus
-        ((240, 100, 12), True),
-        ((240, 100, 13), False),
-        ((239, 100, 12), False),
+        ((240, 12, 100), True),
+        ((240, 13, 100), False),
+        ((239, 12, 100), False),
     ],
 )
 def test_black_and_pure_colours_are_writing_with_three_pixels_around(colour, found):
@@ -58,7 +63,7 @@ def test_white_is_writing_on_a_slide_that_is_not_white_and_black_beside_it_too(
     assert np.array_equal(burnt_in(image), both if expected else rectangle(*other))
 
 
-@pytest.mark.parametrize("colour", [(60, 140, 200), (200, 40, 60), (45, 42, 48)])
+@pytest.mark.parametrize("colour", [(60, 140, 200), (150, 40, 90), (45, 42, 48)])
 def test_a_stroke_of_exactly_one_colour_is_drawn_if_none_is_near_it(colour):
     field = photographed(slide())
     rows, columns = LETTER
@@ -93,10 +98,28 @@ def test_neither_a_disc_nor_a_shade_of_the_slide_in_one_colour_is_drawn():
 def test_boxes_of_any_colour_are_drawn_also_in_a_jpeg(colour, width, thick):
     field = photographed(np.full((HEIGHT, width, 3), 245, np.uint8))
     cv2.rectangle(field, (150, 120), (280, 250), colour, thick)
-    _, data = cv2.imencode(".jpg", field[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
-    written = burnt_in(np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]))
+    written = burnt_in(in_a_jpeg(field))
     assert written[[120, 250], 215].all() and written[185, [150, 280]].all()
     assert not written[185, 215]
+
+
+@pytest.mark.parametrize(
+    ("colour", "found"),
+    [
+        ((220, 40, 45), True),
+        ((60, 80, 215), True),
+        ((235, 215, 60), True),
+        ((40, 160, 70), True),
+        ((110, 50, 130), False),  # as a nucleus
+        ((225, 140, 120), False),  # as eosin
+    ],
+)
+def test_strokes_of_a_colour_that_no_stain_has_are_drawn_also_in_a_jpeg(colour, found):
+    image = scattered()
+    cv2.circle(image, (300, 240), 60, colour, 4, cv2.LINE_AA)
+    written = burnt_in(in_a_jpeg(image))
+    assert (written is not None) == found
+    assert not found or (written[240, 240] and not written[240, 300])
 
 
 @pytest.mark.parametrize(("step", "found"), [(60, True), (18, False)])
@@ -264,6 +287,13 @@ def test_a_dot_beside_a_letter_is_writing_and_one_elsewhere_is_not():
     written = burnt_in(image)
     assert written[104, 222]
     assert not written[300, 400]
+
+
+def test_dots_of_black_and_white_are_no_writing():
+    """As a printer makes of grey: what is black hangs together all over the picture."""
+    image = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
+    image[::3] = image[:, ::3] = 0
+    assert burnt_in(image) is None
 
 
 def test_an_arrow_is_writing():
