@@ -121,7 +121,7 @@ def judge(
         *(of_few_colours(original) if red.stretch else ()),
         # within the dark border: a line is everywhere like itself
         *(of_copies(field, cell_px) if red.stretch else ()),
-        *(of_pattern(original) if red.stretch else ()),
+        *of_pattern(original),
         *of_panels(segmentation.preprocessing.correction.surround),
         *of_writing(segmentation.labels, segmentation.written, written, len(cells)),
     ]

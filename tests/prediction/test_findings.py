@@ -32,9 +32,12 @@ SHARP = Appearance(
 )
 MEASURED = Scale(1.0, "measured", RBC_DIAMETER_PX, 60)
 IMAGE = np.full((420, 520, 3), 240, np.uint8)
+_RNG = np.random.default_rng(0)  # a lattice is a pattern that repeats
 for _y in range(35, 400, 50):
     for _x in range(35, 500, 50):
-        cv2.circle(IMAGE, (_x, _y), 18, (190, 150, 195), -1)
+        cv2.circle(
+            IMAGE, _RNG.integers((_x - 6, _y - 6), (_x + 7, _y + 7)), 18, (190, 150, 195), -1
+        )
 IMAGE = photographed(IMAGE)
 
 
