@@ -126,34 +126,53 @@ def font(size_px: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(file, size_px)
 
 
-def legend_strip(width_px: int, class_ids: Iterable[int], text_px: int = 13) -> np.ndarray:
+def legend_strip(
+    width_px: int, class_ids: Iterable[int], text_px: int = 13, uncertain: bool = False
+) -> np.ndarray:
     """The legend of some classes, to put under a picture: ``(h, width_px, 3) uint8`` RGB, in as
-    many lines as it takes.
+    many lines as it takes. With ``uncertain`` it has what :func:`with_question_marks` draws.
     """
     letters, gap = font(text_px), text_px // 2
-    lines: list[list[int]] = [[]]
+    entries = [(CLASSES[i].name, CLASSES[i].colour) for i in class_ids]
+    lines: list[list[tuple[int, str, Any]]] = [[]]
     used = gap
-    widths = {
-        i: round(text_px + gap + letters.getlength(CLASSES[i].name)) + 2 * gap for i in class_ids
-    }
-    for i, width in widths.items():
+    for name, colour in [*entries, ("uncertain", None)] if uncertain else entries:
+        width = round(text_px + gap + letters.getlength(name)) + 2 * gap
         if used + width > width_px and lines[-1]:
             lines.append([])
             used = gap
-        lines[-1].append(i)
+        lines[-1].append((used, name, colour))
         used += width
     height = round(text_px * 1.6)
     strip = Image.new("RGB", (width_px, height * len(lines) + gap), "white")
     draw = ImageDraw.Draw(strip)
     for row, line in enumerate(lines):
-        x, y = gap, gap + row * height
-        for i in line:
-            square = (x, y, x + text_px, y + text_px)
-            draw.rectangle(square, fill=CLASSES[i].colour, outline=(60, 60, 60))
+        y = gap + row * height
+        for x, name, colour in line:
+            if colour:
+                square = (x, y, x + text_px, y + text_px)
+                draw.rectangle(square, fill=colour, outline=(60, 60, 60))
+            else:
+                middle = (x + text_px / 2, y + text_px / 2)
+                draw.text(middle, "?", fill=(30, 30, 30), font=letters, anchor="mm")
             at = (x + text_px + gap, y + text_px / 2)
-            draw.text(at, CLASSES[i].name, fill=(30, 30, 30), font=letters, anchor="lm")
-            x += widths[i]
+            draw.text(at, name, fill=(30, 30, 30), font=letters, anchor="lm")
     return np.array(strip)
+
+
+def with_question_marks(
+    image: np.ndarray, cells: Iterable[tuple[float, float, float]]
+) -> np.ndarray:
+    """An image, ``(H, W, 3) uint8`` RGB, with a question mark on cells that are of no certain
+    class, each x, y and width in pixels.
+    """
+    drawn = Image.fromarray(image)
+    draw = ImageDraw.Draw(drawn)
+    for x, y, width_px in cells:
+        letters = font(int(np.clip(width_px / 3, 12, 60)))
+        style: dict[str, Any] = {"fill": (30, 30, 30), "stroke_fill": "white", "anchor": "mm"}
+        draw.text((x, y), "?", font=letters, stroke_width=2, **style)
+    return np.asarray(drawn)
 
 
 def described(figure: Figure, alt: str) -> Any:

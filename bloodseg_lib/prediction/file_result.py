@@ -54,7 +54,10 @@ class FileResult:
             first = f"{self.error or self.scale}{kept and '.' + kept}"
             return "\n".join(f"{name}: {words}" for words in (first, *self.notes))
         quality = self.counts.quality
-        cells = f"{len(self.counts.cells)} cells, parasitaemia {self.counts.parasitaemia()}"
+        unsure = sum(self.counts.uncertain().values())
+        cells = f"{len(self.counts.cells)} cells, "
+        cells += f"{unsure} of them white and of uncertain class, " if unsure else ""
+        cells += f"parasitaemia {self.counts.parasitaemia()}"
         if quality.reason(COUNTS):
             cells = "no figures"
         lines = [f"{cells}; {self.scale}.{kept}", *self.notes]

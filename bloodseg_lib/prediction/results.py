@@ -13,10 +13,11 @@ import cv2
 import numpy as np
 
 from bloodseg_lib.classes import CELL_CLASSES
-from bloodseg_lib.figures.overlays import legend_strip, overlay
+from bloodseg_lib.figures.overlays import legend_strip, overlay, with_question_marks
 from bloodseg_lib.io import ENCODING, label_map_bytes, png_bytes, write_bytes
 from bloodseg_lib.prediction.ahead import beside
 from bloodseg_lib.prediction.appearance import Appearance
+from bloodseg_lib.prediction.cells import Cell
 from bloodseg_lib.prediction.counts import CountingConfig, Counts, count_cells, pool
 from bloodseg_lib.prediction.pixel_size import PixelSize
 from bloodseg_lib.prediction.quality import judge
@@ -93,9 +94,9 @@ def result_files(
 
     Returns:
         the counts, and the files by name: ``<stem>_classes.png`` (indexed label map),
-        ``<stem>_overlay.png`` (the image with tinted cells and a legend beneath, reduced to
-        :data:`OVERLAY_PX`), ``<stem>_cells.csv`` (one row a cell) and ``<stem>_counts.json`` (the
-        summary).
+        ``<stem>_overlay.png`` (the image with tinted cells, a question mark on uncertain ones, and
+        a legend beneath, reduced to :data:`OVERLAY_PX`), ``<stem>_cells.csv`` (one row a cell) and
+        ``<stem>_counts.json`` (the summary).
 
     Raises:
         ValueError: an image of another size.
@@ -118,7 +119,7 @@ def result_files(
         **counts.to_dict(),
     }
     with beside(label_map_bytes, labels) as classes:
-        tinted = png_bytes(_tinted(image, labels))
+        tinted = png_bytes(_tinted(image, labels, [c for c in counts.cells if c.uncertain]))
     return counts, {
         f"{stem}_classes.png": classes.result(),
         f"{stem}_overlay.png": tinted,
@@ -127,16 +128,20 @@ def result_files(
     }
 
 
-def _tinted(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The image with its cells tinted and a legend beneath."""
-    ratio = OVERLAY_PX / max(labels.shape)
+def _tinted(image: np.ndarray, labels: np.ndarray, uncertain: Sequence[Cell]) -> np.ndarray:
+    """The image with its cells tinted, a question mark on some, and a legend beneath."""
+    ratio = min(1, OVERLAY_PX / max(labels.shape))
     if ratio < 1:
         size = (max(1, round(labels.shape[1] * ratio)), max(1, round(labels.shape[0] * ratio)))
         image = cv2.resize(np.asarray(image), size, interpolation=cv2.INTER_AREA)
         labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
     tinted = overlay(np.asarray(image), labels)
+    if uncertain:
+        places = [tuple(ratio * v for v in (*c.centroid, c.box.width)) for c in uncertain]
+        tinted = with_question_marks(tinted, places)
     present = [c.id for c in CELL_CLASSES if (labels == c.id).any()]
-    return np.vstack([tinted, legend_strip(labels.shape[1], present)]) if present else tinted
+    legend = legend_strip(labels.shape[1], present, uncertain=bool(uncertain))
+    return np.vstack([tinted, legend]) if present else tinted
 
 
 def save_segmentation(

@@ -10,7 +10,7 @@ from drawn_fields import photographed
 from pictures import write_image
 from PIL import Image
 
-from bloodseg_lib.classes import HEALTHY_RBC
+from bloodseg_lib.classes import HEALTHY_RBC, LYMPHOCYTE, MONOCYTE
 from bloodseg_lib.prediction import results
 from bloodseg_lib.prediction.batch import predict_files
 from bloodseg_lib.prediction.counts import pool
@@ -90,6 +90,23 @@ def test_probabilities_in_255ths_give_the_same_files():
     steps = SEGMENTATION.probabilities.astype(np.uint8) * 255
     on_disk = Segmentation(LABELS, steps, AT_40X)
     assert result_files(on_disk, IMAGE, "a") == result_files(SEGMENTATION, IMAGE, "a")
+
+
+def test_a_white_cell_of_no_certain_class_has_a_question_mark_in_the_overlay():
+    white = cv2.circle(np.zeros((100, 120), np.uint8), (60, 50), 36, MONOCYTE, -1)
+    sure = np.eye(10, dtype=np.float16)[white]
+    lost = sure.copy()
+    lost[white == MONOCYTE] = np.isin(np.arange(10), (LYMPHOCYTE, MONOCYTE)) / 2
+    certain, doubted = (
+        cv2.imdecode(np.frombuffer(files["a_overlay.png"], np.uint8), 1)
+        for _, files in (
+            result_files(Segmentation(white, p, AT_40X), IMAGE, "a") for p in (sure, lost)
+        )
+    )
+    differ = (certain[:100] != doubted[:100]).any(axis=2)
+    rows, columns = np.nonzero(differ)
+    assert abs(rows.mean() - 50) < 4 and abs(columns.mean() - 60) < 4 and differ.mean() < 0.03
+    assert len(doubted) > len(certain)  # the legend has a line more
 
 
 def test_the_overlay_of_a_large_image_is_reduced_its_class_map_is_not(monkeypatch):

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -23,8 +24,9 @@ from bloodseg_lib.panel.corrections import Correction, corrected
 from bloodseg_lib.prediction.cell_table import cells_of
 from bloodseg_lib.prediction.cells import CountingConfig, entropy
 from bloodseg_lib.prediction.counts import UNCERTAIN, Counts, count_cells, pool
+from bloodseg_lib.prediction.file_result import FileResult
 from bloodseg_lib.prediction.interchange import exported_files
-from bloodseg_lib.prediction.scale import Scale
+from bloodseg_lib.prediction.scale import AT_40X, Scale
 from bloodseg_lib.prediction.segmenter import Segmentation
 
 
@@ -83,6 +85,14 @@ def test_in_the_differential_an_uncertain_cell_is_of_no_class():
     assert {part.denominator for part in counts.differential().values()} == {4}
     assert counts.watershed["monocyte"] == 2 and counts.uncertain()["monocyte"] == 1
     assert counts.to_dict()["uncertain"]["monocyte"] == 1
+
+
+def test_the_line_of_a_picture_says_how_many_are_uncertain():
+    sure, lost = (
+        str(FileResult(Path("a.png"), AT_40X, field(*of))) for of in ([SURE], [SURE, LOST])
+    )
+    assert "2 cells, 1 of them white and of uncertain class, parasitaemia" in lost
+    assert "uncertain" not in sure
 
 
 def test_uncertain_cells_of_several_fields_are_added():
