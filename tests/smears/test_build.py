@@ -203,7 +203,7 @@ def test_a_leftover_lock_file_is_no_data(bank, dataset, tmp_path):
     assert content(folder) == content(dataset.folder)
 
 
-@pytest.mark.parametrize("left", [".parts/.digest-x1.json", ".parts"])
+@pytest.mark.parametrize("left", [".parts/.digest-x1y2z3w4.part.json", ".parts"])
 def test_a_build_killed_before_its_claim_starts_again(bank, dataset, tmp_path, left):
     path = tmp_path / "dataset" / left
     path.mkdir(parents=True) if path.suffix != ".json" else (
@@ -219,7 +219,7 @@ def test_what_a_build_killed_at_its_very_end_left_is_cleared(bank, dataset, tmp_
     shutil.copytree(dataset.folder, tmp_path / "dataset")
     (tmp_path / "dataset/.parts").mkdir()
     (tmp_path / "dataset/.parts/train-0.tally.json").touch()
-    (tmp_path / "dataset/.dataset-x1.json").touch()
+    (tmp_path / "dataset/.dataset-x1y2z3w4.part.json").touch()
     assert content(
         build_dataset(CONFIG, bank, tmp_path / "dataset", progress=False).folder
     ) == content(dataset.folder)
