@@ -206,7 +206,7 @@ def _of_no_stain(image: np.ndarray, background: np.ndarray) -> np.ndarray:
     def of(density: np.ndarray, part: float) -> np.ndarray:
         return cv2.convertScaleAbs(density, alpha=part)
 
-    yellow = (blue >= 0.6 * _LEVELS) & (green < of(blue, 0.6))
+    yellow = (blue >= 0.6 * _LEVELS) & (green < of(blue, 0.5))
     pure_red = (green >= 1.1 * _LEVELS) & (red < of(green, 0.25)) & (blue >= of(green, 0.7))
     pure_blue = (red >= 0.9 * _LEVELS) & (blue < of(red, 0.15)) & (green >= of(red, 0.65))
     return np.asarray(yellow | pure_red | pure_blue)
