@@ -234,7 +234,8 @@ def write_parameterized(profile: str, out: Path | str, folder: Path | str) -> li
     Raises:
         ValueError: one is there already, in which somebody may have worked.
     """
-    parameters = parameters_of(profile, {"run_dir": str(Path(out).resolve())})
+    places = {"run_dir": Path(out).resolve(), "image_dir": NOTEBOOK_FOLDER.parent / "trial/images"}
+    parameters = parameters_of(profile, {name: str(path) for name, path in places.items()})
     check_free(folder, [f"{name}.ipynb" for name in NOTEBOOKS + SOLUTIONS])
     (Path(folder) / "solutions").mkdir(parents=True, exist_ok=True)
     paths = []
