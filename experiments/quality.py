@@ -1,9 +1,9 @@
 """What the judgement of pictures says of real fields, of the same fields blurred, and of pictures
 that are no smears: the thresholds of `bloodseg_lib/prediction/quality.py` are set by these tables.
 
-    python experiments/quality.py --data FOLDER --out runs/quality [--fields 20] [--checkpoint ...]
+    python experiments/quality.py lisc=FOLDER mamic=FOLDER ... --out runs/quality [--fields 20]
 
-FOLDER holds folders of pictures, one a database, at any depth; pictures that are no smears are
+The keys are those of `evaluate fields`, whose pictures are asked. Pictures that are no smears are
 those that scikit-image brings and some that are drawn (`no_smears.py`). Measures of a picture are
 kept in `OUT/measures.jsonl`: run again, it goes on where it stopped.
 """
@@ -20,21 +20,25 @@ import numpy as np
 from no_smears import no_smears
 from tqdm.auto import tqdm
 
-from bloodseg_lib.io import IMAGE_SUFFIXES, read_image
+from bloodseg_lib.evaluation import annotated
+from bloodseg_lib.evaluation.annotated import AnnotatedField
+from bloodseg_lib.io import read_image
 from bloodseg_lib.prediction.appearance import Appearance
 from bloodseg_lib.prediction.results import count_field
 from bloodseg_lib.prediction.segmenter import Segmenter
+from bloodseg_lib.samples.extraction.field import spread
 
 BLURS_PX = (0, 0.5, 1, 1.5, 2, 3, 4, 6)
 """Standard deviations at 40x."""
 
 
-def real_fields(data: Path, number: int) -> Iterator[tuple[str, np.ndarray]]:
-    """Fields of each database, evenly from all of them."""
-    for folder in sorted(path for path in data.iterdir() if path.is_dir()):
-        files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES)
-        for i in np.linspace(0, len(files) - 1, min(number, len(files))).astype(int):
-            yield f"{folder.name}/{files[i].relative_to(folder)}", read_image(files[i])
+def real_fields(databases: list[str], number: int) -> Iterator[tuple[str, np.ndarray]]:
+    """Annotated fields of each database, evenly from all of them."""
+    for database in databases:
+        key, _, folder = database.partition("=")
+        fields = [f for f in annotated.read(key, folder) if isinstance(f, AnnotatedField)]
+        for field in spread(fields, number):
+            yield f"{key}/{field.path.parent.name}/{field.path.name}", read_image(field.path)
 
 
 def measure(segmenter: Segmenter, image: np.ndarray, blur_px: float = 0) -> dict:
@@ -61,7 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("databases", nargs="+", help="KEY=FOLDER")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--fields", type=int, default=20, help="of each database")
     parser.add_argument("--blurred", type=int, default=2, help="fields of each database")
@@ -82,9 +86,9 @@ def main() -> None:
 
         for name, image in tqdm(no_smears(), unit="picture"):
             add(name, image)
-        for name, image in tqdm(real_fields(options.data, options.fields), unit="field"):
+        for name, image in tqdm(real_fields(options.databases, options.fields), unit="field"):
             add(name, image)
-        for name, image in tqdm(real_fields(options.data, options.blurred), unit="field"):
+        for name, image in tqdm(real_fields(options.databases, options.blurred), unit="field"):
             for blur_px in BLURS_PX:
                 add(f"{name} blurred {blur_px}", image, blur_px)
     print_tables(rows)

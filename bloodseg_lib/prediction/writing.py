@@ -151,6 +151,9 @@ def _scale_bar(brightest: np.ndarray) -> np.ndarray:
     """
     length = max(_LENGTH[0], int(_LENGTH[1] * brightest.shape[1]))
     lines = _level_lines(brightest, length) | _level_lines(brightest.T, length).T
+    # the border of a video frame is such a line, and cells beside it are no letters
+    for side in (lines, lines[::-1], lines.T, lines.T[::-1]):
+        side[:_LINE_PX] = False
     if not lines.any():
         return lines
     beside = cv2.dilate(lines.astype(np.uint8), np.ones((length, length), np.uint8)) > 0

@@ -325,3 +325,15 @@ def test_the_more_cells_writing_touches_the_graver(left_out, counted, white, lev
     found = list(of_writing(labels, written, left_out, counted))
     assert [finding.level for finding in found] == ([level] if level else [])
     assert all(str(left_out) in finding.sentence for finding in found)
+
+
+def test_a_border_around_the_picture_is_no_scale_bar_and_cells_beside_it_no_letters():
+    image = np.full((576, 720, 3), (225, 222, 228), np.uint8)
+    for x in range(30, 700, 70):
+        for y in (60, 300, 556):
+            cv2.circle(image, (x, y), 20, (190, 160, 195), -1)
+            cv2.circle(image, (x + 8, y + 2), 3, (120, 60, 130), -1)
+    image = cv2.GaussianBlur(image, (0, 0), 1)
+    for side in (image, image[::-1], image.swapaxes(0, 1), image.swapaxes(0, 1)[::-1]):
+        side[:2], side[2] = 25, 80
+    assert burnt_in(image) is None
