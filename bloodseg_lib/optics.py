@@ -32,6 +32,25 @@ _WINDOW_PX = 672  # side at 40x
 _DARKEST_BACKGROUND = 90  # grey level; transmitted light never leaves a background darker than this
 
 
+def densities_of(greys: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Optical densities of pixels as a network sees them.
+
+    Args:
+        greys: ``(..., 3) uint8`` RGB.
+        levels: ``(256, 3) uint8``, what each grey level of a channel becomes first.
+
+    Returns:
+        ``(..., 3) float32``, 0 where a pixel is as :data:`WHITE` as the background.
+
+    Examples:
+        >>> as_they_are = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+        >>> densities_of(np.array([250, 125, 92], np.uint8), as_they_are).round(2).tolist()
+        [0.0, 0.6899999976158142, 1.0]
+    """
+    table = GREY_DENSITIES[levels] - GREY_DENSITIES[WHITE]
+    return np.stack([table[:, channel][greys[..., channel]] for channel in range(3)], axis=-1)
+
+
 def channel_extremes(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The least and the greatest channel of each pixel, each ``(H, W)`` of the image's dtype.
 

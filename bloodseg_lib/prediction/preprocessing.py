@@ -137,6 +137,20 @@ class Preprocessing:
         """The image without its dark border, a view."""
         return _within(image, self.border)
 
+    def in_view(self, height: int, width: int, step: int = 1) -> np.ndarray:
+        """Which pixels of an image of this size show the field, every ``step``-th of every
+        ``step``-th row, bool: neither its dark border nor what is outside the field of view.
+        """
+        above, below, left, right = self.border
+        rows, columns = np.arange(0, height, step) - above, np.arange(0, width, step) - left
+        tall, wide = height - above - below, width - left - right
+        seen = ((rows >= 0) & (rows < tall))[:, None] & ((columns >= 0) & (columns < wide))
+        if self.outside is not None:
+            down = np.clip(rows, 0, tall - 1) * self.outside.shape[0] // tall
+            across = np.clip(columns, 0, wide - 1) * self.outside.shape[1] // wide
+            seen &= ~self.outside[down][:, across]
+        return seen
+
     def outside_rows(self, top: int, bottom: int, height: int, width: int) -> np.ndarray | None:
         """Which pixels of the rows from ``top`` to ``bottom`` are outside the field of view,
         ``(bottom - top, width) bool``; None: none. All is counted within the border.

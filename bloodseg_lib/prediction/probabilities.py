@@ -6,8 +6,9 @@ Taught by ``notebooks/06_interactive_prediction.ipynb``.
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
@@ -76,7 +77,7 @@ def label_map_and_probabilities(
             file.write((band * np.float32(255) + np.float32(0.5)).astype(np.uint8).tobytes())
         file.flush()
         mapped = np.memmap(file, np.uint8, "r+", shape=shape)
-    mapped.flags.writeable = False  # but for the second look
+    mapped.flags.writeable = False  # see changeable()
     return labels, mapped
 
 
@@ -88,6 +89,30 @@ def as_fractions(probabilities: np.ndarray) -> np.ndarray:
         [0.0, 1.0]
     """
     return probabilities / np.float32(255) if probabilities.dtype == np.uint8 else probabilities
+
+
+@contextlib.contextmanager
+def changeable(probabilities: np.ndarray) -> Iterator[None]:
+    """Those on disk are read-only otherwise."""
+    writeable, probabilities.flags.writeable = probabilities.flags.writeable, True
+    yield
+    probabilities.flags.writeable = writeable
+
+
+def put(
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    window: tuple[slice, slice],
+    mask: np.ndarray,
+    fractions: np.ndarray,
+    class_id: int | None = None,
+) -> None:
+    """Give the N pixels of a cell, ``mask`` within a window, probabilities ``(N, 10) float32``,
+    0..1, and a class; None: each its likeliest.
+    """
+    part = probabilities[window]
+    part[mask] = np.rint(fractions * 255) if part.dtype == np.uint8 else fractions
+    labels[window][mask] = fractions.argmax(axis=1) if class_id is None else class_id
 
 
 def mean_probabilities(

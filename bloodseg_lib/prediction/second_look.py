@@ -17,9 +17,9 @@ import numpy as np
 from bloodseg_lib.classes import HEALTHY_RBC, INFECTED_RBC, Box
 from bloodseg_lib.network.cell_view import RED_CELLS, WHITE_CELLS, View, at_reference, resized, seen
 from bloodseg_lib.network.single_cell import SingleCellNetwork
-from bloodseg_lib.optics import GREY_DENSITIES, WHITE
+from bloodseg_lib.optics import densities_of
 from bloodseg_lib.prediction.cells import CountingConfig, Instance, find_instances
-from bloodseg_lib.prediction.probabilities import as_fractions
+from bloodseg_lib.prediction.probabilities import as_fractions, changeable, put
 from bloodseg_lib.prediction.scale import AT_40X, Scale
 from bloodseg_lib.prediction.shape import hull
 
@@ -61,20 +61,19 @@ def look_again(
     through ``levels``, ``(256, 3) uint8``, the labels, ``(H, W) uint8``, and the probabilities,
     ``(H, W, 10)``, ``float16`` 0..1 or ``uint8`` in 255ths, are changed.
     """
-    writeable, probabilities.flags.writeable = probabilities.flags.writeable, True
-    for network in networks:
-        view = network.view
-        cells = [
-            cell
-            for cell in _cells(labels, scale, view)
-            if not _sure(_of_pixels(probabilities, cell), view)
-        ]
-        for start in range(0, len(cells), _AT_ONCE):
-            some = cells[start : start + _AT_ONCE]
-            seen_alone = np.stack([alone(image, cell, scale.factor, levels, view) for cell in some])
-            for cell, second in zip(some, network.probabilities(seen_alone), strict=True):
-                _decide(labels, probabilities, cell, second, view)
-    probabilities.flags.writeable = writeable
+    with changeable(probabilities):
+        for network in networks:
+            view = network.view
+            cells = [
+                cell
+                for cell in _cells(labels, scale, view)
+                if not _sure(_of_pixels(probabilities, cell), view)
+            ]
+            for start in range(0, len(cells), _AT_ONCE):
+                some = cells[start : start + _AT_ONCE]
+                each = np.stack([alone(image, cell, scale.factor, levels, view) for cell in some])
+                for cell, second in zip(some, network.probabilities(each), strict=True):
+                    _decide(labels, probabilities, cell, second, view)
 
 
 def _cells(labels: np.ndarray, scale: Scale, view: View) -> list[Instance]:
@@ -119,17 +118,15 @@ def _decide(
     labels: np.ndarray, probabilities: np.ndarray, cell: Instance, second: np.ndarray, view: View
 ) -> None:
     """Write what both networks say together into the pixels of a cell."""
-    of_pixels, part = _of_pixels(probabilities, cell), probabilities[cell.box.window]
+    of_pixels = _of_pixels(probabilities, cell)
     mean = mixed if view is WHITE_CELLS else together
     both = mean(_first(of_pixels, view), second, SHARES[view.name]) ** CALIBRATED[view.name]
     both = both * [WEIGHED.get(class_id, 1.0) for class_id in view.class_ids]
     both /= both.sum()
     of_kind = of_pixels[:, view.class_ids].sum(axis=1, keepdims=True)
     of_pixels[:, view.class_ids] = of_kind * both
-    if part.dtype == np.uint8:
-        of_pixels = np.rint(of_pixels * 255)
-    part[cell.mask] = of_pixels
-    labels[cell.box.window][cell.mask] = view.class_ids[int(both.argmax())]
+    class_id = view.class_ids[int(both.argmax())]
+    put(labels, probabilities, cell.box.window, cell.mask, of_pixels, class_id)
 
 
 def mixed(first: np.ndarray, second: np.ndarray, share: float) -> np.ndarray:
@@ -166,12 +163,9 @@ def around(
     left = box.x + box.width // 2 - side // 2
     rows = slice(max(0, top), min(image.shape[0], top + side))
     columns = slice(max(0, left), min(image.shape[1], left + side))
-    grey = np.asarray(image[rows, columns])
     place = np.s_[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
     density = np.zeros((side, side, 3), np.float32)
-    table = GREY_DENSITIES[levels] - GREY_DENSITIES[WHITE]
-    for channel in range(3):
-        density[(*place, channel)] = table[:, channel][grey[:, :, channel]]
+    density[place] = densities_of(np.asarray(image[rows, columns]), levels)
     inside = np.zeros((side, side), np.float32)
     # the box and the square overlap, but neither need hold the other
     first_row, first_column = max(rows.start, box.y), max(columns.start, box.x)

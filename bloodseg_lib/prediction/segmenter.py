@@ -1,11 +1,9 @@
-"""From a checkpoint to the segmentation of an image of any size: the only code path to a
-prediction.
+"""From a checkpoint to the segmentation of an image of any size, the only path to a prediction.
 
-The network was trained on 224 x 224 pixels, but every layer of it is a convolution, which takes any
-size. An image is covered with overlapping tiles, as few and as large as memory allows, whose
-probabilities are blended, so that no seam shows where one ends; an image smaller than 224 is
-continued by reflection. Everything is computed in bands of rows, so that memory grows with the
-image's width and not with its area.
+Every layer of the network is a convolution, which takes any size. An image is covered with
+overlapping tiles, as few and as large as memory allows, whose probabilities are blended, so that no
+seam shows; one smaller than 224 x 224 is continued by reflection. All is computed in bands of rows:
+memory grows with the image's width alone.
 Taught by ``notebooks/04_evaluation.ipynb`` and ``notebooks/06_interactive_prediction.ipynb``.
 """
 
@@ -27,9 +25,11 @@ from bloodseg_lib.network.cell_view import VIEWS, companion
 from bloodseg_lib.network.inference import load_network
 from bloodseg_lib.network.pretrained import checkpoint_path
 from bloodseg_lib.network.single_cell import SingleCellNetwork
+from bloodseg_lib.prediction.anatomy import mend_cells
 from bloodseg_lib.prediction.journal import file_digest
 from bloodseg_lib.prediction.preprocessing import Correction, Preprocessing
 from bloodseg_lib.prediction.probabilities import label_map_and_probabilities, over_symmetries
+from bloodseg_lib.prediction.rim import trim_white_cells
 from bloodseg_lib.prediction.scale import Scale, by_white_cell, find_scale
 from bloodseg_lib.prediction.second_look import look_again
 from bloodseg_lib.prediction.tiling import (
@@ -55,19 +55,17 @@ class PredictionConfig(Config):
     Attributes:
         overlap_px: least overlap of neighbouring tiles at 40x, 0..112; see
             :func:`bloodseg_lib.prediction.tiling.tile_windows`.
-        batch_size: in tiles of 224 x 224; scaled down for larger tiles.
+        batch_size: in tiles of 224 x 224; fewer of larger ones.
         tile_px: the largest side of a tile, a multiple of 32 from 224.
         keep_probabilities: keep them in memory (True) or in a temporary file (False); None: in
             memory up to :data:`KEPT_PX` pixels.
         preprocess: remove the dark border and make the background white, see
             :mod:`bloodseg_lib.prediction.preprocessing`.
-        reference_stain: bring the stain of the red cells to a reference too, see
-            :class:`bloodseg_lib.optics.Stain`.
-        test_time_augmentation: average over the eight symmetries of a square, see
-            :func:`bloodseg_lib.prediction.probabilities.over_symmetries`; takes eight times
-            as long.
-        second_look: where the network has others beside it that look at single white and red
-            cells, ask them, see :mod:`bloodseg_lib.prediction.second_look`.
+        reference_stain: bring the stain of the red cells to a reference too, see the same.
+        test_time_augmentation: average over the eight symmetries of a square, in eight times the
+            time, see :func:`bloodseg_lib.prediction.probabilities.over_symmetries`.
+        second_look: where the network has others beside it that look at single cells, ask them,
+            see :mod:`bloodseg_lib.prediction.anatomy` and ``second_look`` beside it.
         precision, engine: of the network, see :func:`bloodseg_lib.network.inference.load_network`.
 
     Examples:
@@ -132,7 +130,7 @@ class Segmentation:
 
 class Segmenter:
     """A trained network, ready to segment images of any size; of several threads one at a time.
-    It can be pickled: where it is unpickled, the checkpoint is read again.
+    Where it is unpickled, the checkpoint is read again.
 
     Args:
         checkpoint: the weights file of a checkpoint, e.g. ``runs/tutorial/training/best.npz``, or
@@ -195,9 +193,12 @@ class Segmenter:
                 image, self.predict, scale, self.config, progress=progress, on_progress=on_progress
             )
             self.network.release()
-            seen, levels = found.preprocessing.correction.applied(image), found.preprocessing.levels
-            looked = found.labels, found.probabilities, found.scale
-            look_again(seen, *looked, levels, self.single_cells)
+            prepared = found.preprocessing
+            looked = prepared.correction.applied(image), found.labels, found.probabilities
+            if self.single_cells:
+                mend_cells(*looked, found.scale, prepared, found.written)
+                look_again(*looked, found.scale, prepared.levels, self.single_cells)
+                trim_white_cells(*looked, found.scale, prepared.levels)
             for network in self.single_cells:
                 network.release()
         return found

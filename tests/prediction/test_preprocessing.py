@@ -127,6 +127,18 @@ def test_a_large_picture_is_looked_at_reduced():
     assert not dark[np.hypot(*(np.mgrid[:2400, :2400] - 1200)) < 1060].any()
 
 
+@pytest.mark.parametrize("step", [1, 3, 7])
+def test_what_is_in_view_is_neither_border_nor_outside(step):
+    outside = np.zeros((20, 30), bool)
+    outside[:4, :6] = True  # of 100 x 90 pixels within the border: 20 rows of 18
+    preparation = replace(Preprocessing.none(), border=(5, 2, 3, 1), outside=outside)
+    expected = np.zeros((107, 94), bool)
+    expected[5:105, 3:93] = True
+    expected[5:25, 3:21] = False
+    seen = preparation.in_view(107, 94, step)
+    np.testing.assert_array_equal(seen, expected[::step, ::step])
+
+
 def test_dark_cells_at_the_border_are_no_outside():
     image = field()
     image[:20, 60:75] = (60, 20, 110)  # a nucleus: dark, but blue
