@@ -12,7 +12,7 @@ and of pbc, which they are from; and the expected calibration error (ECE, ten bi
 probability that a cell is of its class.
 
 With `--without`, the `--out` of `experiments/second_look.py`, each database is met by the two
-networks that were trained without it, and cells of no class are left out.
+networks in it that were trained without it; the others, and cells of no class, are left out.
 """
 
 import argparse
@@ -70,20 +70,23 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=60)
     options = parser.parse_args()
 
+    def network_of(name: str) -> Path:
+        return options.without / name / "network.npz"
+
     @functools.cache
     def network(name: str) -> Segmenter:
         if options.without is None:
             return Segmenter(options.network)
-        return Segmenter(options.without / name / "network.npz")
+        return Segmenter(network_of(name))
 
     rows: dict[str, list[tuple[int, Cell]]] = {}
     for name, class_id, path in tqdm(list(pictures(options.data, options.each))):
-        if options.without is not None and name in OF_NO_CLASS:
+        if options.without is not None and not network_of(name).is_file():
             continue
         if (cell := white_cell(network(name), path)) is not None:
             rows.setdefault(name, []).append((class_id, cell))
     if options.without is not None:
-        rows["all three"] = [found for of_name in rows.values() for found in of_name]
+        rows["all"] = [found for of_name in rows.values() for found in of_name]
     print("| pictures | white cells | uncertain | right class | right of the certain | ECE |")
     print("|---|---:|---:|---:|---:|---:|")
     for name, found in rows.items():
