@@ -1,16 +1,15 @@
 """What the judgement says of sharp fields that something was done to: `docs/any_picture.md`.
 
-    python experiments/altered_fields.py --data FOLDER [--fields 2] [--kinds half-blurred ...]
+    python experiments/altered_fields.py mamic=FOLDER ... [--fields 2] [--kinds half-blurred ...]
 
-FOLDER holds folders of pictures, one a database, at any depth. For each kind of alteration it
-prints how many pictures were judged in which way, and those whose parasitaemia is given without a
-word though its interval excludes that of the sharp field.
+The keys are those of `evaluate fields`. For each kind of alteration it prints how many pictures
+were judged in which way, and those whose parasitaemia is given without a word though its interval
+excludes that of the sharp field.
 """
 
 import argparse
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -380,16 +379,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("databases", nargs="+", help="KEY=FOLDER")
     parser.add_argument("--fields", type=int, default=2, help="of each database")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
-    parser.add_argument("--only", nargs="+", help="databases")
     options = parser.parse_args()
     segmenter = Segmenter()
     sharp: list[tuple[str, np.ndarray, float, float]] = []
-    for name, image in real_fields(options.data, options.fields):
-        if options.only and name.split("/")[0] not in options.only:
-            continue
+    for name, image in real_fields(options.databases, options.fields):
         found = segmenter.segment(image)
         share = count_field(found, image).parasitaemia()
         if not share.withheld:

@@ -31,6 +31,7 @@ from bloodseg_lib.prediction.finding import (
     Quality,
     doubt,
 )
+from bloodseg_lib.prediction.fringes import of_fringes
 from bloodseg_lib.prediction.pattern import of_pattern
 from bloodseg_lib.prediction.pixel_size import PixelSize
 from bloodseg_lib.prediction.scale import Scale, measure_rbc_diameter
@@ -122,6 +123,7 @@ def judge(
         # within the dark border: a line is everywhere like itself
         *(of_copies(field, cell_px) if red.stretch else ()),
         *of_pattern(original),
+        *of_fringes(field, segmentation.scale.factor),
         *of_panels(segmentation.preprocessing.correction.surround),
         *of_writing(segmentation.labels, segmentation.written, written, len(cells)),
     ]
