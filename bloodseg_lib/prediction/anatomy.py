@@ -17,7 +17,15 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from bloodseg_lib.classes import HEALTHY_RBC, PLATELET_IDS, RBC_DIAMETER_PX, RBC_IDS, WBC_IDS, Box
+from bloodseg_lib.classes import (
+    BACKGROUND,
+    HEALTHY_RBC,
+    PLATELET_IDS,
+    RBC_DIAMETER_PX,
+    RBC_IDS,
+    WBC_IDS,
+    Box,
+)
 from bloodseg_lib.optics import densities_of
 from bloodseg_lib.prediction.cells import CountingConfig, Instance, find_instances
 from bloodseg_lib.prediction.preprocessing import Preprocessing
@@ -83,7 +91,8 @@ def mend_cells(
         for box, mask in without_nucleus(image, labels, scale, levels, red):
             part = as_fractions(probabilities[box.window][mask]).astype(np.float32)
             part[:, WBC_IDS] = 0
-            part /= np.maximum(part.sum(axis=1, keepdims=True), 1e-6)
+            part[:, BACKGROUND] += 1e-6  # which a pixel becomes that was of nothing else
+            part /= part.sum(axis=1, keepdims=True)
             put(labels, probabilities, box.window, mask, part)
         if red is None:
             return

@@ -95,8 +95,10 @@ def as_fractions(probabilities: np.ndarray) -> np.ndarray:
 def changeable(probabilities: np.ndarray) -> Iterator[None]:
     """Those on disk are read-only otherwise."""
     writeable, probabilities.flags.writeable = probabilities.flags.writeable, True
-    yield
-    probabilities.flags.writeable = writeable
+    try:
+        yield
+    finally:
+        probabilities.flags.writeable = writeable
 
 
 def put(

@@ -197,3 +197,12 @@ def test_the_same_cells_in_bands_of_any_height(monkeypatch, band):
     monkeypatch.setattr(anatomy, "_OVERLAP", 20)
     in_bands = missed(image, labels, AT_40X, LEVELS, red, seen)
     assert [cell.box for cell in in_bands] == [cell.box for cell in at_once]
+
+
+def test_what_was_surely_of_a_white_cell_without_a_nucleus_is_background():
+    image, labels, probabilities = a_field((240, 235, 245), radius=20, class_id=MONOCYTE)
+    white = labels == MONOCYTE
+    probabilities[white] = np.eye(10)[MONOCYTE]
+    mended(image, labels, probabilities)
+    assert (labels[white] == BACKGROUND).all()
+    np.testing.assert_array_equal(probabilities[white][:, BACKGROUND], 1)

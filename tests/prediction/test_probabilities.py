@@ -3,6 +3,7 @@ import pytest
 
 from bloodseg_lib.prediction.probabilities import (
     as_fractions,
+    changeable,
     class_picture,
     label_map_and_probabilities,
     mean_probabilities,
@@ -57,3 +58,12 @@ def test_the_picture_of_a_class_shows_pixels_of_the_image():
     np.testing.assert_array_equal(small, whole[2::5, 2::5, 3])
     on_disk = collected(whole, on_disk=True)[1]
     np.testing.assert_allclose(class_picture(on_disk, 3, 8, 30), small, atol=0.002)
+
+
+def test_probabilities_are_read_only_again_after_an_error_too():
+    probabilities = np.zeros((1, 1, 10), np.uint8)
+    probabilities.flags.writeable = False
+    with pytest.raises(KeyboardInterrupt), changeable(probabilities):
+        probabilities[0, 0, 0] = 255
+        raise KeyboardInterrupt
+    assert probabilities[0, 0, 0] == 255 and not probabilities.flags.writeable
