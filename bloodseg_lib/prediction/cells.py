@@ -46,10 +46,12 @@ class CountingConfig(Config):
         infected_share: a red cell counts as infected from this fraction of its probability of being
             red; 0.5 is the plain vote. Lower values find more of the infected cells and take more
             healthy ones for infected.
-        most_entropy: a white cell is uncertain where the entropy of its mean probabilities is
-            greater, in nats. 0: sure of one class; 0.7: between two; 1.1: between three. At 0.65
-            about one in twenty of PBC's white cells is, and four in five of two kinds of its cells
-            that are of no class (``docs/carries_over.md``).
+        most_entropy: a white cell is uncertain where the entropy of its probabilities of the five
+            classes is greater, in nats. 0: sure of one class; 0.7: between two; 1.1: between three.
+        most_beyond_two: it is uncertain, too, where all classes but the two most probable have a
+            greater probability together: between two may be a cell of one of them, among all five
+            is one of none. At both limits one in twenty of PBC's white cells is uncertain, and nine
+            in ten of two kinds of its cells that are of no class (``docs/carries_over.md``).
         border_rule: count only the cells at two borders, see
             :data:`bloodseg_lib.prediction.counts.BORDER_RULE`; otherwise every visible cell.
         minimum_wbc: least number of white blood cells for a differential.
@@ -61,7 +63,8 @@ class CountingConfig(Config):
     minimum_area: float = 0.25
     split_depth: float = 0.05
     infected_share: float = 0.5
-    most_entropy: float = 0.65
+    most_entropy: float = 0.6
+    most_beyond_two: float = 0.05
     border_rule: bool = True
     minimum_wbc: int = 20
     minimum_rbc: int = 100
@@ -72,6 +75,7 @@ class CountingConfig(Config):
         self.expect(0 < self.split_depth <= 1, "split_depth", "a fraction above 0, up to 1")
         self.expect(0 < self.infected_share < 1, "infected_share", "a fraction between 0 and 1")
         self.expect(0 < self.most_entropy < math.inf, "most_entropy", "above 0")
+        self.expect(0 < self.most_beyond_two <= 1, "most_beyond_two", "a fraction above 0, up to 1")
         self.expect(self.minimum_wbc >= 1, "minimum_wbc", "at least 1")
         self.expect(self.minimum_rbc >= 1, "minimum_rbc", "at least 1")
         self.expect(0 < self.disagreement <= 1, "disagreement", "a fraction above 0, up to 1")
@@ -96,14 +100,15 @@ class Cell:
         box: its bounding box in pixels.
         centroid: x, y in pixels.
         agreement: the fraction of its pixels that have its class, 0..1.
-        confidence: mean probability of its class over its pixels, 0..1, or ``None`` without
-            probabilities.
+        confidence: the probability of its class, 0..1, or ``None`` without probabilities.
         field: name of the image.
         probabilities: mean of each class over its pixels, 0..1, ten of them; empty without
-            probabilities.
+            probabilities. Of a white cell those of the five classes alone, which sum to 1: whether
+            a pixel of its rim is still slide is no doubt of which class the cell is.
         mask: ``(height, width) bool``, its pixels in ``box``; None where they were not kept.
-        uncertain: a white cell of which the network cannot say which class it is, or whether it is
-            any of the five: see ``most_entropy``. It has the most probable class all the same.
+        uncertain: a white cell of which the network cannot say which class it is, see
+            ``most_entropy`` and ``most_beyond_two``, or that is rather no white cell. It has the
+            most probable class all the same.
         number: in its field, from 1, as tables, exports and the panel have it; 0: not numbered.
         perimeter_px, circularity: see
             :func:`bloodseg_lib.prediction.shape.perimeter_and_circularity`.
@@ -140,7 +145,7 @@ class Cell:
             instance: its pixels.
             fractions: ``(10,)``, the fraction of them that each class has.
             mean: ``(10,)``, the mean probability of each class over them; empty if not known.
-            config: its ``infected_share`` and ``most_entropy``; the defaults if not given.
+            config: its limits for infected and uncertain cells; the defaults if not given.
             field: name of the image.
         """
         config = config or CountingConfig()
@@ -151,6 +156,15 @@ class Cell:
         elif len(mean):
             group = next(group for group in GROUPS if class_id in group)
             class_id = max(group, key=lambda i: (mean[i], fractions[i]))
+        uncertain = False
+        if len(mean) and class_id in WBC_IDS:
+            white = sum(mean[i] for i in WBC_IDS)
+            mean = [p / (white or 1) if i in WBC_IDS else 0.0 for i, p in enumerate(mean)]
+            uncertain = (
+                white < 0.5
+                or entropy(mean) > config.most_entropy
+                or beyond_two(mean) > config.most_beyond_two
+            )
         rows, columns = np.nonzero(instance.mask)
         perimeter, circularity = perimeter_and_circularity(instance.mask)
         return cls(
@@ -163,7 +177,7 @@ class Cell:
             field,
             tuple(mean),
             instance.mask,
-            class_id in WBC_IDS and len(mean) > 0 and entropy(mean) > config.most_entropy,
+            uncertain,
             perimeter_px=perimeter,
             circularity=circularity,
         )
@@ -177,6 +191,16 @@ def entropy(probabilities: Sequence[float]) -> float:
         0.693
     """
     return -sum(p * math.log(p) for p in probabilities if p > 0)
+
+
+def beyond_two(probabilities: Sequence[float]) -> float:
+    """The probability of all but the two most probable.
+
+    Examples:
+        >>> round(beyond_two([0.5, 0.1, 0.4]), 3)
+        0.1
+    """
+    return sum(sorted(probabilities)[:-2])
 
 
 def find_instances(

@@ -485,6 +485,7 @@ def test_what_is_no_label_map_is_refused():
         ("split_depth", (0, 1.01), (0.01, 1)),
         ("infected_share", (0, 1), (0.01, 0.99)),
         ("most_entropy", (0, np.inf), (0.01, 9)),
+        ("most_beyond_two", (0, 1.01), (0.01, 1)),
         ("minimum_wbc", (0,), (1,)),
         ("minimum_rbc", (0,), (1,)),
         ("disagreement", (0, 1.01), (0.01, 1)),

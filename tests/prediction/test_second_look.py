@@ -57,7 +57,7 @@ def test_both_networks_together_by_hand():
     look_again(IMAGE, labels, probabilities, AT_40X, LEVELS, [Says(NEUTROPHIL)])
     # the first: half of 0.6 and 0.4 / 9 of two, 0.4 / 9 of three; the second: 1 and 0
     first, second = np.array([29, 4, 29, 4, 4]) / 70, np.array([0, 0, 1, 0, 0])
-    both = (0.3 * first + 0.7 * second) ** 1.15
+    both = (0.3 * first + 0.7 * second) ** 1.3
     white = 0.6 + 4 * 0.4 / 9
     expected = white * both / both.sum()
     np.testing.assert_allclose(probabilities[60, 45, list(WBC_IDS)], expected, atol=1e-3)
@@ -91,7 +91,7 @@ def test_probabilities_in_255ths_too():
     look_again(IMAGE, labels, bytes_, AT_40X, LEVELS, [Says(EOSINOPHIL)])
     look_again(IMAGE, *a_field()[:1], probabilities, AT_40X, LEVELS, [Says(EOSINOPHIL)])
     assert (labels[30:90, 30:90] == EOSINOPHIL).all()
-    np.testing.assert_allclose(bytes_ / 255, probabilities.astype(float), atol=0.006)
+    np.testing.assert_allclose(bytes_ / 255, probabilities.astype(float), atol=0.007)
 
 
 def test_probabilities_on_disk_are_changed_and_then_read_only_again():

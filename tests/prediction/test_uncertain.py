@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from bloodseg_lib.classes import (
+    BASOPHIL,
     CLASSES,
     EOSINOPHIL,
     HEALTHY_RBC,
@@ -18,11 +19,12 @@ from bloodseg_lib.classes import (
     LYMPHOCYTE,
     MONOCYTE,
     NEUTROPHIL,
+    THROMBOCYTE,
 )
 from bloodseg_lib.panel.corrected_files import corrected_files
 from bloodseg_lib.panel.corrections import Correction, corrected
 from bloodseg_lib.prediction.cell_table import cells_of
-from bloodseg_lib.prediction.cells import CountingConfig, entropy
+from bloodseg_lib.prediction.cells import CountingConfig, beyond_two, entropy
 from bloodseg_lib.prediction.counts import UNCERTAIN, Counts, count_cells, pool
 from bloodseg_lib.prediction.file_result import FileResult
 from bloodseg_lib.prediction.interchange import exported_files
@@ -49,6 +51,7 @@ def field(*cells: dict[int, float], config: CountingConfig | None = None) -> Cou
 
 SURE = {NEUTROPHIL: 0.95, MONOCYTE: 0.05}  # entropy 0.20
 BETWEEN_TWO = {NEUTROPHIL: 0.55, EOSINOPHIL: 0.45}  # 0.69
+LIKE_NONE = {MONOCYTE: 0.94, LYMPHOCYTE: 0.02, NEUTROPHIL: 0.02, EOSINOPHIL: 0.02}  # 0.29
 LOST = {MONOCYTE: 0.4, LYMPHOCYTE: 0.3, NEUTROPHIL: 0.3}  # 1.09
 
 
@@ -61,10 +64,31 @@ def test_a_white_cell_between_two_or_three_classes_is_uncertain():
     assert [cell.uncertain for cell in field(SURE, BETWEEN_TWO, LOST).cells] == [False, True, True]
 
 
-def test_the_limit_is_an_option():
-    lax = CountingConfig(most_entropy=1.0)
-    found = field(SURE, BETWEEN_TWO, LOST, config=lax).cells
-    assert [cell.uncertain for cell in found] == [False, False, True]
+def test_whether_its_rim_is_slide_is_no_doubt_of_which_class_a_white_cell_is():
+    (cell,) = field({NEUTROPHIL: 0.57, MONOCYTE: 0.03, 0: 0.3, HEALTHY_RBC: 0.1}).cells
+    assert not cell.uncertain and cell.confidence == cell.probabilities[NEUTROPHIL]
+    assert cell.confidence == pytest.approx(0.95) and sum(cell.probabilities) == pytest.approx(1)
+
+
+def test_a_cell_that_is_rather_no_white_cell_is_uncertain():
+    (cell,) = field({NEUTROPHIL: 0.45, THROMBOCYTE: 0.3, HEALTHY_RBC: 0.25}).cells
+    assert cell.uncertain and cell.class_id == NEUTROPHIL and cell.confidence == 1
+
+
+def test_a_white_cell_that_may_be_any_is_uncertain_though_one_class_prevails():
+    assert beyond_two([0.94, 0.02, 0.02, 0.02]) == pytest.approx(0.04)
+    like_all = {**LIKE_NONE, MONOCYTE: 0.91, BASOPHIL: 0.03}
+    assert [cell.uncertain for cell in field(LIKE_NONE, like_all).cells] == [False, True]
+
+
+def test_the_limits_are_options():
+    cells = SURE, BETWEEN_TWO, LIKE_NONE, LOST
+    for config, expected in (
+        (CountingConfig(most_entropy=1.0, most_beyond_two=1), [False, False, False, True]),
+        (CountingConfig(most_entropy=9, most_beyond_two=0.03), [False, False, True, True]),
+        (CountingConfig(most_entropy=0.1, most_beyond_two=1), [True] * 4),
+    ):
+        assert [cell.uncertain for cell in field(*cells, config=config).cells] == expected
 
 
 def test_a_red_cell_is_infected_or_not_and_never_uncertain():
