@@ -8,8 +8,8 @@ taken, evenly over the names. Immature granulocytes (`ig`) and erythroblasts are
 classes, and no network was trained on them. It prints, for each database and kind, how many white
 cells are uncertain, how many of the classes are right, and how many are of those that are certain;
 the share of cells of no class that would be uncertain at 5 % of those of the five classes, of all
-databases and of pbc, which they are from, if both limits were moved together; and the expected
-calibration error (ECE, ten bins) of the probability that a cell is of its class.
+databases and of pbc, which they are from, if the limits were moved; and the expected calibration
+error (ECE, ten bins) of the probability that a cell is of its class.
 
 With `--without`, the `--out` of `experiments/second_look.py`, each database is met by the two
 networks in it that were trained without it; the others, and cells of no class, are left out.
@@ -27,7 +27,7 @@ from bloodseg_lib.classes import CLASSES, WBC_IDS
 from bloodseg_lib.evaluation import annotated
 from bloodseg_lib.evaluation.calibration import calibration
 from bloodseg_lib.io import read_image
-from bloodseg_lib.prediction.cells import Cell, CountingConfig, beyond_two, entropy
+from bloodseg_lib.prediction.cells import OF_NONE, Cell, CountingConfig, beyond_two, entropy
 from bloodseg_lib.prediction.counts import count_cells
 from bloodseg_lib.prediction.segmenter import Segmenter
 from bloodseg_lib.samples.extraction.field import spread
@@ -62,13 +62,29 @@ def white_cell(segmenter: Segmenter, path: Path) -> Cell | None:
     return max(white, key=lambda cell: cell.area_px, default=None)
 
 
+def beyond(cell: Cell) -> float:
+    """Above 1 the cell is said to be perhaps of no class."""
+    return beyond_two(cell.probabilities) / CountingConfig().most_beyond_two
+
+
 def doubt(cell: Cell) -> float:
-    """Above 1 the cell is uncertain by the limits as they are; both are moved together."""
-    limits, probabilities = CountingConfig(), cell.probabilities
-    return max(
-        entropy(probabilities) / limits.most_entropy,
-        beyond_two(probabilities) / limits.most_beyond_two,
-    )
+    """Above 1 the cell is uncertain."""
+    return max(beyond(cell), entropy(cell.probabilities) / CountingConfig().most_entropy)
+
+
+def print_told(rows: dict[str, list[tuple[int, Cell]]]) -> None:
+    """How many cells of no class are told, at 5 % of those of the five classes."""
+    for names in (list(DATABASES), ["pbc"]):
+        known = [cell for name in names for _, cell in rows.get(name, [])]
+        none = [cell for name in OF_NO_CLASS for _, cell in rows[name]]
+        for what, measure in (("perhaps of no class", beyond), ("uncertain", doubt)):
+            limit = float(np.quantile([measure(cell) for cell in known], 0.95))
+            told = np.mean([measure(cell) > limit for cell in none])
+            print(
+                f"With {limit:.2f} times the limits as they are, 5 % of the {len(known)} cells of "
+                f"the five classes of {', '.join(names)} are {what}, and {told:.1%} of the "
+                f"{len(none)} of none."
+            )
 
 
 def main() -> None:
@@ -98,13 +114,17 @@ def main() -> None:
             rows.setdefault(name, []).append((class_id, cell))
     if options.without is not None:
         rows["all"] = [found for of_name in rows.values() for found in of_name]
-    print("| pictures | white cells | uncertain | right class | right of the certain | ECE |")
-    print("|---|---:|---:|---:|---:|---:|")
+    print(
+        "| pictures | white cells | uncertain | ... perhaps of no class | right class "
+        "| right of the certain | ECE |"
+    )
+    print("|---|---:|---:|---:|---:|---:|---:|")
     for name, found in rows.items():
-        uncertain = np.array([cell.uncertain for _, cell in found])
+        uncertain = np.array([bool(cell.uncertain) for _, cell in found])
+        of_none = np.array([cell.uncertain == OF_NONE for _, cell in found])
         right = np.array([cell.class_id == class_id for class_id, cell in found])
         confidence = np.array([cell.confidence for _, cell in found])
-        line = f"| {name} | {len(found)} | {uncertain.mean():.1%} | "
+        line = f"| {name} | {len(found)} | {uncertain.mean():.1%} | {of_none.mean():.1%} | "
         if name in OF_NO_CLASS:
             called = np.bincount([cell.class_id for _, cell in found], minlength=len(CLASSES))
             line += f"called {CLASSES[called.argmax()].key}: {called.max()} | - | - |"
@@ -112,17 +132,8 @@ def main() -> None:
             line += f"{right.mean():.1%} | {right[~uncertain].mean():.1%} | "
             line += f"{calibration(confidence, right).error:.3f} |"
         print(line)
-    if options.without is not None:
-        return
-    none = np.array([doubt(c) for n in OF_NO_CLASS for _, c in rows[n]])
-    for names in (list(DATABASES), ["pbc"]):
-        known = [doubt(c) for n in names for _, c in rows.get(n, [])]
-        limit = float(np.quantile(known, 0.95))
-        print(
-            f"At {limit:.2f} of both limits, 5 % of the {len(known)} cells of the five classes of "
-            f"{', '.join(names)} are uncertain, and {np.mean(none > limit):.1%} of the "
-            f"{len(none)} of none."
-        )
+    if options.without is None:
+        print_told(rows)
 
 
 if __name__ == "__main__":

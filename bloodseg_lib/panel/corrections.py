@@ -83,9 +83,9 @@ class ListedCell(NamedTuple):
         return "changed" if self.class_id != self.found.class_id else ""
 
     @property
-    def uncertain(self) -> bool:
-        """Whether the network could not name it, and nobody has."""
-        return self.found.uncertain and not self.named
+    def uncertain(self) -> str:
+        """Why the network could not name it, and nobody has; empty: somebody could."""
+        return "" if self.named else self.found.uncertain
 
     @property
     def certainty(self) -> float:

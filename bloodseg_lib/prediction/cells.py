@@ -29,6 +29,8 @@ from bloodseg_lib.prediction.scale import Scale
 from bloodseg_lib.prediction.shape import perimeter_and_circularity
 from bloodseg_lib.prediction.touching import separated
 
+BETWEEN_CLASSES, OF_NONE = "between classes", "perhaps of no class"
+"""Why a white cell is uncertain."""
 GROUPS = (WBC_IDS, PLATELET_IDS, RBC_IDS)
 """Classes that the pixels of one cell may have: a cell of two colours of its group is one cell."""
 
@@ -106,9 +108,11 @@ class Cell:
             probabilities. Of a white cell those of the five classes alone, which sum to 1: whether
             a pixel of its rim is still slide is no doubt of which class the cell is.
         mask: ``(height, width) bool``, its pixels in ``box``; None where they were not kept.
-        uncertain: a white cell of which the network cannot say which class it is, see
-            ``most_entropy`` and ``most_beyond_two``, or that is rather no white cell. It has the
-            most probable class all the same.
+        uncertain: why the network cannot say which class a white cell is, :data:`BETWEEN_CLASSES`,
+            see ``most_entropy``, or :data:`OF_NONE`, see ``most_beyond_two``, or because it is
+            rather no white cell; empty: it can. The cell has the most probable class all the same.
+        of_kind: of a white cell, the mean probability over its pixels that they are of any white
+            cell; 1 of others.
         number: in its field, from 1, as tables, exports and the panel have it; 0: not numbered.
         perimeter_px, circularity: see
             :func:`bloodseg_lib.prediction.shape.perimeter_and_circularity`.
@@ -124,7 +128,8 @@ class Cell:
     field: str = ""
     probabilities: tuple[float, ...] = ()
     mask: np.ndarray | None = dataclasses.field(default=None, repr=False, compare=False)
-    uncertain: bool = False
+    uncertain: str = ""
+    of_kind: float = 1.0
     number: int = 0
     perimeter_px: float = 0.0
     circularity: float = 0.0
@@ -156,15 +161,14 @@ class Cell:
         elif len(mean):
             group = next(group for group in GROUPS if class_id in group)
             class_id = max(group, key=lambda i: (mean[i], fractions[i]))
-        uncertain = False
+        uncertain, white = "", 1.0
         if len(mean) and class_id in WBC_IDS:
             white = sum(mean[i] for i in WBC_IDS)
             mean = [p / (white or 1) if i in WBC_IDS else 0.0 for i, p in enumerate(mean)]
-            uncertain = (
-                white < 0.5
-                or entropy(mean) > config.most_entropy
-                or beyond_two(mean) > config.most_beyond_two
-            )
+            if white < 0.5 or beyond_two(mean) > config.most_beyond_two:
+                uncertain = OF_NONE
+            elif entropy(mean) > config.most_entropy:
+                uncertain = BETWEEN_CLASSES
         rows, columns = np.nonzero(instance.mask)
         perimeter, circularity = perimeter_and_circularity(instance.mask)
         return cls(
@@ -178,6 +182,7 @@ class Cell:
             tuple(mean),
             instance.mask,
             uncertain,
+            white,
             perimeter_px=perimeter,
             circularity=circularity,
         )

@@ -158,7 +158,7 @@ def _coco(cells: Sequence[Cell], shape: tuple[int, ...], picture: str) -> dict[s
                 "area": cell.area_px,
                 "segmentation": [_outline(cell)[:-1].ravel().tolist()],
                 "iscrowd": 0,
-                "uncertain": cell.uncertain,
+                "uncertain": cell.uncertain != "",
                 "score": None if cell.confidence is None else round(cell.confidence, 4),
             }
             for cell in cells

@@ -77,7 +77,7 @@ BLOCKY = 2.45
 """How many times as large steps are at the borders of a JPEG's blocks as within them: up to 2.37 in
 165 pictures of seven databases, more in nearly all of them at a JPEG quality of 10.
 """
-HESITANT, LOST = 0.82, 0.72
+HESITANT, LOST = 0.82, 0.73
 """Mean probability of the cells' classes, below which the network hesitates, and is lost."""
 MANY_UNSURE, MOST_UNSURE = 0.25, 0.5
 """Fraction of the red cells whose class has a probability below :data:`UNSURE`."""
@@ -264,7 +264,7 @@ def _of_the_shapes(red: Uniformity) -> Iterator[Finding]:
 
 def _of_the_cells(cells: Sequence[Cell]) -> Iterator[Finding]:
     """How sure the network is of them."""
-    sure = [cell.confidence for cell in cells if cell.confidence is not None]
+    sure = [cell.confidence * cell.of_kind for cell in cells if cell.confidence is not None]
     if sure and (mean := float(np.mean(sure))) < HESITANT:
         lost = mean < LOST
         words = (

@@ -169,6 +169,11 @@ def test_a_network_that_is_not_sure_says_of_which_cells(said, confidences, expec
     assert said(cells(*confidences)) == expected
 
 
+def test_a_white_cell_that_is_hardly_one_counts_as_a_doubt_though_its_class_is_sure(said):
+    white = [replace(cell, of_kind=0.7) for cell in cells(*(1.0,) * 4, class_id=NEUTROPHIL)]
+    assert said(white) == [("likeness", "withheld", pytest.approx(0.7), EVERYTHING)]
+
+
 def test_white_cells_are_no_red_cells_and_the_infected_are_counted(said, monkeypatch):
     unsure = cells(*(0.74,) * 6, class_id=NEUTROPHIL)
     assert said(unsure + cells(*(0.95,) * 9)) == []

@@ -13,7 +13,7 @@ from PIL import Image
 from bloodseg_lib.classes import CELL_CLASSES, HEALTHY_RBC, NEUTROPHIL
 from bloodseg_lib.io import csv_text, png_bytes
 from bloodseg_lib.prediction.cell_table import NOTICE
-from bloodseg_lib.prediction.cells import CountingConfig
+from bloodseg_lib.prediction.cells import OF_NONE, CountingConfig
 from bloodseg_lib.prediction.counts import count_cells
 from bloodseg_lib.prediction.file_result import FileResult
 from bloodseg_lib.prediction.finding import EVERYTHING, Finding, Quality
@@ -152,7 +152,7 @@ def test_a_picture_is_shown_with_its_cells_remarks_and_scale():
 
 
 def test_uncertain_cells_are_told_beside_the_picture():
-    cell = replace(COUNTS.cells[0], class_id=NEUTROPHIL, uncertain=True)
+    cell = replace(COUNTS.cells[0], class_id=NEUTROPHIL, uncertain=OF_NONE)
     uncertain = replace(COUNTS, cells=(cell,))
     told = "<tr><td>of these uncertain<td class='n'>1</tr>"
     assert told in page(replace(GOOD, counts=uncertain)) and "uncertain" not in page(GOOD)

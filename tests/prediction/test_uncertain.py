@@ -24,7 +24,13 @@ from bloodseg_lib.classes import (
 from bloodseg_lib.panel.corrected_files import corrected_files
 from bloodseg_lib.panel.corrections import Correction, corrected
 from bloodseg_lib.prediction.cell_table import cells_of
-from bloodseg_lib.prediction.cells import CountingConfig, beyond_two, entropy
+from bloodseg_lib.prediction.cells import (
+    BETWEEN_CLASSES,
+    OF_NONE,
+    CountingConfig,
+    beyond_two,
+    entropy,
+)
 from bloodseg_lib.prediction.counts import UNCERTAIN, Counts, count_cells, pool
 from bloodseg_lib.prediction.file_result import FileResult
 from bloodseg_lib.prediction.interchange import exported_files
@@ -61,24 +67,30 @@ def test_the_entropy_of_equally_likely_classes_is_the_logarithm_of_their_number(
 
 
 def test_a_white_cell_between_two_or_three_classes_is_uncertain():
-    assert [cell.uncertain for cell in field(SURE, BETWEEN_TWO, LOST).cells] == [False, True, True]
+    assert [cell.uncertain for cell in field(SURE, BETWEEN_TWO, LOST).cells] == [
+        "",
+        BETWEEN_CLASSES,
+        OF_NONE,
+    ]
 
 
 def test_whether_its_rim_is_slide_is_no_doubt_of_which_class_a_white_cell_is():
     (cell,) = field({NEUTROPHIL: 0.57, MONOCYTE: 0.03, 0: 0.3, HEALTHY_RBC: 0.1}).cells
     assert not cell.uncertain and cell.confidence == cell.probabilities[NEUTROPHIL]
     assert cell.confidence == pytest.approx(0.95) and sum(cell.probabilities) == pytest.approx(1)
+    assert cell.of_kind == pytest.approx(0.6)
 
 
 def test_a_cell_that_is_rather_no_white_cell_is_uncertain():
     (cell,) = field({NEUTROPHIL: 0.45, THROMBOCYTE: 0.3, HEALTHY_RBC: 0.25}).cells
-    assert cell.uncertain and cell.class_id == NEUTROPHIL and cell.confidence == 1
+    assert cell.uncertain == OF_NONE
+    assert cell.class_id == NEUTROPHIL and cell.confidence == 1
 
 
 def test_a_white_cell_that_may_be_any_is_uncertain_though_one_class_prevails():
     assert beyond_two([0.94, 0.02, 0.02, 0.02]) == pytest.approx(0.04)
     like_all = {**LIKE_NONE, MONOCYTE: 0.91, BASOPHIL: 0.03}
-    assert [cell.uncertain for cell in field(LIKE_NONE, like_all).cells] == [False, True]
+    assert [cell.uncertain for cell in field(LIKE_NONE, like_all).cells] == ["", OF_NONE]
 
 
 def test_the_limits_are_options():
@@ -88,12 +100,12 @@ def test_the_limits_are_options():
         (CountingConfig(most_entropy=9, most_beyond_two=0.03), [False, False, True, True]),
         (CountingConfig(most_entropy=0.1, most_beyond_two=1), [True] * 4),
     ):
-        assert [cell.uncertain for cell in field(*cells, config=config).cells] == expected
+        assert [bool(cell.uncertain) for cell in field(*cells, config=config).cells] == expected
 
 
 def test_a_red_cell_is_infected_or_not_and_never_uncertain():
     cells = field({HEALTHY_RBC: 0.4, INFECTED_RBC: 0.3, MONOCYTE: 0.3}).cells
-    assert [cell.uncertain for cell in cells] == [False]
+    assert [cell.uncertain for cell in cells] == [""]
 
 
 def test_without_probabilities_no_cell_is_uncertain():
@@ -126,7 +138,7 @@ def test_uncertain_cells_of_several_fields_are_added():
 
 def test_a_cell_that_a_person_named_is_certain():
     counts = corrected(field(LOST, LOST), [Correction(1, MONOCYTE)])
-    assert [cell.uncertain for cell in counts.cells] == [False, True]
+    assert [cell.uncertain for cell in counts.cells] == ["", OF_NONE]
     assert counts.differential()["monocyte"].numerator == 1
 
 
@@ -153,7 +165,7 @@ def test_the_table_of_corrections_says_who_named_it():
     assert [(row["uncertain"], row["correction"]) for row in rows] == [
         ("", "confirmed"),
         ("", "changed"),
-        ("yes", ""),
+        (OF_NONE, ""),
     ]
 
 
@@ -169,5 +181,5 @@ def test_files_for_other_programs_say_it():
 
 def test_the_table_says_it_and_is_read_back():
     table = field(LOST, SURE).to_csv()
-    assert [row["uncertain"] for row in csv.DictReader(io.StringIO(table))] == ["yes", ""]
-    assert [cell.uncertain for cell in cells_of(table, None)] == [True, False]
+    assert [row["uncertain"] for row in csv.DictReader(io.StringIO(table))] == [OF_NONE, ""]
+    assert [cell.uncertain for cell in cells_of(table, None)] == [OF_NONE, ""]
