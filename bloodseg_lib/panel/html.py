@@ -168,7 +168,7 @@ def cell_words(cell: ListedCell) -> str:
     if cell.drawn:
         return f"{cell.number}: {name} (drawn by hand)"
     if cell.uncertain:
-        sure = f", uncertain: {cell.uncertain}{sure}"
+        sure = f", uncertain: {cell.uncertain}"
     return f"{cell.number}: {name}" + (f" (found as {found}{sure})" if cell.mark else sure)
 
 

@@ -22,7 +22,8 @@ from bloodseg_lib.classes import (
     THROMBOCYTE,
 )
 from bloodseg_lib.panel.corrected_files import corrected_files
-from bloodseg_lib.panel.corrections import Correction, corrected
+from bloodseg_lib.panel.corrections import Correction, corrected, listed_cells
+from bloodseg_lib.panel.html import cell_words
 from bloodseg_lib.prediction.cell_table import cells_of
 from bloodseg_lib.prediction.cells import (
     BETWEEN_CLASSES,
@@ -166,6 +167,15 @@ def test_the_table_of_corrections_says_who_named_it():
         ("", "confirmed"),
         ("", "changed"),
         (OF_NONE, ""),
+    ]
+
+
+def test_the_panel_says_why():
+    listed = listed_cells(field(SURE, BETWEEN_TWO, LOST), [])
+    assert [cell_words(cell) for cell in listed] == [
+        "1: Neutrophil, 95% sure",
+        "2: Neutrophil, uncertain: between classes",
+        "3: Monocyte, uncertain: perhaps of no class",
     ]
 
 
