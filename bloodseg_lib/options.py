@@ -58,7 +58,7 @@ DIAMETER = click.option(
 CHECKPOINT = click.option(
     *("--checkpoint", "--network", "checkpoint"),
     default="released",
-    help="best.npz, the folder of a run, or the package's network.",
+    help="best.npz, the folder of a run, or released or student of the package.",
 )
 TTA = click.option(
     *("--test-time-augmentation", "--tta", "tta"),

@@ -1,7 +1,8 @@
-"""The pretrained network that comes with the package, trained on real cells.
+"""The pretrained networks that come with the package, trained on real cells: the released one, and
+a student of it, a quarter of its size.
 
-Its model card, ``bloodseg_lib/network/weights/README.md``, says what it was trained on, how well it
-does and where it fails.
+Their model card, ``bloodseg_lib/network/weights/README.md``, says what they were trained on, how
+well they do and where they fail.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ from pathlib import Path
 
 from bloodseg_lib.runs import RunFiles
 
-RELEASED = "released"
-"""Name of the pretrained network, given instead of a path."""
+RELEASED, STUDENT = "released", "student"
+"""Names of pretrained networks, given instead of a path."""
 
+_FILES = {RELEASED: "real_cells.npz", STUDENT: "student.npz"}
 _FOLDER = Path(__file__).resolve().parent / "weights"
 
 
 def checkpoint_path(name: Path | str = RELEASED) -> Path:
-    """The weights file of a network: ``"released"``, a path, or the folder of a run or a training.
+    """The weights file of a network: ``"released"``, ``"student"``, a path, or the folder of a run
+    or a training.
 
     Raises:
         FileNotFoundError: the package was installed without its networks, or the folder has none.
@@ -26,8 +29,8 @@ def checkpoint_path(name: Path | str = RELEASED) -> Path:
         >>> checkpoint_path("released").name
         'real_cells.npz'
     """
-    if str(name) == RELEASED:
-        path = _FOLDER / "real_cells.npz"
+    if str(name) in _FILES:
+        path = _FOLDER / _FILES[str(name)]
         if path.is_file():
             return path
         raise FileNotFoundError(

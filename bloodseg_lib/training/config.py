@@ -18,6 +18,9 @@ class TrainingConfig(Config):
         start_from: a checkpoint to fine-tune from; ``"released"``: the pretrained network that
             comes with the package; empty: train from scratch. Its network must be of the same
             shape, and its mean and standard deviation of the pixels are kept.
+        teacher: a checkpoint of another network to learn from, too, of any width, or
+            ``"released"``, see :mod:`bloodseg_lib.training.distillation`; empty: none. Not with
+            ``half_size_epochs``: it would be asked of cells of half their size.
         batch_size: images a step.
         epochs: passes through the training set, or parts of one, see ``images_per_epoch``.
         images_per_epoch: 0: each epoch is one pass. Else the images of an epoch, so that a long
@@ -65,6 +68,7 @@ class TrainingConfig(Config):
     """
 
     start_from: str = ""
+    teacher: str = ""
     batch_size: int = 100
     epochs: int = 35
     images_per_epoch: int = 0
@@ -99,6 +103,11 @@ class TrainingConfig(Config):
             self.expect(0 <= getattr(self, field) < math.inf, field, "at least 0")
         for field in ("learning_rate", "later_learning_rate"):
             self.expect(0 < getattr(self, field) < math.inf, field, "above 0")
+        self.expect(
+            not (self.teacher and self.half_size_epochs),
+            "half_size_epochs",
+            "0 with a teacher, which knows cells of full size",
+        )
         self.expect(self.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}")
         self.expect(
             not (self.jit and self.deterministic),

@@ -26,6 +26,7 @@ from bloodseg_lib.network.pixel_metrics import ConfusionMatrix, PixelMean, is_ri
 from bloodseg_lib.network.pretrained import checkpoint_path
 from bloodseg_lib.network.unet import build_unet
 from bloodseg_lib.smears.dataset import Dataset
+from bloodseg_lib.training.distillation import Taught, load_teacher
 from bloodseg_lib.training.feed import Feed, batches
 from bloodseg_lib.training.record import EpochRecord
 from bloodseg_lib.training.schedule import TableSchedule, adam, learning_rates
@@ -58,6 +59,9 @@ class Trainer:
             # softmax and logarithm are numerically stable only when computed together
             logits = self.model.get_layer("logits").output
             self._learner = keras.Model(self.model.input, logits)
+            if config.teacher:
+                teacher = load_teacher(config.teacher, config.precision)
+                self._learner = Taught(self.model.input, logits, teacher, self._loss)
             self._evaluator = keras.Model(self.model.input, logits)
             self._confusion = ConfusionMatrix()
         self.split(parts)
