@@ -85,7 +85,7 @@ def test_a_demanded_gpu_that_is_missing_ends_with_exit_code_3(dataset, tmp_path)
 @pytest.mark.parametrize(
     ("setting", "expected"),
     [
-        ("epoch=3", "expected only the parameters start_from, batch_size"),
+        ("epoch=3", "expected only the parameters start_from, teacher"),
         ("epochs=many", "TrainingConfig.epochs: expected int. Received 'many'"),
         ("epochs", "expected NAME=VALUE, each once. Received 'epochs'"),
         ("schedule=linear", "expected one of 'step', 'cosine'"),
