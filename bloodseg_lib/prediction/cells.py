@@ -52,8 +52,8 @@ class CountingConfig(Config):
             classes is greater, in nats. 0: sure of one class; 0.7: between two; 1.1: between three.
         most_beyond_two: it is uncertain, too, where all classes but the two most probable have a
             greater probability together: between two may be a cell of one of them, among all five
-            is one of none. At both limits one in twenty of PBC's white cells is uncertain, and nine
-            in ten of two kinds of its cells that are of no class (``docs/carries_over.md``).
+            is one of none. At both limits one in twenty of PBC's white cells is uncertain, and four
+            in five of two kinds of its cells that are of no class (``docs/carries_over.md``).
         border_rule: count only the cells at two borders, see
             :data:`bloodseg_lib.prediction.counts.BORDER_RULE`; otherwise every visible cell.
         minimum_wbc: least number of white blood cells for a differential.
