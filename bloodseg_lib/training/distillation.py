@@ -1,8 +1,9 @@
 """A network that learns from what another one says, too: knowledge distillation.
 
-A small network learns more from a large one's probabilities than from classes alone: they say what
-a pixel looks like besides, and they say so where nobody knows the class. Hinton, Vinyals, Dean
-2015, arXiv 1503.02531, at a temperature of 1.
+A large network's probabilities say what a pixel looks like besides its class, and they say so where
+nobody knows the class. Of composed smears, whose classes are known, a small network learned as much
+without them (``docs/decisions/2026-11-28-a-student.md``). Hinton, Vinyals, Dean 2015, arXiv
+1503.02531, at a temperature of 1.
 """
 
 from __future__ import annotations
