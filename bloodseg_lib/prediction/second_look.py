@@ -23,11 +23,11 @@ from bloodseg_lib.prediction.probabilities import as_fractions, changeable, put
 from bloodseg_lib.prediction.scale import AT_40X, Scale
 from bloodseg_lib.prediction.shape import hull
 
-SHARES = {WHITE_CELLS.name: 0.7, RED_CELLS.name: 0.5}
+SHARES = {WHITE_CELLS.name: 0.8, RED_CELLS.name: 0.5}
 """Weight of the second look: in a mean of white cells' probabilities, an exponent of those of red
 cells; the first network has the rest.
 """
-CALIBRATED = {WHITE_CELLS.name: 1.3, RED_CELLS.name: 1.0}
+CALIBRATED = {WHITE_CELLS.name: 1.4, RED_CELLS.name: 1.0}
 """Exponent of what both say together. Of white cells of laboratories that neither was shown the
 mean alone is right more often than it is sure (``experiments/uncertain.py``).
 """

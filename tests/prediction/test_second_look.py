@@ -57,7 +57,7 @@ def test_both_networks_together_by_hand():
     look_again(IMAGE, labels, probabilities, AT_40X, LEVELS, [Says(NEUTROPHIL)])
     # the first: half of 0.6 and 0.4 / 9 of two, 0.4 / 9 of three; the second: 1 and 0
     first, second = np.array([29, 4, 29, 4, 4]) / 70, np.array([0, 0, 1, 0, 0])
-    both = (0.3 * first + 0.7 * second) ** 1.3
+    both = (0.2 * first + 0.8 * second) ** 1.4
     white = 0.6 + 4 * 0.4 / 9
     expected = white * both / both.sum()
     np.testing.assert_allclose(probabilities[60, 45, list(WBC_IDS)], expected, atol=1e-3)
